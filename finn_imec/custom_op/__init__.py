@@ -1,0 +1,29 @@
+"""The IMECConv nodes, and their registration in FINN's own domains.
+
+FINN treats a node as hardware only if its domain is one of FINN's three (is_hls_node, is_rtl_node in
+finn/util/fpgadataflow.py), so IMECConv joins them: `register` adds its classes to the `custom_op`
+dictionaries in which QONNX looks op types up.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+#: FINN domain (a Python module) -> (our module, class).
+DOMAINS = {
+    "finn.custom_op.fpgadataflow": ("finn_imec.custom_op.imecconv", "IMECConv"),
+    "finn.custom_op.fpgadataflow.rtl": ("finn_imec.custom_op.imecconv_rtl", "IMECConv_rtl"),
+}
+
+
+def register_in(domain: ModuleType) -> None:
+    """Add our class for this FINN domain module to its dictionary. Repeating it is harmless."""
+    module, name = DOMAINS[domain.__name__]
+    domain.custom_op[name] = getattr(importlib.import_module(module), name)
+
+
+def register() -> None:
+    """Add all our classes to FINN. Raises ModuleNotFoundError if FINN is not installed."""
+    for domain in DOMAINS:
+        register_in(importlib.import_module(domain))

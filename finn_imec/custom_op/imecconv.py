@@ -1,0 +1,243 @@
+"""IMECConv, abstract: what it computes, its shapes, streams and estimates."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from finn.custom_op.fpgadataflow.hwcustomop import HWCustomOp
+from finn.custom_op.fpgadataflow.matrixvectoractivation import MVAU
+from qonnx.core.datatype import BaseDataType, DataType
+
+from finn_imec.algorithms import im2col
+from finn_imec.datapath import Datapath
+from finn_imec.errors import ImecError, UnsupportedError
+from finn_imec.geometry import ConvGeometry
+
+
+class IMECConv(HWCustomOp):
+    """Fused convolution: FINN's ConvolutionInputGenerator and MVAU as one streaming unit.
+
+    Inputs: activations (N, H, W, C); weights (MW, MH) in (kh, kw, c) row order; thresholds
+    (MH or 1, steps) unless noActivation. Output: (N, OH, OW, MH). Streams: in0 carries SIMD_in
+    channels per word (0: SIMD), out0 PE channels.
+    """
+
+    def get_nodeattr_types(self) -> dict[str, tuple]:
+        """FINN's attributes of both nodes under FINN's names, and SIMD_in, buffer_ram_style."""
+        return {
+            **super().get_nodeattr_types(),
+            # ConvolutionInputGenerator's; [height, width]
+            "ConvKernelDim": ("ints", True, []),
+            "IFMChannels": ("i", True, 0),
+            "IFMDim": ("ints", True, []),
+            "OFMDim": ("ints", True, []),
+            "Stride": ("ints", True, [1, 1]),
+            "Dilation": ("ints", True, [1, 1]),
+            # MVAU's
+            "MW": ("i", True, 0),
+            "MH": ("i", True, 0),
+            "SIMD": ("i", True, 0),
+            "PE": ("i", True, 0),
+            "inputDataType": ("s", True, ""),
+            "weightDataType": ("s", True, ""),
+            "outputDataType": ("s", True, ""),
+            "accDataType": ("s", False, "INT32"),
+            "noActivation": ("i", False, 0, {0, 1}),
+            "ActVal": ("i", False, 0),
+            "binaryXnorMode": ("i", False, 0, {0, 1}),
+            "numInputVectors": ("ints", False, [1]),
+            "resType": ("s", False, "auto", {"auto", "lut"}),
+            "mem_mode": ("s", False, "internal_embedded", {"internal_embedded"}),
+            "runtime_writeable_weights": ("i", False, 0, {0}),
+            "ram_style": ("s", False, "auto", {"auto", "block", "distributed", "ultra"}),
+            # our own: input channels per stream word (0: SIMD), strip memory
+            "SIMD_in": ("i", False, 0),
+            "buffer_ram_style": ("s", False, "auto", {"auto", "block", "distributed", "ultra"}),
+        }
+
+    # ---- what the node is -----------------------------------------------------------------------
+
+    @property
+    def geometry(self) -> ConvGeometry:
+        """The layer and its folding; errors name the node."""
+        try:
+            geometry = ConvGeometry(
+                kernel=tuple(self.get_nodeattr("ConvKernelDim")),
+                ifm_dim=tuple(self.get_nodeattr("IFMDim")),
+                ifm_channels=self.get_nodeattr("IFMChannels"),
+                ofm_channels=self.get_nodeattr("MH"),
+                stride=tuple(self.get_nodeattr("Stride")),
+                dilation=tuple(self.get_nodeattr("Dilation")),
+                simd=self.get_nodeattr("SIMD"),
+                pe=self.get_nodeattr("PE"),
+                simd_in=self.get_nodeattr("SIMD_in"),
+            )
+        except ImecError as err:
+            raise type(err)(f"{self.onnx_node.name}: {err}") from err
+        for name, expected in (("MW", geometry.mw), ("OFMDim", list(geometry.ofm_dim))):
+            value = self.get_nodeattr(name)
+            if (list(value) if name == "OFMDim" else value) != expected:
+                raise UnsupportedError(
+                    f"{self.onnx_node.name}: {name}={value} contradicts the other attributes, "
+                    f"from which it is {expected}"
+                )
+        return geometry
+
+    def datapath(self, weights: np.ndarray, thresholds: np.ndarray | None) -> Datapath:
+        """The node's arithmetic on these weights (MW, MH) and thresholds; errors name the node."""
+        try:
+            return Datapath(
+                self.geometry,
+                self.get_input_datatype(0),
+                self.get_input_datatype(1),
+                self.get_output_datatype(),
+                weights,
+                None if self.get_nodeattr("noActivation") else thresholds,
+                self.get_nodeattr("ActVal"),
+                bool(self.get_nodeattr("binaryXnorMode")),
+            )
+        except UnsupportedError as err:
+            raise UnsupportedError(f"{self.onnx_node.name}: {err}") from err
+
+    def get_input_datatype(self, ind: int = 0) -> BaseDataType:
+        """QONNX datatype of the activations (0) or weights (1)."""
+        return DataType[self.get_nodeattr(("inputDataType", "weightDataType")[ind])]
+
+    def get_weight_datatype(self) -> BaseDataType:
+        """QONNX datatype of the weights (name of FINN 0.10)."""
+        return self.get_input_datatype(1)
+
+    def get_output_datatype(self, ind: int = 0) -> BaseDataType:
+        """QONNX datatype of the output."""
+        return DataType[self.get_nodeattr("outputDataType")]
+
+    def get_accumulator_datatype(self) -> BaseDataType:
+        """QONNX datatype of the accumulators."""
+        return DataType[self.get_nodeattr("accDataType")]
+
+    def infer_node_datatype(self, model: Any) -> None:
+        """Take the input datatype from the model, give the output datatype to it."""
+        node = self.onnx_node
+        self.set_nodeattr("inputDataType", model.get_tensor_datatype(node.input[0]).name)
+        model.set_tensor_datatype(node.output[0], self.get_output_datatype())
+
+    def verify_node(self) -> list[str]:
+        """Raise for attributes that contradict each other; otherwise say so."""
+        _ = self.geometry
+        expected = 2 if self.get_nodeattr("noActivation") else 3
+        if len(self.onnx_node.input) != expected:
+            raise UnsupportedError(
+                f"{self.onnx_node.name}: {len(self.onnx_node.input)} inputs, expected {expected} "
+                f"with noActivation={self.get_nodeattr('noActivation')}"
+            )
+        return ["All necessary attributes exist"]
+
+    # ---- shapes and streams ---------------------------------------------------------------------
+
+    def get_normal_input_shape(self, ind: int = 0) -> tuple[int, ...]:
+        """(1, H, W, C) or (MW, MH)."""
+        geometry = self.geometry
+        if ind == 0:
+            return (1, *geometry.ifm_dim, geometry.ifm_channels)
+        return (geometry.mw, geometry.mh)
+
+    def get_normal_output_shape(self, ind: int = 0) -> tuple[int, ...]:
+        """(1, OH, OW, M)."""
+        return (1, *self.geometry.ofm_dim, self.geometry.mh)
+
+    def get_folded_input_shape(self, ind: int = 0) -> tuple[int, ...]:
+        """(1, H, W, C/SIMD_in, SIMD_in), or (1, SF*NF, PE*SIMD) for the weights."""
+        g = self.geometry
+        if ind == 0:
+            return (1, *g.ifm_dim, g.ifm_channels // g.simd_in, g.simd_in)
+        return (1, g.weight_words, g.pe * g.simd)
+
+    def get_folded_output_shape(self, ind: int = 0) -> tuple[int, ...]:
+        """(1, OH, OW, NF, PE)."""
+        return (1, *self.geometry.ofm_dim, self.geometry.nf, self.geometry.pe)
+
+    def get_instream_width(self, ind: int = 0) -> int:
+        """Bits of an input word; 0 for weights and thresholds, which are embedded."""
+        return self.geometry.simd_in * self.get_input_datatype(0).bitwidth() if ind == 0 else 0
+
+    def get_outstream_width(self, ind: int = 0) -> int:
+        """Bits of an output word."""
+        return self.geometry.pe * self.get_output_datatype().bitwidth()
+
+    # ---- execution ------------------------------------------------------------------------------
+
+    def execute_node(self, context: dict, graph: Any) -> None:
+        """Compute in numpy."""
+        node = self.onnx_node
+        ifm = np.rint(context[node.input[0]]).astype(np.int64)
+        thresholds = context[node.input[2]] if len(node.input) > 2 else None
+        datapath = self.datapath(context[node.input[1]], thresholds)
+        context[node.output[0]] = convolve(datapath, ifm).astype(np.float32)
+
+    # ---- estimates and minimisation -------------------------------------------------------------
+
+    def get_exp_cycles(self) -> int:
+        """Exact cycles per frame in steady state."""
+        return self.geometry.cycles_per_frame
+
+    def get_op_and_param_counts(self) -> dict[str, int]:
+        """Operations and parameters per frame, as FINN's MVAU counts them."""
+        return MVAU.get_op_and_param_counts(self)
+
+    def calc_wmem(self) -> int:
+        """Depth of the weight memory in words of PE*SIMD weights."""
+        return self.geometry.weight_words
+
+    def calc_tmem(self) -> int:
+        """Depth of the threshold memory in words of PE channels."""
+        return 0 if self.get_nodeattr("noActivation") else self.geometry.nf
+
+    def bram_estimation(self, fpgapart: str | None = None) -> int:
+        """RAMB18 of the weight memory: what Vivado and Yosys fill from 18 kbit blocks."""
+        g, bits = self.geometry, self.get_input_datatype(1).bitwidth()
+        style = self.get_nodeattr("ram_style")
+        width = g.pe * g.simd * bits
+        if style in ("distributed", "ultra") or (style == "auto" and g.weight_words <= 64):
+            return 0
+        return min(
+            math.ceil(g.weight_words / depth) * math.ceil(width / port)
+            for depth, port in ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+        )
+
+    def lut_estimation(self, fpgapart: str | None = None) -> int:
+        """LUT sites of strip memory, multipliers and accumulators; see docs/architecture.md."""
+        raise NotImplementedError
+
+    def uram_estimation(self, fpgapart: str | None = None) -> int:
+        """UltraRAM of the weight memory (4096 x 72), if ram_style=ultra."""
+        g, bits = self.geometry, self.get_input_datatype(1).bitwidth()
+        if self.get_nodeattr("ram_style") != "ultra":
+            return 0
+        return math.ceil(g.weight_words / 4096) * math.ceil(g.pe * g.simd * bits / 72)
+
+    def dsp_estimation(self, fpgapart: str | None = None) -> int:
+        """None: all arithmetic is in LUTs."""
+        return 0
+
+    def minimize_accumulator_width(self, model: Any, *args: Any, **kwargs: Any) -> BaseDataType:
+        """What FINN's MVAU would choose: its own code, which asks for nothing but attributes."""
+        return MVAU.minimize_accumulator_width(self, model, *args, **kwargs)
+
+    def minimize_weight_bit_width(self, model: Any, *args: Any, **kwargs: Any) -> BaseDataType:
+        """What FINN's MVAU would choose."""
+        return MVAU.minimize_weight_bit_width(self, model, *args, **kwargs)
+
+
+def convolve(datapath: Datapath, ifm: np.ndarray) -> np.ndarray:
+    """The node's function: integers (N, H, W, C) -> integers (N, OH, OW, M), in numpy.
+
+    float64 products go through BLAS and are exact: no accumulator comes near 2**53.
+    """
+    weights, geometry = datapath.weights, datapath.geometry
+    if datapath.xnor:  # BINARY stands for -1/+1, and the accumulator counts the agreements
+        ifm, weights = 2 * ifm - 1, 2 * weights - 1
+    product = im2col.convolve(ifm, weights.astype(np.float64), geometry).ofm
+    accumulators = np.rint(product).astype(np.int64)
+    return datapath.activate((accumulators + geometry.mw) // 2 if datapath.xnor else accumulators)

@@ -1,0 +1,283 @@
+"""Number formats, accumulator constants and memory images of one convolution.
+
+What imec_dot_planes.sv counts differs from the true dot product by constants (its header has the table).
+This module works them out from the weights, places them where they cost nothing, and packs weights
+and thresholds into the words that the memories hold. Integers only; QONNX datatypes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from qonnx.core.datatype import BaseDataType, DataType
+
+from finn_imec.errors import UnsupportedError
+from finn_imec.geometry import ConvGeometry
+
+#: Most bit planes (activation bits x weight bits) that are counted; beyond, multipliers are smaller.
+MAX_PLANES = 16
+
+#: Widest activation or weight that the LUT datapath accepts, in bits.
+MAX_OPERAND_BITS = 16
+
+
+@dataclass(frozen=True)
+class Operand:
+    """How a datatype is stored and multiplied: `bits` wide, two's complement if signed.
+
+    A bipolar operand is one bit, 0 for -1 and 1 for +1.
+    """
+
+    bits: int
+    signed: bool
+    bipolar: bool
+
+    @staticmethod
+    def of(datatype: BaseDataType, what: str) -> Operand:
+        """The operand for a QONNX datatype; UnsupportedError if it is no integer of <= 16 bits."""
+        if not datatype.is_integer() or datatype.bitwidth() > MAX_OPERAND_BITS:
+            raise UnsupportedError(
+                f"{what}={datatype.name} is not supported: accepted are BIPOLAR, BINARY, TERNARY, "
+                f"INT2..INT{MAX_OPERAND_BITS} and UINT2..UINT{MAX_OPERAND_BITS}"
+            )
+        if datatype == DataType["BIPOLAR"]:
+            return Operand(1, False, True)
+        return Operand(datatype.bitwidth(), bool(datatype.signed()), False)
+
+
+@dataclass(frozen=True, eq=False)
+class Datapath:
+    """The arithmetic of one IMECConv node.
+
+    weights: (MW, MH) integers in FINN's (kh, kw, c) row order. thresholds: (MH or 1, steps), or
+    None to output accumulators. xnor: weights and activations are BINARY and stand for -1/+1, the
+    accumulator is the popcount of their XNOR (FINN's binaryXnorMode).
+
+    Raises UnsupportedError naming the attribute for datatypes, shapes or ranges that do not fit.
+    """
+
+    geometry: ConvGeometry
+    input_datatype: BaseDataType
+    weight_datatype: BaseDataType
+    output_datatype: BaseDataType
+    weights: np.ndarray
+    thresholds: np.ndarray | None = None
+    act_val: int = 0
+    xnor: bool = False
+
+    def __post_init__(self) -> None:
+        geometry, weights = self.geometry, np.asarray(self.weights)
+        expected = (geometry.mw, geometry.mh)
+        if weights.shape != expected:
+            raise UnsupportedError(f"weights have shape {weights.shape}, expected (MW, MH)={expected}")
+        whole = np.rint(weights).astype(np.int64)
+        if not (whole == weights).all() or not all(
+            self.weight_datatype.allowed(v) for v in np.unique(whole)
+        ):
+            raise UnsupportedError(
+                f"weights hold values that weightDataType={self.weight_datatype.name} does not allow"
+            )
+        object.__setattr__(self, "weights", whole)
+        binary = DataType["BINARY"]
+        if self.xnor and (self.input_datatype, self.weight_datatype) != (binary, binary):
+            raise UnsupportedError(
+                f"binaryXnorMode=1 needs BINARY inputs and weights, not "
+                f"{self.input_datatype.name} and {self.weight_datatype.name}"
+            )
+        if self.thresholds is None:
+            self._check_output_range()
+        else:
+            self._check_thresholds()
+
+    def _check_output_range(self) -> None:
+        low, high = (int(v) for v in (self.accumulator_range[0].min(), self.accumulator_range[1].max()))
+        odt = self.output_datatype
+        if not odt.is_integer() or low < odt.min() or high > odt.max():
+            raise UnsupportedError(
+                f"outputDataType={odt.name} cannot hold accumulators in [{low}, {high}]: accepted "
+                f"is e.g. {_smallest(low, high)}"
+            )
+
+    def _check_thresholds(self) -> None:
+        thresholds = np.asarray(self.thresholds, dtype=np.float64)
+        rows = thresholds.shape[0] if thresholds.ndim == 2 else None
+        if rows not in (1, self.geometry.mh) or thresholds.shape[1] < 1:
+            raise UnsupportedError(
+                f"thresholds have shape {thresholds.shape}, expected (MH or 1, steps) with "
+                f"MH={self.geometry.mh} and at least one step"
+            )
+        # Accumulators are integers: acc >= t exactly if acc >= ceil(t).
+        whole = np.ceil(thresholds).clip(-(2.0**62), 2.0**62).astype(np.int64)
+        object.__setattr__(self, "thresholds", np.broadcast_to(whole, (self.geometry.mh, whole.shape[1])))
+        odt, steps = self.output_datatype, whole.shape[1]
+        low, high = (-1, 1) if self._bipolar_output else (self.act_val, self.act_val + steps)
+        if self._bipolar_output and steps != 1:
+            raise UnsupportedError(f"outputDataType=BIPOLAR takes one threshold per channel, not {steps}")
+        if not odt.is_integer() or low < odt.min() or high > odt.max():
+            raise UnsupportedError(
+                f"outputDataType={odt.name} cannot hold ActVal + 0..{steps} thresholds, "
+                f"[{low}, {high}]: accepted is e.g. {_smallest(low, high)}"
+            )
+
+    # ---- operands -----------------------------------------------------------------------------
+
+    @cached_property
+    def activation(self) -> Operand:
+        """Storage of an activation. XNOR mode stores BINARY but multiplies as bipolar."""
+        return Operand(1, False, True) if self.xnor else Operand.of(self.input_datatype, "inputDataType")
+
+    @cached_property
+    def weight(self) -> Operand:
+        """Storage of a weight."""
+        return Operand(1, False, True) if self.xnor else Operand.of(self.weight_datatype, "weightDataType")
+
+    @property
+    def _bipolar_output(self) -> bool:
+        return self.thresholds is not None and self.output_datatype == DataType["BIPOLAR"]
+
+    # ---- accumulator --------------------------------------------------------------------------
+
+    @cached_property
+    def accumulator_range(self) -> tuple[np.ndarray, np.ndarray]:
+        """(lowest, highest) accumulator value that inputs can produce, per channel. Shape (MH,)."""
+        if self.xnor:
+            return np.zeros(self.geometry.mh, np.int64), np.full(self.geometry.mh, self.geometry.mw)
+        low, high = int(self.input_datatype.min()), int(self.input_datatype.max())
+        extremes = np.stack([self.weights * low, self.weights * high])
+        return extremes.min(axis=0).sum(axis=0), extremes.max(axis=0).sum(axis=0)
+
+    @cached_property
+    def offsets(self) -> np.ndarray:
+        """acc - (2 if double else 1)*sum(y), per channel, over a whole window. Shape (MH,), int64."""
+        a, w, mw, mh = self.activation, self.weight, self.geometry.mw, self.geometry.mh
+        if self.xnor or not self.planes:
+            return np.zeros(mh, np.int64)
+        scale = 2 if self.double else 1
+        negative_planes = sum(
+            2 ** (i + j)
+            for i in range(a.bits)
+            for j in range(w.bits)
+            if (a.signed and i == a.bits - 1) != (w.signed and j == w.bits - 1)
+        )
+        offsets = np.full(mh, -scale * mw * negative_planes, np.int64)
+        if a.bipolar and w.bipolar:
+            offsets -= mw
+        elif w.bipolar:
+            complement = 1 if a.signed else 1 - 2**a.bits  # -a = ~a + complement
+            offsets += complement * (self.weights < 0).sum(axis=0)
+        elif a.bipolar:
+            offsets -= self.weights.sum(axis=0)
+        return offsets
+
+    @property
+    def planes(self) -> bool:
+        """True if dot products are counted by bit planes, False if by multipliers."""
+        return self.activation.bits * self.weight.bits <= MAX_PLANES or self._any_bipolar
+
+    @property
+    def _any_bipolar(self) -> bool:
+        return self.activation.bipolar or self.weight.bipolar
+
+    @property
+    def double(self) -> bool:
+        """True if the accumulator takes 2*y (bipolar activations, but not XNOR mode)."""
+        return self.activation.bipolar and not self.xnor
+
+    @cached_property
+    def init(self) -> int:
+        """What every accumulator starts from; a constant costs nothing in the adder's LUTs.
+
+        Without thresholds it is the channels' common offset. With thresholds it centres the
+        accumulator's range on zero, which makes it narrowest; the thresholds move along.
+        """
+        if self.thresholds is None:
+            return 0 if self.biased else int(self.offsets[0])
+        low, high = self._counted_range
+        return -((low + high + 1) // 2)
+
+    @property
+    def biased(self) -> bool:
+        """True if accumulators start from a constant of their own channel."""
+        return self.thresholds is None and bool((self.offsets != self.offsets[0]).any())
+
+    @cached_property
+    def _counted_range(self) -> tuple[int, int]:
+        """Range over all channels of the accumulated counts, acc - offset."""
+        low, high = self.accumulator_range
+        return int((low - self.offsets).min()), int((high - self.offsets).max())
+
+    @cached_property
+    def acc_bits(self) -> int:
+        """Width of the accumulators."""
+        if self.thresholds is None:
+            return self.output_bits
+        low, high = (v + self.init for v in self._counted_range)
+        return max(_signed_bits(low), _signed_bits(high + 1))  # high+1: a threshold never reached
+
+    @property
+    def output_bits(self) -> int:
+        """Width of an output element."""
+        return int(self.output_datatype.bitwidth())
+
+    @property
+    def steps(self) -> int:
+        """Thresholds per channel; 0 for none."""
+        return 0 if self.thresholds is None else self.thresholds.shape[1]
+
+    # ---- memory images ------------------------------------------------------------------------
+
+    def weight_words(self) -> list[int]:
+        """Words of the weight memory, address nf*SF + sf; lane l of PE p at bit (p*SIMD + l)*bits."""
+        g, bits = self.geometry, self.weight.bits
+        stored = (self.weights > 0) if self.weight.bipolar else self.weights & (2**bits - 1)
+        # (MW, MH) -> (SF, SIMD, NF, PE) -> (NF, SF, PE, SIMD)
+        folded = stored.reshape(g.sf, g.simd, g.nf, g.pe).transpose(2, 0, 3, 1)
+        return _pack(folded.reshape(g.nf * g.sf, g.pe * g.simd), bits)
+
+    def threshold_words(self) -> list[int]:
+        """Words of the threshold memory in the order in which imec_conv counts folds down."""
+        g = self.geometry
+        low, high = self._counted_range
+        moved = (self.thresholds - self.offsets[:, None]).clip(low, high + 1) + self.init
+        folded = moved.reshape(g.nf, g.pe * self.steps)
+        return _pack(folded[(g.nf - 2 - np.arange(g.nf)) % g.nf], self.acc_bits)
+
+    def bias_words(self) -> list[int]:
+        """Words of the bias memory in the order in which imec_conv counts folds down."""
+        g = self.geometry
+        return _pack(self.offsets.reshape(g.nf, g.pe)[::-1], self.acc_bits)
+
+    def rtl_act_val(self) -> int:
+        """The lowest output code: ActVal, or 0 for a BIPOLAR output, whose codes are 0 and 1."""
+        return 0 if self._bipolar_output else self.act_val
+
+    # ---- reference ----------------------------------------------------------------------------
+
+    def activate(self, accumulators: np.ndarray) -> np.ndarray:
+        """Outputs for integer accumulators of shape (..., MH): thresholds, or unchanged."""
+        if self.thresholds is None:
+            return accumulators
+        reached = (accumulators[..., None] >= self.thresholds).sum(axis=-1)
+        return 2 * reached - 1 if self._bipolar_output else reached + self.act_val
+
+
+def _signed_bits(value: int) -> int:
+    """Bits of the shortest two's complement number that holds value."""
+    return (value if value >= 0 else ~value).bit_length() + 1
+
+
+def _smallest(low: int, high: int) -> str:
+    """Name of the smallest QONNX integer type that holds [low, high]."""
+    if low >= 0:
+        return f"UINT{max(1, high.bit_length())}"
+    return f"INT{max(_signed_bits(low), _signed_bits(high))}"
+
+
+def _pack(rows: np.ndarray, bits: int) -> list[int]:
+    """Each row of integers as one big integer, element 0 in the least significant bits."""
+    codes = rows.astype(np.int64) & (2**bits - 1)
+    planes = (codes[..., None] >> np.arange(bits)) & 1
+    packed = np.packbits(planes.reshape(len(rows), -1).astype(np.uint8), axis=1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in packed]

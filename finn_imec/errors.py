@@ -1,0 +1,39 @@
+"""Errors that the command line turns into one clear line."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+
+class ImecError(Exception):
+    """Base of every error that finn_imec raises on purpose: one readable sentence."""
+
+
+class GeometryError(ImecError, ValueError):
+    """A convolution geometry or folding that does not exist; names the field and what is accepted."""
+
+
+class UnsupportedError(ImecError, ValueError):
+    """A valid request that this version does not cover; says what it covers."""
+
+
+class MissingToolError(ImecError, RuntimeError):
+    """A program or Python package is not installed; names the extra that brings it."""
+
+
+class ModelError(ImecError, ValueError):
+    """A model or data file that cannot be read or does not hold what is needed."""
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Import `module`, or raise MissingToolError naming the pip extra that installs it."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as err:
+        if err.name is not None and module.split(".")[0] != err.name.split(".")[0]:
+            raise
+        raise MissingToolError(
+            f"Python package '{module.split('.')[0]}' is not installed; "
+            f"install it with: pip install 'finn-imec[{extra}]'"
+        ) from err

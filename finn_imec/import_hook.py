@@ -1,0 +1,42 @@
+"""Registers IMECConv whenever FINN's modules are imported, in any process.
+
+A worker process that is spawned, or a fresh interpreter that loads a saved model, imports FINN but
+not finn_imec. The file finn_imec.pth in site-packages imports this module at interpreter start; it
+imports nothing heavy itself.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+
+_DOMAINS = ("finn.custom_op.fpgadataflow", "finn.custom_op.fpgadataflow.rtl")
+
+
+class RegisterOnImport:
+    """Meta path finder: loads FINN's domain modules as usual, then adds our classes to them."""
+
+    @staticmethod
+    def find_spec(name: str, path=None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if name not in _DOMAINS:
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is None or spec.loader is None:
+            return spec
+        execute = spec.loader.exec_module
+
+        def execute_and_register(module: ModuleType) -> None:
+            execute(module)
+            from finn_imec.custom_op import register_in
+
+            register_in(module)
+
+        spec.loader.exec_module = execute_and_register
+        return spec
+
+
+def install() -> None:
+    """Put the finder on sys.meta_path, once."""
+    if RegisterOnImport not in sys.meta_path:
+        sys.meta_path.insert(0, RegisterOnImport)

@@ -1,0 +1,40 @@
+/****************************************************************************
+ * @brief	Modulo-N step of a loop nest.
+ *
+ * @description
+ *	Counts N-1, N-2, ..., 0 and reloads, one step per cycle with en high.
+ *	last is high on the final step (count 0). N = 1 generates away.
+ *
+ *	Does not saturate and has no load other than its own reset.
+ ***************************************************************************/
+module imec_counter #(
+	int unsigned  N,
+	localparam int unsigned  BITS = N > 1? $clog2(N) : 1
+)(
+	input	logic  clk,
+	input	logic  rst,
+
+	input	logic  en,
+	output	logic [BITS-1:0]  left,	// steps left after this one
+	output	logic  last
+);
+	initial begin
+		if(N < 1) $error("%m: N=%0d must be at least 1.", N);
+	end
+
+	if(N == 1) begin : genConst
+		assign	left = '0;
+		assign	last = 1'b1;
+	end : genConst
+	else begin : genCount
+		localparam logic [BITS-1:0]  RELOAD = BITS'(N-1);
+		logic [BITS-1:0]  Left;
+		always_ff @(posedge clk) begin
+			if(rst)      Left <= RELOAD;
+			else if(en)  Left <= last? RELOAD : Left - 1'b1;
+		end
+		assign	left = Left;
+		assign	last = Left == '0;
+	end : genCount
+
+endmodule : imec_counter

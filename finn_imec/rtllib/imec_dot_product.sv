@@ -1,0 +1,32 @@
+/****************************************************************************
+ * @brief	Dot product of SIMD activations and weights by multipliers and adders.
+ *
+ * @description
+ *	y = sum_lanes a*w, exact and signed. For operands too wide for bit planes;
+ *	what the multipliers are made of is left to synthesis.
+ *
+ *	Combinational; does not know bipolar values.
+ ***************************************************************************/
+module imec_dot_product #(
+	int unsigned  SIMD,
+	int unsigned  A_BITS,
+	bit  A_SIGNED,
+	int unsigned  W_BITS,
+	bit  W_SIGNED,
+
+	localparam int unsigned  Y_BITS = A_BITS + W_BITS + 1 + $clog2(SIMD)
+)(
+	input	logic [SIMD-1:0][A_BITS-1:0]  a,
+	input	logic [SIMD-1:0][W_BITS-1:0]  w,
+	output	logic signed [Y_BITS-1:0]  y
+);
+	always_comb begin
+		y = '0;
+		for(int unsigned  l = 0; l < SIMD; l++) begin
+			automatic logic signed [A_BITS:0]  al = { A_SIGNED && a[l][A_BITS-1], a[l] };
+			automatic logic signed [W_BITS:0]  wl = { W_SIGNED && w[l][W_BITS-1], w[l] };
+			y += al * wl;
+		end
+	end
+
+endmodule : imec_dot_product

@@ -1,0 +1,62 @@
+/****************************************************************************
+ * @brief	Strip memory: one port, read before write at one address.
+ *
+ * @description
+ *	q <- mem[addr],  mem[addr] <- d if we   (both in the same cycle)
+ *
+ *	The word that leaves for the last time makes room for the newest word at
+ *	the very same address, so that a single-port memory holds exactly the live
+ *	part of the input rows:
+ *
+ *	              column of the image
+ *	         . . . . . . . . . . . . .
+ *	         . . .[o o o]x x x x x x x     [ ] window, o read, x live
+ *	         x x x[o o o]x x x x x x x
+ *	         x x x[o o *]                  * newest pixel
+ *	              ^ on its last read this one is replaced by the pixel right
+ *	                of *, which is (K_h-1)*W + K_w pixels younger.
+ *
+ *	Does not initialize or reset its contents.
+ ***************************************************************************/
+module imec_strip #(
+	int unsigned  DEPTH,
+	int unsigned  WIDTH,
+	parameter     RAM_STYLE = "auto",	// auto, distributed, block, ultra
+
+	localparam int unsigned  BITS = DEPTH > 1? $clog2(DEPTH) : 1
+)(
+	input	logic  clk,
+
+	input	logic  en,
+	input	logic [BITS-1:0]  addr,
+	input	logic  we,
+	input	logic [WIDTH-1:0]  d,
+	output	logic [WIDTH-1:0]  q
+);
+	initial begin
+		if(DEPTH < 1)  $error("%m: DEPTH=%0d must be at least 1.", DEPTH);
+	end
+
+	logic [WIDTH-1:0]  Q;
+	if(DEPTH == 1) begin : genRegister
+		logic [WIDTH-1:0]  Word;
+		always_ff @(posedge clk) begin
+			if(en) begin
+				Q <= Word;
+				if(we)  Word <= d;
+			end
+		end
+	end : genRegister
+	else begin : genMemory
+		(* ram_style = RAM_STYLE *)
+		logic [WIDTH-1:0]  Mem[DEPTH];
+		always_ff @(posedge clk) begin
+			if(en) begin
+				Q <= Mem[addr];
+				if(we)  Mem[addr] <= d;
+			end
+		end
+	end : genMemory
+	assign	q = Q;
+
+endmodule : imec_strip

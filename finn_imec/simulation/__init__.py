@@ -1,0 +1,1 @@
+"""Register-transfer simulation of streaming designs."""

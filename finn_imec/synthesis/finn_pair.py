@@ -1,0 +1,404 @@
+"""FINN's own pair for one convolution: the design that IMECConv replaces, as one stitched RTL top.
+
+    in0 -> ConvolutionInputGenerator_rtl -> [StreamingDataWidthConverter_rtl] -> StreamingFIFO_rtl
+        -> MVAU_rtl with its weight memstream and replay buffer -> out0
+
+finn-plus generates each part (no Vivado needed); `generate` copies what it generated and the
+finn-rtllib files it uses into a folder, with the few edits that let open tools read them, and adds
+a top. Nothing of FINN is kept in this package: the copies are made from the user's installation.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib.resources import files
+from math import gcd
+from pathlib import Path
+
+import numpy as np
+
+from finn_imec.errors import UnsupportedError, require
+from finn_imec.geometry import ConvGeometry
+from finn_imec.simulation.streams import Design, Stream
+from finn_imec.synthesis.yosys import CoreSpec
+
+FPGA_PART = "xc7z020clg400-1"
+CLOCK_NS = 5.0
+TOP = "finn_pair"
+CORES = ("dsp", "lut")
+_WEIGHT_FILE = "memblock.dat"
+_FIFO_DEPTH = 2
+
+
+
+@dataclass(frozen=True)
+class FinnPair:
+    """A generated pair.
+
+    design: what Verilator and Yosys read. core: the multiply-accumulate module in it, for
+    `yosys.count(..., core=...)`. acc_bits: width of one accumulator in the output stream, in which
+    output word nf holds channels nf*PE .. nf*PE+PE-1, lowest channel in the lowest bits.
+    """
+
+    design: Design
+    core: CoreSpec
+    acc_bits: int
+
+
+def generate(
+    out_dir: Path,
+    *,
+    kernel: tuple[int, int],
+    ifm_dim: tuple[int, int],
+    ifm_channels: int,
+    ofm_channels: int,
+    stride: tuple[int, int] = (1, 1),
+    dilation: tuple[int, int] = (1, 1),
+    simd: int,
+    pe: int,
+    swg_simd: int | None = None,
+    input_datatype: str,
+    weight_datatype: str,
+    acc_bits: int | None = None,
+    weights: np.ndarray,
+    core: str = "dsp",
+) -> FinnPair:
+    """Generate FINN's pair for one convolution into the new folder `out_dir`.
+
+    kernel, ifm_dim, stride, dilation are (height, width). `simd` and `pe` fold the MVU (simd
+    divides MW = K_h*K_w*C, pe divides ofm_channels); `swg_simd` folds the sliding window generator
+    and divides C (None: the largest such value that divides simd). FINN's width converter is put
+    between where they differ. The datatypes are FINN names. `weights` has shape (MW, MH), rows in
+    (kh, kw, c) order. acc_bits=None takes the narrowest accumulator that these weights and this
+    input type need, as FINN's minimize_accumulator_width.
+
+    core: "dsp" is FINN's mvu.sv (operands of 2 bits and more). "lut" puts this package's
+    `finn_lut_core`, a stand-in for the LUT core that FINN's rtllib used to have, into FINN's
+    wrapper; it also takes BIPOLAR operands (1 bit, 1 stands for +1). With both BIPOLAR the
+    accumulator is the XNOR popcount (x.W + MW)/2, as in FINN's binaryXnorMode.
+
+    Thresholds are not part of the pair: finn-plus builds them as a separate Thresholding node.
+
+    Raises GeometryError or ValueError naming the field for what cannot be folded or computed,
+    MissingToolError without finn-plus, UnsupportedError when its RTL is not as expected.
+    """
+    require("finn.custom_op.fpgadataflow.rtl", "finn")
+    from qonnx.core.datatype import DataType
+
+    if swg_simd is None:
+        swg_simd = gcd(simd, ifm_channels)
+    geometry = ConvGeometry(
+        kernel, ifm_dim, ifm_channels, ofm_channels, stride, dilation, simd=swg_simd, pe=pe
+    )
+    if simd < 1 or geometry.mw % simd:
+        raise ValueError(f"simd={simd}: accepted are the divisors of K_h*K_w*C={geometry.mw}")
+    idt, wdt = DataType[input_datatype], DataType[weight_datatype]
+    product = _product(core, idt, wdt)
+    weights = np.asarray(weights)
+    if weights.shape != (geometry.mw, ofm_channels):
+        raise ValueError(
+            f"weights have shape {weights.shape}: expected (MW, MH)={(geometry.mw, ofm_channels)}"
+        )
+    if not np.vectorize(wdt.allowed)(weights).all():
+        raise ValueError(f"weights: not all values are of weight_datatype={weight_datatype}")
+    needed = _acc_bits(weights, idt, product)
+    if core == "dsp":
+        needed = max(needed, wdt.bitwidth() + idt.bitwidth() - int(idt.signed()))  # mvu.sv
+    acc_bits = needed if acc_bits is None else acc_bits
+    if acc_bits < needed:
+        raise ValueError(f"acc_bits={acc_bits}: these weights need at least {needed}")
+
+    out_dir = Path(out_dir)
+    if out_dir.exists():
+        raise ValueError(f"out_dir={out_dir} exists already: name a new folder")
+    out_dir.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}_", dir=out_dir.parent))
+    try:
+        stages, generated = _generate_nodes(
+            work / "finn", geometry, simd, pe, swg_simd, idt, wdt, acc_bits, weights
+        )
+        pair = work / "pair"
+        pair.mkdir()
+        names = _copy_patched(generated, pair, product if core == "lut" else None)
+        shutil.copy(work / "finn" / "mvu" / _WEIGHT_FILE, pair / _WEIGHT_FILE)
+        if core == "lut":
+            name = "finn_lut_core.sv"
+            (pair / name).write_bytes(files(__package__).joinpath(name).read_bytes())
+            names.append(name)
+        (pair / f"{TOP}.sv").write_text(_render_top(stages, simd, pe, wdt))
+        names.append(f"{TOP}.sv")
+        os.replace(pair, out_dir)
+    finally:
+        shutil.rmtree(work)
+
+    parameters = {
+        "PE": pe,
+        "SIMD": simd,
+        "WEIGHT_WIDTH": wdt.bitwidth(),
+        "ACTIVATION_WIDTH": idt.bitwidth(),
+        "ACCU_WIDTH": acc_bits,
+        "SIGNED_ACTIVATIONS": int(idt.signed()),
+    }
+    if core == "lut":
+        spec = CoreSpec("finn_lut_core", {"PRODUCT": product, **parameters})
+    else:
+        narrow = int(weights.min() > wdt.min())  # as MVAU_rtl decides
+        spec = CoreSpec("mvu", {"VERSION": 1, **parameters, "NARROW_WEIGHTS": narrow})
+    design = Design(
+        top=TOP,
+        sources=tuple(out_dir / name for name in names),
+        inputs=(Stream("in0_V", stages[0]["in_width"]),),
+        outputs=(Stream("out0_V", stages[-1]["out_width"]),),
+        data_files=(out_dir / _WEIGHT_FILE,),
+    )
+    return FinnPair(design, spec, acc_bits)
+
+
+def _product(core: str, idt, wdt) -> str:
+    """finn_lut_core's PRODUCT for these qonnx datatypes; checks that the core can compute them."""
+    if core not in CORES:
+        raise ValueError(f"core={core!r}: accepted are {CORES}")
+    for field, dtype in (("input_datatype", idt), ("weight_datatype", wdt)):
+        if not dtype.is_integer():
+            raise UnsupportedError(f"{field}={dtype.name}: accepted are integer datatypes")
+        if core == "dsp" and dtype.bitwidth() < 2:
+            raise UnsupportedError(
+                f"{field}={dtype.name}: FINN's mvu.sv takes 2 bits and more; use core='lut'"
+            )
+    if not wdt.signed():
+        raise UnsupportedError(f"weight_datatype={wdt.name}: accepted are signed ones and BIPOLAR")
+    bipolar = (idt.name == "BIPOLAR", wdt.name == "BIPOLAR")
+    return {
+        (False, False): "SIGNED",
+        (False, True): "BIPOLAR",
+        (True, False): "BIPOLAR_INPUT",
+        (True, True): "XNOR",
+    }[bipolar]
+
+
+def _acc_bits(weights: np.ndarray, idt, product: str) -> int:
+    """Bits of the narrowest accumulator (two's complement; unsigned for the XNOR popcount)."""
+    from qonnx.util.basic import calculate_matvec_accumulator_range
+
+    if product == "XNOR":
+        return int(weights.shape[0]).bit_length()
+    low, high = calculate_matvec_accumulator_range(weights.astype(np.float64), idt)
+    return max(int(-low - 1).bit_length(), int(high).bit_length()) + 1
+
+
+def _generate_nodes(
+    work: Path, geometry: ConvGeometry, simd: int, pe: int, swg_simd: int, idt, wdt, acc_bits, weights
+) -> tuple[list[dict], list[Path]]:
+    """Let finn-plus generate every node below `work`: the stitched stages, and all RTL files."""
+    from finn.custom_op.fpgadataflow.rtl.convolutioninputgenerator_rtl import (
+        ConvolutionInputGenerator_rtl,
+    )
+    from finn.custom_op.fpgadataflow.rtl.matrixvectoractivation_rtl import MVAU_rtl
+    from finn.custom_op.fpgadataflow.rtl.streamingdatawidthconverter_rtl import (
+        StreamingDataWidthConverter_rtl,
+    )
+    from finn.custom_op.fpgadataflow.rtl.streamingfifo_rtl import StreamingFIFO_rtl
+    from finn.util.settings import get_settings
+
+    _initialise_finn()
+    mw, mh = weights.shape
+    windows = [1, *geometry.ofm_dim, mw]
+    adt = f"UINT{acc_bits}" if idt.name == wdt.name == "BIPOLAR" else f"INT{acc_bits}"
+    swg = dict(
+        ConvKernelDim=list(geometry.kernel),
+        IFMChannels=geometry.ifm_channels,
+        IFMDim=list(geometry.ifm_dim),
+        OFMDim=list(geometry.ofm_dim),
+        Stride=list(geometry.stride),
+        Dilation=list(geometry.dilation),
+        SIMD=swg_simd,
+        inputDataType=idt.name,
+        outputDataType=idt.name,
+        depthwise=0,
+        is1D=int(1 in geometry.ifm_dim),
+        ram_style="distributed",
+        parallel_window=0,
+    )
+    dwc = dict(
+        inShape=windows,
+        outShape=windows,
+        inWidth=swg_simd * idt.bitwidth(),
+        outWidth=simd * idt.bitwidth(),
+        dataType=idt.name,
+    )
+    fifo = dict(
+        depth=_FIFO_DEPTH,
+        folded_shape=[1, *geometry.ofm_dim, mw // simd, simd],
+        normal_shape=windows,
+        dataType=idt.name,
+    )
+    mvu = dict(
+        MW=mw,
+        MH=mh,
+        SIMD=simd,
+        PE=pe,
+        inputDataType=idt.name,
+        weightDataType=wdt.name,
+        outputDataType=adt,
+        accDataType=adt,
+        noActivation=1,
+        numInputVectors=[1, *geometry.ofm_dim],
+        mem_mode="internal_decoupled",
+        ram_style="auto",
+        resType="dsp",
+    )
+    plan = [("swg", ConvolutionInputGenerator_rtl, swg)]
+    if swg_simd != simd:
+        plan.append(("dwc", StreamingDataWidthConverter_rtl, dwc))
+    plan += [("fifo", StreamingFIFO_rtl, fifo), ("mvu", MVAU_rtl, mvu)]
+
+    rtllib = Path(get_settings().finn_rtllib)
+    rtl: list[Path] = []
+    stages = []
+    for name, cls, attributes in plan:
+        code = work / name
+        code.mkdir(parents=True)
+        node, model = _node(cls, f"finn_{name}", {**attributes, "code_gen_dir_ipgen": str(code)}, weights)
+        node.generate_hdl(model, FPGA_PART, CLOCK_NS)
+        rtl += [Path(file) for file in node.get_rtl_file_list(abspath=True)]
+        stages.append(
+            dict(
+                name=name,
+                module=node.get_nodeattr("gen_top_module"),
+                in_width=node.get_instream_width_padded(),
+                out_width=node.get_outstream_width_padded(),
+            )
+        )
+    rtl += sorted((work / "mvu").glob("*_memstream_wrapper.v"))
+    rtl += [rtllib / "memstream" / "hdl" / name for name in ("memstream_axi.sv", "memstream.sv")]
+    rtl.append(rtllib / "axi" / "hdl" / "axilite.sv")
+    return stages, rtl
+
+
+def _initialise_finn() -> None:
+    """finn-plus' code generation asks a global settings object; make one unless FINN runs us."""
+    from finn.util.exception import FINNUserError
+    from finn.util.settings import get_settings, initialize_dummy_settings
+
+    try:
+        get_settings()
+    except FINNUserError:
+        initialize_dummy_settings()
+
+
+def _node(cls: type, name: str, attributes: dict, weights: np.ndarray):
+    """A FINN node of class `cls` in a model of its own; weights are its second input."""
+    from onnx import TensorProto, helper
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    node = helper.make_node(
+        cls.__name__,
+        [f"{name}_in", f"{name}_weights"] if cls.__name__ == "MVAU_rtl" else [f"{name}_in"],
+        [f"{name}_out"],
+        name=name,
+        domain="finn.custom_op.fpgadataflow.rtl",
+        backend="fpgadataflow",
+        **attributes,
+    )
+    ends = [helper.make_tensor_value_info(t, TensorProto.FLOAT, None) for t in ("in", "out")]
+    ends[0].name, ends[1].name = node.input[0], node.output[0]
+    model = ModelWrapper(helper.make_model(helper.make_graph([node], name, ends[:1], ends[1:])))
+    if len(node.input) > 1:
+        model.set_initializer(node.input[1], weights.astype(np.float32))
+    return cls(model.graph.node[0]), model
+
+
+def _render_top(stages: list[dict], simd: int, pe: int, wdt) -> str:
+    jinja2 = require("jinja2", "sim")
+    template = jinja2.Template(files(__package__).joinpath("finn_pair_top.sv.j2").read_text())
+    return template.render(
+        top=TOP,
+        chain=" -> ".join(stage["name"] for stage in stages),
+        stages=stages,
+        in_width=stages[0]["in_width"],
+        out_width=stages[-1]["out_width"],
+        weight_width=-(-simd * pe * wdt.bitwidth() // 8) * 8,
+        memstream="finn_mvu_memstream_wrapper",
+        init_file=_WEIGHT_FILE,
+    ) + "\n"
+
+
+# ---- FINN's RTL through open tools --------------------------------------------------------------
+
+#: Simulation-only sources, and a core for another device.
+_LEFT_OUT = ("fifo_gauge.sv", "mvu_vvu_8sx9_dsp58.sv")
+
+
+def _copy_patched(sources: list[Path], folder: Path, lut_product: str | None) -> list[str]:
+    """Copy RTL into `folder` with the edits below; file names, packages first."""
+    patches = {"add_multi.sv": _patch_add_multi, "fifo.sv": _patch_fifo, "mvu.sv": _patch_mvu}
+    if lut_product is not None:
+        patches["mvu_vvu_axi.sv"] = partial(_patch_wrapper, lut_product)
+    names = []
+    for source in sources:
+        if source.name in _LEFT_OUT:
+            continue
+        text = source.read_text()
+        # A directive inside a module body is an error to slang and to Verilator.
+        text = re.sub(r"^\s*`default_nettype.*\n", "", text, flags=re.MULTILINE)
+        if source.name in patches:
+            text = patches[source.name](text)
+        (folder / source.name).write_text(text)
+        names.append(source.name)
+    return sorted(names, key=lambda name: not name.endswith("_pkg.sv"))
+
+
+def _substitute(pattern: str, replacement: str | Callable, text: str, file: str) -> str:
+    """Replace exactly one match, or say that this finn-rtllib is not the one known here."""
+    text, matches = re.subn(pattern, replacement, text, flags=re.DOTALL)
+    if matches != 1:
+        raise UnsupportedError(
+            f"finn-rtllib's {file} is not as in finn-plus 1.6.1 (no unique match of {pattern!r})"
+        )
+    return text
+
+
+def _patch_add_multi(text: str) -> str:
+    """Move the constant function out of the generate block that uses it."""
+    cut: list[str] = []
+
+    def take(match: re.Match) -> str:
+        cut.append(match[0])
+        return ""
+
+    pattern = r"\n\t\t// Compute the count of.*?LEAF_LOAD = init_leaf_loads\(\);\n"
+    text = _substitute(pattern, take, text, "add_multi.sv")
+    return _substitute(
+        r"\n\tuwire \[SUM_WIDTH-1:0\]  sum0;", lambda m: cut[0] + m[0], text, "add_multi.sv"
+    )
+
+
+def _patch_fifo(text: str) -> str:
+    """Pack the struct that a constant function returns; Verilator evaluates only packed ones."""
+    return _substitute(r"typedef struct \{", "typedef struct packed {", text, "fifo.sv")
+
+
+def _patch_mvu(text: str) -> str:
+    """Drop the start-up watchdog and the check of narrow weights, both for simulation only."""
+    text = _substitute(
+        r"\tif\(1\) begin : blkRecoveryWatch.*?end : blkRecoveryWatch\n", "", text, "mvu.sv"
+    )
+    return _substitute(
+        r"\n(\t+)if\(NARROW_WEIGHTS\) begin : genNarrowCheck.*?\n\1end\n", "\n", text, "mvu.sv"
+    )
+
+
+def _patch_wrapper(product: str, text: str) -> str:
+    """Instantiate finn_lut_core where mvu stands, and size the output queue for its latency."""
+    text = _substitute(
+        r"\bmvu #\(", f'finn_lut_core #(\n\t\t\t\t.PRODUCT("{product}"),', text, "mvu_vvu_axi.sv"
+    )
+    return _substitute(
+        r"CORE_PIPELINE_DEPTH =.*?;", "CORE_PIPELINE_DEPTH = 2;", text, "mvu_vvu_axi.sv"
+    )

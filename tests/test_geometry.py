@@ -1,0 +1,328 @@
+"""ConvGeometry against brute force: windows, addresses, cycles, folding, memory."""
+
+from __future__ import annotations
+
+from itertools import pairwise, product, takewhile
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+from strategies import geometries
+
+from finn_imec.errors import GeometryError
+from finn_imec.geometry import PIPELINE_STAGES, ConvGeometry, address_bits, divisors
+
+LAYER = {"kernel": (3, 3), "ifm_dim": (8, 9), "ifm_channels": 4, "ofm_channels": 6}
+
+
+def window_origins(geometry: ConvGeometry) -> list[tuple[int, int]]:
+    """(row, column) of the first pixel of every window that lies in the input, raster order."""
+
+    def starts(axis: int) -> list[int]:
+        size, stride = geometry.ifm_dim[axis], geometry.stride[axis]
+        span = range(0, geometry.kernel[axis] * geometry.dilation[axis], geometry.dilation[axis])
+        return list(takewhile(lambda at: at + span[-1] < size, range(0, size, stride)))
+
+    return list(product(starts(0), starts(1)))
+
+
+def window_words(geometry: ConvGeometry, row: int, column: int) -> list[int]:
+    """Position in the frame's word stream of each word of a window, in (kh, kw, c) order."""
+    return [
+        ((row + i * geometry.dilation[0]) * geometry.ifm_dim[1] + column + j * geometry.dilation[1])
+        * geometry.cf
+        + c
+        for i in range(geometry.kernel[0])
+        for j in range(geometry.kernel[1])
+        for c in range(geometry.cf)
+    ]
+
+
+def first_words(geometry: ConvGeometry, frames: int) -> list[int]:
+    """Position in the stream of `frames` frames of the first word of every window."""
+    frame_words = geometry.ifm_dim[0] * geometry.ifm_dim[1] * geometry.cf
+    return [
+        frame * frame_words + window_words(geometry, *origin)[0]
+        for frame in range(frames)
+        for origin in window_origins(geometry)
+    ]
+
+
+# ---- shapes and addresses ---------------------------------------------------------------------
+
+
+@settings(max_examples=200, deadline=None)
+@given(geometries(max_kernel=4, max_extra=9))
+def test_output_dimensions(geometry):
+    origins = window_origins(geometry)
+    rows, columns = ({o[axis] for o in origins} for axis in (0, 1))
+    assert geometry.ofm_dim == (len(rows), len(columns))
+    assert geometry.windows == len(origins)
+    assert geometry.macs == len(origins) * geometry.mh * geometry.sf * geometry.simd
+    assert geometry.compute_cycles * geometry.simd * geometry.pe == geometry.macs
+
+
+@settings(max_examples=200, deadline=None)
+@given(geometries(max_kernel=4))
+def test_window_walk(geometry):
+    """Offsets, and the loop nest that generates them, are those of the window in memory."""
+    words = window_words(geometry, 0, 0)
+    assert geometry.read_offsets().tolist() == words
+    assert geometry.strip_words == words[-1] - words[0] + 1
+
+    nest, walk, at = geometry.loop_nest, [], 0
+    for outer in range(nest.outer):
+        at += nest.outer_step if outer else 0
+        for inner in range(nest.inner):
+            at += nest.inner_step if inner else 0
+            for run in range(nest.run):
+                at += 1 if run else 0
+                walk.append(at)
+    assert walk == words
+
+
+@settings(max_examples=200, deadline=None)
+@given(geometries(max_kernel=4))
+def test_first_run_is_as_long_as_it_can_be(geometry):
+    """in_place_words relies on it: the walk leaves raster order only after `run` words."""
+    words = window_words(geometry, 0, 0)
+    steps = [b - a for a, b in pairwise(words)]
+    raster = len(list(takewhile(lambda step: step == 1, steps))) + 1
+    assert geometry.loop_nest.run == raster
+
+
+@settings(max_examples=200, deadline=None)
+@given(geometries(max_kernel=4, max_extra=9))
+def test_advance(geometry):
+    """Each step from window to window, in two frames, is the one advance_words and the count say."""
+    column, row, frame = geometry.advance_words
+    oh, ow = geometry.ofm_dim
+    first = first_words(geometry, frames=2)
+    kinds = [
+        frame if i % (oh * ow) == 0 else row if i % ow == 0 else column
+        for i in range(1, 2 * oh * ow)
+    ]
+    assert [b - a for a, b in pairwise(first)] == kinds
+    counts = geometry.window_steps
+    frame_words = geometry.ifm_dim[0] * geometry.ifm_dim[1] * geometry.cf
+    assert sum(n * words for n, words in zip(counts, geometry.advance_words)) == frame_words
+
+
+# ---- cycles -----------------------------------------------------------------------------------
+
+
+def run_strip(geometry: ConvGeometry, frames: int) -> tuple[int, int, list[int]]:
+    """Run the schedule on a single-port memory of word numbers; check every word that is read.
+
+    A cycle is a read, a write, or a read and a write at one address. Returns the cycle of the first
+    window's first complete sum, the cycle of the last read, and each frame's last read.
+    """
+    depth, offsets = geometry.strip_words, geometry.read_offsets().tolist()
+    memory = list(range(depth))  # the fill: word i at address i
+    written = cycle = depth
+    first_sum, ends = cycle + geometry.sf, []
+    first = first_words(geometry, frames)
+    oh, ow = geometry.ofm_dim
+    for window, base in enumerate(first):
+        kind = 2 if (window + 1) % (oh * ow) == 0 else 1 if (window + 1) % ow == 0 else 0
+        advance, in_place = geometry.advance_words[kind], geometry.in_place_words[kind]
+        for fold in range(geometry.nf):
+            for read, offset in enumerate(offsets):
+                cycle += 1
+                address = (base + offset) % depth
+                assert memory[address] == base + offset
+                if fold == geometry.nf - 1 and read < in_place:
+                    assert address == written % depth, "a single port has one address"
+                    memory[address] = written
+                    written += 1
+        if kind == 2:
+            ends.append(cycle)
+        if window + 1 < len(first):
+            for _ in range(advance - in_place):
+                cycle += 1
+                memory[written % depth] = written
+                written += 1
+    return first_sum, cycle, ends
+
+
+@settings(max_examples=100, deadline=None)
+@given(geometries())
+def test_schedule_on_a_single_port_memory(geometry):
+    geometry = geometry.with_folding(geometry.simd, geometry.pe, simd_in=geometry.simd)
+    first_sum, last_read, ends = run_strip(geometry, frames=3)
+    assert geometry.first_output_latency == first_sum + PIPELINE_STAGES
+    assert geometry.total_cycles(3) == last_read + PIPELINE_STAGES
+    assert geometry.total_cycles(1) == ends[0] + PIPELINE_STAGES
+    assert geometry.cycles_per_frame == ends[1] - ends[0] == ends[2] - ends[1]
+    assert geometry.write_only_cycles == geometry.cycles_per_frame - geometry.compute_cycles
+
+
+@settings(max_examples=100, deadline=None)
+@given(geometries())
+def test_formula_equals_stepping(geometry):
+    """Where a formula exists, stepping the sequencer's rules gives the same cycles."""
+    geometry = geometry.with_folding(geometry.simd, geometry.pe, simd_in=geometry.simd)
+    assert geometry.cycles_per_strip_word == 1
+    last = geometry._last_read_cycles(4)
+    assert [b - a for a, b in pairwise(last)] == [geometry.cycles_per_frame] * 3
+    assert geometry.total_cycles(4) == last[-1] + PIPELINE_STAGES
+
+
+@settings(max_examples=100, deadline=None)
+@given(geometries())
+def test_narrow_stream_is_bounded(geometry):
+    """No faster than its compute or its input, no slower than the two one after the other."""
+    assume(geometry.cycles_per_strip_word > 1)
+    h, w = geometry.ifm_dim
+    input_cycles = h * w * geometry.cf * geometry.cycles_per_strip_word
+    last = geometry._last_read_cycles(8)
+    mean = (last[7] - last[3]) / 4
+    assert max(geometry.compute_cycles, input_cycles) <= mean
+    assert mean <= geometry.compute_cycles + input_cycles
+    assert geometry.cycles_per_frame == mean
+
+
+def test_total_cycles_needs_a_frame():
+    with pytest.raises(GeometryError, match="frames=0: must be at least 1"):
+        ConvGeometry(**LAYER).total_cycles(0)
+
+
+# ---- folding ----------------------------------------------------------------------------------
+
+
+@settings(max_examples=50, deadline=None)
+@given(geometries(), st.floats(0.5, 40))
+@example(ConvGeometry((3, 3), (5, 5), 12, 12), 1.0)
+def test_cheapest_folding(geometry, slack):
+    """Brute force: every accepted fold that is fast enough has as many multipliers, or more."""
+    channels, ofm_channels = geometry.ifm_channels, geometry.ofm_channels
+    folds = {}
+    for simd, pe in product(range(1, channels + 1), range(1, ofm_channels + 1)):
+        if channels % simd == 0 and ofm_channels % pe == 0:
+            folds[simd, pe] = geometry.with_folding(simd, pe).cycles_per_frame
+    assert set(geometry.legal_foldings()) == set(folds)
+
+    budget = int(min(folds.values()) * slack)
+    fast = [fold for fold, cycles in folds.items() if cycles <= budget]
+    chosen = geometry.cheapest_folding(budget)
+    if not fast:
+        assert chosen is None
+        return
+    multipliers = min(simd * pe for simd, pe in fast)
+    assert chosen in fast
+    assert chosen[0] * chosen[1] == multipliers
+    assert chosen[0] == max(simd for simd, pe in fast if simd * pe == multipliers)
+
+
+def test_with_folding():
+    geometry = ConvGeometry(**LAYER, stride=(2, 1), simd=4, pe=3, simd_in=2)
+    assert geometry.with_folding(1, 6) == ConvGeometry(
+        **LAYER, stride=(2, 1), simd=1, pe=6, simd_in=2
+    )
+    assert geometry.with_folding(4, 3, simd_in=4).cycles_per_strip_word == 1
+    assert geometry.cycles_per_strip_word == 2
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 12, 36, 97])
+def test_divisors_and_address_bits(n):
+    assert divisors(n) == [d for d in range(1, n + 1) if n // d * d == n]
+    assert 2 ** address_bits(n) >= n
+    assert address_bits(n) == 1 or 2 ** (address_bits(n) - 1) < n
+
+
+# ---- memory -----------------------------------------------------------------------------------
+
+#: CNV's six convolutions: (W, C, M, PE, SIMD, activation bits), folded as in BNN-PYNQ's cnvW1A1.
+CNV_1BIT = [
+    (32, 3, 64, 16, 3, 8),
+    (30, 64, 64, 32, 32, 1),
+    (14, 64, 128, 16, 32, 1),
+    (12, 128, 128, 16, 32, 1),
+    (5, 128, 256, 4, 32, 1),
+    (3, 256, 256, 1, 32, 1),
+]
+
+
+def test_cnv_memory_of_finns_pair():
+    """FINN's line buffers hold 15,048 bits over CNV-1bit, of 8 in the first layer.
+
+    Its replay buffers hold one window each, 5,976 bits, in memories of a power of two of words.
+    """
+    layers = [
+        (ConvGeometry((3, 3), (w, w), c, m, pe=pe, simd=simd), bits)
+        for w, c, m, pe, simd, bits in CNV_1BIT
+    ]
+    assert [g.swg_bits(bits) for g, bits in layers] == [1608, 4032, 1984, 3456, 1664, 2304]
+    assert sum(g.swg_bits(bits) for g, bits in layers) == 15_048
+    assert sum(g.strip_bits(bits) for g, bits in layers) == 15_048
+    assert sum(g.mw * bits for g, bits in layers if g.nf > 1) == 5_976
+    # SF = 9, 18, 18, 36, 36, 72 words of 24, 32, 32, 32, 32, 32 bits, rounded up
+    assert [g.replay_bits(bits) for g, bits in layers] == [384, 1024, 1024, 2048, 2048, 4096]
+    assert all(g.with_folding(g.simd, g.mh).replay_bits(bits) == 0 for g, bits in layers)
+
+
+@pytest.fixture(scope="module")
+def finn_swg():
+    """FINN's own class; the comparison needs the extra that installs it."""
+    module = pytest.importorskip("finn.custom_op.fpgadataflow.rtl.convolutioninputgenerator_rtl")
+    helper = pytest.importorskip("onnx.helper")
+
+    def depth(geometry: ConvGeometry) -> int:
+        node = helper.make_node(
+            "ConvolutionInputGenerator_rtl",
+            ["in"],
+            ["out"],
+            domain="finn.custom_op.fpgadataflow.rtl",
+            ConvKernelDim=list(geometry.kernel),
+            IFMChannels=geometry.ifm_channels,
+            IFMDim=list(geometry.ifm_dim),
+            OFMDim=list(geometry.ofm_dim),
+            SIMD=geometry.simd,
+            Stride=list(geometry.stride),
+            Dilation=list(geometry.dilation),
+            inputDataType="INT4",
+            outputDataType="INT4",
+            parallel_window=0,
+        )
+        return module.ConvolutionInputGenerator_rtl(node).get_buffer_depth()
+
+    return depth
+
+
+@settings(max_examples=100, deadline=None)
+@given(geometry=geometries(max_kernel=4, max_extra=9))
+def test_swg_bits_are_finns(finn_swg, geometry):
+    """The RTL SWG's own buffer depth, in words of SIMD elements, where it takes that style."""
+    assume(geometry.kernel != (1, 1))  # FINN's "parallel" style
+    assume(all(s <= n for s, n in zip(geometry.stride, geometry.ifm_dim, strict=True)))  # illegal
+    assert geometry.swg_bits(4) == finn_swg(geometry) * geometry.simd * 4
+
+
+# ---- errors -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kernel": 3}, r"kernel=3: expected \(height, width\)"),
+        ({"ifm_dim": (8, 8, 8)}, r"ifm_dim=\(8, 8, 8\): expected \(height, width\)"),
+        ({"stride": (0, 1)}, r"stride=\(0, 1\): every value must be at least 1"),
+        ({"dilation": (1, -1)}, r"dilation=\(1, -1\): every value must be at least 1"),
+        ({"ifm_channels": 0}, r"ifm_channels=0: every value must be at least 1"),
+        ({"pe": 0}, r"pe=0: every value must be at least 1"),
+        ({"simd": -2}, r"simd=-2: every value must be at least 1"),
+        ({"kernel": (9, 3)}, r"spans 9 in height, more than ifm_dim=\(8, 9\)"),
+        ({"dilation": (1, 5)}, r"dilation=\(1, 5\) spans 11 in width, more than ifm_dim=\(8, 9\)"),
+        ({"simd": 3}, r"simd=3 does not divide ifm_channels=4: accepted are \[1, 2, 4\]"),
+        ({"simd_in": 3}, r"simd_in=3 does not divide ifm_channels=4: accepted are \[1, 2, 4\]"),
+        ({"pe": 4}, r"pe=4 does not divide ofm_channels=6: accepted are \[1, 2, 3, 6\]"),
+    ],
+)
+def test_errors_name_the_field_and_what_is_accepted(change, message):
+    with pytest.raises(GeometryError, match=message):
+        ConvGeometry(**{**LAYER, **change})
+
+
+def test_refolding_is_checked_too():
+    with pytest.raises(GeometryError, match="pe=5 does not divide ofm_channels=6"):
+        ConvGeometry(**LAYER).with_folding(1, 5)

