@@ -97,7 +97,7 @@ class Datapath:
         if not odt.is_integer() or low < odt.min() or high > odt.max():
             raise UnsupportedError(
                 f"outputDataType={odt.name} cannot hold accumulators in [{low}, {high}]: accepted "
-                f"is e.g. {_smallest(low, high)}"
+                f"is e.g. {smallest_datatype(low, high).name}"
             )
 
     def _check_thresholds(self) -> None:
@@ -118,7 +118,7 @@ class Datapath:
         if not odt.is_integer() or low < odt.min() or high > odt.max():
             raise UnsupportedError(
                 f"outputDataType={odt.name} cannot hold ActVal + 0..{steps} thresholds, "
-                f"[{low}, {high}]: accepted is e.g. {_smallest(low, high)}"
+                f"[{low}, {high}]: accepted is e.g. {smallest_datatype(low, high).name}"
             )
 
     # ---- operands -----------------------------------------------------------------------------
@@ -268,11 +268,11 @@ def _signed_bits(value: int) -> int:
     return (value if value >= 0 else ~value).bit_length() + 1
 
 
-def _smallest(low: int, high: int) -> str:
-    """Name of the smallest QONNX integer type that holds [low, high]."""
+def smallest_datatype(low: int, high: int) -> BaseDataType:
+    """The narrowest QONNX integer type that holds [low, high]."""
     if low >= 0:
-        return f"UINT{max(1, high.bit_length())}"
-    return f"INT{max(_signed_bits(low), _signed_bits(high))}"
+        return DataType[f"UINT{max(1, high.bit_length())}"]
+    return DataType[f"INT{max(2, _signed_bits(low), _signed_bits(high))}"]
 
 
 def _pack(rows: np.ndarray, bits: int) -> list[int]:

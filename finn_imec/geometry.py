@@ -18,6 +18,7 @@ neuron fold is +1 as well, modulo the depth.
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, fields
 from functools import cached_property
 from math import ceil, gcd, log2
@@ -81,17 +82,18 @@ class ConvGeometry:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.type.startswith("tuple"):
-                if isinstance(value, (int, np.integer)) or len(value) != 2:
-                    raise GeometryError(f"{field.name}={value!r}: expected (height, width)")
-                value = tuple(int(v) for v in value)
-                positive = min(value) >= 1
-            else:
-                value = int(value)
-                positive = value >= 1 or field.name == "simd_in"
-            object.__setattr__(self, field.name, value)
-            if not positive:
-                raise GeometryError(f"{field.name}={value!r}: every value must be at least 1")
+            least = 0 if field.name == "simd_in" else 1
+            is_pair = field.type.startswith("tuple")
+            expected = "(height, width)" if is_pair else "an integer"
+            try:
+                numbers = tuple(map(operator.index, value if is_pair else (value,)))
+            except TypeError:
+                numbers = ()
+            if len(numbers) != (2 if is_pair else 1) or min(numbers) < least:
+                raise GeometryError(
+                    f"{field.name}={value!r}: expected {expected}, every value at least {least}"
+                )
+            object.__setattr__(self, field.name, numbers if is_pair else numbers[0])
         if self.simd_in == 0:
             object.__setattr__(self, "simd_in", self.simd)
         for axis, name in enumerate(("height", "width")):
@@ -221,8 +223,10 @@ class ConvGeometry:
         """Bits of the line buffer of FINN's RTL SWG, "default" style with parallel_window=0.
 
         FINN rtl/convolutioninputgenerator_rtl.py, get_buffer_depth: the live strip, plus slack so
-        that inputs skipped by a stride load early.
+        that inputs skipped by a stride load early. A 1x1 kernel has two words in "parallel" style.
         """
+        if self.kernel == (1, 1):
+            return 2 * self.simd * act_bits
         (kh, kw), (sh, sw) = self.kernel, self.stride
         slack = max(0, sw - 1 - kh * kw) + max(0, (sh - 1) * self.ifm_dim[1] - kh * kw)
         return (self.strip_pixels + slack) * self.ifm_channels * act_bits

@@ -29,6 +29,11 @@ LIBRARY = (
     "imec_conv.sv",
 )
 RAM_STYLES = ("auto", "block", "distributed", "ultra")
+#: "auto" is LUT memory up to these depths, block RAM beyond: 128 words are what two LUT6 and a MUXF7
+#: hold as ROM, and about where FINN's memstream moves to block RAM; RAM256X1S is the deepest
+#: single-port LUT memory of one slice.
+AUTO_ROM_WORDS = 128
+AUTO_STRIP_WORDS = 256
 
 
 def library_path() -> Path:
@@ -88,6 +93,18 @@ class ImecRtl:
                 )
 
     @property
+    def resolved_ram_style(self) -> str:
+        """ram_style, with "auto" decided by depth."""
+        return _resolved(self.ram_style, self.datapath.geometry.weight_words, AUTO_ROM_WORDS)
+
+    @property
+    def resolved_buffer_ram_style(self) -> str:
+        """buffer_ram_style, with "auto" decided by depth."""
+        return _resolved(
+            self.buffer_ram_style, self.datapath.geometry.strip_words, AUTO_STRIP_WORDS
+        )
+
+    @property
     def in_width(self) -> int:
         """Bits of in0_V_TDATA."""
         return padded(self.datapath.geometry.simd_in * self.datapath.activation.bits)
@@ -126,9 +143,15 @@ class ImecRtl:
                 d=path,
                 in_width=self.in_width,
                 out_width=self.out_width,
-                ram_style=self.ram_style,
-                buffer_ram_style=self.buffer_ram_style,
+                ram_style=self.resolved_ram_style,
+                buffer_ram_style=self.resolved_buffer_ram_style,
                 **{f"{kind}_file": files.get(kind, "") for kind in ("weight", "threshold", "bias")},
             )
         )
         return stream_design(self.top, folder, self.in_width, self.out_width)
+
+
+def _resolved(style: str, words: int, most_distributed: int) -> str:
+    if style != "auto":
+        return style
+    return "distributed" if words <= most_distributed else "block"

@@ -16,7 +16,7 @@ import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from finn_imec.algorithms import direct
-from finn_imec.datapath import Datapath
+from finn_imec.datapath import Datapath, smallest_datatype
 from finn_imec.errors import ImecError
 from finn_imec.geometry import ConvGeometry, divisors
 from finn_imec.rtl import ImecRtl, decode, encode
@@ -101,8 +101,8 @@ def random_case(seed: int, number: int) -> Case:
     low, high = wide.accumulator_range
     low, high = int(low.min()), int(high.max())
     if rng.random() < 0.5:
-        bits = max(int(v if v >= 0 else ~v).bit_length() + 1 for v in (low, high))
-        return Case(seed, number, Datapath(geometry, idt, wdt, DataType[f"INT{max(2, bits)}"], weights, xnor=xnor))
+        odt = smallest_datatype(low, high)
+        return Case(seed, number, Datapath(geometry, idt, wdt, odt, weights, xnor=xnor))
     bits = pick((1, 2, 3, 4))
     rows = 1 if rng.random() < 0.2 else geometry.mh
     thresholds = np.sort(rng.integers(low - 2, high + 3, (rows, 2**bits - 1)), axis=1)

@@ -140,10 +140,10 @@ def test_lowering_formulas():
 
 @each_algorithm
 def test_allocated_memory_is_the_lowering_memory(name):
-    """What Python's allocator saw, less the output, is the lowering and one row's operands."""
-    geometry = ConvGeometry((3, 3), (60, 60), 32, 32)
+    """What Python's allocator saw, less the output, is the lowering and one row's products."""
+    geometry = ConvGeometry((3, 3), (20, 60), 64, 64)
     rng = np.random.default_rng(0)
-    ifm = rng.integers(-8, 8, (2, 60, 60, 32))
+    ifm = rng.integers(-8, 8, (2, 20, 60, 64))
     weights = np.asfortranarray(rng.integers(-8, 8, (geometry.mw, geometry.mh)))
     ALGORITHMS[name](ifm, weights, geometry)  # what NumPy imports and caches is not counted
     tracemalloc.start()
@@ -152,9 +152,11 @@ def test_allocated_memory_is_the_lowering_memory(name):
         allocated = tracemalloc.get_traced_memory()[1] - result.ofm.nbytes
     finally:
         tracemalloc.stop()
-    row_of_products = geometry.ofm_dim[1] * geometry.mh * 8
-    assert result.lowering_bytes <= allocated <= result.lowering_bytes + row_of_products + 8192
+    # The slack is below the least lowering memory here, so a second copy of any is seen.
+    slack = geometry.ofm_dim[1] * geometry.mh * 8 + 16384
     assert result.lowering_bytes == lowering_elements(name, geometry) * 8
+    assert result.lowering_bytes <= allocated <= result.lowering_bytes + slack
+    assert name == "direct" or slack < result.lowering_bytes
 
 
 @settings(max_examples=100, deadline=None)

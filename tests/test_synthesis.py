@@ -23,15 +23,16 @@ def design(folder, text, **fields) -> Design:
 
 MEMORIES = """
 module dut #(int W = 1, parameter FILE = "") (
-	input  logic clk, we, push,
+	input  logic clk, we, push, en,
 	input  logic [5:0] a,
 	input  logic [2:0] tap,
 	input  logic [W-1:0] d,
-	output logic [W-1:0] q, shifted, late,
+	output logic [W-1:0] q, shifted, late, gated,
 	output logic [3:0] coefficient
 );
 	logic [W-1:0] single[64];    // written and read at one address: 64 bits a site
 	logic [W-1:0] queue[0:7];    // addressable shift register: one site a bit
+	(* ram_style = "block" *)
 	logic [3:0] rom[1024];
 	initial $readmemh(FILE, rom);
 	always_ff @(posedge clk) begin
@@ -41,6 +42,7 @@ module dut #(int W = 1, parameter FILE = "") (
 		coefficient <= rom[{ a, a[5:2] }];
 	end
 	assign q = single[a];
+	assign gated = en? d ^ late : ~d;
 	assign shifted = queue[tap];
 endmodule
 """
@@ -48,37 +50,79 @@ endmodule
 
 def test_memories_and_registers(tmp_path):
     data = tmp_path / "rom.dat"
-    data.write_text("\n".join(f"{i * 7 % 16:x}" for i in range(1024)))
+    data.write_text("\n".join(f"{i * i * 40503 >> 7 & 15:x}" for i in range(1024)))
     dut = design(
-        tmp_path, MEMORIES, parameters={"W": 8, "FILE": str(data)}, data_files=(data,)
+        tmp_path,
+        MEMORIES,
+        parameters={"W": 8, "FILE": str(data)},
+        data_files=(data,),
+        tied={"en": (1, 1)},
     )
     got = yosys.count(dut, flows=("default",))
     assert got["cells"]["RAM64X1S"] == got["lutram"] == 8
     assert got["cells"]["SRL16E"] == got["srl"] == 8
     assert got["ff"] == 8  # `late`; the ROM's output register is the block RAM's own
     assert got["bram18"] == 1
-    assert (got["lut"], got["lut_logic"], got["dsp"], got["depth"]) == (16, 0, 0, 1)
+    assert got["cells"]["LUT2"] == got["lut_logic"] == 8  # `gated` with `en` tied high
+    assert (got["lut"], got["dsp"], got["depth"]) == (24, 0, 1)
 
 
-LOGIC = """
-module dut (
-	input  logic [5:0] i,
-	input  logic [35:0] wide,
-	output logic x, y, z, parity
-);
-	assign x = ^i[4:0];                   // x and y read the same five inputs: one site
-	assign y = i[0]? &i[4:1] : |i[4:2];
-	assign z = i[5] ^ (i[0] & i[1] & i[2] & i[3] & i[4]);
-	assign parity = ^wide;                // 36 inputs: six LUT6 below one
-endmodule
-"""
+def lut(inputs: str, output: int) -> dict:
+    """A LUT cell as in Yosys' JSON netlist; the nets of `inputs` are numbers."""
+    nets = [int(net) for net in inputs.split()]
+    pins = {f"I{i}": [net] for i, net in enumerate(nets)}
+    return {
+        "type": f"LUT{len(nets)}",
+        "connections": {**pins, "O": [output]},
+        "port_directions": {**dict.fromkeys(pins, "input"), "O": "output"},
+    }
 
 
-def test_pairing_and_depth(tmp_path):
-    got = yosys.count(design(tmp_path, LOGIC), flows=("default",))
-    assert got["lut"] == got["lut_logic"] == 3 + 7
-    assert got["lut_paired"] == 2 + 7
-    assert got["depth"] == 2
+def carry(s: list[int], ci, co: list[int], o: list[int]) -> dict:
+    connections = {"S": s, "DI": ["0"] * 4, "CI": [ci], "CYINIT": ["0"], "CO": co, "O": o}
+    directions = dict.fromkeys(("S", "DI", "CI", "CYINIT"), "input")
+    return {
+        "type": "CARRY4",
+        "connections": connections,
+        "port_directions": {**directions, "CO": "output", "O": "output"},
+    }
+
+
+def test_luts_that_share_a_dual_output_site():
+    same_five = {"a": lut("1 2 3 4 5", 10), "b": lut("5 4 3 2 1", 11)}
+    assert yosys.shared_sites(same_five) == 1
+    assert yosys.shared_sites({"a": lut("1 2 3", 10), "b": lut("3 4 5", 11)}) == 1
+    assert yosys.shared_sites({"a": lut("1 2 3", 10), "b": lut("3 4 5 6", 11)}) == 0  # six inputs
+    assert yosys.shared_sites({"a": lut("1 2", 10), "b": lut("3 4", 11)}) == 0  # nothing shared
+    assert yosys.shared_sites({"a": lut("1 2 3 4 5 6", 10), "b": lut("1 2", 11)}) == 0
+    # b has most in common with a, c goes with d; e is left over.
+    assert (
+        yosys.shared_sites(
+            {**same_five, "c": lut("1 6 7", 12), "d": lut("6 7", 13), "e": lut("1 8 9", 14)}
+        )
+        == 2
+    )
+    # What drives a carry chain keeps its site.
+    assert yosys.shared_sites({**same_five, "c": carry([10, 0, 0, 0], "0", [], [])}) == 0
+
+
+def test_depth_counts_luts_and_carry_chains_once():
+    chain = {
+        "a": lut("1 2", 10),
+        "b": lut("10 3", 11),
+        "c": carry([11, 0, 0, 0], "0", [20, 21, 22, 23], [30, 31, 32, 33]),
+        "d": carry([0, 0, 0, 0], 23, [24, 25, 26, 27], [34, 35, 36, 37]),
+        "e": lut("34 1", 12),
+    }
+    assert yosys.logic_depth(chain) == 4  # a, b, one carry chain, e
+    register = {
+        "type": "FDRE",
+        "connections": {"D": [10], "Q": [40]},
+        "port_directions": {"D": "input", "Q": "output"},
+    }
+    assert yosys.logic_depth({"a": lut("1 2", 10), "r": register, "b": lut("40 2", 11)}) == 1
+    with pytest.raises(yosys.SynthesisError, match="loop"):
+        yosys.logic_depth({"a": lut("11", 10), "b": lut("10", 11)})
 
 
 ADDER_TREE = """
@@ -113,49 +157,62 @@ def test_better_flow_wins_and_the_cache_answers_the_second_time(tmp_path, monkey
 def test_errors_name_the_cause(tmp_path):
     with pytest.raises(yosys.SynthesisError, match=r"dut failed: .*no_such_module.*; log: /"):
         yosys.count(design(tmp_path, "module dut; no_such_module m(); endmodule"))
-    with pytest.raises(ValueError, match="flows=.*'default', 'alu'"):
-        yosys.count(design(tmp_path, LOGIC), flows=("fast",))
-    with pytest.raises(ValueError, match="absent.sv"):
-        yosys.count(
-            Design(top="dut", sources=(tmp_path / "absent.sv",), inputs=(), outputs=())
-        )
+    with pytest.raises(ValueError, match=r"flows=.*'default', 'alu'"):
+        yosys.count(design(tmp_path, ADDER_TREE), flows=("fast",))
+    with pytest.raises(ValueError, match=r"absent\.sv"):
+        yosys.count(Design("dut", (tmp_path / "absent.sv",), (), ()))
 
 
 # ---- FINN's pair --------------------------------------------------------------------------------
 
 PAIRS = {
-    "dsp": dict(core="dsp", input_datatype="INT2", weight_datatype="INT2", simd=2, pe=2),
-    "xnor": dict(core="lut", input_datatype="BIPOLAR", weight_datatype="BIPOLAR", simd=4, pe=4),
+    "dsp": {"core": "dsp", "input_datatype": "INT2", "weight_datatype": "INT2", "simd": 2, "pe": 2},
+    "xnor": {
+        "core": "lut",
+        "input_datatype": "BIPOLAR",
+        "weight_datatype": "BIPOLAR",
+        "simd": 4,
+        "pe": 4,
+    },
     # The sliding window generator at SIMD 2, a width converter, the MVU at SIMD 3.
-    "strided": dict(
-        core="lut",
-        input_datatype="UINT4",
-        weight_datatype="BIPOLAR",
-        simd=3,
-        pe=1,
-        swg_simd=2,
-        stride=(2, 1),
-    ),
-    "signed_product": dict(
-        core="lut", input_datatype="INT3", weight_datatype="INT4", simd=12, pe=2, swg_simd=4
-    ),
-    "bipolar_input": dict(
-        core="lut", input_datatype="BIPOLAR", weight_datatype="INT3", simd=1, pe=4
-    ),
+    "strided": {
+        "core": "lut",
+        "input_datatype": "UINT4",
+        "weight_datatype": "BIPOLAR",
+        "simd": 3,
+        "pe": 1,
+        "swg_simd": 2,
+        "stride": (2, 1),
+    },
+    "signed_product": {
+        "core": "lut",
+        "input_datatype": "INT3",
+        "weight_datatype": "INT4",
+        "simd": 12,
+        "pe": 2,
+        "swg_simd": 4,
+    },
+    "bipolar_input": {
+        "core": "lut",
+        "input_datatype": "BIPOLAR",
+        "weight_datatype": "INT3",
+        "simd": 1,
+        "pe": 4,
+    },
 }
-LAYER = dict(kernel=(3, 3), ifm_dim=(6, 6), ifm_channels=4, ofm_channels=4)
+LAYER = {"kernel": (3, 3), "ifm_dim": (6, 6), "ifm_channels": 4, "ofm_channels": 4}
 FRAMES = 3
 
 
-def generate(folder, case: dict, **overrides):
+def generate(folder, case: dict):
     qonnx = pytest.importorskip("qonnx.core.datatype")
     pytest.importorskip("finn.custom_op.fpgadataflow.rtl")
     rng = np.random.default_rng(7)
     wdt = qonnx.DataType[case["weight_datatype"]]
     values = [v for v in range(int(wdt.min()), int(wdt.max()) + 1) if wdt.allowed(v)]
     weights = rng.choice(values, (36, 4))
-    settings = {**LAYER, **case, "weights": weights, **overrides}
-    return finn_pair.generate(folder / "pair", **settings), weights
+    pair = finn_pair.generate(folder / "pair", **{**LAYER, "weights": weights, **case})
+    return pair, weights
 
 
 @pytest.mark.parametrize("case", PAIRS.values(), ids=PAIRS)
@@ -180,7 +237,8 @@ def test_pair_computes_the_convolution_back_to_back(tmp_path, case):
     n_words = expected.size // case["pe"]
     stimulus = Stimulus(inputs={"in0_V": words}, n_outputs={"out0_V": n_words})
     result = verilator.build([pair.design]).run([stimulus])[0]
-    assert result.status == "complete" and result.n_violations == 0
+    assert result.status == "complete"
+    assert result.n_violations == 0
     used = -(-case["pe"] * pair.acc_bits // 8)
     got = unpack(result.outputs["out0_V"][:, :used], case["pe"], pair.acc_bits, signed=not xnor)
     np.testing.assert_array_equal(got.reshape(expected.shape), expected)
@@ -195,25 +253,27 @@ def test_pair_is_counted_core_apart(tmp_path):
     got = yosys.count(pair.design, core=pair.core, flows=("default",))
     # mvu.sv packs both PEs of each of the two SIMD lanes into one DSP48E1.
     assert (got["dsp"], got["core"]["dsp"], got["surround"]["dsp"]) == (2, 2, 0)
-    # SWG buffer 30 x 4 bit (RAM32M); FIFO, weight stream and output queue are shift registers.
-    assert got["lutram"] >= 4 and got["core"]["lutram"] == 0
+    # SWG and replay buffer one RAM32M each, 36 x 8 weights; the queues are shift registers.
+    assert (got["lutram"], got["core"]["lutram"]) == (4 + 4 + 8, 0)
     assert got["srl"] == 4 + 8 + 2 * pair.acc_bits
     assert got["bram18"] == 0
-    assert 0 < got["core"]["lut"] < got["lut"] and got["lut_paired"] <= got["lut"]
+    assert 0 < got["core"]["lut"] < got["lut"]
+    assert got["lut_paired"] <= got["lut"]
 
 
 @pytest.mark.parametrize(
     ("overrides", "error", "message"),
     [
-        (dict(simd=5), ValueError, "simd=5: .*36"),
-        (dict(pe=3), ValueError, "pe=3"),
-        (dict(swg_simd=3), ValueError, "simd"),
-        (dict(weights=np.zeros((4, 36))), ValueError, r"\(4, 36\)"),
-        (dict(weights=np.full((36, 4), 2)), ValueError, "weight_datatype=INT2"),
-        (dict(acc_bits=3), ValueError, "acc_bits=3"),
-        (dict(core="hls"), ValueError, "core='hls'"),
-        (dict(input_datatype="BIPOLAR"), UnsupportedError, "input_datatype=BIPOLAR.*lut"),
-        (dict(weight_datatype="UINT2"), UnsupportedError, "weight_datatype=UINT2"),
+        ({"simd": 5}, ValueError, "simd=5: .*36"),
+        ({"pe": 3}, ValueError, "pe=3"),
+        ({"swg_simd": 3}, ValueError, "simd"),
+        ({"weights": np.zeros((4, 36))}, ValueError, r"\(4, 36\)"),
+        ({"weights": np.full((36, 4), 2)}, ValueError, "weight_datatype=INT2"),
+        ({"acc_bits": 3}, ValueError, "acc_bits=3"),
+        ({"core": "hls"}, ValueError, "core='hls'"),
+        ({"input_datatype": "BIPOLAR"}, UnsupportedError, "input_datatype=BIPOLAR.*lut"),
+        ({"input_datatype": "INT"}, ValueError, "input_datatype='INT'"),
+        ({"weight_datatype": "UINT2"}, UnsupportedError, "weight_datatype=UINT2"),
     ],
 )
 def test_pair_refuses_what_it_cannot_build(tmp_path, overrides, error, message):

@@ -11,7 +11,7 @@ from finn.custom_op.fpgadataflow.matrixvectoractivation import MVAU
 from qonnx.core.datatype import BaseDataType, DataType
 
 from finn_imec.algorithms import im2col
-from finn_imec.datapath import Datapath
+from finn_imec.datapath import Datapath, smallest_datatype
 from finn_imec.errors import ImecError, UnsupportedError
 from finn_imec.geometry import ConvGeometry
 
@@ -222,8 +222,18 @@ class IMECConv(HWCustomOp):
         return 0
 
     def minimize_accumulator_width(self, model: Any, *args: Any, **kwargs: Any) -> BaseDataType:
-        """What FINN's MVAU would choose: its own code, which asks for nothing but attributes."""
-        return MVAU.minimize_accumulator_width(self, model, *args, **kwargs)
+        """What FINN's MVAU would choose: its own code, which asks for nothing but attributes.
+
+        Except in binaryXnorMode, where the accumulator counts 0..MW equal bits and FINN bounds the
+        dot product of 0/1 inputs instead, one bit too few when MW is just above a power of two.
+        """
+        chosen = MVAU.minimize_accumulator_width(self, model, *args, **kwargs)
+        if self.get_nodeattr("binaryXnorMode"):
+            chosen = smallest_datatype(0, self.get_nodeattr("MW"))
+            self.set_nodeattr("accDataType", chosen.name)
+            if self.get_nodeattr("noActivation"):
+                self.set_nodeattr("outputDataType", chosen.name)
+        return chosen
 
     def minimize_weight_bit_width(self, model: Any, *args: Any, **kwargs: Any) -> BaseDataType:
         """What FINN's MVAU would choose."""

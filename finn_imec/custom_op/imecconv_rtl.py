@@ -14,7 +14,7 @@ from finn_imec.rtl import ImecRtl, decode, encode, stream_design
 from finn_imec.simulation.verilator import Design, Model, Stimulus, build
 
 
-class IMECConv_rtl(IMECConv, RTLBackend):  # noqa: N801 (FINN finds the variant by this name)
+class IMECConv_rtl(IMECConv, RTLBackend):
     """IMECConv as SystemVerilog (finn_imec/rtllib); rtlsim runs in Verilator, never in xsim."""
 
     def get_nodeattr_types(self) -> dict[str, tuple]:
@@ -61,9 +61,8 @@ class IMECConv_rtl(IMECConv, RTLBackend):  # noqa: N801 (FINN finds the variant 
     def code_generation_ipi(self) -> list[str]:
         """Vivado IP integrator commands that add the sources and instantiate the top level."""
         design = self.design()
-        files = [*design.sources, *design.data_files]
         return [
-            *(f"add_files -norecurse {path}" for path in files),
+            *(f"add_files -norecurse {path}" for path in design.sources),
             f"create_bd_cell -type module -reference {design.top} {self.onnx_node.name}",
         ]
 
@@ -74,14 +73,14 @@ class IMECConv_rtl(IMECConv, RTLBackend):  # noqa: N801 (FINN finds the variant 
         self.set_nodeattr("rtlsim_so", str(build([self.design()]).path))
 
     def get_rtlsim(self) -> Model:
-        """The compiled model."""
+        """The compiled model, from the cache."""
         path = Path(self.get_nodeattr("rtlsim_so"))
         if not path.is_file():
             raise UnsupportedError(
                 f"{self.onnx_node.name}: no simulation model at rtlsim_so={str(path)!r}; apply "
                 "FINN's PrepareRTLSim first"
             )
-        return Model(path, [self.design()], cached=True)
+        return build([self.design()])
 
     def reset_rtlsim(self, sim: Model) -> None:
         """Nothing to do: every run starts from reset."""

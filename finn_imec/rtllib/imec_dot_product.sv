@@ -2,11 +2,12 @@
  * @brief	Dot product of SIMD activations and weights by multipliers and adders.
  *
  * @description
- *	y = sum_lanes a*w, exact and signed. For operands too wide for bit planes;
- *	what the multipliers are made of is left to synthesis.
+ *	y = sum_lanes a*w, exact and signed. For operands too wide for bit planes.
+ *	Vivado is told to build the multipliers of LUTs.
  *
  *	Combinational; does not know bipolar values.
  ***************************************************************************/
+(* use_dsp = "no" *)
 module imec_dot_product #(
 	int unsigned  SIMD,
 	int unsigned  A_BITS,

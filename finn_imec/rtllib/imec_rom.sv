@@ -21,12 +21,19 @@ module imec_rom #(
 	input	logic [BITS-1:0]  addr,
 	output	logic [WIDTH-1:0]  q
 );
-	(* ram_style = RAM_STYLE, rom_style = RAM_STYLE *)
-	logic [WIDTH-1:0]  Mem[DEPTH];
-	initial  $readmemh(INIT_FILE, Mem);
-
 	logic [WIDTH-1:0]  Q;
-	always_ff @(posedge clk)  if(en)  Q <= Mem[addr];
+	// A ROM in LUTs is logic: open synthesis has no attribute for it, Vivado does so by default.
+	if(RAM_STYLE == "distributed") begin : genLogic
+		logic [WIDTH-1:0]  Mem[DEPTH];
+		initial  $readmemh(INIT_FILE, Mem);
+		always_ff @(posedge clk)  if(en)  Q <= Mem[addr];
+	end : genLogic
+	else begin : genMemory
+		(* ram_style = RAM_STYLE, rom_style = RAM_STYLE *)
+		logic [WIDTH-1:0]  Mem[DEPTH];
+		initial  $readmemh(INIT_FILE, Mem);
+		always_ff @(posedge clk)  if(en)  Q <= Mem[addr];
+	end : genMemory
 	assign	q = Q;
 
 endmodule : imec_rom

@@ -39,9 +39,9 @@ class Stream:
 class Design:
     """One top module with AXI4-Streams, one clock and one active-low synchronous reset.
 
-    parameters: overrides of the top module's parameters; ints of any size, or strings.
+    parameters: overrides of the top module's parameters: integers from -2**31 on, or strings.
     defines, include_dirs: as for a Verilog tool; the same for all designs of one model.
-    data_files: what `$readmemh` reads; see the module's docstring.
+    data_files: what `$readmemh` reads; see `finn_imec.simulation.verilator`.
     tied: constant inputs, name -> (width in bits, value).
     """
 

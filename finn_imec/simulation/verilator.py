@@ -98,6 +98,9 @@ _VERILATE = [
     "--no-timing",
     "--assert",
     "-Wno-fatal",
+    # Compile time grows faster than the length of a function: 100 convolutions in one model take
+    # 32 s of g++ -O1 with this, 57 s without, 148 s with -O2, and run as fast.
+    *("--output-split-cfuncs", "400"),
 ]
 # Models of one process share names: nothing but the harness's interface may be visible.
 _COMPILE = ["-std=c++17", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-w"]
@@ -212,9 +215,10 @@ def _read(path: Path) -> bytes:
 
 def _write_atomically(path: Path, content: bytes) -> None:
     path.parent.mkdir(exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(content)
-    os.replace(file.name, path)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        written = Path(folder) / path.name
+        written.write_bytes(content)
+        os.replace(written, path)
 
 
 def _data_names(design: Design, data: Mapping[Path, Path]) -> dict[str, str]:
@@ -355,7 +359,7 @@ def _verilate(
         text=True,
         errors="replace",
     )
-    _write_atomically(log, done.stdout.encode())
+    _write_atomically(log, done.stdout.encode(errors="replace"))
     lines = done.stdout.splitlines()
     wrong = [line for line in lines if line.startswith("%Error")]
     # To Verilator it is only a warning that a stream has another width than the design's port.
@@ -392,12 +396,11 @@ def _compile(tools: _Tools, work: Path, cache: Path, jobs: int, trace: bool) -> 
         return output
 
     fast = [*listed["classes_fast"], *listed.get("support_fast", []), work / "model_pins.cpp"]
-    slow = [*listed["classes_slow"], *listed.get("support_slow", [])]
+    slow = [*listed["classes_slow"], *listed.get("support_slow", [])]  # runs once, at start-up
+    units = [(unit, "-O1") for unit in _join(work, "fast", fast, jobs)]
+    units += [(unit, "-O0") for unit in _join(work, "slow", slow, jobs)]
     with ThreadPoolExecutor(max(1, jobs)) as pool:
-        tasks = [pool.submit(compile_unit, unit, "-O2") for unit in _join(work, "fast", fast, jobs)]
-        tasks += [
-            pool.submit(compile_unit, unit, "-O0") for unit in _join(work, "slow", slow, jobs)
-        ]
+        tasks = [pool.submit(compile_unit, *unit) for unit in units]
         tasks += [pool.submit(compile_shared, Path(source), []) for source in listed["global"]]
         tasks += [pool.submit(compile_shared, _HARNESS_CPP, traced)]
         objects = [task.result() for task in tasks]

@@ -36,14 +36,13 @@ _WEIGHT_FILE = "memblock.dat"
 _FIFO_DEPTH = 2
 
 
-
 @dataclass(frozen=True)
 class FinnPair:
     """A generated pair.
 
     design: what Verilator and Yosys read. core: the multiply-accumulate module in it, for
-    `yosys.count(..., core=...)`. acc_bits: width of one accumulator in the output stream, in which
-    output word nf holds channels nf*PE .. nf*PE+PE-1, lowest channel in the lowest bits.
+    `yosys.count(..., core=...)`. acc_bits: width of one accumulator, two's complement but for the
+    XNOR popcount. An output word holds the accumulators of PE channels, the lowest in the low bits.
     """
 
     design: Design
@@ -89,8 +88,6 @@ def generate(
     MissingToolError without finn-plus, UnsupportedError when its RTL is not as expected.
     """
     require("finn.custom_op.fpgadataflow.rtl", "finn")
-    from qonnx.core.datatype import DataType
-
     if swg_simd is None:
         swg_simd = gcd(simd, ifm_channels)
     geometry = ConvGeometry(
@@ -98,7 +95,8 @@ def generate(
     )
     if simd < 1 or geometry.mw % simd:
         raise ValueError(f"simd={simd}: accepted are the divisors of K_h*K_w*C={geometry.mw}")
-    idt, wdt = DataType[input_datatype], DataType[weight_datatype]
+    idt = _datatype("input_datatype", input_datatype)
+    wdt = _datatype("weight_datatype", weight_datatype)
     product = _product(core, idt, wdt)
     weights = np.asarray(weights)
     if weights.shape != (geometry.mw, ofm_channels):
@@ -120,9 +118,8 @@ def generate(
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}_", dir=out_dir.parent))
     try:
-        stages, generated = _generate_nodes(
-            work / "finn", geometry, simd, pe, swg_simd, idt, wdt, acc_bits, weights
-        )
+        plan = _plan(geometry, simd, idt, wdt, acc_bits)
+        stages, generated = _generate_nodes(work / "finn", plan, weights)
         pair = work / "pair"
         pair.mkdir()
         names = _copy_patched(generated, pair, product if core == "lut" else None)
@@ -131,7 +128,7 @@ def generate(
             name = "finn_lut_core.sv"
             (pair / name).write_bytes(files(__package__).joinpath(name).read_bytes())
             names.append(name)
-        (pair / f"{TOP}.sv").write_text(_render_top(stages, simd, pe, wdt))
+        (pair / f"{TOP}.sv").write_text(_render_top(stages, simd * pe * wdt.bitwidth()))
         names.append(f"{TOP}.sv")
         os.replace(pair, out_dir)
     finally:
@@ -146,10 +143,10 @@ def generate(
         "SIGNED_ACTIVATIONS": int(idt.signed()),
     }
     if core == "lut":
-        spec = CoreSpec("finn_lut_core", {"PRODUCT": product, **parameters})
+        spec = CoreSpec("finn_lut_core", {"PRODUCT": product, **parameters}, tied={"en": (1, 1)})
     else:
         narrow = int(weights.min() > wdt.min())  # as MVAU_rtl decides
-        spec = CoreSpec("mvu", {"VERSION": 1, **parameters, "NARROW_WEIGHTS": narrow})
+        spec = CoreSpec("mvu", {**parameters, "NARROW_WEIGHTS": narrow}, tied={"en": (1, 1)})
     design = Design(
         top=TOP,
         sources=tuple(out_dir / name for name in names),
@@ -158,6 +155,17 @@ def generate(
         data_files=(out_dir / _WEIGHT_FILE,),
     )
     return FinnPair(design, spec, acc_bits)
+
+
+def _datatype(field: str, name: str):
+    from qonnx.core.datatype import DataType
+
+    try:
+        return DataType[name]
+    except (KeyError, ValueError):
+        raise ValueError(
+            f"{field}={name!r}: accepted are FINN's, such as INT4 or BIPOLAR"
+        ) from None
 
 
 def _product(core: str, idt, wdt) -> str:
@@ -192,10 +200,65 @@ def _acc_bits(weights: np.ndarray, idt, product: str) -> int:
     return max(int(-low - 1).bit_length(), int(high).bit_length()) + 1
 
 
+def _plan(geometry: ConvGeometry, simd: int, idt, wdt, acc_bits: int) -> dict[str, dict]:
+    """The stages of the pair in their order, with FINN's node attributes for each."""
+    mw, mh = geometry.mw, geometry.ofm_channels
+    windows = [1, *geometry.ofm_dim, mw]
+    adt = f"UINT{acc_bits}" if idt.name == wdt.name == "BIPOLAR" else f"INT{acc_bits}"
+    plan = {
+        "swg": {
+            "ConvKernelDim": list(geometry.kernel),
+            "IFMChannels": geometry.ifm_channels,
+            "IFMDim": list(geometry.ifm_dim),
+            "OFMDim": list(geometry.ofm_dim),
+            "Stride": list(geometry.stride),
+            "Dilation": list(geometry.dilation),
+            "SIMD": geometry.simd,
+            "inputDataType": idt.name,
+            "outputDataType": idt.name,
+            "depthwise": 0,
+            "is1D": int(1 in geometry.ifm_dim),
+            "ram_style": "distributed",
+            "parallel_window": 0,
+        },
+        "dwc": {
+            "inShape": windows,
+            "outShape": windows,
+            "inWidth": geometry.simd * idt.bitwidth(),
+            "outWidth": simd * idt.bitwidth(),
+            "dataType": idt.name,
+        },
+        "fifo": {
+            "depth": _FIFO_DEPTH,
+            "folded_shape": [1, *geometry.ofm_dim, mw // simd, simd],
+            "normal_shape": windows,
+            "dataType": idt.name,
+        },
+        "mvu": {
+            "MW": mw,
+            "MH": mh,
+            "SIMD": simd,
+            "PE": geometry.pe,
+            "inputDataType": idt.name,
+            "weightDataType": wdt.name,
+            "outputDataType": adt,
+            "accDataType": adt,
+            "noActivation": 1,
+            "numInputVectors": windows[:-1],
+            "mem_mode": "internal_decoupled",
+            "ram_style": "auto",
+            "resType": "dsp",
+        },
+    }
+    if simd == geometry.simd:
+        del plan["dwc"]
+    return plan
+
+
 def _generate_nodes(
-    work: Path, geometry: ConvGeometry, simd: int, pe: int, swg_simd: int, idt, wdt, acc_bits, weights
+    work: Path, plan: dict[str, dict], weights: np.ndarray
 ) -> tuple[list[dict], list[Path]]:
-    """Let finn-plus generate every node below `work`: the stitched stages, and all RTL files."""
+    """Let finn-plus generate every node below `work`: the stages to stitch, and all RTL files."""
     from finn.custom_op.fpgadataflow.rtl.convolutioninputgenerator_rtl import (
         ConvolutionInputGenerator_rtl,
     )
@@ -207,74 +270,29 @@ def _generate_nodes(
     from finn.util.settings import get_settings
 
     _initialise_finn()
-    mw, mh = weights.shape
-    windows = [1, *geometry.ofm_dim, mw]
-    adt = f"UINT{acc_bits}" if idt.name == wdt.name == "BIPOLAR" else f"INT{acc_bits}"
-    swg = dict(
-        ConvKernelDim=list(geometry.kernel),
-        IFMChannels=geometry.ifm_channels,
-        IFMDim=list(geometry.ifm_dim),
-        OFMDim=list(geometry.ofm_dim),
-        Stride=list(geometry.stride),
-        Dilation=list(geometry.dilation),
-        SIMD=swg_simd,
-        inputDataType=idt.name,
-        outputDataType=idt.name,
-        depthwise=0,
-        is1D=int(1 in geometry.ifm_dim),
-        ram_style="distributed",
-        parallel_window=0,
-    )
-    dwc = dict(
-        inShape=windows,
-        outShape=windows,
-        inWidth=swg_simd * idt.bitwidth(),
-        outWidth=simd * idt.bitwidth(),
-        dataType=idt.name,
-    )
-    fifo = dict(
-        depth=_FIFO_DEPTH,
-        folded_shape=[1, *geometry.ofm_dim, mw // simd, simd],
-        normal_shape=windows,
-        dataType=idt.name,
-    )
-    mvu = dict(
-        MW=mw,
-        MH=mh,
-        SIMD=simd,
-        PE=pe,
-        inputDataType=idt.name,
-        weightDataType=wdt.name,
-        outputDataType=adt,
-        accDataType=adt,
-        noActivation=1,
-        numInputVectors=[1, *geometry.ofm_dim],
-        mem_mode="internal_decoupled",
-        ram_style="auto",
-        resType="dsp",
-    )
-    plan = [("swg", ConvolutionInputGenerator_rtl, swg)]
-    if swg_simd != simd:
-        plan.append(("dwc", StreamingDataWidthConverter_rtl, dwc))
-    plan += [("fifo", StreamingFIFO_rtl, fifo), ("mvu", MVAU_rtl, mvu)]
-
-    rtllib = Path(get_settings().finn_rtllib)
-    rtl: list[Path] = []
-    stages = []
-    for name, cls, attributes in plan:
+    classes = {
+        "swg": ConvolutionInputGenerator_rtl,
+        "dwc": StreamingDataWidthConverter_rtl,
+        "fifo": StreamingFIFO_rtl,
+        "mvu": MVAU_rtl,
+    }
+    stages, rtl = [], []
+    for name, attributes in plan.items():
         code = work / name
         code.mkdir(parents=True)
-        node, model = _node(cls, f"finn_{name}", {**attributes, "code_gen_dir_ipgen": str(code)}, weights)
+        attributes = {**attributes, "code_gen_dir_ipgen": str(code)}
+        node, model = _node(classes[name], f"finn_{name}", attributes, weights)
         node.generate_hdl(model, FPGA_PART, CLOCK_NS)
         rtl += [Path(file) for file in node.get_rtl_file_list(abspath=True)]
         stages.append(
-            dict(
-                name=name,
-                module=node.get_nodeattr("gen_top_module"),
-                in_width=node.get_instream_width_padded(),
-                out_width=node.get_outstream_width_padded(),
-            )
+            {
+                "name": name,
+                "module": node.get_nodeattr("gen_top_module"),
+                "in_width": node.get_instream_width_padded(),
+                "out_width": node.get_outstream_width_padded(),
+            }
         )
+    rtllib = Path(get_settings().finn_rtllib)
     rtl += sorted((work / "mvu").glob("*_memstream_wrapper.v"))
     rtl += [rtllib / "memstream" / "hdl" / name for name in ("memstream_axi.sv", "memstream.sv")]
     rtl.append(rtllib / "axi" / "hdl" / "axilite.sv")
@@ -314,19 +332,20 @@ def _node(cls: type, name: str, attributes: dict, weights: np.ndarray):
     return cls(model.graph.node[0]), model
 
 
-def _render_top(stages: list[dict], simd: int, pe: int, wdt) -> str:
+def _render_top(stages: list[dict], weight_bits: int) -> str:
     jinja2 = require("jinja2", "sim")
-    template = jinja2.Template(files(__package__).joinpath("finn_pair_top.sv.j2").read_text())
+    source = files(__package__).joinpath("finn_pair_top.sv.j2").read_text()
+    template = jinja2.Template(source, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     return template.render(
         top=TOP,
         chain=" -> ".join(stage["name"] for stage in stages),
         stages=stages,
         in_width=stages[0]["in_width"],
         out_width=stages[-1]["out_width"],
-        weight_width=-(-simd * pe * wdt.bitwidth() // 8) * 8,
+        weight_width=(weight_bits + 7) // 8 * 8,
         memstream="finn_mvu_memstream_wrapper",
         init_file=_WEIGHT_FILE,
-    ) + "\n"
+    )
 
 
 # ---- FINN's RTL through open tools --------------------------------------------------------------

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from importlib import metadata
@@ -57,10 +58,14 @@ class SynthesisError(ImecError, RuntimeError):
 
 @dataclass(frozen=True)
 class CoreSpec:
-    """A module inside the design, counted on its own as well (its MAC core)."""
+    """A module inside the design, counted on its own as well (its MAC core).
+
+    tied: inputs that the design holds constant, name -> (width in bits, value), as in Design.
+    """
 
     top: str
-    parameters: dict[str, int | str] = field(default_factory=dict)
+    parameters: Mapping[str, int | str] = field(default_factory=dict)
+    tied: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def count(
@@ -81,7 +86,7 @@ def count(
     Returns a dict of int:
       lut         LUT sites in all: lut_logic + lutram + srl, one site per LUT cell
       lut_logic, lutram, srl
-      lut_paired  `lut` after sharing dual-output sites; see `paired_sites`
+      lut_paired  `lut` after sharing dual-output sites; see `shared_sites`
       ff, carry (CARRY4), bram18 (a RAMB36 is two), dsp (DSP48E1)
       depth       longest register-to-register path in LUT levels; see `logic_depth`
     and flow (the winner), lut_by_flow (each flow's `lut`), cells (type -> number).
@@ -106,7 +111,7 @@ def count(
         "lut_by_flow": {flow: run["lut"] for flow, run in runs.items()},
     }
     if core is not None:
-        alone = replace(design, top=core.top, parameters=core.parameters)
+        alone = replace(design, top=core.top, parameters=core.parameters, tied=core.tied)
         result["core"] = count(alone, flows=flows, dsp=dsp, timeout_s=timeout_s, jobs=jobs)
         result["surround"] = {
             key: result[key] - result["core"][key]
@@ -130,7 +135,11 @@ def _script(design: Design, names: list[str], flow: str, dsp: bool) -> str:
     for name, value in design.defines.items():
         options.append(f"-D {name}" if value is None else f"-D {name}={value}")
     for name, value in design.parameters.items():
-        options.append(f"-G {name}={_literal(by_path.get(value, value))}")
+        options.append(f"-G {name}={_literal(name, by_path.get(value, value))}")
+    constants = []
+    for name, (width, value) in design.tied.items():
+        constants += [f"delete -input {top}/{name}", f"cd {top}"]
+        constants += [f"connect -nounset -set {name} {width}'d{value}", "cd"]
     xilinx = f"synth_xilinx -family xc7 -top {top} -flatten -noiopad -noclkbuf"
     xilinx += "" if dsp else " -nodsp"
     if flow == "default":
@@ -142,6 +151,7 @@ def _script(design: Design, names: list[str], flow: str, dsp: bool) -> str:
             "read_slang -j 1 --allow-use-before-declare --ignore-assertions "
             + " ".join([*options, "--top", top, *names]),
             f"hierarchy -check -top {top}",
+            *constants,
             "flatten",
             "chtype -set bmux_ascending t:$not %co2:+[Y,S] t:$bmux %i",
             "techmap -map bmux.v",
@@ -153,8 +163,13 @@ def _script(design: Design, names: list[str], flow: str, dsp: bool) -> str:
     )
 
 
-def _literal(value: int | str) -> str:
-    return f'"\\"{value}\\""' if isinstance(value, str) else str(int(value))
+def _literal(name: str, value: int | str) -> str:
+    """A parameter's value as read_slang's -G takes it."""
+    if not isinstance(value, str):
+        return str(int(value))
+    if not re.fullmatch(r"[\w./+-]*", value):
+        raise ValueError(f"parameter {name}={value!r}: accepted are letters, digits and _ . / + -")
+    return f'"{value}"'
 
 
 def _read_sources(design: Design) -> dict[str, bytes]:
@@ -205,8 +220,6 @@ def _run(design: Design, flow: str, dsp: bool, timeout_s: int) -> dict:
     partial.write_text(json.dumps(result))
     os.replace(partial, cached)
     return result
-
-
 
 
 def _cache_dir() -> Path:
@@ -270,7 +283,7 @@ def _count_cells(module: dict) -> dict:
         "lut_logic": logic,
         "lutram": lutram,
         "srl": srl,
-        "lut_paired": logic - _pairs(module["cells"]) + lutram + srl,
+        "lut_paired": logic - shared_sites(module["cells"]) + lutram + srl,
         "ff": total(dict.fromkeys(FF_CELLS, 1)),
         "carry": cells.get("CARRY4", 0),
         "bram18": total(BRAM18_UNITS),
@@ -280,7 +293,7 @@ def _count_cells(module: dict) -> dict:
     }
 
 
-def _pairs(cells: dict[str, dict]) -> int:
+def shared_sites(cells: dict[str, dict]) -> int:
     """Dual-output LUT sites that two logic LUTs can share.
 
     A 7-series LUT6 site also gives two functions of the same five inputs. Greedy matching, largest
@@ -319,8 +332,10 @@ def _pairs(cells: dict[str, dict]) -> int:
         for net in sorted(inputs[name], key=lambda net: len(readers[net])):
             for other in readers[net][:_PARTNERS_PER_NET]:
                 shared = len(inputs[name] & inputs[other])
-                if other in free and shared > best_shared and (
-                    len(inputs[name] | inputs[other]) <= 5
+                if (
+                    other in free
+                    and shared > best_shared
+                    and (len(inputs[name] | inputs[other]) <= 5)
                 ):
                     best, best_shared = other, shared
         if best is not None:
@@ -368,10 +383,8 @@ def logic_depth(cells: dict[str, dict]) -> int:
                 depth[name] = -1
                 stack += waiting
             else:
-                depth[name] = max(
-                    (cost + (depth[driver[net]] if net in driver else 0) for net, cost in arcs[name]),
-                    default=0,
-                )
+                reached = (cost + depth.get(driver.get(net), 0) for net, cost in arcs[name])
+                depth[name] = max(reached, default=0)
                 stack.pop()
     return max(depth.values(), default=0)
 

@@ -13,7 +13,7 @@ from qonnx.transformation.infer_datatypes import InferDataTypes
 from qonnx.transformation.infer_shapes import InferShapes
 
 from finn_imec.custom_op import register
-from finn_imec.errors import ImecError
+from finn_imec.errors import ImecError, ModelError
 from finn_imec.geometry import ConvGeometry
 
 #: A refolded IMECConv may need this much of the pair's cycles: the refill of the strip between two
@@ -106,6 +106,16 @@ class InferIMECConv(Transformation):
                 for pair in self.report
             ]
         return model, False
+
+
+def swap_pairs(model: ModelWrapper) -> ModelWrapper:
+    """InferIMECConv, but ModelError with every reason if the model then holds no IMECConv."""
+    infer = InferIMECConv()
+    model = model.transform(infer)
+    if not any(node.op_type.startswith("IMECConv") for node in model.graph.node):
+        reasons = "; ".join(str(pair) for pair in infer.report) or "no ConvolutionInputGenerator"
+        raise ModelError(f"the model has no convertible pair: {reasons}")
+    return model
 
 
 def _find_mvau(model: ModelWrapper, swg: NodeProto, path: list[NodeProto]) -> NodeProto:

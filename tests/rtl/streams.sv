@@ -80,6 +80,7 @@ endmodule
 //	"withdraw"  lowers TVALID after one cycle without TREADY, for one cycle
 //	"change"    inverts TDATA in every cycle that waits for TREADY
 //	"reset"     keeps TVALID through a reset
+//	"early"     raises TVALID in the first cycle after a second reset
 //	"wait"      raises TVALID only when it sees TREADY
 //	"hang"      accepts and returns 5 words, then nothing
 //	"repeat"    returns every fourth word twice
@@ -101,18 +102,23 @@ module stream_faulty #(parameter  MODE = "")(
 	logic  Again = 0;
 	logic  Late = 0;
 	int unsigned  Count = 0;
+	int unsigned  Resets = 0;
+	logic  RstN = 1;
 
 	uwire  take = in0_V_TVALID && in0_V_TREADY;
 	uwire  give = out0_V_TVALID && out0_V_TREADY;
 	assign	in0_V_TREADY = !Full && !(MODE == "hang" && Count == 5);
 	assign	out0_V_TVALID = Full && !(MODE == "withdraw" && Waited)
-		&& !(MODE == "wait" && !out0_V_TREADY);
+		&& !(MODE == "wait" && !out0_V_TREADY)
+		|| (MODE == "early" && Resets == 2 && ap_rst_n && !RstN);
 	assign	out0_V_TDATA = MODE == "late" && Late? in0_V_TDATA :
 		MODE == "change" && Waited? ~Data : Data;
 
 	always_ff @(posedge ap_clk) begin
 		if(take)  Data <= in0_V_TDATA;
 		Late <= take;
+		RstN <= ap_rst_n;
+		if(RstN && !ap_rst_n)  Resets <= Resets + 1;
 		Waited <= out0_V_TVALID && !out0_V_TREADY;
 		Again <= take? 1'b0 : give || Again;
 		if(take)  Full <= 1;

@@ -1,0 +1,24 @@
+# make demo   sets up what is missing and runs the main job
+# make test   sets up what is missing and passes the tests
+PYTHON ?= python3
+VENV   := .venv
+READY  := $(VENV)/.ready
+OUT    ?= imec_demo
+
+.PHONY: demo test setup clean
+setup: $(READY)
+
+# apt packages only where something is missing; root or sudo, else say what to install.
+$(READY): pyproject.toml hatch_build.py finn_imec.pth scripts/setup.sh
+	PYTHON=$(PYTHON) VENV=$(VENV) sh scripts/setup.sh
+	touch $@
+
+demo: $(READY)
+	$(VENV)/bin/finn-imec demo --output $(OUT)
+
+test: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
+
+clean:
+	rm -rf $(VENV) $(OUT)

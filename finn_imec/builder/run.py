@@ -1,0 +1,465 @@
+"""Running finn-plus' builder from Python, on a machine without Vivado.
+
+finn-plus' own command refuses to start without Vivado, although most of its steps do not need it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+import functools
+import importlib.util
+import json
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from finn_imec.builder.steps import REPORT, imec_build_steps, step_convert_to_imec, step_name
+from finn_imec.compat import finn_build_dir
+from finn_imec.errors import ImecError, MissingToolError, ModelError, UnsupportedError, require
+
+if TYPE_CHECKING:
+    from finn_imec.transformation import PairReport
+
+#: progress(number, steps, name): called when a step starts, number 1..steps.
+Progress = Callable[[int, int, str], None]
+
+LOG = "build_dataflow.log"
+FAILED_LOG = "build_failed.log"
+UNFINISHED = ".unfinished-"
+GENERATED = "generated"  # FINN_BUILD_DIR of the build: RTL, HLS code, memory images
+MODEL = "model.onnx"
+PARENT = "intermediate_models/dataflow_parent.onnx"
+
+DEFAULT_PART = "xc7z020clg400-1"
+#: Fields of DataflowBuildConfig that differ from finn-plus' defaults, which need Vivado.
+DEFAULTS = {
+    "generate_outputs": ["estimate_reports"],
+    "auto_fifo_strategy": "force_minimal_fifos",
+}
+_INPUT_FILES = (
+    *("folding_config_file", "specialize_layers_config_file", "fifo_config_file"),
+    *("layouts_config_file", "vitis_floorplan_file"),
+)
+
+
+class BuildError(ImecError, RuntimeError):
+    """A build step failed; names the step, its error and the log."""
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What a build left in its output folder.
+
+    model: the graph after the last step. parent: the graph around it, whose one
+    StreamingDataflowPartition it is; None if the build did not partition. pairs: one PairReport
+    per ConvolutionInputGenerator, empty if the conversion was not among the steps. reports: the
+    JSON files of report/ by name without suffix, e.g. estimate_layer_cycles. generated: holds one
+    folder of generated code per layer. log: FINN's log.
+    """
+
+    output_dir: Path
+    model: Path
+    parent: Path | None
+    pairs: tuple[PairReport, ...]
+    reports: dict[str, Path]
+    generated: Path
+    log: Path
+
+
+def build(
+    model_path: str | Path,
+    config: str | Path | Mapping[str, Any],
+    output_dir: str | Path,
+    progress: Progress | None = None,
+) -> BuildResult:
+    """Build a model with finn-plus' steps and step_convert_to_imec, without Vivado.
+
+    model_path: QONNX or FINN-ONNX file, as the first step takes it. For a graph of hardware layers
+    set start_step: step_create_dataflow_partition, or step_specialize_layers if nothing else is in
+    it.
+    config: fields of finn-plus' DataflowBuildConfig, as a dictionary or a YAML or JSON file; see
+    DEFAULTS. Steps, unless given: finn-plus' own up to step_generate_hardware, of which
+    step_hw_codegen is taken. They end with estimates and generated code, and need neither Vivado
+    nor Vitis for any layer; without HLS layers, step_hw_ipgen and step_set_fifo_depths do not
+    either. step_convert_to_imec is put behind step_minimize_bit_width unless it is there already.
+    start_step: the first step, for model_path. Without board and fpga_part: DEFAULT_PART.
+    output_dir: new, empty, or of an earlier build, whose files are replaced once all steps passed.
+    A failed step leaves only its log there, FAILED_LOG. FINN's console output goes to the log.
+    progress: runs with the caller's sys.stdout and sys.stderr. Between its calls they are FINN's,
+    so what draws at any time (a rich.progress bar) needs a console with a file of its own.
+
+    Raises ModelError naming the file or field if the model, config or output folder is unusable,
+    or if no pair became an IMECConv; BuildError if a step failed; MissingToolError without
+    finn-plus.
+    """
+    for module in ("qonnx", "finn", "psutil"):
+        require(module, "finn")
+    if importlib.util.find_spec("finn.util.settings") is None:
+        raise MissingToolError(
+            "build() runs finn-plus, which the installed FINN is not; give imec_build_steps(steps) "
+            "to its own DataflowBuildConfig"
+        )
+    output = Path(output_dir).absolute()
+    model_path = Path(model_path).absolute()
+    fields = _read_config(config)
+    _check_model(model_path)
+    scratch, created = _make_scratch(output)
+    try:
+        run = _Run(progress)
+        with _finn(scratch / GENERATED):
+            run(model_path, *_configure(config, fields, scratch))
+        if run.error is None:
+            run.model.save(str(scratch / MODEL))
+            _move(scratch, output)
+            return _result(output)
+        if not isinstance(run.error, Exception):  # KeyboardInterrupt, which FINN keeps to itself
+            raise run.error
+        log = output / FAILED_LOG
+        os.replace(scratch / LOG, log)
+        if isinstance(run.error, _NoPair):
+            raise ModelError(f"{model_path}: {run.error}; log: {log}")
+        raise BuildError(f"{run.step} failed: {_describe(run.error)}; log: {log}") from run.error
+    except OSError as err:
+        raise ModelError(f"output_dir {output}: cannot be written ({err})") from err
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        if created:
+            with contextlib.suppress(OSError):  # not empty: a result or a log is in it
+                output.rmdir()
+
+
+# ---- input --------------------------------------------------------------------------------------
+
+
+def _read_config(config: str | Path | Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration's fields, not yet checked."""
+    if isinstance(config, Mapping):
+        return dict(config)
+    yaml = require("yaml", "finn")
+    is_json = Path(config).suffix == ".json"
+    try:
+        text = Path(config).read_text(encoding="utf-8")
+        fields = json.loads(text) if is_json else yaml.safe_load(text)
+    except OSError as err:
+        raise ModelError(f"{config}: cannot be read ({err.strerror})") from err
+    except (yaml.YAMLError, ValueError) as err:  # ValueError: bad JSON or UTF-8
+        kind = "JSON" if is_json else "YAML"
+        raise ModelError(f"{config}: not readable as {kind} ({_one_line(err)})") from err
+    if fields is None:
+        return {}
+    if not isinstance(fields, dict):
+        raise ModelError(f"{config}: holds a {type(fields).__name__}; fields and values are needed")
+    return fields
+
+
+def _check_model(path: Path) -> None:
+    """Raise ModelError unless the file is an ONNX model with nodes."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load(path, format="protobuf")
+    except OSError as err:
+        raise ModelError(f"{path}: cannot be read ({err.strerror})") from err
+    except DecodeError as err:
+        raise ModelError(f"{path}: not an ONNX model, or truncated ({err})") from err
+    if not model.graph.node:
+        raise ModelError(f"{path}: not an ONNX model, or one without nodes")
+
+
+def _configure(
+    config: str | Path | Mapping[str, Any], fields: dict[str, Any], output: Path
+) -> tuple[list[Callable], Any]:
+    """The functions to run, and FINN's DataflowBuildConfig with output_dir=output."""
+    from finn.builder.build_dataflow import resolve_build_steps
+    from finn.builder.build_dataflow_config import (
+        DataflowBuildConfig,
+        LogLevel,
+        default_build_dataflow_steps,
+    )
+    from finn.util.exception import FINNError
+    from mashumaro.exceptions import InvalidFieldValue
+
+    where = "config" if isinstance(config, Mapping) else str(config)
+    known = [field.name for field in dataclasses.fields(DataflowBuildConfig)]
+    for name in fields:
+        if name not in known:
+            close = difflib.get_close_matches(str(name), known, n=1)
+            hint = f"did you mean '{close[0]}'?" if close else "accepted are DataflowBuildConfig's"
+            raise ModelError(f"{where}: unknown field '{name}'; {hint}")
+    if fields.get("multi_dnn_config_path") is not None:
+        raise UnsupportedError(
+            f"{where}: multi_dnn_config_path is not supported here; use finn-plus' own command "
+            "with finn_imec.builder.step_convert_to_imec among the steps"
+        )
+    if not isinstance(fields.get("steps"), list | tuple | None):
+        raise ModelError(f"{where}: field 'steps' is {fields['steps']!r}; accepted is a list")
+    try:
+        cfg = DataflowBuildConfig.from_dict({**DEFAULTS, **fields})
+    except InvalidFieldValue as err:
+        types = typing.get_args(err.field_type) or (err.field_type,)
+        enums = [t for t in types if isinstance(t, type) and issubclass(t, Enum)]
+        accepted = ", ".join(str(member.value) for t in enums for member in t)
+        raise ModelError(
+            f"{where}: field '{err.field_name}' is {err.field_value!r}; accepted is "
+            f"{accepted or err.field_type_name}"
+        ) from err
+    if not isinstance(config, Mapping):
+        cfg.config_path = Path(config).absolute()
+        cfg.correct_paths()
+    cfg.output_dir = str(output)
+    cfg.console_log_level = LogLevel.NONE
+    for name in _INPUT_FILES:
+        path = getattr(cfg, name)
+        if path is not None and not Path(path).is_file():
+            raise ModelError(f"{where}: {name} is '{path}', which is not a file")
+    if cfg.board is None and cfg.fpga_part is None:
+        cfg.fpga_part = DEFAULT_PART
+    if cfg.steps is None:
+        end = default_build_dataflow_steps.index("step_generate_hardware")
+        cfg.steps = [*default_build_dataflow_steps[:end], "step_hw_codegen"]
+    try:
+        cfg._resolve_fpga_part()
+        steps = imec_build_steps(resolve_build_steps(cfg, partial=False))
+    except (FINNError, AttributeError, ImecError) as err:
+        raise ModelError(f"{where}: {err}") from err
+    names = [step_name(step) for step in steps]
+    for field in ("inject_steps_before", "inject_steps_after"):
+        for name in getattr(cfg, field):
+            if name not in names:
+                raise ModelError(f"{where}: {field} names '{name}', not a step of this build")
+    for field in ("start_step", "stop_step"):
+        if getattr(cfg, field) not in (None, *names):
+            raise ModelError(
+                f"{where}: {field} is '{getattr(cfg, field)}'; accepted is {', '.join(names)}"
+            )
+    first = names.index(cfg.start_step) if cfg.start_step else 0
+    last = names.index(cfg.stop_step) if cfg.stop_step else len(steps) - 1
+    if last < first:
+        raise ModelError(f"{where}: stop_step {cfg.stop_step} comes before {cfg.start_step}")
+    # All of this is settled now. FINN's own start_step would look for an earlier build's files.
+    cfg.inject_steps_before = cfg.inject_steps_after = {}
+    cfg.start_step = cfg.stop_step = None
+    return steps[first : last + 1], cfg
+
+
+# ---- running ------------------------------------------------------------------------------------
+
+
+class _NoPair(Exception):
+    """The conversion changed nothing; the message gives the reasons."""
+
+
+class _Run:
+    """The steps, each wrapped so that we see its start, its result and its error.
+
+    FINN's builder logs errors and returns a number.
+    """
+
+    def __init__(self, progress: Progress | None) -> None:
+        self.progress = progress
+        self.console = sys.stdout, sys.stderr
+        self.steps: list[Callable] = []
+        self.step = "reading the model"
+        self.model: Any = None
+        self.error: BaseException | None = None
+
+    def __call__(self, model_path: Path, steps: list[Callable], cfg: Any) -> None:
+        """Run the steps; what came out is in `model` and `error` then."""
+        from finn.builder.build_dataflow import build_dataflow_cfg
+
+        self.steps = steps
+        cfg.steps = [self._wrap(number, step) for number, step in enumerate(steps, 1)]
+        try:
+            code = build_dataflow_cfg(str(model_path), cfg)
+        except Exception as err:  # FINN raises under pytest, and when its reports cannot be written
+            self.error = self.error or err
+        else:
+            if code and self.error is None:
+                self.error = RuntimeError(f"FINN's builder returned {code}")
+
+    def _wrap(self, number: int, step: Callable) -> Callable:
+        @functools.wraps(step)
+        def run(model: Any, cfg: Any) -> Any:
+            self.step = step_name(step)
+            try:
+                self._report(number)
+                self.model = step(model, cfg)
+                if self.step == step_convert_to_imec.__name__:
+                    _check_converted(self.model, Path(cfg.output_dir))
+            except BaseException as err:
+                self.error = err
+                raise
+            return self.model
+
+        return run
+
+    def _report(self, number: int) -> None:
+        if self.progress is not None:
+            out, err = self.console
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                self.progress(number, len(self.steps), self.step)
+
+
+def _check_converted(model: Any, output: Path) -> None:
+    """Raise _NoPair unless the model holds an IMECConv."""
+    if any(node.op_type.startswith("IMECConv") for node in model.graph.node):
+        return
+    reasons = "; ".join(str(pair) for pair in _pairs(output)) or "no ConvolutionInputGenerator"
+    raise _NoPair(f"no ConvolutionInputGenerator + MVAU pair became an IMECConv ({reasons})")
+
+
+def _one_line(err: Exception) -> str:
+    return " ".join(str(err).split())
+
+
+def _describe(err: Exception) -> str:
+    """The error in one line, with its type unless it is one of ours."""
+    text = _one_line(err)
+    if isinstance(err, ImecError):
+        return text
+    return f"{type(err).__name__}: {text}" if text else type(err).__name__
+
+
+class _NoSimEngine:
+    """Stands in for finn.xsi.SimEngine, which finn-plus' builder imports and only xsim brings."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise MissingToolError("simulation in xsim needs Vivado; set XILINX_VIVADO to its folder")
+
+
+@contextlib.contextmanager
+def _finn(build_dir: Path) -> Iterator[None]:
+    """Make finn-plus start without Vivado, put its files below build_dir, keep it silent.
+
+    FINN's builder takes over stdout, stderr, the root logger, Python's warnings and the
+    environment; everything is given back.
+    """
+    environment = dict(os.environ)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    root.handlers.clear()  # FINN would close them
+    build_dir.mkdir()
+    with (
+        open(os.devnull, "w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stderr(nowhere),
+    ):
+        import finn.util.logging
+        import finn.xsi
+
+        from finn_imec.custom_op import register
+
+        console = finn.util.logging.get_console()
+        if "XILINX_VIVADO" not in os.environ:
+            os.environ["XILINX_VIVADO"] = "no Vivado"  # FINN asks for it when it reports the end
+            finn.xsi.SimEngine = _NoSimEngine
+        try:
+            with finn_build_dir(build_dir):
+                register()
+                yield
+        finally:
+            logging.captureWarnings(False)
+            for handler in root.handlers:
+                handler.close()
+            root.handlers[:] = handlers
+            root.setLevel(level)
+            finn.util.logging.set_console(console)
+            os.environ.clear()
+            os.environ.update(environment)
+
+
+# ---- output -------------------------------------------------------------------------------------
+
+
+def _make_scratch(output: Path) -> tuple[Path, bool]:
+    """A fresh folder inside `output` to build in, and whether `output` itself is new.
+
+    Inside, not beside it: `output` may be a mount point, or its parent read-only.
+    """
+    try:
+        created = not output.exists()
+        output.mkdir(parents=True, exist_ok=True)
+        entries = {p.name for p in output.iterdir() if not p.name.startswith(UNFINISHED)}
+        if entries and not entries & {LOG, FAILED_LOG}:
+            raise ModelError(
+                f"output_dir {output} holds other files; accepted is a new or empty folder, or the "
+                "output of an earlier build"
+            )
+        return Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=output)), created
+    except OSError as err:
+        raise ModelError(f"output_dir {output}: cannot be written ({err.strerror})") from err
+
+
+def _move(scratch: Path, output: Path) -> None:
+    """Move all from `scratch` to `output`, in place of what an earlier build left there."""
+    _relocate(scratch, output)
+    earlier = scratch / "earlier"
+    earlier.mkdir()
+    for new in [path for path in scratch.iterdir() if path != earlier]:
+        old = output / new.name
+        if old.exists():
+            os.replace(old, earlier / new.name)
+        os.replace(new, old)
+    (output / FAILED_LOG).unlink(missing_ok=True)
+
+
+def _relocate(scratch: Path, output: Path) -> None:
+    """Turn the absolute paths that FINN wrote into models, Verilog and scripts into final ones."""
+    import onnx
+
+    old, new = str(scratch).encode(), str(output).encode()
+
+    def relocate_graph(graph: onnx.GraphProto) -> None:
+        for attribute in (a for node in graph.node for a in node.attribute):
+            attribute.s = attribute.s.replace(old, new)
+            attribute.strings[:] = [s.replace(old, new) for s in attribute.strings]
+            if attribute.HasField("g"):
+                relocate_graph(attribute.g)
+
+    for path in scratch.rglob("*"):
+        if path.is_symlink() or not path.is_file():
+            continue
+        content = path.read_bytes()
+        if old not in content:
+            continue
+        if path.suffix == ".onnx":
+            model = onnx.load_from_string(content)
+            relocate_graph(model.graph)
+            for entry in model.metadata_props:
+                entry.value = entry.value.replace(str(scratch), str(output))
+            path.write_bytes(model.SerializeToString())
+        elif b"\0" not in content:
+            path.write_bytes(content.replace(old, new))
+
+
+def _pairs(output: Path) -> tuple[PairReport, ...]:
+    from finn_imec.transformation import PairReport
+
+    path = output / REPORT
+    if not path.is_file():
+        return ()
+    return tuple(PairReport(**entry) for entry in json.loads(path.read_text()))
+
+
+def _result(output: Path) -> BuildResult:
+    parent = output / PARENT
+    return BuildResult(
+        output_dir=output,
+        model=output / MODEL,
+        parent=parent if parent.is_file() else None,
+        pairs=_pairs(output),
+        reports={path.stem: path for path in sorted((output / "report").glob("*.json"))},
+        generated=output / GENERATED,
+        log=output / LOG,
+    )

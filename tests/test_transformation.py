@@ -1,0 +1,381 @@
+"""InferIMECConv and ExpandIMECConv: what is swapped, what is left and why, and that results stay."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+from qonnx.core.datatype import DataType
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.core.onnx_exec import execute_onnx
+from qonnx.custom_op.registry import getCustomOp
+
+from finn_imec.datapath import Datapath
+from finn_imec.geometry import ConvGeometry
+from finn_imec.verification import random_values, reference
+
+FOLDED = ConvGeometry((3, 3), (6, 7), 4, 6, (1, 2), simd=4, pe=3, simd_in=2)
+UNFOLDED = FOLDED.with_folding(1, 1, simd_in=4)
+
+
+def make_path(geometry=FOLDED, idt="INT4", wdt="INT4", odt="UINT2", seed=0) -> Datapath:
+    """Random weights; three thresholds per channel where accumulators often are."""
+    rng = np.random.default_rng(seed)
+    weights = random_values(DataType[wdt], (geometry.mw, geometry.mh), rng)
+    thresholds = np.sort(rng.integers(-60, 60, (geometry.mh, 3)), axis=1)
+    return Datapath(
+        geometry, DataType[idt], DataType[wdt], DataType[odt], weights, thresholds
+    )
+
+
+PATH = make_path()
+
+
+def execute(model, ifm: np.ndarray) -> np.ndarray:
+    (result,) = execute_onnx(model, {model.graph.input[0].name: ifm.astype(np.float32)}).values()
+    return result
+
+
+def random_input(path: Datapath) -> np.ndarray:
+    g = path.geometry
+    shape = (1, *g.ifm_dim, g.ifm_channels)
+    return random_values(path.input_datatype, shape, np.random.default_rng(5))
+
+
+def infer(model):
+    """(transformed model, report of InferIMECConv)."""
+    from finn_imec.transformation import InferIMECConv
+
+    transformation = InferIMECConv()
+    return model.transform(transformation), transformation.report
+
+
+def assert_sane(model) -> None:
+    """Topologically sorted, every tensor used, named and shaped, no node name twice."""
+    from qonnx.analysis.topology import is_linear, nodes_topologically_sorted
+
+    assert model.analysis(nodes_topologically_sorted)["nodes_topologically_sorted"]
+    assert model.analysis(is_linear)["is_linear"]
+    names = [node.name for node in model.graph.node]
+    assert len(set(names)) == len(names)
+    used = {t for node in model.graph.node for t in (*node.input, *node.output)}
+    used |= {t.name for t in (*model.graph.input, *model.graph.output)}
+    assert set(model.get_all_tensor_names()) == used
+    assert {a.tensor_name for a in model.graph.quantization_annotation} <= used
+    assert model.check_all_tensor_shapes_specified()
+
+
+# ---------------------------------------------------------------------------------------------
+# Swapped
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        (),
+        ("StreamingFIFO",),
+        ("StreamingDataWidthConverter",),
+        ("StreamingFIFO", "StreamingDataWidthConverter", "StreamingFIFO"),
+    ],
+    ids=lambda between: "+".join(between) or "direct",
+)
+@pytest.mark.parametrize("backend", ["", "rtl", "hls"])
+@pytest.mark.parametrize("geometry", [FOLDED, UNFOLDED], ids=["folded", "unfolded"])
+def test_pair_becomes_one_node(make_pair_model, geometry, backend, between):
+    path = make_path(geometry)
+    model = make_pair_model(path, between, backend, swg={"inFIFODepths": [8]}, mvau={
+        "accDataType": "INT11", "outFIFODepths": [16], "ram_style": "block", "resType": "lut",
+        "slr": 1, "partition_id": 2, "ActVal": 0,
+    })  # fmt: skip
+    before = model.model.SerializeToString()
+    fused, (report,) = infer(model)
+    assert model.model.SerializeToString() == before, "the original has changed"
+
+    (node,) = fused.graph.node
+    suffix = "_rtl" if backend else ""
+    assert (node.op_type, node.name) == (f"IMECConv{suffix}", f"IMECConv{suffix}_0")
+    assert node.domain == "finn.custom_op.fpgadataflow" + (".rtl" if backend else "")
+    assert_sane(fused)
+    inst = getCustomOp(node)
+    assert inst.geometry == geometry
+    expected = {
+        "accDataType": "INT11", "inFIFODepths": [8], "outFIFODepths": [16], "ram_style": "block",
+        "resType": "lut", "slr": 1, "partition_id": 2, "backend": "fpgadataflow",
+        "numInputVectors": [1, *geometry.ofm_dim], "inputDataType": "INT4", "weightDataType": "INT4",
+        "outputDataType": "UINT2", "noActivation": 0, "binaryXnorMode": 0,
+        "mem_mode": "internal_embedded",
+    }  # fmt: skip
+    for name, value in expected.items():
+        got = inst.get_nodeattr(name)
+        assert (got if isinstance(got, (str, int)) else list(got)) == value, name
+    ifm = random_input(path)
+    np.testing.assert_array_equal(execute(fused, ifm), reference(path, ifm))
+
+    tag = f"_{backend}_0" if backend else "_0"
+    swg = f"ConvolutionInputGenerator{'_rtl_0' if backend else '_0'}"
+    assert report.swapped
+    assert not report.refolded
+    assert (report.simd, report.pe) == (geometry.simd, geometry.pe)
+    assert str(report) == (
+        f"{swg} + MVAU{tag}: swapped for {node.name} (SIMD={geometry.simd}, PE={geometry.pe})"
+    )
+
+
+def test_streams_keep_their_widths(make_pair_model):
+    """Neighbours see the words that the pair took and gave."""
+    model = make_pair_model(PATH)
+    swg, mvau = (getCustomOp(n) for n in model.graph.node)
+    inst = getCustomOp(infer(model)[0].graph.node[0])
+    assert inst.get_folded_input_shape() == swg.get_folded_input_shape()
+    assert inst.get_folded_output_shape() == mvau.get_folded_output_shape()
+    assert inst.get_instream_width() == swg.get_instream_width()
+    assert inst.get_outstream_width() == mvau.get_outstream_width()
+
+
+@pytest.mark.parametrize("simd_in", [1, 2, 4])
+@pytest.mark.parametrize(("simd", "pe"), [(12, 1), (36, 1), (18, 2), (3, 3), (9, 1), (12, 6)])
+def test_simd_that_does_not_divide_the_channels_is_refolded(make_pair_model, simd_in, simd, pe):
+    """To the least multipliers that are as fast as the pair, its input stream unchanged."""
+    from finn_imec.transformation.infer_imec_conv import CYCLE_TOLERANCE
+
+    geometry = ConvGeometry((3, 3), (7, 7), 4, 6, simd_in=simd_in)
+    path = make_path(geometry)
+    model = make_pair_model(path, mvau={"SIMD": simd, "PE": pe})
+    limit = int(geometry.windows * (36 // simd) * (6 // pe) * CYCLE_TOLERANCE)
+    fast_enough = [
+        (s * p, -s)
+        for s, p in geometry.legal_foldings()
+        if geometry.with_folding(s, p).cycles_per_frame <= limit
+    ]
+    fused, (report,) = infer(model)
+    if not fast_enough:
+        assert not report.swapped
+        assert report.reason == (
+            f"SIMD={simd} does not divide IFMChannels=4, and no folding with SIMD in [1, 2, 4] and "
+            f"PE in [1, 2, 3, 6] needs at most {geometry.windows * (36 // simd) * (6 // pe)} cycles"
+        )
+        assert fused.model.SerializeToString() == model.model.SerializeToString()
+        return
+    assert report.refolded
+    assert "refolded" in str(report)
+    chosen = getCustomOp(fused.graph.node[0]).geometry
+    assert chosen.simd_in == simd_in
+    assert (chosen.simd, chosen.pe) == (report.simd, report.pe)
+    assert chosen.cycles_per_frame <= limit
+    assert (chosen.simd * chosen.pe, -chosen.simd) == min(fast_enough)
+    ifm = random_input(path)
+    np.testing.assert_array_equal(execute(fused, ifm), reference(path, ifm))
+
+
+def test_refolding_a_large_layer_takes_no_noticeable_time(make_pair_model):
+    """Cycles come from formulas, not from stepping through the frame, unless words are narrow."""
+    import time
+
+    geometry = ConvGeometry((3, 3), (58, 58), 64, 64, simd_in=64)
+    weights = np.ones((geometry.mw, geometry.mh), np.int64)
+    path = Datapath(geometry, *(DataType[n] for n in ("UINT4", "BIPOLAR", "INT16")), weights)
+    model = make_pair_model(path, mvau={"SIMD": 576, "PE": 1})
+    start = time.perf_counter()
+    _, (report,) = infer(model)
+    assert report.refolded
+    assert time.perf_counter() - start < 10
+
+
+def two_pairs(make_pair_model, **second):
+    """Two layers in a row; `second` are further arguments of the second one's make_pair_model."""
+    from qonnx.transformation.merge_onnx_models import MergeONNXModels
+
+    first = make_path(FOLDED, odt="UINT2")
+    geometry = ConvGeometry((2, 2), FOLDED.ofm_dim, 6, 5, simd=3, pe=5, simd_in=3)
+    last = make_path(geometry, idt="UINT2", seed=1)
+    model = make_pair_model(last, **second).transform(MergeONNXModels(make_pair_model(first)))
+    return model, first, last
+
+
+def test_every_pair_of_a_graph(make_pair_model):
+    model, first, last = two_pairs(make_pair_model)
+    assert len(model.graph.node) == 4
+    fused, report = infer(model)
+    assert [n.name for n in fused.graph.node] == ["IMECConv_0", "IMECConv_1"]
+    assert [pair.imecconv for pair in report] == ["IMECConv_0", "IMECConv_1"]
+    assert [pair.mvau for pair in report] == [n.name for n in model.get_nodes_by_op_type("MVAU")]
+    assert_sane(fused)
+    ifm = random_input(first)
+    expected = reference(last, reference(first, ifm))
+    np.testing.assert_array_equal(execute(model, ifm), expected)
+    np.testing.assert_array_equal(execute(fused, ifm), expected)
+
+
+def test_a_refused_pair_does_not_keep_others_from_being_swapped(make_pair_model):
+    model, first, last = two_pairs(make_pair_model, mvau={"resType": "dsp"})
+    fused, (good, bad) = infer(model)
+    types = [n.op_type for n in fused.graph.node]
+    assert types == ["IMECConv", "ConvolutionInputGenerator", "MVAU"]
+    assert (good.imecconv, good.reason) == ("IMECConv_0", None)
+    assert bad.imecconv is None
+    assert "resType=dsp" in bad.reason
+    assert_sane(fused)
+    ifm = random_input(first)
+    np.testing.assert_array_equal(execute(fused, ifm), reference(last, reference(first, ifm)))
+
+
+def test_it_is_done_after_one_run(make_pair_model):
+    fused, _ = infer(make_pair_model(PATH))
+    again, report = infer(fused)
+    assert report == []
+    assert again.model.SerializeToString() == fused.model.SerializeToString()
+
+
+# ---------------------------------------------------------------------------------------------
+# Refused, and untouched
+
+
+def assert_refused(model, reason: str, mvau: bool = True) -> None:
+    """The graph stays as it is, byte by byte; the report names pair and reason."""
+    result, (report,) = infer(model)
+    assert result.model.SerializeToString() == model.model.SerializeToString()
+    assert not report.swapped
+    assert (report.imecconv, report.simd, report.pe, report.refolded) == (None, None, None, False)
+    assert reason in report.reason
+    swg = model.graph.node[0].name
+    pair = f"{swg} + {model.graph.node[-1].name}" if mvau else swg
+    assert str(report) == f"{pair}: left as it is, {report.reason}"
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "value", "accepted"),
+    [
+        ("swg", "depthwise", 1, "0"),
+        ("swg", "dynamic_mode", 1, "0"),
+        ("mvau", "runtime_writeable_weights", 1, "0"),
+        ("mvau", "pumpedMemory", 1, "0"),
+        ("mvau", "pumpedCompute", 1, "0"),
+        ("mvau", "TH", 2, "0 or 1"),
+        ("mvau", "mem_mode", "external", "internal_embedded or internal_decoupled"),
+        ("mvau", "mem_mode", "dynamic", "internal_embedded or internal_decoupled"),
+        ("mvau", "resType", "dsp", "auto or lut"),
+    ],
+)
+def test_unsupported_attributes(make_pair_model, where, name, value, accepted):
+    model = make_pair_model(PATH, backend="rtl", **{where: {name: value}})
+    assert_refused(model, f"{name}={value} is not supported: accepted is {accepted}")
+
+
+@pytest.mark.parametrize("name", ["weights", "thresholds"])
+def test_parameters_that_are_no_constants(make_pair_model, name):
+    model = make_pair_model(PATH)
+    shape = model.get_tensor_shape(name)
+    model.del_initializer(name)
+    model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+    assert_refused(model, f"input {name} of MVAU_0 is not a constant")
+
+
+@pytest.mark.parametrize("bad", ["INT32", "UINT17", "FLOAT32"])
+@pytest.mark.parametrize(("name", "tensor"), [("inputDataType", "ifm"), ("weightDataType", "weights")])
+def test_unsupported_datatypes(make_pair_model, name, tensor, bad):
+    model = make_pair_model(PATH, mvau={name: bad})
+    model.set_tensor_datatype(tensor, DataType[bad])
+    if tensor == "ifm":
+        getCustomOp(model.graph.node[0]).set_nodeattr("inputDataType", bad)
+    assert_refused(model, f"{name}={bad} is not supported: accepted are BIPOLAR")
+
+
+def test_output_datatype_too_small(make_pair_model):
+    model = make_pair_model(PATH, mvau={"outputDataType": "BINARY"})
+    model.set_tensor_datatype("ofm", DataType["BINARY"])
+    assert_refused(model, "outputDataType=BINARY cannot hold ActVal + 0..3 thresholds")
+
+
+def test_consumer_that_is_no_mvau(make_pair_model):
+    model = make_pair_model(PATH)
+    model.graph.node.remove(model.graph.node[1])
+    model.graph.node.append(helper.make_node("Relu", ["windows0"], ["ofm"], name="Relu_0"))
+    for name in ("weights", "thresholds"):
+        model.del_initializer(name)
+    assert_refused(model, "it feeds Relu_0 (Relu), not an MVAU", mvau=False)
+
+
+def add_output(model, name: str) -> None:
+    shape = model.get_tensor_shape(name)
+    model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+
+
+def test_windows_with_two_consumers(make_pair_model):
+    model = make_pair_model(PATH)
+    model.graph.node.append(helper.make_node("Relu", ["windows0"], ["windows0_relu"], name="Relu_0"))
+    shape = model.get_tensor_shape("windows0")
+    model.graph.output.append(helper.make_tensor_value_info("windows0_relu", TensorProto.FLOAT, shape))
+    assert_refused(model, "ConvolutionInputGenerator_0 feeds 2 nodes, not one", mvau=False)
+
+
+def test_windows_that_leave_the_graph(make_pair_model):
+    model = make_pair_model(PATH)
+    add_output(model, "windows0")
+    assert_refused(model, "ConvolutionInputGenerator_0 feeds a graph output", mvau=False)
+
+
+def test_graphs_without_pairs(finn):
+    relu = helper.make_node("Relu", ["a"], ["b"], name="kept name")
+    a, b = (helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 3)) for name in "ab")
+    model = ModelWrapper(helper.make_model(helper.make_graph([relu], "none", [a], [b])))
+    result, report = infer(model)
+    assert report == []
+    assert result.model.SerializeToString() == model.model.SerializeToString()
+
+
+# ---------------------------------------------------------------------------------------------
+# Back, and saved
+
+
+@pytest.mark.parametrize("backend", ["", "rtl"])
+@pytest.mark.parametrize("steps", [True, False], ids=["thresholds", "accumulators"])
+def test_expanding_gives_the_pair_back(make_pair_model, backend, steps):
+    from finn_imec.transformation import ExpandIMECConv
+
+    path = PATH
+    if not steps:
+        types = (DataType[name] for name in ("INT4", "INT4", "INT16"))
+        path = Datapath(FOLDED, *types, PATH.weights)
+    model = make_pair_model(path, mvau={"accDataType": "INT16"})
+    back = infer(make_pair_model(path, backend=backend, mvau={"accDataType": "INT16"}))[0].transform(
+        ExpandIMECConv()
+    )
+    assert_sane(back)
+    assert [n.op_type for n in back.graph.node] == ["ConvolutionInputGenerator", "MVAU"]
+    for old, new in zip(model.graph.node, back.graph.node, strict=True):
+        old_inst, new_inst = getCustomOp(old), getCustomOp(new)
+        assert new.domain == old.domain
+        for name in old_inst.get_nodeattr_types():
+            got, want = new_inst.get_nodeattr(name), old_inst.get_nodeattr(name)
+            np.testing.assert_array_equal(got, want, err_msg=f"{old.op_type}.{name}")
+        assert new_inst.get_output_datatype() == back.get_tensor_datatype(new.output[0])
+    ifm = random_input(path)
+    np.testing.assert_array_equal(execute(back, ifm), execute(model, ifm))
+    np.testing.assert_array_equal(execute(back, ifm), reference(path, ifm))
+
+
+def test_expanding_a_graph_and_fusing_it_again(make_pair_model):
+    from finn_imec.transformation import ExpandIMECConv
+
+    model, first, last = two_pairs(make_pair_model)
+    fused, _ = infer(model)
+    back = fused.transform(ExpandIMECConv())
+    assert_sane(back)
+    again, report = infer(back)
+    assert all(pair.swapped for pair in report)
+    geometries = [[getCustomOp(n).geometry for n in m.graph.node] for m in (fused, again)]
+    assert geometries[0] == geometries[1] == [first.geometry, last.geometry]
+    ifm = random_input(first)
+    expected = reference(last, reference(first, ifm))
+    for each in (back, again):
+        np.testing.assert_array_equal(execute(each, ifm), expected)
+
+
+def test_saved_and_reloaded(make_pair_model, tmp_path):
+    fused, _ = infer(make_pair_model(PATH, backend="rtl"))
+    fused.save(str(tmp_path / "imec.onnx"))
+    loaded = ModelWrapper(str(tmp_path / "imec.onnx"))
+    assert loaded.model.SerializeToString() == fused.model.SerializeToString()
+    assert getCustomOp(loaded.graph.node[0]).geometry == FOLDED
+    ifm = random_input(PATH)
+    np.testing.assert_array_equal(execute(loaded, ifm), reference(PATH, ifm))
