@@ -106,14 +106,13 @@ def algorithms(
     if as_json:
         print_json(rows)
     else:
-        table = Table("layer", title="Lowering memory, kB at 4 B per element (im2col / algorithm)")
-        for name in ALGORITHMS:
+        table = Table("layer", title="Lowering memory, kB at 4 B per element (times below im2col)")
+        lowering = [name for name in ALGORITHMS if f"{name}_bytes" in rows[0]]
+        for name in lowering:
             table.add_column(name, justify="right")
         for row in rows:
             cells = [
-                f"{row[f'{n}_bytes'] / 1000:,.0f}"
-                + (f" ({row[f'{n}_ratio']:.2f})" if row[f"{n}_ratio"] else "")
-                for n in ALGORITHMS
+                f"{row[f'{name}_bytes'] / 1000:,.0f} ({row[f'{name}_ratio']:.2f})" for name in lowering
             ]
             table.add_row(row["layer"], *cells)
         console.print(table)

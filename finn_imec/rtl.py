@@ -95,12 +95,12 @@ class ImecRtl:
     @property
     def resolved_ram_style(self) -> str:
         """ram_style, with "auto" decided by depth."""
-        return _resolved(self.ram_style, self.datapath.geometry.weight_words, AUTO_ROM_WORDS)
+        return resolved_style(self.ram_style, self.datapath.geometry.weight_words, AUTO_ROM_WORDS)
 
     @property
     def resolved_buffer_ram_style(self) -> str:
         """buffer_ram_style, with "auto" decided by depth."""
-        return _resolved(
+        return resolved_style(
             self.buffer_ram_style, self.datapath.geometry.strip_words, AUTO_STRIP_WORDS
         )
 
@@ -151,7 +151,8 @@ class ImecRtl:
         return stream_design(self.top, folder, self.in_width, self.out_width)
 
 
-def _resolved(style: str, words: int, most_distributed: int) -> str:
+def resolved_style(style: str, words: int, most_distributed: int) -> str:
+    """A ram_style, with "auto" decided by the memory's depth."""
     if style != "auto":
         return style
     return "distributed" if words <= most_distributed else "block"

