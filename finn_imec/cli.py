@@ -238,7 +238,7 @@ def build(
         )
         return
     for pair in result.pairs:
-        console.print(str(pair))
+        console.print(str(pair), markup=False)
     console.print(f"model: {result.model}")
     for name, path in result.reports.items():
         console.print(f"{name}: {path}")
@@ -349,7 +349,11 @@ def demo(
 
     with progress_bar("demo", None) as advance:
         result = run_demo(
-            output, seed, images, lambda stage: advance(label=stage), log=lambda line: log.print(line)
+            output,
+            seed,
+            images,
+            stage=lambda name: advance(0, label=name),
+            log=lambda line: log.print(line, markup=False),
         )
     if as_json:
         print_json(result)
@@ -371,11 +375,16 @@ def main() -> None:
     try:
         app()
     except ImecError as err:
-        log.print(f"[bold red]error:[/] {err}", highlight=False, soft_wrap=True)
-        sys.exit(1)
+        fail(str(err))
     except OSError as err:
-        log.print(f"[bold red]error:[/] {err.filename or ''}: {err.strerror}", soft_wrap=True)
-        sys.exit(1)
+        fail(f"{err.filename or 'output'}: {err.strerror}")
+
+
+def fail(message: str) -> None:
+    """Print the message and leave with exit code 1."""
+    log.print("[bold red]error:[/]", end=" ")
+    log.print(message, markup=False, highlight=False, soft_wrap=True)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -16,13 +16,15 @@ from finn_imec.simulation.verilator import Design, Stream, pack, unpack
 
 #: Library files in compilation order.
 LIBRARY = (
+    "imec_pkg.sv",
     "imec_counter.sv",
     "imec_ring.sv",
     "imec_convert.sv",
     "imec_sequencer.sv",
     "imec_strip.sv",
     "imec_rom.sv",
-    "imec_popcount.sv",
+    "imec_lut6.sv",
+    "imec_compress.sv",
     "imec_dot_planes.sv",
     "imec_dot_product.sv",
     "imec_threshold.sv",

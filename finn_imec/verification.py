@@ -224,7 +224,7 @@ def _check(case: Case, kind: str, result: Result, want: np.ndarray) -> None:
 
 
 def verify(
-    numbers: Sequence[int], seed: int, batch: int = 24, progress: Callable[[int], None] | None = None
+    numbers: Sequence[int], seed: int, batch: int = 50, progress: Callable[[int], None] | None = None
 ) -> int:
     """Verify the cases with these numbers, `batch` per Verilator model; return the runs made."""
     runs = 0

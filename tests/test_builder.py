@@ -537,7 +537,7 @@ def test_unusable_output_folders(hardware, tmp_path):
         (Path("/proc/out"), r"cannot be written \(No such file"),
         (tmp_path / "mine", "holds other files; accepted is a new or empty folder"),
     ):
-        with pytest.raises(ModelError, match=f"^output_dir {output}:? {message}"):
+        with pytest.raises(ModelError, match=f"^output folder {output}:? {message}"):
             build(hardware, START, output)
     assert os.listdir(tmp_path / "mine") == ["thesis.tex"]
 

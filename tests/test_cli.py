@@ -58,6 +58,7 @@ def test_algorithms_takes_a_geometry():
         (["compare", "--geometry", "8,8,4,4,3,3", "--weight", "INT"], "expected a QONNX datatype"),
         (["compare", "--layers", "cnv-w2a2", "--core", "bram"], "accepted are auto, lut, dsp"),
         (["compare", "--layers", "cnv-w2a2", "--bits", "two"], "--bits two"),
+        (["compare", "--layers", "cnv-w2a2", "--bits", "17"], "bits=17: accepted are 1 to 16"),
         (["verify", "--cases", "0"], "--cases"),
     ],
 )
@@ -118,12 +119,6 @@ def test_model_without_a_convertible_pair(tmp_path, make_pair_model, datapath):
     error = error_of(finn_imec("simulate", tmp_path / "depthwise.onnx"), 1)
     assert "no convertible pair" in error
     assert "depthwise=1 is not supported: accepted is 0" in error
-
-
-def test_unsupported_bits():
-    assert "bits=17: accepted are 1 to 16" in error_of(
-        finn_imec("compare", "--layers", "cnv-w2a2", "--bits", "17"), 1
-    )
 
 
 def test_missing_compiler(tmp_path, pair_model):

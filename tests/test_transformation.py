@@ -284,7 +284,7 @@ def test_parameters_that_are_no_constants(make_pair_model, name):
     assert_refused(model, f"input {name} of MVAU_0 is not a constant")
 
 
-@pytest.mark.parametrize("bad", ["INT32", "UINT17", "FLOAT32"])
+@pytest.mark.parametrize("bad", ["INT32", "INT17", "FLOAT32"])
 @pytest.mark.parametrize(("name", "tensor"), [("inputDataType", "ifm"), ("weightDataType", "weights")])
 def test_unsupported_datatypes(make_pair_model, name, tensor, bad):
     model = make_pair_model(PATH, mvau={name: bad})

@@ -15,7 +15,6 @@ import logging
 import os
 import shutil
 import sys
-import tempfile
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,8 +23,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finn_imec.builder.steps import REPORT, imec_build_steps, step_convert_to_imec, step_name
-from finn_imec.compat import finn_build_dir
+from finn_imec.compat import FPGA_PART, finn_build_dir
 from finn_imec.errors import ImecError, MissingToolError, ModelError, UnsupportedError, require
+from finn_imec.output import make_scratch, relocate, replace_files
 
 if TYPE_CHECKING:
     from finn_imec.transformation import PairReport
@@ -40,7 +40,6 @@ GENERATED = "generated"  # FINN_BUILD_DIR of the build: RTL, HLS code, memory im
 MODEL = "model.onnx"
 PARENT = "intermediate_models/dataflow_parent.onnx"
 
-DEFAULT_PART = "xc7z020clg400-1"
 #: Fields of DataflowBuildConfig that differ from finn-plus' defaults, which need Vivado.
 DEFAULTS = {
     "generate_outputs": ["estimate_reports"],
@@ -60,11 +59,12 @@ class BuildError(ImecError, RuntimeError):
 class BuildResult:
     """What a build left in its output folder.
 
-    model: the graph after the last step. parent: the graph around it, whose one
-    StreamingDataflowPartition it is; None if the build did not partition. pairs: one PairReport
-    per ConvolutionInputGenerator, empty if the conversion was not among the steps. reports: the
-    JSON files of report/ by name without suffix, e.g. estimate_layer_cycles. generated: holds one
-    folder of generated code per layer. log: FINN's log.
+    model: the graph after the last step. parent: FINN's graph around the hardware layers, whose
+    StreamingDataflowPartition refers to them as they were when partitioned, before the swap; None
+    if the build did not partition. pairs: one PairReport per ConvolutionInputGenerator, empty if
+    the conversion was not among the steps. reports: the JSON files of report/ by name without
+    suffix, e.g. estimate_layer_cycles. generated: holds one folder of generated code per layer.
+    log: FINN's log.
     """
 
     output_dir: Path
@@ -92,7 +92,7 @@ def build(
     step_hw_codegen is taken. They end with estimates and generated code, and need neither Vivado
     nor Vitis for any layer; without HLS layers, step_hw_ipgen and step_set_fifo_depths do not
     either. step_convert_to_imec is put behind step_minimize_bit_width unless it is there already.
-    start_step: the first step, for model_path. Without board and fpga_part: DEFAULT_PART.
+    start_step: the first step, for model_path. Without board and fpga_part: FPGA_PART.
     output_dir: new, empty, or of an earlier build, whose files are replaced once all steps passed.
     A failed step leaves only its log there, FAILED_LOG. FINN's console output goes to the log.
     progress: runs with the caller's sys.stdout and sys.stderr. Between its calls they are FINN's,
@@ -113,14 +113,15 @@ def build(
     model_path = Path(model_path).absolute()
     fields = _read_config(config)
     _check_model(model_path)
-    scratch, created = _make_scratch(output)
+    scratch, created = make_scratch(output, {LOG, FAILED_LOG})
     try:
         run = _Run(progress)
         with _finn(scratch / GENERATED):
             run(model_path, *_configure(config, fields, scratch))
         if run.error is None:
             run.model.save(str(scratch / MODEL))
-            _move(scratch, output)
+            relocate(scratch, output)
+            replace_files(scratch, output)
             return _result(output)
         if not isinstance(run.error, Exception):  # KeyboardInterrupt, which FINN keeps to itself
             raise run.error
@@ -130,7 +131,7 @@ def build(
             raise ModelError(f"{model_path}: {run.error}; log: {log}")
         raise BuildError(f"{run.step} failed: {_describe(run.error)}; log: {log}") from run.error
     except OSError as err:
-        raise ModelError(f"output_dir {output}: cannot be written ({err})") from err
+        raise ModelError(f"output folder {output}: cannot be written ({err})") from err
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         if created:
@@ -181,29 +182,49 @@ def _configure(
     config: str | Path | Mapping[str, Any], fields: dict[str, Any], output: Path
 ) -> tuple[list[Callable], Any]:
     """The functions to run, and FINN's DataflowBuildConfig with output_dir=output."""
-    from finn.builder.build_dataflow import resolve_build_steps
+    from finn.util.exception import FINNError
+
+    where = "config" if isinstance(config, Mapping) else str(config)
+    try:
+        cfg = _finn_config(fields)
+        if not isinstance(config, Mapping):
+            cfg.config_path = Path(config).absolute()
+            cfg.correct_paths()
+        for name in _INPUT_FILES:
+            path = getattr(cfg, name)
+            if path is not None and not Path(path).is_file():
+                raise ModelError(f"{name} is '{path}', which is not a file")
+        cfg.output_dir = str(output)
+        cfg._resolve_fpga_part()
+        return _select_steps(cfg), cfg
+    except UnsupportedError as err:
+        raise UnsupportedError(f"{where}: {err}") from err
+    except (ModelError, FINNError) as err:
+        raise ModelError(f"{where}: {_one_line(err)}") from err
+
+
+def _finn_config(fields: dict[str, Any]) -> Any:
+    """FINN's DataflowBuildConfig from checked fields, our defaults filled in."""
     from finn.builder.build_dataflow_config import (
         DataflowBuildConfig,
         LogLevel,
         default_build_dataflow_steps,
     )
-    from finn.util.exception import FINNError
     from mashumaro.exceptions import InvalidFieldValue
 
-    where = "config" if isinstance(config, Mapping) else str(config)
     known = [field.name for field in dataclasses.fields(DataflowBuildConfig)]
     for name in fields:
         if name not in known:
             close = difflib.get_close_matches(str(name), known, n=1)
             hint = f"did you mean '{close[0]}'?" if close else "accepted are DataflowBuildConfig's"
-            raise ModelError(f"{where}: unknown field '{name}'; {hint}")
+            raise ModelError(f"unknown field '{name}'; {hint}")
     if fields.get("multi_dnn_config_path") is not None:
         raise UnsupportedError(
-            f"{where}: multi_dnn_config_path is not supported here; use finn-plus' own command "
-            "with finn_imec.builder.step_convert_to_imec among the steps"
+            "multi_dnn_config_path is not supported here; use finn-plus' own command with "
+            "finn_imec.builder.step_convert_to_imec among the steps"
         )
     if not isinstance(fields.get("steps"), list | tuple | None):
-        raise ModelError(f"{where}: field 'steps' is {fields['steps']!r}; accepted is a list")
+        raise ModelError(f"field 'steps' is {fields['steps']!r}; accepted is a list")
     try:
         cfg = DataflowBuildConfig.from_dict({**DEFAULTS, **fields})
     except InvalidFieldValue as err:
@@ -211,46 +232,42 @@ def _configure(
         enums = [t for t in types if isinstance(t, type) and issubclass(t, Enum)]
         accepted = ", ".join(str(member.value) for t in enums for member in t)
         raise ModelError(
-            f"{where}: field '{err.field_name}' is {err.field_value!r}; accepted is "
+            f"field '{err.field_name}' is {err.field_value!r}; accepted is "
             f"{accepted or err.field_type_name}"
         ) from err
-    if not isinstance(config, Mapping):
-        cfg.config_path = Path(config).absolute()
-        cfg.correct_paths()
-    cfg.output_dir = str(output)
     cfg.console_log_level = LogLevel.NONE
-    for name in _INPUT_FILES:
-        path = getattr(cfg, name)
-        if path is not None and not Path(path).is_file():
-            raise ModelError(f"{where}: {name} is '{path}', which is not a file")
     if cfg.board is None and cfg.fpga_part is None:
-        cfg.fpga_part = DEFAULT_PART
+        cfg.fpga_part = FPGA_PART
     if cfg.steps is None:
         end = default_build_dataflow_steps.index("step_generate_hardware")
         cfg.steps = [*default_build_dataflow_steps[:end], "step_hw_codegen"]
+    return cfg
+
+
+def _select_steps(cfg: Any) -> list[Callable]:
+    """The functions that the config asks for, ours among them, from start_step to stop_step."""
+    from finn.builder.build_dataflow import resolve_build_steps
+
     try:
-        cfg._resolve_fpga_part()
         steps = imec_build_steps(resolve_build_steps(cfg, partial=False))
-    except (FINNError, AttributeError, ImecError) as err:
-        raise ModelError(f"{where}: {err}") from err
+    except AttributeError as err:  # a module without the function
+        raise ModelError(str(err)) from err
     names = [step_name(step) for step in steps]
     for field in ("inject_steps_before", "inject_steps_after"):
         for name in getattr(cfg, field):
             if name not in names:
-                raise ModelError(f"{where}: {field} names '{name}', not a step of this build")
+                raise ModelError(f"{field} names '{name}', not a step of this build")
     for field in ("start_step", "stop_step"):
         if getattr(cfg, field) not in (None, *names):
-            raise ModelError(
-                f"{where}: {field} is '{getattr(cfg, field)}'; accepted is {', '.join(names)}"
-            )
+            raise ModelError(f"{field} is '{getattr(cfg, field)}'; accepted is {', '.join(names)}")
     first = names.index(cfg.start_step) if cfg.start_step else 0
     last = names.index(cfg.stop_step) if cfg.stop_step else len(steps) - 1
     if last < first:
-        raise ModelError(f"{where}: stop_step {cfg.stop_step} comes before {cfg.start_step}")
+        raise ModelError(f"stop_step {cfg.stop_step} comes before {cfg.start_step}")
     # All of this is settled now. FINN's own start_step would look for an earlier build's files.
     cfg.inject_steps_before = cfg.inject_steps_after = {}
     cfg.start_step = cfg.stop_step = None
-    return steps[first : last + 1], cfg
+    return steps[first : last + 1]
 
 
 # ---- running ------------------------------------------------------------------------------------
@@ -348,7 +365,6 @@ def _finn(build_dir: Path) -> Iterator[None]:
     environment = dict(os.environ)
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    root.handlers.clear()  # FINN would close them
     build_dir.mkdir()
     with (
         open(os.devnull, "w") as nowhere,
@@ -361,11 +377,15 @@ def _finn(build_dir: Path) -> Iterator[None]:
         from finn_imec.custom_op import register
 
         console = finn.util.logging.get_console()
-        if "XILINX_VIVADO" not in os.environ:
-            os.environ["XILINX_VIVADO"] = "no Vivado"  # FINN asks for it when it reports the end
-            finn.xsi.SimEngine = _NoSimEngine
+        root.handlers.clear()  # FINN would close them
         try:
             with finn_build_dir(build_dir):
+                try:
+                    from finn.xsi import SimEngine  # noqa: F401 (FINN's builder does the same)
+                except Exception:
+                    finn.xsi.SimEngine = _NoSimEngine
+                # FINN asks for it when it reports the end of a build.
+                os.environ.setdefault("XILINX_VIVADO", "no Vivado")
                 register()
                 yield
         finally:
@@ -380,67 +400,6 @@ def _finn(build_dir: Path) -> Iterator[None]:
 
 
 # ---- output -------------------------------------------------------------------------------------
-
-
-def _make_scratch(output: Path) -> tuple[Path, bool]:
-    """A fresh folder inside `output` to build in, and whether `output` itself is new.
-
-    Inside, not beside it: `output` may be a mount point, or its parent read-only.
-    """
-    try:
-        created = not output.exists()
-        output.mkdir(parents=True, exist_ok=True)
-        entries = {p.name for p in output.iterdir() if not p.name.startswith(UNFINISHED)}
-        if entries and not entries & {LOG, FAILED_LOG}:
-            raise ModelError(
-                f"output_dir {output} holds other files; accepted is a new or empty folder, or the "
-                "output of an earlier build"
-            )
-        return Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=output)), created
-    except OSError as err:
-        raise ModelError(f"output_dir {output}: cannot be written ({err.strerror})") from err
-
-
-def _move(scratch: Path, output: Path) -> None:
-    """Move all from `scratch` to `output`, in place of what an earlier build left there."""
-    _relocate(scratch, output)
-    earlier = scratch / "earlier"
-    earlier.mkdir()
-    for new in [path for path in scratch.iterdir() if path != earlier]:
-        old = output / new.name
-        if old.exists():
-            os.replace(old, earlier / new.name)
-        os.replace(new, old)
-    (output / FAILED_LOG).unlink(missing_ok=True)
-
-
-def _relocate(scratch: Path, output: Path) -> None:
-    """Turn the absolute paths that FINN wrote into models, Verilog and scripts into final ones."""
-    import onnx
-
-    old, new = str(scratch).encode(), str(output).encode()
-
-    def relocate_graph(graph: onnx.GraphProto) -> None:
-        for attribute in (a for node in graph.node for a in node.attribute):
-            attribute.s = attribute.s.replace(old, new)
-            attribute.strings[:] = [s.replace(old, new) for s in attribute.strings]
-            if attribute.HasField("g"):
-                relocate_graph(attribute.g)
-
-    for path in scratch.rglob("*"):
-        if path.is_symlink() or not path.is_file():
-            continue
-        content = path.read_bytes()
-        if old not in content:
-            continue
-        if path.suffix == ".onnx":
-            model = onnx.load_from_string(content)
-            relocate_graph(model.graph)
-            for entry in model.metadata_props:
-                entry.value = entry.value.replace(str(scratch), str(output))
-            path.write_bytes(model.SerializeToString())
-        elif b"\0" not in content:
-            path.write_bytes(content.replace(old, new))
 
 
 def _pairs(output: Path) -> tuple[PairReport, ...]:

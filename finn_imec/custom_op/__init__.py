@@ -7,6 +7,7 @@ dictionaries in which QONNX looks op types up.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from types import ModuleType
 
@@ -27,3 +28,10 @@ def register() -> None:
     """Add all our classes to FINN. Raises ModuleNotFoundError if FINN is not installed."""
     for domain in DOMAINS:
         register_in(importlib.import_module(domain))
+
+
+# FINN first: the import hook asks for our classes while FINN's modules load, and a class whose own
+# module started that import would not exist yet.
+with contextlib.suppress(ModuleNotFoundError):
+    for _domain in DOMAINS:
+        importlib.import_module(_domain)

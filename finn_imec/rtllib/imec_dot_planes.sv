@@ -23,7 +23,7 @@
  *
  *	Combinational; does not scale by the 2 of the table.
  ***************************************************************************/
-module imec_dot_planes #(
+module imec_dot_planes import imec_pkg::*; #(
 	int unsigned  SIMD,
 
 	int unsigned  A_BITS,
@@ -45,31 +45,78 @@ module imec_dot_planes #(
 		if(W_BIPOLAR && (W_BITS != 1 || W_SIGNED))  $error("%m: bipolar weights are 1 bit without sign.");
 	end
 
+	// First level: three products of equal weight fill the two LUT6 of a 3:2 counter.
 	localparam int unsigned  WEIGHTS = A_BITS + W_BITS - 1;	// different powers of two
-	uwire [WEIGHTS-1:0][Y_BITS-1:0]  part;
-	for(genvar  e = 0; e < WEIGHTS; e++) begin : genWeight
-		localparam int unsigned  FIRST  = e < W_BITS? 0 : e - (W_BITS-1);	// least i with j = e-i legal
-		localparam int unsigned  LAST   = e < A_BITS? e : A_BITS-1;
-		localparam int unsigned  PLANES = LAST - FIRST + 1;
+	function automatic int unsigned first(input int unsigned  e);	// least i with j = e-i legal
+		return  e < W_BITS? 0 : e - (W_BITS-1);
+	endfunction : first
+	function automatic int unsigned planes(input int unsigned  e);
+		return  (e < A_BITS? e : A_BITS-1) - first(e) + 1;
+	endfunction : planes
+	function automatic int unsigned sums(input int unsigned  e);
+		return  (planes(e)*SIMD + 2) / 3;
+	endfunction : sums
+	function automatic int unsigned carries(input int unsigned  e);
+		return  (planes(e)*SIMD + 1) / 3;	// a group of one product has none
+	endfunction : carries
+	function automatic heights_t heights();
+		heights = '0;
+		for(int unsigned  e = 0; e < WEIGHTS; e++) begin
+			heights[e]   += 16'(sums(e));
+			heights[e+1] += 16'(carries(e));
+		end
+	endfunction : heights
+	localparam heights_t  HEIGHT = heights();
 
-		uwire [PLANES*SIMD-1:0]  bits;
-		for(genvar  p = 0; p < PLANES; p++) begin : genPlane
-			localparam int unsigned  I = FIRST + p;
-			localparam int unsigned  J = e - I;
-			localparam bit  NEGATIVE = (A_SIGNED && I == A_BITS-1) ^ (W_SIGNED && J == W_BITS-1);
+	// Which of the products 3g, 3g+1, 3g+2 of weight e are of a negative plane
+	function automatic bit [2:0] negatives(input int unsigned  e, input int unsigned  g);
+		for(int unsigned  k = 0; k < 3; k++) begin
+			automatic int unsigned  i = first(e) + (3*g+k)/SIMD;
+			negatives[k] = (A_SIGNED && i == A_BITS-1) ^ (W_SIGNED && e-i == W_BITS-1);
+		end
+	endfunction : negatives
+
+	// Bit k of the number of ones among products of the pairs (x1,x0), (x3,x2), (x5,x4)
+	function automatic logic [63:0] count(input int unsigned  k, input bit [2:0]  used, input bit [2:0]  negative);
+		for(int unsigned  x = 0; x < 64; x++) begin
+			automatic int unsigned  n = 0;
+			for(int unsigned  i = 0; i < 3; i++) begin
+				automatic bit  a = 1'(x >> (2*i));
+				automatic bit  w = 1'(x >> (2*i+1));
+				if(used[i] && negative[i] != (W_BIPOLAR? a == w : a && w))  n++;
+			end
+			count[x] = 1'(n >> k);
+		end
+	endfunction : count
+
+	uwire [bits_below(HEIGHT, WEIGHTS+1)-1:0]  heap;
+	for(genvar  e = 0; e < WEIGHTS; e++) begin : genWeight
+		localparam int unsigned  N     = planes(e)*SIMD;
+		localparam int unsigned  ONES  = bits_below(HEIGHT, e) + (e > 0? carries(e-1) : 0);
+		localparam int unsigned  TWOS  = bits_below(HEIGHT, e+1);
+
+		// Products of weight e: pair (w, a) of plane i, lane l at place i*SIMD + l
+		uwire [N+1:0][1:0]  pairs;
+		assign	pairs[N +: 2] = '0;
+		for(genvar  p = 0; p < planes(e); p++) begin : genPlane
 			for(genvar  l = 0; l < SIMD; l++) begin : genLane
-				assign	bits[p*SIMD + l] = NEGATIVE ^ (W_BIPOLAR? a[l][I] ~^ w[l][J] : a[l][I] & w[l][J]);
+				assign	pairs[p*SIMD + l] = { w[l][e - (first(e) + p)], a[l][first(e) + p] };
 			end : genLane
 		end : genPlane
 
-		uwire [$clog2(PLANES*SIMD+1)-1:0]  n;
-		imec_popcount #(.N(PLANES*SIMD), .GROUP(3)) count(.d(bits), .y(n));
-		assign	part[e] = Y_BITS'(n) << e;
+		for(genvar  g = 0; g < sums(e); g++) begin : genGroup
+			localparam bit [2:0]  USED = { 3*g+2 < N, 3*g+1 < N, 1'b1 };
+			uwire [5:0]  x = pairs[3*g +: 3];
+			imec_lut6 #(.INIT(count(0, USED, negatives(e, g)))) sum(.i(x), .o(heap[ONES + g]));
+			if(g < carries(e)) begin : genCarry
+				imec_lut6 #(.INIT(count(1, USED, negatives(e, g)))) carry(.i(x), .o(heap[TWOS + g]));
+			end : genCarry
+		end : genGroup
 	end : genWeight
 
-	always_comb begin
-		y = part[0];
-		for(int unsigned  e = 1; e < WEIGHTS; e++)  y += part[e];
-	end
+	localparam int unsigned  COLS = Y_BITS > WEIGHTS+1? Y_BITS : WEIGHTS+1;
+	uwire [COLS-1:0]  sum;
+	imec_compress #(.COLS(COLS), .HEIGHT(HEIGHT)) compress(.d(heap), .y(sum));
+	assign	y = sum[Y_BITS-1:0];
 
 endmodule : imec_dot_planes

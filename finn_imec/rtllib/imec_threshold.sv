@@ -9,7 +9,7 @@
  *
  *	Combinational from fold and acc; does not order or check thresholds.
  ***************************************************************************/
-module imec_threshold #(
+module imec_threshold import imec_pkg::*; #(
 	int unsigned  PE,
 	int unsigned  NF,
 	int unsigned  STEPS,	// thresholds per channel
@@ -32,13 +32,14 @@ module imec_threshold #(
 	initial  $readmemh(INIT_FILE, Mem);
 	uwire [PE-1:0][STEPS-1:0][ACC_BITS-1:0]  thresholds = Mem[fold];
 
+	localparam int unsigned  COUNT_BITS = $clog2(STEPS+1);
 	for(genvar  p = 0; p < PE; p++) begin : genPE
 		uwire [STEPS-1:0]  reached;
 		for(genvar  k = 0; k < STEPS; k++) begin : genStep
 			assign	reached[k] = signed'(acc[p]) >= signed'(thresholds[p][k]);
 		end : genStep
-		uwire [$clog2(STEPS+1)-1:0]  n;
-		imec_popcount #(.N(STEPS)) count(.d(reached), .y(n));
+		uwire [COUNT_BITS-1:0]  n;
+		imec_compress #(.COLS(COUNT_BITS), .HEIGHT(heights_t'(STEPS))) count(.d(reached), .y(n));
 		assign	y[p] = O_BITS'(signed'({ 1'b0, n }) + BIAS);
 	end : genPE
 

@@ -2,6 +2,15 @@
 // its own models when synth_xilinx starts; the front end needs their ports before that (UG953).
 
 (* blackbox *)
+module LUT6 #(
+	parameter logic [63:0]  INIT = 0
+)(
+	output	O,
+	input	I0, I1, I2, I3, I4, I5
+);
+endmodule
+
+(* blackbox *)
 module LUT6_2 #(
 	parameter logic [63:0]  INIT = 0
 )(

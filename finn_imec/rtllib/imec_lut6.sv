@@ -1,0 +1,25 @@
+/****************************************************************************
+ * @brief	One 6-input look-up table.
+ *
+ * @description
+ *	o = INIT[i]
+ *
+ *	A primitive of its own because synthesis would rather share the products in
+ *	front of a counter than fill a LUT6 with three of them, at half as many LUTs
+ *	again.
+ *
+ *	Does not use the second output of the LUT.
+ ***************************************************************************/
+module imec_lut6 #(
+	logic [63:0]  INIT
+)(
+	input	logic [5:0]  i,
+	output	logic  o
+);
+`ifdef SYNTHESIS
+	LUT6 #(.INIT(INIT)) lut(.I0(i[0]), .I1(i[1]), .I2(i[2]), .I3(i[3]), .I4(i[4]), .I5(i[5]), .O(o));
+`else
+	assign	o = INIT[i];
+`endif
+
+endmodule : imec_lut6

@@ -1,0 +1,30 @@
+// imec_dot_product as a stream: { w, a } in, y out.
+module imec_dot_product_tb #(
+	int unsigned  SIMD,
+	int unsigned  A_BITS,
+	bit  A_SIGNED,
+	int unsigned  W_BITS,
+	bit  W_SIGNED,
+	localparam int unsigned  Y_BITS = A_BITS + W_BITS + 1 + $clog2(SIMD)
+)(
+	input	logic  ap_clk,
+	input	logic  ap_rst_n,
+
+	input	logic  in0_V_TVALID,
+	output	logic  in0_V_TREADY,
+	input	logic [SIMD*(A_BITS+W_BITS)-1:0]  in0_V_TDATA,
+
+	output	logic  out0_V_TVALID,
+	input	logic  out0_V_TREADY,
+	output	logic [Y_BITS-1:0]  out0_V_TDATA
+);
+	assign	in0_V_TREADY  = out0_V_TREADY;
+	assign	out0_V_TVALID = in0_V_TVALID;
+
+	imec_dot_product #(
+		.SIMD(SIMD), .A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .W_BITS(W_BITS), .W_SIGNED(W_SIGNED)
+	) dut(
+		.a(in0_V_TDATA[0 +: SIMD*A_BITS]), .w(in0_V_TDATA[SIMD*A_BITS +: SIMD*W_BITS]), .y(out0_V_TDATA)
+	);
+
+endmodule : imec_dot_product_tb

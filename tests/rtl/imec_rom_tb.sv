@@ -1,0 +1,33 @@
+// imec_rom as a stream: addr in, q out.
+module imec_rom_tb #(
+	int unsigned  DEPTH,
+	int unsigned  WIDTH,
+	parameter     INIT_FILE,
+	parameter     RAM_STYLE = "auto",
+	localparam int unsigned  BITS = DEPTH > 1? $clog2(DEPTH) : 1
+)(
+	input	logic  ap_clk,
+	input	logic  ap_rst_n,
+
+	input	logic  in0_V_TVALID,
+	output	logic  in0_V_TREADY,
+	input	logic [BITS-1:0]  in0_V_TDATA,
+
+	output	logic  out0_V_TVALID,
+	input	logic  out0_V_TREADY,
+	output	logic [WIDTH-1:0]  out0_V_TDATA
+);
+	logic  Vld = 0;
+	uwire  en = !Vld || out0_V_TREADY;
+	always_ff @(posedge ap_clk) begin
+		if(!ap_rst_n)  Vld <= 0;
+		else if(en)    Vld <= in0_V_TVALID;
+	end
+	assign	out0_V_TVALID = Vld;
+	assign	in0_V_TREADY = en;
+
+	imec_rom #(.DEPTH(DEPTH), .WIDTH(WIDTH), .INIT_FILE(INIT_FILE), .RAM_STYLE(RAM_STYLE)) dut(
+		.clk(ap_clk), .en, .addr(in0_V_TDATA), .q(out0_V_TDATA)
+	);
+
+endmodule : imec_rom_tb

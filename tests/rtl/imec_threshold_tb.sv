@@ -1,0 +1,32 @@
+// imec_threshold as a stream: { acc, fold } in, y out.
+module imec_threshold_tb #(
+	int unsigned  PE,
+	int unsigned  NF,
+	int unsigned  STEPS,
+	int unsigned  ACC_BITS,
+	int unsigned  O_BITS,
+	int           BIAS,
+	parameter     INIT_FILE,
+	localparam int unsigned  FOLD_BITS = NF > 1? $clog2(NF) : 1
+)(
+	input	logic  ap_clk,
+	input	logic  ap_rst_n,
+
+	input	logic  in0_V_TVALID,
+	output	logic  in0_V_TREADY,
+	input	logic [PE*ACC_BITS+FOLD_BITS-1:0]  in0_V_TDATA,
+
+	output	logic  out0_V_TVALID,
+	input	logic  out0_V_TREADY,
+	output	logic [PE*O_BITS-1:0]  out0_V_TDATA
+);
+	assign	in0_V_TREADY  = out0_V_TREADY;
+	assign	out0_V_TVALID = in0_V_TVALID;
+
+	imec_threshold #(
+		.PE(PE), .NF(NF), .STEPS(STEPS), .ACC_BITS(ACC_BITS), .O_BITS(O_BITS), .BIAS(BIAS), .INIT_FILE(INIT_FILE)
+	) dut(
+		.fold(in0_V_TDATA[0 +: FOLD_BITS]), .acc(in0_V_TDATA[FOLD_BITS +: PE*ACC_BITS]), .y(out0_V_TDATA)
+	);
+
+endmodule : imec_threshold_tb

