@@ -16,8 +16,8 @@ from finn_imec.errors import ModelError
 def output_folder(output: Path, marker: str) -> Iterator[Path]:
     """A folder to write into, whose files become those of `output` if the block succeeds.
 
-    `output` is new, empty, or of an earlier run, which its file `marker` proves; it is replaced only
-    on success, and what an exception leaves behind is removed. Raises ModelError naming `output`
+    `output` is new, empty, or of an earlier run, which its file `marker` proves. Nothing changes in
+    it before success, and what an exception leaves behind is removed. Raises ModelError naming `output`
     if it holds other files or cannot be written.
     """
     output = Path(output).absolute()
@@ -55,12 +55,17 @@ def make_scratch(output: Path, markers: set[str]) -> tuple[Path, bool]:
 
 
 def replace_files(scratch: Path, output: Path) -> None:
-    """Replace the files of an earlier run in `output` by those in `scratch`."""
-    for old in output.iterdir():
-        if old != scratch:
-            shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
-    for new in scratch.iterdir():
-        os.replace(new, output / new.name)
+    """Move all from `scratch` to `output`, in place of what an earlier run left there.
+
+    Other files in `output` stay. What is replaced ends in `scratch`.
+    """
+    earlier = scratch / "earlier"
+    earlier.mkdir()
+    for new in [path for path in scratch.iterdir() if path != earlier]:
+        old = output / new.name
+        if old.exists():
+            os.replace(old, earlier / new.name)
+        os.replace(new, old)
 
 
 def relocate(scratch: Path, output: Path) -> None:

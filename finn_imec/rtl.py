@@ -24,6 +24,7 @@ LIBRARY = (
     "imec_strip.sv",
     "imec_rom.sv",
     "imec_lut6.sv",
+    "imec_counter6.sv",
     "imec_compress.sv",
     "imec_dot_planes.sv",
     "imec_dot_product.sv",

@@ -31,7 +31,7 @@ RUNS_PER_CASE = 21
 def test_campaign():
     done = []
     assert verify(range(48), SEED, progress=done.append) == 48 * RUNS_PER_CASE
-    assert done == [24, 24]
+    assert sum(done) == 48
 
 
 def test_cases_are_reproducible():

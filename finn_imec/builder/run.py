@@ -122,6 +122,7 @@ def build(
             run.model.save(str(scratch / MODEL))
             relocate(scratch, output)
             replace_files(scratch, output)
+            (output / FAILED_LOG).unlink(missing_ok=True)
             return _result(output)
         if not isinstance(run.error, Exception):  # KeyboardInterrupt, which FINN keeps to itself
             raise run.error

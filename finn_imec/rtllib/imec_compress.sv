@@ -30,8 +30,9 @@ module imec_compress import imec_pkg::*; #(
 	output	logic [COLS-1:0]  y
 );
 	function automatic int unsigned highest();
-		highest = 0;
-		for(int unsigned  i = 0; i < COLS; i++)  if(HEIGHT[i] > highest)  highest = 32'(HEIGHT[i]);
+		automatic bit [15:0]  h = 0;
+		for(int unsigned  c = 0; c < COLS; c++)  if(HEIGHT[c] > h)  h = HEIGHT[c];
+		return  32'(h);
 	endfunction : highest
 	localparam int unsigned  HIGHEST = highest();
 
@@ -40,29 +41,30 @@ module imec_compress import imec_pkg::*; #(
 	localparam heights_t  THREE = threes();
 	localparam heights_t  TWO   = twos();
 	function automatic heights_t sixes();
-		sixes = '0;
-		for(int unsigned  c = 0; c < COLS; c++)  sixes[c] = HIGHEST > 3? (HEIGHT[c] + 16'd1) / 16'd6 : 16'd0;
+		automatic heights_t  n = '0;
+		for(int unsigned  c = 0; c < COLS; c++)  if(HIGHEST > 3)  n[c] = (HEIGHT[c] + 16'd1) / 16'd6;
+		return  n;
 	endfunction : sixes
 	function automatic heights_t threes();
+		automatic heights_t  n = '0;
 		automatic bit  carry = 0;
-		threes = '0;
 		for(int unsigned  c = 0; c < COLS; c++) begin
-			automatic int unsigned  rest = 32'(HEIGHT[c]) % 6;
-			if(HIGHEST > 3)  threes[c] = 16'(rest == 3 || rest == 4);
+			if(HIGHEST > 3)  n[c] = 16'(HEIGHT[c] % 16'd6 == 16'd3 || HEIGHT[c] % 16'd6 == 16'd4);
 			else begin
-				threes[c] = 16'(HEIGHT[c] == 3 && carry);
-				carry = 32'(HEIGHT[c]) + 32'(carry) > 2;
+				n[c] = 16'(HEIGHT[c] == 16'd3 && carry);
+				carry = HEIGHT[c] + 16'(carry) > 16'd2;
 			end
 		end
+		return  n;
 	endfunction : threes
 	function automatic heights_t twos();
+		automatic heights_t  n = '0;
 		automatic bit  carry = 0;
-		twos = '0;
 		for(int unsigned  c = 0; c < COLS; c++) begin
-			automatic bit  over = 32'(HEIGHT[c]) + 32'(carry) > 2;
-			twos[c] = 16'(HIGHEST == 3 && over && THREE[c] == 0);
-			carry = over;
+			carry = HEIGHT[c] + 16'(carry) > 16'd2;
+			n[c] = 16'(HIGHEST == 3 && carry && THREE[c] == 16'd0);
 		end
+		return  n;
 	endfunction : twos
 
 	// Bits that column c hands on uncounted, and heights of the next level
@@ -74,12 +76,13 @@ module imec_compress import imec_pkg::*; #(
 		return  32'(SIX[c]) + 32'(THREE[c]) + 32'(TWO[c]);
 	endfunction : counters
 	function automatic heights_t next();
-		next = '0;
+		automatic heights_t  h = '0;
 		for(int unsigned  c = 0; c < COLS; c++) begin
-			next[c] = 16'(passed(c) + counters(c)
+			h[c] = 16'(passed(c) + counters(c)
 				+ (c > 0? counters(c-1) : 0)
 				+ (c > 1? 32'(SIX[c-2]) : 0));
 		end
+		return  h;
 	endfunction : next
 	localparam heights_t  NEXT = next();
 
@@ -87,8 +90,12 @@ module imec_compress import imec_pkg::*; #(
 		uwire [1:0][COLS-1:0]  row;
 		for(genvar  c = 0; c < COLS; c++) begin : genColumn
 			for(genvar  r = 0; r < 2; r++) begin : genRow
-				if(r < HEIGHT[c])  assign  row[r][c] = d[bits_below(HEIGHT, c) + r];
-				else               assign  row[r][c] = 1'b0;
+				if(r < HEIGHT[c]) begin : genBit
+					assign	row[r][c] = d[bits_below(HEIGHT, c) + r];
+				end : genBit
+				else begin : genZero
+					assign	row[r][c] = 1'b0;
+				end : genZero
 			end : genRow
 		end : genColumn
 		assign	y = row[0] + row[1];
@@ -97,28 +104,32 @@ module imec_compress import imec_pkg::*; #(
 		localparam int unsigned  NEXT_BITS = bits_below(NEXT, COLS);
 		uwire [NEXT_BITS-1:0]  q;
 		for(genvar  c = 0; c < COLS; c++) begin : genColumn
-			localparam int unsigned  BASE = bits_below(HEIGHT, c);
-			// Where this column's ones, twos and fours go: own, next and next but one column
+			localparam int unsigned  BASE  = bits_below(HEIGHT, c);
+			localparam int unsigned  SIXES = 32'(SIX[c]);
+			localparam int unsigned  PASS  = passed(c);
+			// Where this column's ones, twos, fours and uncounted bits go
 			localparam int unsigned  ONES  = bits_below(NEXT, c);
 			localparam int unsigned  TWOS  = c+1 < COLS? bits_below(NEXT, c+1) + counters(c+1) : 0;
 			localparam int unsigned  FOURS = c+2 < COLS? bits_below(NEXT, c+2) + counters(c+2) + counters(c+1) : 0;
-			localparam int unsigned  REST  =
-				ONES + counters(c) + (c > 0? counters(c-1) : 0) + (c > 1? 32'(SIX[c-2]) : 0);
+			localparam int unsigned  REST  = bits_below(NEXT, c+1) - PASS;
 
 			for(genvar  i = 0; i < counters(c); i++) begin : genCounter
-				localparam bit  IS_SIX = i < SIX[c];
-				localparam int unsigned  FROM = IS_SIX? 6*i : 6*32'(SIX[c]);
-				localparam int unsigned  TAKE = IS_SIX?
-					(HEIGHT[c] - FROM < 6? HEIGHT[c] - FROM : 6) : THREE[c] != 0? 3 : 2;
+				localparam int unsigned  FROM = 6*(i < SIXES? i : SIXES);
+				localparam int unsigned  LEFT = 32'(HEIGHT[c]) - FROM;
+				localparam int unsigned  TAKE = i < SIXES? (LEFT < 6? LEFT : 6) : THREE[c] != 16'd0 ? 3 : 2;
 				uwire [2:0]  n;
 				imec_counter6 #(.N(TAKE)) counter(.d(d[BASE + FROM +: TAKE]), .n);
 				assign	q[ONES + i] = n[0];
-				if(c+1 < COLS)            assign  q[TWOS  + i] = n[1];
-				if(c+2 < COLS && IS_SIX)  assign  q[FOURS + i] = n[2];
+				if(c+1 < COLS) begin : genTwo
+					assign	q[TWOS + i] = n[1];
+				end : genTwo
+				if(c+2 < COLS && i < SIXES) begin : genFour
+					assign	q[FOURS + i] = n[2];
+				end : genFour
 			end : genCounter
 
-			for(genvar  i = 0; i < passed(c); i++) begin : genPass
-				assign	q[REST + i] = d[BASE + HEIGHT[c] - passed(c) + i];
+			if(PASS > 0) begin : genPass
+				assign	q[REST +: PASS] = d[bits_below(HEIGHT, c+1)-1 -: PASS];
 			end : genPass
 		end : genColumn
 
@@ -126,33 +137,3 @@ module imec_compress import imec_pkg::*; #(
 	end : genLevel
 
 endmodule : imec_compress
-
-/****************************************************************************
- * @brief	Number of ones among N <= 6 bits; three LUT6 from four bits on.
- ***************************************************************************/
-module imec_counter6 #(
-	int unsigned  N
-)(
-	input	logic [N-1:0]  d,
-	output	logic [2:0]  n
-);
-	initial begin
-		if(N < 1 || N > 6)  $error("%m: N=%0d must be 1 to 6.", N);
-	end
-
-	// Bit k of the number of ones in each of the 64 inputs
-	function automatic logic [63:0] ones(input int unsigned  k);
-		for(int unsigned  i = 0; i < 64; i++)  ones[i] = 1'($countones(i) >> k);
-	endfunction : ones
-
-	if(N <= 3) begin : genLogic
-		uwire [2:0]  x = 3'(d);
-		assign	n = { 1'b0, (x[0] & x[1]) | (x[1] & x[2]) | (x[0] & x[2]), ^x };
-	end : genLogic
-	else begin : genLut
-		for(genvar  k = 0; k < 3; k++) begin : genBit
-			imec_lut6 #(.INIT(ones(k))) lut(.i(6'(d)), .o(n[k]));
-		end : genBit
-	end : genLut
-
-endmodule : imec_counter6

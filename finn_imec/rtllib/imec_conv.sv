@@ -58,7 +58,7 @@ module imec_conv #(
 	int unsigned  O_BITS,
 	bit  PLANES,	// dot product by bit planes, else by multipliers
 	bit  DOUBLE,	// accumulate 2*dot
-	logic signed [ACC_BITS-1:0]  INIT,
+	logic [ACC_BITS-1:0]  INIT,
 
 	// Activation: thresholds per channel, 0 for none
 	int unsigned  STEPS,
@@ -208,7 +208,9 @@ module imec_conv #(
 	//-----------------------------------------------------------------------
 	// Activation
 	if(STEPS == 0) begin : genPass
-		if(O_BITS != ACC_BITS)  $error("%m: O_BITS=%0d must equal ACC_BITS=%0d without thresholds.", O_BITS, ACC_BITS);
+		initial begin
+			if(O_BITS != ACC_BITS)  $error("%m: O_BITS=%0d must equal ACC_BITS=%0d without thresholds.", O_BITS, ACC_BITS);
+		end
 		assign	odat = acc;
 	end : genPass
 	else begin : genThreshold

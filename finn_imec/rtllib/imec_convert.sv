@@ -50,12 +50,13 @@ module imec_convert #(
 	else begin : genNarrow
 		localparam int unsigned  PIECES = IN/OUT;
 		uwire  last;
-		uwire [$clog2(PIECES)-1:0]  left;
+		localparam int unsigned  BITS_LEFT = PIECES > 1? $clog2(PIECES) : 1;
+		uwire [BITS_LEFT-1:0]  left;
 		imec_counter #(.N(PIECES)) pieces(.clk, .rst, .en(ivld && ordy), .left, .last);
 		assign	ovld = ivld;
 		assign	irdy = ordy && last;
 		uwire [PIECES-1:0][OUT*BITS-1:0]  piece = idat;
-		assign	odat = piece[PIECES-1 - left];
+		assign	odat = piece[BITS_LEFT'(PIECES-1) - left];
 	end : genNarrow
 
 endmodule : imec_convert

@@ -60,33 +60,38 @@ module imec_dot_planes import imec_pkg::*; #(
 		return  (planes(e)*SIMD + 1) / 3;	// a group of one product has none
 	endfunction : carries
 	function automatic heights_t heights();
-		heights = '0;
+		automatic heights_t  h = '0;
 		for(int unsigned  e = 0; e < WEIGHTS; e++) begin
-			heights[e]   += 16'(sums(e));
-			heights[e+1] += 16'(carries(e));
+			h[e]   += 16'(sums(e));
+			h[e+1] += 16'(carries(e));
 		end
+		return  h;
 	endfunction : heights
 	localparam heights_t  HEIGHT = heights();
 
 	// Which of the products 3g, 3g+1, 3g+2 of weight e are of a negative plane
 	function automatic bit [2:0] negatives(input int unsigned  e, input int unsigned  g);
+		automatic bit [2:0]  negative;
 		for(int unsigned  k = 0; k < 3; k++) begin
 			automatic int unsigned  i = first(e) + (3*g+k)/SIMD;
-			negatives[k] = (A_SIGNED && i == A_BITS-1) ^ (W_SIGNED && e-i == W_BITS-1);
+			negative[k] = (A_SIGNED && i == A_BITS-1) ^ (W_SIGNED && e-i == W_BITS-1);
 		end
+		return  negative;
 	endfunction : negatives
 
 	// Bit k of the number of ones among products of the pairs (x1,x0), (x3,x2), (x5,x4)
 	function automatic logic [63:0] count(input int unsigned  k, input bit [2:0]  used, input bit [2:0]  negative);
+		automatic logic [63:0]  init;
 		for(int unsigned  x = 0; x < 64; x++) begin
 			automatic int unsigned  n = 0;
 			for(int unsigned  i = 0; i < 3; i++) begin
-				automatic bit  a = 1'(x >> (2*i));
-				automatic bit  w = 1'(x >> (2*i+1));
-				if(used[i] && negative[i] != (W_BIPOLAR? a == w : a && w))  n++;
+				automatic bit  ai = 1'(x >> (2*i));
+				automatic bit  wi = 1'(x >> (2*i+1));
+				if(used[i] && negative[i] != (W_BIPOLAR? ai == wi : ai && wi))  n++;
 			end
-			count[x] = 1'(n >> k);
+			init[x] = 1'(n >> k);
 		end
+		return  init;
 	endfunction : count
 
 	uwire [bits_below(HEIGHT, WEIGHTS+1)-1:0]  heap;

@@ -9,8 +9,9 @@ package imec_pkg;
 
 	// Bits in the columns below c
 	function automatic int unsigned bits_below(input heights_t  height, input int unsigned  c);
-		bits_below = 0;
-		for(int unsigned  i = 0; i < c; i++)  bits_below += 32'(height[i]);
+		automatic int unsigned  n = 0;
+		for(int unsigned  i = 0; i < c; i++)  n += 32'(height[i]);
+		return  n;
 	endfunction : bits_below
 
 endpackage : imec_pkg

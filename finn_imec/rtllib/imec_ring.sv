@@ -41,7 +41,7 @@ module imec_ring #(
 			logic [BITS-1:0]  step;
 			always_comb begin
 				step = '0;
-				for(int unsigned  i = 0; i < STEPS; i++)  if(sel == i)  step = BITS'(STEP[i]);
+				for(int unsigned  i = 0; i < STEPS; i++)  if(sel == SEL_BITS'(i))  step = BITS'(STEP[i]);
 			end
 			assign	addr_nxt = Addr + step;
 		end : genNatural
@@ -52,7 +52,7 @@ module imec_ring #(
 				fore = '0;
 				back = '0;
 				for(int unsigned  i = 0; i < STEPS; i++) begin
-					if(sel == i) begin
+					if(sel == SEL_BITS'(i)) begin
 						fore = (BITS+1)'(STEP[i]);
 						back = (BITS+1)'(STEP[i] - DEPTH);
 					end

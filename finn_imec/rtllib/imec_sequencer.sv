@@ -151,7 +151,7 @@ module imec_sequencer #(
 	end
 	always_ff @(posedge clk) begin
 		if(rst)      Debt <= DEBT_BITS'(DEPTH - 1);
-		else if(en)  Debt <= Debt + charge + signed'({1'b0, miss});
+		else if(en)  Debt <= Debt + charge + DEBT_BITS'(signed'({1'b0, miss}));
 	end
 
 	assign	rd   = en && !write_only && !(owing && WindowStart);
@@ -180,7 +180,7 @@ module imec_sequencer #(
 			WeightAddr <= '0;
 		end
 		else begin
-			if(strip_we)  WriteAddr  <= WriteAddr == DEPTH-1? '0 : WriteAddr + 1'b1;
+			if(strip_we)  WriteAddr  <= WriteAddr == ADDR_BITS'(DEPTH-1)? '0 : WriteAddr + 1'b1;
 			if(rd)        WeightAddr <= window_end? '0 : WeightAddr + 1'b1;
 		end
 	end

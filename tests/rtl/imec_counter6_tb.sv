@@ -1,7 +1,6 @@
-// imec_popcount as a stream: d in, y out.
-module imec_popcount_tb #(
-	int unsigned  N,
-	int unsigned  GROUP
+// imec_counter6 as a stream: d in, n out.
+module imec_counter6_tb #(
+	int unsigned  N
 )(
 	input	logic  ap_clk,
 	input	logic  ap_rst_n,
@@ -12,11 +11,11 @@ module imec_popcount_tb #(
 
 	output	logic  out0_V_TVALID,
 	input	logic  out0_V_TREADY,
-	output	logic [$clog2(N+1)-1:0]  out0_V_TDATA
+	output	logic [2:0]  out0_V_TDATA
 );
 	assign	in0_V_TREADY  = out0_V_TREADY;
 	assign	out0_V_TVALID = in0_V_TVALID;
 
-	imec_popcount #(.N(N), .GROUP(GROUP)) dut(.d(in0_V_TDATA), .y(out0_V_TDATA));
+	imec_counter6 #(.N(N)) dut(.d(in0_V_TDATA), .n(out0_V_TDATA));
 
-endmodule : imec_popcount_tb
+endmodule : imec_counter6_tb
