@@ -7,6 +7,7 @@ and thresholds into the words that the memories hold. Integers only; QONNX datat
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -37,7 +38,8 @@ class Operand:
     @staticmethod
     def of(datatype: BaseDataType, what: str) -> Operand:
         """The operand for a QONNX datatype; UnsupportedError if it is no integer of <= 16 bits."""
-        if not datatype.is_integer() or datatype.bitwidth() > MAX_OPERAND_BITS:
+        accepted = re.fullmatch(r"BIPOLAR|BINARY|TERNARY|U?INT\d+", datatype.name)
+        if not accepted or datatype.bitwidth() > MAX_OPERAND_BITS:
             raise UnsupportedError(
                 f"{what}={datatype.name} is not supported: accepted are BIPOLAR, BINARY, TERNARY, "
                 f"INT2..INT{MAX_OPERAND_BITS} and UINT2..UINT{MAX_OPERAND_BITS}"
@@ -69,6 +71,7 @@ class Datapath:
 
     def __post_init__(self) -> None:
         geometry, weights = self.geometry, np.asarray(self.weights)
+        _ = self.activation, self.weight  # raise for unsupported datatypes
         expected = (geometry.mw, geometry.mh)
         if weights.shape != expected:
             raise UnsupportedError(f"weights have shape {weights.shape}, expected (MW, MH)={expected}")
@@ -108,6 +111,8 @@ class Datapath:
                 f"thresholds have shape {thresholds.shape}, expected (MH or 1, steps) with "
                 f"MH={self.geometry.mh} and at least one step"
             )
+        if np.isnan(thresholds).any():
+            raise UnsupportedError("thresholds hold NaN: accepted are numbers")
         # Accumulators are integers: acc >= t exactly if acc >= ceil(t).
         whole = np.ceil(thresholds).clip(-(2.0**62), 2.0**62).astype(np.int64)
         object.__setattr__(self, "thresholds", np.broadcast_to(whole, (self.geometry.mh, whole.shape[1])))
@@ -142,7 +147,7 @@ class Datapath:
     @cached_property
     def accumulator_range(self) -> tuple[np.ndarray, np.ndarray]:
         """(lowest, highest) accumulator value that inputs can produce, per channel. Shape (MH,)."""
-        if self.xnor:
+        if self.counts_equal_bits:
             return np.zeros(self.geometry.mh, np.int64), np.full(self.geometry.mh, self.geometry.mw)
         low, high = int(self.input_datatype.min()), int(self.input_datatype.max())
         extremes = np.stack([self.weights * low, self.weights * high])
@@ -152,7 +157,7 @@ class Datapath:
     def offsets(self) -> np.ndarray:
         """acc - (2 if double else 1)*sum(y), per channel, over a whole window. Shape (MH,), int64."""
         a, w, mw, mh = self.activation, self.weight, self.geometry.mw, self.geometry.mh
-        if self.xnor or not self.planes:
+        if self.counts_equal_bits or not self.planes:
             return np.zeros(mh, np.int64)
         scale = 2 if self.double else 1
         negative_planes = sum(
@@ -162,9 +167,7 @@ class Datapath:
             if (a.signed and i == a.bits - 1) != (w.signed and j == w.bits - 1)
         )
         offsets = np.full(mh, -scale * mw * negative_planes, np.int64)
-        if a.bipolar and w.bipolar:
-            offsets -= mw
-        elif w.bipolar:
+        if w.bipolar:
             complement = 1 if a.signed else 1 - 2**a.bits  # -a = ~a + complement
             offsets += complement * (self.weights < 0).sum(axis=0)
         elif a.bipolar:
@@ -182,20 +185,28 @@ class Datapath:
 
     @property
     def double(self) -> bool:
-        """True if the accumulator takes 2*y (bipolar activations, but not XNOR mode)."""
-        return self.activation.bipolar and not self.xnor
+        """True if the accumulator takes 2*y (bipolar activations, plain weights)."""
+        return self.activation.bipolar and not self.weight.bipolar
+
+    @property
+    def counts_equal_bits(self) -> bool:
+        """True if the accumulator is the popcount of the XNOR, (a*w + MW)/2, and not a*w.
+
+        So FINN's MVAU defines it for BIPOLAR inputs and weights, and in binaryXnorMode.
+        """
+        return self.activation.bipolar and self.weight.bipolar
 
     @cached_property
     def init(self) -> int:
         """What every accumulator starts from; a constant costs nothing in the adder's LUTs.
 
-        Without thresholds it is the channels' common offset. With thresholds it centres the
-        accumulator's range on zero, which makes it narrowest; the thresholds move along.
+        Without thresholds it is the channels' common offset. With thresholds it moves the lowest
+        count to the lowest accumulator value, so that no bit is wasted; the thresholds move along.
         """
         if self.thresholds is None:
             return 0 if self.biased else int(self.offsets[0])
-        low, high = self._counted_range
-        return -((low + high + 1) // 2)
+        low, _ = self._counted_range
+        return -(2 ** (self.acc_bits - 1)) - low
 
     @property
     def biased(self) -> bool:
@@ -213,8 +224,8 @@ class Datapath:
         """Width of the accumulators."""
         if self.thresholds is None:
             return self.output_bits
-        low, high = (v + self.init for v in self._counted_range)
-        return max(_signed_bits(low), _signed_bits(high + 1))  # high+1: a threshold never reached
+        low, high = self._counted_range
+        return max(1, (high + 1 - low).bit_length())  # high + 1: a threshold never reached
 
     @property
     def output_bits(self) -> int:

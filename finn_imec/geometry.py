@@ -188,15 +188,17 @@ class ConvGeometry:
         Ties go to the larger SIMD: fewer accumulators and thresholds, a shallower strip.
         None when even the widest folding is too slow.
         """
-        fits = [
-            (simd * pe, -simd, pe)
-            for simd, pe in self.legal_foldings()
-            if self.with_folding(simd, pe).cycles_per_frame <= max_cycles
-        ]
-        if not fits:
+        input_cycles = self.ifm_dim[0] * self.ifm_dim[1] * self.ifm_channels // self.simd_in
+        if input_cycles > max_cycles:
             return None
-        _, simd, pe = min(fits)
-        return -simd, pe
+        for _, negative_simd, pe in sorted(
+            (simd * pe, -simd, pe) for simd, pe in self.legal_foldings()
+        ):
+            folded = self.with_folding(-negative_simd, pe)
+            # The exact count is dearer than its lower bound.
+            if folded.compute_cycles <= max_cycles and folded.cycles_per_frame <= max_cycles:
+                return folded.simd, folded.pe
+        return None
 
     # ---- memory -------------------------------------------------------------------------------
 
@@ -354,21 +356,28 @@ class ConvGeometry:
         for window in range(1, frames * oh * ow + 1):
             step = 2 if window % (oh * ow) == 0 else 1 if window % ow == 0 else 0
             advance, in_place = self.advance_words[step], self.in_place_words[step]
-            first_dying = (self.nf - 1) * self.sf
-            for read in range(self.nf * self.sf):
+            reads = self.nf * self.sf
+            first_dying = reads - self.sf
+            read = 0
+            while read < reads:
+                # Until a word dies, reads follow each other if nothing is owed.
+                undisturbed = first_dying - read if read < first_dying else reads - read
+                if owed == 0 and not first_dying <= read < first_dying + in_place:
+                    read += undisturbed
+                    cycle += undisturbed
+                    collected = min(collected + undisturbed, complete_at)
+                    continue
+                cycle += 1
+                complete = collected == complete_at and to_come > 0
+                collected = min(collected + 1, complete_at)
                 dies = first_dying <= read < first_dying + in_place
-                while True:
-                    cycle += 1
-                    complete = collected == complete_at and to_come > 0
-                    write_only = owed > 0 and complete
-                    reads = not write_only and not (owed > 0 and read == 0)
-                    collected = min(collected + 1, complete_at)
-                    if write_only or (reads and dies and complete):
-                        collected = 0
-                        to_come -= 1
-                    owed += (reads and dies and not complete) - write_only
-                    if reads:
-                        break
+                write_only = owed > 0 and complete
+                reads_now = not write_only and not (owed > 0 and read == 0)
+                if write_only or (reads_now and dies and complete):
+                    collected = 0
+                    to_come -= 1
+                owed += (reads_now and dies and not complete) - write_only
+                read += reads_now
             owed += advance - in_place
             if step == 2:
                 result.append(cycle)

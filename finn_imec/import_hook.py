@@ -11,7 +11,11 @@ import sys
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
-_DOMAINS = ("finn.custom_op.fpgadataflow", "finn.custom_op.fpgadataflow.rtl")
+_DOMAINS = (
+    "finn.custom_op.fpgadataflow",
+    "finn.custom_op.fpgadataflow.hls",
+    "finn.custom_op.fpgadataflow.rtl",
+)
 
 
 class RegisterOnImport:

@@ -119,10 +119,12 @@ def random_case(seed: int, number: int) -> Case:
 def reference(datapath: Datapath, ifm: np.ndarray) -> np.ndarray:
     """Expected output (N, OH, OW, M) for an input (N, H, W, C), by plain convolution."""
     g, weights = datapath.geometry, datapath.weights
-    if datapath.xnor:  # BINARY stands for -1/+1; the accumulator counts agreements
-        product = direct.convolve(2 * ifm - 1, 2 * weights - 1, g).ofm
-        return datapath.activate((product + g.mw) // 2)
-    return datapath.activate(direct.convolve(ifm, weights, g).ofm)
+    if datapath.xnor:  # BINARY stands for -1/+1
+        ifm, weights = 2 * ifm - 1, 2 * weights - 1
+    accumulators = direct.convolve(ifm, weights, g).ofm
+    if datapath.counts_equal_bits:  # of MW products of -1 and +1
+        accumulators = (accumulators + g.mw) // 2
+    return datapath.activate(accumulators)
 
 
 def stall(name: str, seed: int, words: int) -> Stall:

@@ -138,8 +138,8 @@ def test_a_wrong_weight_is_found(tmp_path):
     path = case.datapath
     for channel in range(path.geometry.mh):
         weights = path.weights.copy()
-        low, high = int(path.weight_datatype.min()), int(path.weight_datatype.max())
-        weights[0, channel] = low if weights[0, channel] > 0 else high
+        lane = np.flatnonzero(weights[:, channel])[0]
+        weights[lane, channel] = -weights[lane, channel] if path.weight.bipolar else 0
         other = dataclasses.replace(path, weights=weights)
         with pytest.raises(VerificationError, match=re.escape(case.command)):
             run_cases(model, [dataclasses.replace(case, datapath=other)])

@@ -14,6 +14,7 @@ from types import ModuleType
 #: FINN domain (a Python module) -> (our module, class).
 DOMAINS = {
     "finn.custom_op.fpgadataflow": ("finn_imec.custom_op.imecconv", "IMECConv"),
+    "finn.custom_op.fpgadataflow.hls": ("finn_imec.custom_op.imecconv_hls", "IMECConv_hls"),
     "finn.custom_op.fpgadataflow.rtl": ("finn_imec.custom_op.imecconv_rtl", "IMECConv_rtl"),
 }
 

@@ -266,8 +266,10 @@ def convolve(datapath: Datapath, ifm: np.ndarray) -> np.ndarray:
     float64 products go through BLAS and are exact: no accumulator comes near 2**53.
     """
     weights, geometry = datapath.weights, datapath.geometry
-    if datapath.xnor:  # BINARY stands for -1/+1, and the accumulator counts the agreements
+    if datapath.xnor:  # BINARY stands for -1/+1
         ifm, weights = 2 * ifm - 1, 2 * weights - 1
     product = im2col.convolve(ifm, weights.astype(np.float64), geometry).ofm
     accumulators = np.rint(product).astype(np.int64)
-    return datapath.activate((accumulators + geometry.mw) // 2 if datapath.xnor else accumulators)
+    if datapath.counts_equal_bits:  # of MW products of -1 and +1
+        accumulators = (accumulators + geometry.mw) // 2
+    return datapath.activate(accumulators)

@@ -13,7 +13,7 @@
  *
  *	   activation | weight  | OP   | sum a*w =
  *	  ------------+---------+------+------------------------
- *	   bipolar    | bipolar | xnor | 2*y + constant
+ *	   bipolar    | bipolar | xnor | 2*y + constant; FINN's accumulator is y itself
  *	   plain      | bipolar | xnor |   y + constant(weights)
  *	   bipolar    | plain   | and  | 2*y + constant(weights)
  *	   plain      | plain   | and  |   y + constant

@@ -88,13 +88,10 @@ def layers_of_model(model: Any) -> list[Layer]:
 def random_layer(
     name: str, geometry: ConvGeometry, input_datatype: str, weight_datatype: str, seed: int = 0
 ) -> Layer:
-    """A layer with random weights; BIPOLAR x BIPOLAR becomes FINN's XNOR popcount."""
+    """A layer with random weights."""
     idt, wdt = DataType[input_datatype], DataType[weight_datatype]
-    xnor = idt == wdt == DataType["BIPOLAR"]
-    if xnor:
-        idt = wdt = DataType["BINARY"]
     weights = random_values(wdt, (geometry.mw, geometry.mh), np.random.default_rng(seed))
-    return Layer(name, geometry, idt, wdt, weights, xnor)
+    return Layer(name, geometry, idt, wdt, weights)
 
 
 #: BNN-PYNQ's CNV: (image size, input channels, output channels) of the six convolutions, and (PE,

@@ -154,6 +154,7 @@ def _fuse(model: ModelWrapper, swg: NodeProto, mvau: NodeProto) -> tuple[NodePro
     geometry = ConvGeometry(
         attributes["ConvKernelDim"], attributes["IFMDim"], attributes["IFMChannels"],
         attributes["MH"], attributes["Stride"], attributes["Dilation"],
+        simd_in=swg_inst.get_nodeattr("SIMD"),
     )  # fmt: skip
     pair = attributes["SIMD"], attributes["PE"]
     cycles = max(swg_inst.get_exp_cycles(), mvau_inst.get_exp_cycles())

@@ -1,0 +1,515 @@
+/****************************************************************************
+ * @file	imec.hpp
+ * @brief	Streaming convolution for Vitis HLS: sliding window and
+ *		matrix-vector unit in one, over an in-place circular strip.
+ *
+ * @description
+ *	ofm[y][x][m] = act( sum_{kh,kw,c} ifm[y*SH + kh*DH][x*SW + kw*DW][c] * w[kh][kw][c][m] )
+ *
+ *	Needs ap_int.h and hls_stream.h only; C++14. Usable in any project:
+ *
+ *	  using layer = imec::geometry<3,3, 32,32, 16,32, 1,1, 1,1, 16,4>;
+ *	  using pass  = imec::pass_through<ap_int<16>>;
+ *	  static imec::weight_array<layer, ap_int<4>> const weights = {...};
+ *
+ *	  void top(hls::stream<ap_uint<16*4>> &in, hls::stream<ap_uint<4*16>> &out) {
+ *	  #pragma HLS interface axis port=in
+ *	  #pragma HLS interface axis port=out
+ *	  #pragma HLS interface ap_ctrl_none port=return
+ *	  #pragma HLS dataflow disable_start_propagation
+ *	  #pragma HLS array_reshape variable=weights complete dim=2
+ *	  #pragma HLS array_reshape variable=weights complete dim=3
+ *	  #pragma HLS bind_storage variable=weights type=rom_1p impl=bram
+ *		imec::conv<layer, ap_uint<4>, ap_int<4>, ap_int<16>, imec::ram_block>(
+ *			in, out, weights, pass()
+ *		);
+ *	  }
+ *
+ * Streams
+ *	NHWC raster order. in: SIMD_IN channels, out: PE channels per word, element 0
+ *	in the least significant bits. A bipolar element is one bit, 0 for -1.
+ *
+ * Weights
+ *	weights[nf*SF + sf][pe] holds SIMD weights of output channel nf*PE + pe, with
+ *	sf counting (kh, kw, c) in this order, c fastest: FINN's own row order.
+ *
+ * Memory
+ *	Of the input only the strip from a window's first to its last pixel exists,
+ *	DEPTH = ((KH-1)*DH*W + (KW-1)*DW + 1) * C/SIMD words in one circular memory:
+ *
+ *	   row y     . . . [o o o x x x x x      o  read by this window
+ *	   row y+1   x x x  o o o x x x x x      x  live, read by later windows
+ *	   row y+2   x x x  o o o] . . . . .     .  dead or yet to come
+ *
+ *	The window's first run of words is read for the last time in the last neuron
+ *	fold; a new word takes the place of each, at the address just read. There is
+ *	no replay buffer: the strip is read NF = M/PE times. There is no window
+ *	stream: the word read is multiplied at once.
+ *
+ * Loop nest
+ *	One flat loop with II=1; an iteration either only writes a strip word or
+ *	reads one, multiplies it and, where it dies, replaces it:
+ *
+ *	  fill the strip                                   DEPTH write-only
+ *	  for y < OH, x < OW:                              one window
+ *	    for nf < NF, kh < KH, kw < KW, cf < C/SIMD:    read, multiply, accumulate
+ *	      last nf: replace the words that die
+ *	    write what died without being read last        write-only
+ *	  consume what no window reads                     write-only
+ *
+ *	iterations per frame =
+ *	  OH*OW*SF*NF
+ *	  + OH*(OW-1) * (ADVANCE_COLUMN - DIE_COLUMN)
+ *	  + (OH-1)    * (ADVANCE_ROW    - DIE_ROW)
+ *	  + ADVANCE_FRAME
+ *
+ *	which is what imec_sequencer.sv needs plus min(run, ADVANCE_FRAME): the RTL
+ *	overlaps the last window's reads with the next frame's first words. To this
+ *	come the cycles in which the pipeline drains and restarts between frames,
+ *	which only Vitis HLS can tell. If SIMD_IN is no multiple of SIMD, a strip
+ *	word takes SIMD/gcd(SIMD, SIMD_IN) cycles to arrive.
+ *
+ * Contract
+ *	One call computes one frame: it takes exactly its H*W*C/SIMD_IN input words and
+ *	gives exactly its OH*OW*NF output words. It never needs a pixel of the next
+ *	frame, so the last frame comes out with no further input, and it keeps no
+ *	state between calls. Under ap_ctrl_none frames follow each other. Reads block:
+ *	an output may wait for the (at most min(run, advance)) pixels of its own frame that
+ *	replace the pixels it reads last. In RTL it would not wait.
+ *
+ * Dependences
+ *	strip: a word is read again at the earliest SF iterations after it was
+ *	written. Take the word at offset o of the next window when the R last
+ *	write-only iterations are still to come: R >= DEPTH-o, the word is read at
+ *	position pos(o) of the window, and SF-pos(o) <= DEPTH-o words are read from o
+ *	on, so the distance is at least SF. A word written in place as the k-th of its
+ *	fold waits for SF-k iterations and then pos(o) >= k more. This is what the
+ *	dependence pragma states. acc: the only other loop-carried value besides
+ *	counters; one addition.
+ *
+ * What it does not do
+ *	Pad; depthwise convolution; weights written at run time; FINN's packing of
+ *	several products into a DSP (Vitis HLS decides about multipliers).
+ *
+ * What the RTL has and C++ cannot express
+ *	- one port that reads and writes an address in one cycle: here the strip is a
+ *	  simple dual-port memory (48 instead of 64 bits per LUT site);
+ *	- going on when no input waits: a non-blocking read would do it, at the price
+ *	  of a result in C simulation that depends on timing;
+ *	- overlap of one frame's end with the next one's start;
+ *	- LUT-exact counters: popcounts and adder trees are left to synthesis.
+ *	Weights in UltraRAM do not exist in either: it has no initial content.
+ ***************************************************************************/
+#ifndef IMEC_HPP
+#define IMEC_HPP
+
+#include <cstdint>
+#include <type_traits>
+
+#include <ap_int.h>
+#include <hls_stream.h>
+
+namespace imec {
+
+//---------------------------------------------------------------------------
+// Elements
+
+/// One bit that stands for -1 (0) or +1 (1).
+struct bipolar {
+	static constexpr int  width = 1;
+	bool  plus;
+	bipolar() : plus(false) {}
+	bipolar(ap_uint<1> const &code) : plus(code != 0) {}
+};
+
+/// One bit whose product counts an agreement: 1 if equal, else 0 (FINN's binaryXnorMode).
+struct xnor {
+	static constexpr int  width = 1;
+	bool  plus;
+	xnor() : plus(false) {}
+	xnor(ap_uint<1> const &code) : plus(code != 0) {}
+};
+
+template<typename TAcc, typename TA, typename TW>
+TAcc product(TA const &a, TW const &w) {
+#pragma HLS inline
+	return  a * w;
+}
+template<typename TAcc, typename TA>
+TAcc product(TA const &a, bipolar const &w) {
+#pragma HLS inline
+	return  w.plus? TAcc(a) : TAcc(-a);
+}
+template<typename TAcc, typename TW>
+TAcc product(bipolar const &a, TW const &w) {
+#pragma HLS inline
+	return  a.plus? TAcc(w) : TAcc(-w);
+}
+template<typename TAcc>
+TAcc product(bipolar const &a, bipolar const &w) {
+#pragma HLS inline
+	return  a.plus == w.plus? 1 : -1;
+}
+template<typename TAcc>
+TAcc product(xnor const &a, xnor const &w) {
+#pragma HLS inline
+	return  a.plus == w.plus? 1 : 0;
+}
+
+//---------------------------------------------------------------------------
+// Constants
+
+/**
+ * Type of the entries of a constant array: exact in synthesis; a native integer in C simulation,
+ * where a compiler would spend minutes on tens of thousands of constructor calls.
+ */
+#ifdef __SYNTHESIS__
+template<typename T> struct constant { using type = T; };
+#else
+template<typename T> struct constant;
+template<int N> struct constant<ap_int <N>> { using type = std::int64_t; };
+template<int N> struct constant<ap_uint<N>> { using type = std::uint64_t; };
+#endif
+
+constexpr unsigned min(unsigned const  a, unsigned const  b) { return  a < b? a : b; }
+constexpr unsigned gcd(unsigned const  a, unsigned const  b) { return  b == 0? a : gcd(b, a % b); }
+
+//---------------------------------------------------------------------------
+// Geometry
+
+/**
+ * Shapes, folding and schedule of one layer; heights before widths.
+ * Kernel KH x KW, input H x W x C, M output channels, stride SH x SW, dilation DH x DW.
+ */
+template<
+	unsigned KH_, unsigned KW_, unsigned H_, unsigned W_, unsigned C_, unsigned M_,
+	unsigned SH_ = 1, unsigned SW_ = 1, unsigned DH_ = 1, unsigned DW_ = 1,
+	unsigned SIMD_ = C_, unsigned PE_ = M_, unsigned SIMD_IN_ = SIMD_
+>
+struct geometry {
+	static constexpr unsigned  KH = KH_, KW = KW_, H = H_, W = W_, C = C_, M = M_;
+	static constexpr unsigned  SH = SH_, SW = SW_, DH = DH_, DW = DW_;
+	static constexpr unsigned  SIMD = SIMD_, PE = PE_, SIMD_IN = SIMD_IN_;
+
+	static_assert(min(min(min(KH, KW), min(C, M)), min(min(SH, SW), min(DH, DW))) > 0,
+		"imec: kernel, channels, stride and dilation must be at least 1");
+	static_assert((KH-1)*DH < H, "imec: the dilated kernel must not be higher than the input");
+	static_assert((KW-1)*DW < W, "imec: the dilated kernel must not be wider than the input");
+	static_assert(SIMD > 0 && C % SIMD == 0, "imec: SIMD must divide the input channels C");
+	static_assert(SIMD_IN > 0 && C % SIMD_IN == 0, "imec: SIMD_IN must divide the input channels C");
+	static_assert(PE > 0 && M % PE == 0, "imec: PE must divide the output channels M");
+
+	// Output shape and folds
+	static constexpr unsigned  OH = (H - (KH-1)*DH - 1)/SH + 1;
+	static constexpr unsigned  OW = (W - (KW-1)*DW - 1)/SW + 1;
+	static constexpr unsigned  CF = C/SIMD;
+	static constexpr unsigned  SF = KH*KW*CF;
+	static constexpr unsigned  NF = M/PE;
+
+	// Strip words, and steps from the last word of a pixel to the first of the next in the window
+	static constexpr unsigned  DEPTH = ((KH-1)*DH*W + (KW-1)*DW + 1)*CF;
+	static constexpr unsigned  COLUMN_STEP = (DW-1)*CF + 1;
+	static constexpr unsigned  ROW_STEP = (DH*W - (KW-1)*DW - 1)*CF + 1;
+
+	// Words that lie next to each other from the window's first on
+	static constexpr unsigned  RUN =
+		KW > 1 && COLUMN_STEP > 1? CF : KH > 1 && ROW_STEP > 1? KW*CF : SF;
+
+	// Words that die when the window moves on, and those of them that are replaced when read
+	static constexpr unsigned  ADVANCE_COLUMN = SW*CF;
+	static constexpr unsigned  ADVANCE_ROW    = (SH*W - (OW-1)*SW)*CF;
+	static constexpr unsigned  ADVANCE_FRAME  = (H*W - (OH-1)*SH*W - (OW-1)*SW)*CF;
+	static constexpr unsigned  DIE_COLUMN = min(RUN, ADVANCE_COLUMN);
+	static constexpr unsigned  DIE_ROW    = min(RUN, ADVANCE_ROW);
+
+	static constexpr unsigned  ITERATIONS =
+		OH*OW*SF*NF
+		+ OH*(OW-1)*(ADVANCE_COLUMN - DIE_COLUMN)
+		+ (OH-1)*(ADVANCE_ROW - DIE_ROW)
+		+ ADVANCE_FRAME;
+};
+
+//---------------------------------------------------------------------------
+// Weights
+
+/// Weights of one PE in one iteration: SIMD weights in limbs of whole weights, of 64 bits at most.
+template<typename G, typename TW>
+struct weight_layout {
+	static constexpr unsigned  LANES = min(G::SIMD, 64/TW::width);	// weights per limb
+	static constexpr unsigned  LIMBS = (G::SIMD + LANES-1)/LANES;
+	using limb  = typename constant<ap_uint<LANES*TW::width>>::type;
+	using array = limb[G::NF*G::SF][G::PE][LIMBS];
+};
+template<typename G, typename TW>
+using weight_array = typename weight_layout<G, TW>::array;
+
+//---------------------------------------------------------------------------
+// Memory of the strip, for bind_storage
+
+struct ram_auto {
+	template<typename T> static void bind(T &memory) {
+#pragma HLS inline
+#pragma HLS bind_storage variable=memory type=ram_s2p
+		(void)memory;
+	}
+};
+struct ram_distributed {
+	template<typename T> static void bind(T &memory) {
+#pragma HLS inline
+#pragma HLS bind_storage variable=memory type=ram_s2p impl=lutram
+		(void)memory;
+	}
+};
+struct ram_block {
+	template<typename T> static void bind(T &memory) {
+#pragma HLS inline
+#pragma HLS bind_storage variable=memory type=ram_s2p impl=bram
+		(void)memory;
+	}
+};
+struct ram_ultra {
+	template<typename T> static void bind(T &memory) {
+#pragma HLS inline
+#pragma HLS bind_storage variable=memory type=ram_s2p impl=uram
+		(void)memory;
+	}
+};
+
+//---------------------------------------------------------------------------
+// Activations: (neuron fold, PE, accumulator) -> code of the output element
+
+/// Accumulators leave unchanged, as TO.
+template<typename TO>
+struct pass_through {
+	static constexpr int  width = TO::width;
+
+	template<typename TAcc>
+	ap_uint<width> operator()(unsigned const, unsigned const, TAcc const &acc) const {
+#pragma HLS inline
+		return  TO(acc);
+	}
+};
+
+/**
+ * BASE plus the number of thresholds t with t <= acc, as WIDTH bits.
+ * An aggregate: values[nf][pe] are the STEPS thresholds of channel nf*PE + pe, of type TAcc.
+ */
+template<typename G, typename TAcc, unsigned STEPS, int WIDTH, int BASE = 0>
+struct thresholds {
+	static constexpr int  width = WIDTH;
+	typename constant<TAcc>::type  values[G::NF][G::PE][STEPS];
+
+	ap_uint<width> operator()(unsigned const  nf, unsigned const  pe, TAcc const &acc) const {
+#pragma HLS inline
+		ap_int<WIDTH+1>  code = BASE;
+		for(unsigned  i = 0; i < STEPS; i++) {
+#pragma HLS unroll
+			code += TAcc(values[nf][pe][i]) <= acc? 1 : 0;
+		}
+		return  code;
+	}
+};
+
+//---------------------------------------------------------------------------
+// Width conversion
+
+/**
+ * One frame of words of SIMD_IN elements to words of SIMD elements of BITS each.
+ * An iteration moves gcd(SIMD_IN, SIMD) elements; II=1.
+ */
+template<typename G, int BITS>
+void convert(
+	hls::stream<ap_uint<G::SIMD_IN*BITS>> &src,
+	hls::stream<ap_uint<G::SIMD   *BITS>> &dst
+) {
+	constexpr unsigned  COMMON = gcd(G::SIMD_IN, G::SIMD);
+	constexpr unsigned  PARTS_IN  = G::SIMD_IN/COMMON;
+	constexpr unsigned  PARTS_OUT = G::SIMD/COMMON;
+	constexpr int       PART_BITS = COMMON*BITS;
+
+	ap_uint<G::SIMD_IN*BITS>  x = 0;
+	ap_uint<G::SIMD   *BITS>  y = 0;
+	unsigned  in = 0, out = 0;
+	for(unsigned  i = 0; i < G::H*G::W*G::C/COMMON; i++) {
+#pragma HLS pipeline II=1 style=flp
+		if(in == 0)  x = src.read();
+		ap_uint<PART_BITS> const  part = x(PART_BITS-1, 0);
+		x >>= PARTS_IN == 1? 0 : PART_BITS;
+		y >>= PARTS_OUT == 1? 0 : PART_BITS;
+		y(G::SIMD*BITS - 1, G::SIMD*BITS - PART_BITS) = part;
+		in  = in  == PARTS_IN -1? 0 : in +1;
+		if(out == PARTS_OUT-1) {
+			dst.write(y);
+			out = 0;
+		}
+		else  out++;
+	}
+}
+
+//---------------------------------------------------------------------------
+// Convolution
+
+/// a + step modulo n, for a, step < n
+template<unsigned N>
+unsigned wrap(unsigned const  a, unsigned const  step) {
+#pragma HLS inline
+	unsigned const  sum = a + step;
+	return  sum < N? sum : sum - N;
+}
+
+/// One frame, stream words as wide as strip words. See the head of this file.
+template<typename G, typename TA, typename TW, typename TAcc, typename BUFFER, typename ACT>
+void convolve(
+	hls::stream<ap_uint<G::SIMD*TA::width>> &src,
+	hls::stream<ap_uint<G::PE*ACT::width>> &dst,
+	weight_array<G, TW> const &weights,
+	ACT const &activation
+) {
+	constexpr int       A = TA::width;
+	constexpr int       O = ACT::width;
+	constexpr unsigned  DEPTH = G::DEPTH;
+	constexpr unsigned  SF = G::SF;
+	constexpr unsigned  LANES = weight_layout<G, TW>::LANES;
+
+	ap_uint<G::SIMD*A>  strip[DEPTH];
+	BUFFER::bind(strip);
+
+	TAcc  acc[G::PE];
+#pragma HLS array_partition variable=acc complete
+	for(unsigned  pe = 0; pe < G::PE; pe++) {
+#pragma HLS unroll
+		acc[pe] = 0;
+	}
+
+	unsigned  owed = DEPTH;	// strip words to write before the next read
+	unsigned  write_addr = 0, read_addr = 0, weight_addr = 0;
+	unsigned  cf = 0, kw = 0, sf = 0, nf = 0, x = 0, y = 0;
+	for(unsigned  i = 0; i < G::ITERATIONS; i++) {
+#pragma HLS pipeline II=1 style=flp
+#pragma HLS dependence variable=strip inter RAW distance=SF true
+		bool const  write_only = owed > 0;
+		bool const  last_fold   = nf == G::NF-1;
+		bool const  last_column = x == G::OW-1;
+		bool const  last_row    = y == G::OH-1;
+		unsigned const  dying =
+			!last_fold? 0 : !last_column? G::DIE_COLUMN : !last_row? G::DIE_ROW : 0;
+		bool const  replace = !write_only && sf < dying;	// then read_addr == write_addr
+
+		ap_uint<G::SIMD*A>  word = 0;
+		if(!write_only)  word = strip[read_addr];
+		if(write_only || replace) {
+			strip[write_addr] = src.read();
+			write_addr = wrap<DEPTH>(write_addr, 1 % DEPTH);
+		}
+		if(write_only)  owed--;
+		else {
+			// Multiply and accumulate
+			TA  a[G::SIMD];
+#pragma HLS array_partition variable=a complete
+			for(unsigned  l = 0; l < G::SIMD; l++) {
+#pragma HLS unroll
+				a[l] = TA(ap_uint<A>(word((l+1)*A - 1, l*A)));
+			}
+			for(unsigned  pe = 0; pe < G::PE; pe++) {
+#pragma HLS unroll
+				TAcc  sum = sf == 0? TAcc(0) : acc[pe];
+				for(unsigned  l = 0; l < G::SIMD; l++) {
+#pragma HLS unroll
+					TW const  w = TW(ap_uint<TW::width>(
+						weights[weight_addr][pe][l/LANES] >> (l%LANES*TW::width)
+					));
+					sum += product<TAcc>(a[l], w);
+				}
+				acc[pe] = sum;
+			}
+
+			// Activate
+			bool const  fold_end = sf == SF-1;
+			if(fold_end) {
+				ap_uint<G::PE*O>  result = 0;
+				for(unsigned  pe = 0; pe < G::PE; pe++) {
+#pragma HLS unroll
+					result((pe+1)*O - 1, pe*O) = activation(nf, pe, acc[pe]);
+				}
+				dst.write(result);
+			}
+
+			// Advance
+			bool const  pixel_end  = cf == G::CF-1;
+			bool const  column_end = pixel_end && kw == G::KW-1;
+			bool const  window_end = fold_end && last_fold;
+			// A window's first word is 1 modulo DEPTH behind its last
+			unsigned const  step =
+				window_end? (
+					!last_column? (G::ADVANCE_COLUMN + 1) % DEPTH :
+					!last_row?    (G::ADVANCE_ROW    + 1) % DEPTH : 1 % DEPTH
+				) :
+				fold_end || !pixel_end? 1 % DEPTH :
+				!column_end? G::COLUMN_STEP % DEPTH : G::ROW_STEP % DEPTH;
+			read_addr = wrap<DEPTH>(read_addr, step);
+			weight_addr = window_end? 0 : weight_addr + 1;
+			cf = pixel_end? 0 : cf + 1;
+			if(pixel_end)  kw = column_end? 0 : kw + 1;
+			sf = fold_end? 0 : sf + 1;
+			if(fold_end)   nf = last_fold? 0 : nf + 1;
+			if(window_end) {
+				owed =
+					!last_column? G::ADVANCE_COLUMN - G::DIE_COLUMN :
+					!last_row?    G::ADVANCE_ROW    - G::DIE_ROW :
+					              G::ADVANCE_FRAME  - DEPTH;
+				if(last_column)  y = last_row? 0 : y + 1;
+				x = last_column? 0 : x + 1;
+			}
+		}
+	}
+}
+
+template<typename G, typename TA, typename TW, typename TAcc, typename BUFFER, typename ACT>
+void conv_as_wide(
+	hls::stream<ap_uint<G::SIMD_IN*TA::width>> &src, hls::stream<ap_uint<G::PE*ACT::width>> &dst,
+	weight_array<G, TW> const &weights, ACT const &activation, std::true_type
+) {
+#pragma HLS inline
+	convolve<G, TA, TW, TAcc, BUFFER>(src, dst, weights, activation);
+}
+template<typename G, typename TA, typename TW, typename TAcc, typename BUFFER, typename ACT>
+void conv_as_wide(
+	hls::stream<ap_uint<G::SIMD_IN*TA::width>> &src, hls::stream<ap_uint<G::PE*ACT::width>> &dst,
+	weight_array<G, TW> const &weights, ACT const &activation, std::false_type
+) {
+#pragma HLS inline
+	hls::stream<ap_uint<G::SIMD*TA::width>>  words("imec_strip_words");
+#pragma HLS stream variable=words depth=2
+	convert<G, TA::width>(src, words);
+	convolve<G, TA, TW, TAcc, BUFFER>(words, dst, weights, activation);
+}
+
+/**
+ * One frame of the layer G.
+ *
+ * TA	activation type: ap_int, ap_uint, bipolar or xnor, of 1..16 bits
+ * TW	weight type: the same choice; xnor goes with xnor
+ * TAcc	accumulator: ap_int or ap_uint that holds every result (and every threshold)
+ * BUFFER	memory of the strip: ram_auto, ram_distributed, ram_block, ram_ultra
+ * ACT	pass_through or thresholds, or any type of this shape
+ */
+template<typename G, typename TA, typename TW, typename TAcc, typename BUFFER = ram_auto, typename ACT>
+void conv(
+	hls::stream<ap_uint<G::SIMD_IN*TA::width>> &src,
+	hls::stream<ap_uint<G::PE*ACT::width>> &dst,
+	weight_array<G, TW> const &weights,
+	ACT const &activation
+) {
+#pragma HLS inline
+	static_assert(TA::width <= 16 && TW::width <= 16, "imec: activations and weights have at most 16 bits");
+	static_assert(std::is_same<TA, xnor>::value == std::is_same<TW, xnor>::value,
+		"imec: xnor activations go with xnor weights only");
+	static_assert(TAcc::width <= 63, "imec: the accumulator has at most 63 bits");
+	conv_as_wide<G, TA, TW, TAcc, BUFFER>(
+		src, dst, weights, activation, std::integral_constant<bool, G::SIMD_IN == G::SIMD>()
+	);
+}
+
+} // namespace imec
+
+#endif

@@ -1,0 +1,354 @@
+"""IMECConv in C++: the header's testbench, generated code in C simulation, and FINN's cppsim flow."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from qonnx.core.datatype import DataType
+
+from finn_imec import hls
+from finn_imec.datapath import Datapath
+from finn_imec.errors import MissingToolError, UnsupportedError
+from finn_imec.geometry import ConvGeometry
+from finn_imec.rtl import decode, encode
+from finn_imec.verification import random_case, random_values, reference
+
+PART = "xc7z020clg400-1"
+LAYER = ConvGeometry((3, 2), (6, 5), 4, 6, (1, 2), (1, 2), simd=2, pe=3, simd_in=4)
+FRAMES = 3
+
+try:
+    HEADERS = hls.header_path()
+except MissingToolError as err:
+    pytest.skip(str(err), allow_module_level=True)
+
+
+def make_path(idt, wdt, odt="INT40", steps=0, act_val=0, geometry=LAYER, xnor=False, seed=0) -> Datapath:
+    """Random weights, and thresholds that accumulators reach."""
+    rng = np.random.default_rng(seed)
+    idt, wdt = DataType[idt], DataType[wdt]
+    weights = random_values(wdt, (geometry.mw, geometry.mh), rng)
+    wide = Datapath(geometry, idt, wdt, DataType["INT40"], weights, xnor=xnor)
+    if not steps:
+        return Datapath(geometry, idt, wdt, DataType[odt], weights, xnor=xnor)
+    low, high = (v[:, None] for v in wide.accumulator_range)
+    thresholds = np.sort(rng.integers(low, high + 1, (geometry.mh, steps)), axis=1)
+    return Datapath(geometry, idt, wdt, DataType[odt], weights, thresholds, act_val, xnor)
+
+
+def random_input(path: Datapath, frames: int = FRAMES, seed: int = 1) -> np.ndarray:
+    g, rng = path.geometry, np.random.default_rng(seed)
+    return random_values(path.input_datatype, (frames, *g.ifm_dim, g.ifm_channels), rng)
+
+
+def simulate(program: Path, design: hls.ImecHls, ifm: np.ndarray) -> np.ndarray:
+    path, g = design.datapath, design.datapath.geometry
+    words = encode(ifm, path.input_datatype, g.simd_in)
+    out = hls.run(program, words, design.out_bits, design.top)
+    return decode(out, path.output_datatype, g.pe).reshape(len(ifm), *g.ofm_dim, g.mh)
+
+
+# ---- the header ---------------------------------------------------------------------------------
+
+
+def compile_testbench(target: Path, *flags: str) -> subprocess.CompletedProcess:
+    library = hls.library_path()
+    sources = [library / "imec_tb.cpp", library / "imec_example.cpp"]
+    command = [*hls.compiler(), "-std=c++14", "-isystem", str(HEADERS), *flags]
+    return subprocess.run(
+        [*command, *map(str, sources), "-o", str(target)], capture_output=True, text=True
+    )
+
+
+# Vitis reads the pragmas; ap_int's own default constructor reads itself in the 2018 headers.
+WARNINGS = ("-Wall", "-Wextra", "-Wno-unknown-pragmas", "-Wno-uninitialized", "-Wno-maybe-uninitialized")
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [("-O1", *WARNINGS, "-Werror"), ("-O0", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover")],
+    ids=["warnings", "sanitizers"],
+)
+def test_testbench_passes(tmp_path, flags):
+    compiled = compile_testbench(tmp_path / "tb", *flags)
+    assert compiled.returncode == 0, compiled.stderr[:4000]
+    done = subprocess.run([tmp_path / "tb"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "all checks passed\n", "")
+
+
+def test_testbench_notices_a_wrong_strip_address(tmp_path):
+    library = tmp_path / "hlslib"
+    shutil.copytree(hls.library_path(), library)
+    header = library / "imec.hpp"
+    text = header.read_text()
+    assert text.count("G::ROW_STEP % DEPTH") == 1
+    header.write_text(text.replace("G::ROW_STEP % DEPTH", "1 % DEPTH"))
+    command = [*hls.compiler(), "-std=c++14", "-O1", "-w", "-isystem", str(HEADERS)]
+    sources = ["imec_tb.cpp", "imec_example.cpp"]
+    subprocess.run([*command, *sources, "-o", "tb"], cwd=library, check=True)
+    done = subprocess.run([library / "tb"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "imec_example: " in done.stdout and "FAILED" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        ("imec::geometry<3,3, 2,8, 4,4>", "must not be higher than the input"),
+        ("imec::geometry<3,3, 8,8, 4,4, 1,1, 1,4>", "must not be wider than the input"),
+        ("imec::geometry<3,3, 8,8, 4,4, 1,1, 1,1, 3>", "SIMD must divide the input channels"),
+        ("imec::geometry<3,3, 8,8, 4,4, 1,1, 1,1, 4,3>", "PE must divide the output channels"),
+        ("imec::geometry<3,3, 8,8, 4,4, 0,1>", "must be at least 1"),
+    ],
+)
+def test_wrong_geometry_is_a_readable_compiler_error(tmp_path, layer, message):
+    files = {
+        "imec.hpp": (hls.library_path() / "imec.hpp").read_text(),
+        "wrong.cpp": f'#include "imec.hpp"\nint main() {{ return {layer}::C; }}\n',
+    }
+    with pytest.raises(hls.HlsError, match=message) as error:
+        hls.compile_program(files, "wrong.cpp", cache_dir=tmp_path)
+    log = Path(str(error.value).split("(log: ")[1].rstrip(")"))
+    assert message in log.read_text()
+
+
+def test_iterations_of_the_header_are_the_models():
+    """The constant ITERATIONS, compiled, against ConvGeometry's cycles."""
+    cases = [random_case(3, n) for n in range(8)]
+    checks = []
+    for case in cases:
+        g = case.geometry
+        numbers = [*g.kernel, *g.ifm_dim, g.ifm_channels, g.mh, *g.stride, *g.dilation, g.simd, g.pe]
+        layer = f"imec::geometry<{','.join(map(str, numbers))}>"
+        expected = g.compute_cycles + g.write_only_cycles + g.in_place_words[2]
+        checks += [
+            f'static_assert({layer}::ITERATIONS == {expected}, "iterations");',
+            f'static_assert({layer}::DEPTH == {g.strip_words}, "depth");',
+            f'static_assert({layer}::RUN == {g.loop_nest.run}, "run");',
+        ]
+    text = '#include "imec.hpp"\n' + "\n".join(checks) + "\nint main() {}\n"
+    files = {"imec.hpp": (hls.library_path() / "imec.hpp").read_text(), "counts.cpp": text}
+    assert hls.compile_program(files, "counts.cpp").is_file()
+
+
+# ---- generated code -----------------------------------------------------------------------------
+
+
+def test_random_cases_are_bit_exact():
+    cases = [random_case(0, n) for n in range(300, 324)]
+    designs = [hls.ImecHls(f"case_{c.number}", c.datapath) for c in cases]
+    program = hls.build(designs)
+    for case, design in zip(cases, designs, strict=True):
+        ifm = random_input(case.datapath)
+        assert np.array_equal(simulate(program, design, ifm), reference(case.datapath, ifm)), str(case)
+
+
+PAIRS = [
+    make_path("BIPOLAR", "BIPOLAR", "INT16"),
+    make_path("BINARY", "BINARY", "UINT5", xnor=True),
+    make_path("BINARY", "BINARY", "BINARY", steps=1, xnor=True),
+    make_path("BIPOLAR", "INT16"),
+    make_path("TERNARY", "TERNARY", "BIPOLAR", steps=1),
+    make_path("UINT16", "UINT16"),
+    make_path("INT16", "INT16"),
+    make_path("UINT16", "INT16", "INT4", steps=15, act_val=-8),
+    make_path("INT3", "BINARY"),
+    make_path("UINT2", "INT2", "UINT3", steps=7, geometry=LAYER.with_folding(4, 6, 1)),
+    make_path("INT8", "INT8", geometry=ConvGeometry((2, 2), (3, 3), 12, 2, simd=12, pe=2, simd_in=4)),
+]
+
+
+@pytest.fixture(scope="module")
+def pairs_program():
+    designs = [hls.ImecHls(f"pair_{i}", path) for i, path in enumerate(PAIRS)]
+    return hls.build(designs), designs
+
+
+@pytest.mark.parametrize("number", range(len(PAIRS)))
+def test_every_kind_of_datatype_is_bit_exact(pairs_program, number):
+    program, designs = pairs_program
+    ifm = random_input(PAIRS[number])
+    assert np.array_equal(simulate(program, designs[number], ifm), reference(PAIRS[number], ifm))
+
+
+def test_weights_are_in_the_order_of_the_rtl():
+    design = hls.ImecHls("top", make_path("UINT4", "INT3"))
+    g, bits = LAYER, 3
+    words = [
+        sum(int(pe[0]) << (i * g.simd * bits) for i, pe in enumerate(word))
+        for word in design.weight_limbs()
+    ]
+    assert words == design.datapath.weight_words()
+
+
+def test_frames_are_independent_and_must_be_whole(pairs_program):
+    program, designs = pairs_program
+    design, path = designs[0], PAIRS[0]
+    ifm = random_input(path, frames=4)
+    together = simulate(program, design, ifm)
+    alone = [simulate(program, design, frame[None])[0] for frame in ifm]
+    assert np.array_equal(together, np.stack(alone))
+    words = encode(ifm, path.input_datatype, path.geometry.simd_in)
+    with pytest.raises(hls.HlsError, match="no whole number of frames"):
+        hls.run(program, words[:-1], design.out_bits, design.top)
+    with pytest.raises(hls.HlsError, match="nowhere: no such node"):
+        hls.run(program, words, design.out_bits, "nowhere")
+
+
+def test_ram_styles_reach_the_code():
+    path = make_path("UINT4", "INT3")
+    sources = hls.ImecHls("top", path, "block", "ultra").sources()
+    assert "type=rom_1p impl=bram" in sources["top_top.cpp"]
+    assert "using buffer_ram = imec::ram_ultra;" in sources["top_params.hpp"]
+    assert "impl=lutram" in hls.ImecHls("top", path, "auto").sources()["top_top.cpp"]
+    with pytest.raises(UnsupportedError, match="ram_style='ultra'.*auto, block, distributed"):
+        hls.ImecHls("top", path, "ultra")
+    with pytest.raises(UnsupportedError, match="buffer_ram_style='lut'"):
+        hls.ImecHls("top", path, "auto", "lut")
+
+
+def test_programs_are_cached_by_content(tmp_path):
+    files = {"main.cpp": "int main() { return 0; }\n"}
+    first = hls.compile_program(files, "main.cpp", cache_dir=tmp_path)
+    stamp = first.stat().st_mtime_ns
+    assert hls.compile_program(files, "main.cpp", cache_dir=tmp_path) == first
+    assert first.stat().st_mtime_ns == stamp
+    other = {"main.cpp": "int main() { return 1; }\n"}
+    assert hls.compile_program(other, "main.cpp", cache_dir=tmp_path) != first
+
+
+def test_headers_of_vitis_come_first(tmp_path, monkeypatch):
+    (tmp_path / "include").mkdir()
+    (tmp_path / "include" / "ap_int.h").touch()
+    monkeypatch.delenv("XILINX_HLS", raising=False)
+    monkeypatch.setenv("VITIS_PATH", str(tmp_path))
+    assert hls.header_path() == tmp_path / "include"
+
+
+def test_missing_compiler_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("CXX", "no-such-compiler -O2")
+    with pytest.raises(MissingToolError, match="no-such-compiler is not on the PATH"):
+        hls.compile_program({"main.cpp": ""}, "main.cpp", cache_dir=tmp_path)
+
+
+# ---- in FINN ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def make_hls(make_pair_model):
+    """The one-node IMECConv_hls model of a Datapath, by FINN's SpecializeLayers."""
+    from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
+    from qonnx.custom_op.registry import getCustomOp
+
+    from finn_imec.transformation import InferIMECConv
+
+    def make(path: Datapath, style: str = "hls"):
+        model = make_pair_model(path).transform(InferIMECConv())
+        if style:
+            getCustomOp(model.graph.node[0]).set_nodeattr("preferred_impl_style", style)
+        return model.transform(SpecializeLayers(PART))
+
+    return make
+
+
+@pytest.mark.parametrize(("style", "expected"), [("", "rtl"), ("rtl", "rtl"), ("hls", "hls")])
+def test_specialise_layers_picks_rtl_unless_asked_for_hls(make_hls, style, expected):
+    (node,) = make_hls(make_path("UINT4", "INT3"), style).graph.node
+    assert (node.op_type, node.domain) == (
+        f"IMECConv_{expected}",
+        f"finn.custom_op.fpgadataflow.{expected}",
+    )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [make_path("BIPOLAR", "INT3", "BIPOLAR", steps=1), make_path("UINT4", "INT3", "INT14")],
+    ids=["thresholds", "accumulators"],
+)
+def test_cppsim_in_finn(make_hls, path, tmp_path, monkeypatch):
+    from finn.transformation.fpgadataflow.compile_cppsim import CompileCppSim
+    from finn.transformation.fpgadataflow.prepare_cppsim import PrepareCppSim
+    from finn.transformation.fpgadataflow.set_exec_mode import SetExecMode
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.core.onnx_exec import execute_onnx
+    from qonnx.custom_op.registry import getCustomOp
+
+    monkeypatch.delenv("XILINX_HLS", raising=False)
+    model = make_hls(path)
+    ifm = random_input(path, frames=1)
+    feed = {model.graph.input[0].name: ifm.astype(np.float32)}
+    result = model.graph.output[0].name
+    assert np.array_equal(execute_onnx(model, feed)[result], reference(path, ifm))  # numpy
+
+    inst = getCustomOp(model.graph.node[0])
+    inst.set_nodeattr("exec_mode", "cppsim")
+    with pytest.raises(UnsupportedError, match=r"apply FINN's PrepareCppSim and CompileCppSim first"):
+        inst.execute_node(dict.fromkeys(()) | {
+            name: model.get_initializer(name) for name in model.graph.node[0].input[1:]
+        } | feed, None)
+
+    model = model.transform(PrepareCppSim()).transform(CompileCppSim()).transform(SetExecMode("cppsim"))
+    model.save(str(tmp_path / "saved.onnx"))
+    model = ModelWrapper(str(tmp_path / "saved.onnx"))
+    program = Path(getCustomOp(model.graph.node[0]).get_nodeattr("executable_path"))
+    assert os.access(program, os.X_OK)
+    assert np.array_equal(execute_onnx(model, feed)[result], reference(path, ifm))
+
+
+def test_ip_generation_writes_what_vitis_needs_and_names_it_when_missing(make_hls, monkeypatch):
+    from finn.transformation.fpgadataflow.hlssynth_ip import HLSSynthIP
+    from finn.transformation.fpgadataflow.prepare_ip import PrepareIP
+    from finn.transformation.fpgadataflow.prepare_rtlsim import PrepareRTLSim
+    from qonnx.custom_op.registry import getCustomOp
+
+    model = make_hls(make_path("UINT2", "INT3", "INT2", steps=3, act_val=-2))
+    model = model.transform(PrepareIP(PART, 5.0))
+    inst = getCustomOp(model.graph.node[0])
+    name, folder = model.graph.node[0].name, Path(inst.get_nodeattr("code_gen_dir_ipgen"))
+    assert {p.name for p in folder.iterdir()} == {
+        "imec.hpp", f"{name}_params.hpp", f"top_{name}.cpp", f"hls_syn_{name}.tcl",
+    }  # fmt: skip
+    script = (folder / f"hls_syn_{name}.tcl").read_text()
+    for line in (f"set_top {name}", f"set_part {PART}", "create_clock -period 5.0 -name default"):
+        assert line in script.splitlines()
+    top = {name: text.read_text() for name, text in ((p.name, p) for p in folder.iterdir())}
+    object_file = {**top, "main.cpp": f'#include "top_{name}.cpp"\nint main() {{}}\n'}
+    assert hls.compile_program(object_file, "main.cpp").is_file()
+
+    monkeypatch.setenv("PATH", str(folder))
+    for step in (HLSSynthIP(PART, num_workers=1), PrepareRTLSim(num_workers=1)):
+        with pytest.raises(MissingToolError, match=r"neither vitis-run nor vitis_hls.*IMECConv_rtl"):
+            model.transform(step)
+    inst.set_nodeattr("exec_mode", "rtlsim")
+    context = {n: model.get_initializer(n) for n in model.graph.node[0].input[1:]}
+    context[model.graph.node[0].input[0]] = random_input(make_path("UINT2", "INT3"), 1)
+    with pytest.raises(MissingToolError, match="rtlsim needs Vitis HLS"):
+        inst.execute_node(context, None)
+
+
+def test_estimates(make_hls):
+    """Cycles are the header's iterations; resources are those of the abstract node."""
+    from qonnx.custom_op.registry import getCustomOp
+
+    from finn_imec.custom_op.imecconv import IMECConv
+
+    inst = getCustomOp(make_hls(make_path("UINT4", "INT3")).graph.node[0])
+    g = LAYER
+    expected = g.compute_cycles + g.write_only_cycles + g.in_place_words[2]
+    assert inst.get_exp_cycles() == expected > g.cycles_per_frame
+    assert inst.lut_estimation(PART) == IMECConv.lut_estimation(inst, PART) > 0
+
+
+def test_wrong_ram_style_names_the_node(make_hls):
+    from finn.transformation.fpgadataflow.prepare_ip import PrepareIP
+    from qonnx.custom_op.registry import getCustomOp
+
+    model = make_hls(make_path("UINT4", "INT3"))
+    getCustomOp(model.graph.node[0]).set_nodeattr("ram_style", "ultra")
+    with pytest.raises(UnsupportedError, match=r"IMECConv_hls_0: ram_style='ultra'"):
+        model.transform(PrepareIP(PART, 5.0))
