@@ -173,8 +173,8 @@ class ImecHls:
             "top": self.top,
             "max_bits": self.max_bits,
             "g": g,
-            "activation_type": _element(path.activation, path.xnor),
-            "weight_type": _element(path.weight, path.xnor),
+            "activation_type": _element(path.activation, path.counts_equal_bits),
+            "weight_type": _element(path.weight, path.counts_equal_bits),
             "acc_type": _element(Operand(self.acc_datatype.bitwidth(), self.acc_datatype.signed(), False)),
             "output_type": _element(Operand(path.output_bits, bool(odt.signed()), False)),
             "output_bits": path.output_bits,
@@ -206,10 +206,10 @@ class ImecHls:
         _write(folder, {**self.sources(), f"hls_syn_{self.top}.tcl": text})
 
 
-def _element(operand: Operand, xnor: bool = False) -> str:
+def _element(operand: Operand, counts_equal_bits: bool = False) -> str:
     """The C++ type of an element."""
     if operand.bipolar:
-        return "imec::xnor" if xnor else "imec::bipolar"
+        return "imec::xnor" if counts_equal_bits else "imec::bipolar"
     return f"ap_{'' if operand.signed else 'u'}int<{operand.bits}>"
 
 

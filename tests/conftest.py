@@ -30,7 +30,11 @@ def make_pair_model(finn):
     """Builder of the model input -> ConvolutionInputGenerator -> MVAU -> output."""
 
     def make(
-        path: Datapath, between=(), backend: str = "", swg: dict | None = None, mvau: dict | None = None
+        path: Datapath,
+        between=(),
+        backend: str = "",
+        swg: dict | None = None,
+        mvau: dict | None = None,
     ):
         """FINN's pair for a Datapath.
 
@@ -72,7 +76,8 @@ def make_pair_model(finn):
             },
             "StreamingDataWidthConverter": {
                 "inShape": windows, "outShape": windows, "dataType": idt,
-                "inWidth": g.simd_in * path.activation.bits, "outWidth": g.simd * path.activation.bits,
+                "inWidth": g.simd_in * path.activation.bits,
+                "outWidth": g.simd * path.activation.bits,
             },
         }  # fmt: skip
         parameters = {"weights": path.weights}

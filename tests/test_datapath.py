@@ -65,8 +65,6 @@ def counted(windows: np.ndarray, path: Datapath) -> np.ndarray:
     return total
 
 
-
-
 @st.composite
 def datapaths(draw: st.DrawFn, activation: bool | None = None) -> Datapath:
     """Any small layer of any operand kinds, with or without thresholds."""
@@ -78,7 +76,9 @@ def datapaths(draw: st.DrawFn, activation: bool | None = None) -> Datapath:
     plain = Datapath(geometry, idt, wdt, DataType["INT32"], weights, xnor=xnor)
     if not (draw(st.booleans()) if activation is None else activation):
         return plain
-    low, high = (int(v) for v in (plain.accumulator_range[0].min(), plain.accumulator_range[1].max()))
+    low, high = (
+        int(v) for v in (plain.accumulator_range[0].min(), plain.accumulator_range[1].max())
+    )
     rows = draw(st.sampled_from([1, geometry.mh]))
     bipolar = draw(st.booleans())
     steps = 1 if bipolar else draw(st.integers(1, 7))
@@ -91,7 +91,7 @@ def datapaths(draw: st.DrawFn, activation: bool | None = None) -> Datapath:
 
 
 def windows_of(path: Datapath, n: int = 20) -> np.ndarray:
-    """Random windows (n, MW); the last two of each channel drive its accumulator to the extremes."""
+    """Random windows (n, MW); the last ones drive each accumulator to its extremes."""
     idt = path.input_datatype
     rng = np.random.default_rng(0)
     random = random_values(idt, (n, path.geometry.mw), rng)
@@ -181,9 +181,7 @@ def test_threshold_words_decide_as_the_thresholds(path):
     )
     codes = reached + path.rtl_act_val()
     bipolar = path.output_datatype == DataType["BIPOLAR"]
-    np.testing.assert_array_equal(
-        2 * codes - 1 if bipolar else codes, path.activate(exact_values)
-    )
+    np.testing.assert_array_equal(2 * codes - 1 if bipolar else codes, path.activate(exact_values))
 
 
 @given(datapaths(activation=True))
@@ -256,7 +254,9 @@ def test_bipolar_output_ignores_act_val():
     np.testing.assert_array_equal(path.activate(np.array([[1, -1, 8]])), [[1, -1, -1]])
 
 
-@pytest.mark.parametrize(("odt", "act_val"), [("INT2", -2), ("TERNARY", -1), ("UINT4", 3), ("INT8", 5)])
+@pytest.mark.parametrize(
+    ("odt", "act_val"), [("INT2", -2), ("TERNARY", -1), ("UINT4", 3), ("INT8", 5)]
+)
 def test_act_val_is_the_lowest_output(odt, act_val):
     steps = 3 if odt != "TERNARY" else 2
     path = make(odt=odt, thresholds=[[-1, 2, 4][:steps]], act_val=act_val)
@@ -274,7 +274,9 @@ SUPPORTED = r"accepted are BIPOLAR, BINARY, TERNARY, .*INT16 and .*UINT16"
 
 @pytest.mark.parametrize("act", [{}, {"odt": "UINT2", "thresholds": np.zeros((3, 3))}])
 @pytest.mark.parametrize("bad", ["FLOAT32", "INT32", "UINT17", "FIXED<8,4>", "SCALEDINT<8>"])
-@pytest.mark.parametrize(("argument", "attribute"), [("idt", "inputDataType"), ("wdt", "weightDataType")])
+@pytest.mark.parametrize(
+    ("argument", "attribute"), [("idt", "inputDataType"), ("wdt", "weightDataType")]
+)
 def test_unsupported_operands_are_rejected_at_once(argument, attribute, bad, act):
     with pytest.raises(UnsupportedError, match=f"{attribute}={re.escape(bad)} .*{SUPPORTED}"):
         make(**{argument: bad}, **act)
@@ -319,7 +321,7 @@ def test_widest_and_narrowest_operands_are_accepted(name):
             {"odt": "UINT2", "thresholds": np.zeros(3)},
             r"thresholds have shape \(3,\), expected \(MH or 1, steps\) with MH=3",
         ),
-        ({"odt": "UINT2", "thresholds": np.zeros((2, 3))}, r"thresholds have shape \(2, 3\), expected"),
+        ({"odt": "UINT2", "thresholds": np.zeros((2, 3))}, r"thresholds have shape \(2, 3\)"),
         ({"odt": "UINT2", "thresholds": np.zeros((3, 1, 1))}, r"thresholds have shape \(3, 1, 1\)"),
         ({"odt": "UINT2", "thresholds": np.zeros((3, 0))}, "at least one step"),
         ({"odt": "UINT2", "thresholds": np.full((3, 3), math.nan)}, "thresholds"),

@@ -68,10 +68,13 @@ def compile_testbench(target: Path, *flags: str) -> subprocess.CompletedProcess:
 # Vitis reads the pragmas; ap_int's own default constructor reads itself in the 2018 headers.
 WARNINGS = ("-Wall", "-Wextra", "-Wno-unknown-pragmas", "-Wno-uninitialized", "-Wno-maybe-uninitialized")
 
+# Without "shift": the 2018 headers sign-extend by shifting negative numbers left.
+SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize=shift", "-fno-sanitize-recover")
+
 
 @pytest.mark.parametrize(
     "flags",
-    [("-O1", *WARNINGS, "-Werror"), ("-O0", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover")],
+    [("-O1", *WARNINGS, "-Werror"), ("-O0", *SANITIZERS)],
     ids=["warnings", "sanitizers"],
 )
 def test_testbench_passes(tmp_path, flags):
@@ -88,7 +91,7 @@ def test_testbench_notices_a_wrong_strip_address(tmp_path):
     text = header.read_text()
     assert text.count("G::ROW_STEP % DEPTH") == 1
     header.write_text(text.replace("G::ROW_STEP % DEPTH", "1 % DEPTH"))
-    command = [*hls.compiler(), "-std=c++14", "-O1", "-w", "-isystem", str(HEADERS)]
+    command = [*hls.compiler(), "-std=c++14", "-O0", "-w", "-isystem", str(HEADERS)]
     sources = ["imec_tb.cpp", "imec_example.cpp"]
     subprocess.run([*command, *sources, "-o", "tb"], cwd=library, check=True)
     done = subprocess.run([library / "tb"], capture_output=True, text=True)
@@ -140,7 +143,7 @@ def test_iterations_of_the_header_are_the_models():
 
 
 def test_random_cases_are_bit_exact():
-    cases = [random_case(0, n) for n in range(300, 324)]
+    cases = [random_case(0, n) for n in range(300, 312)]
     designs = [hls.ImecHls(f"case_{c.number}", c.datapath) for c in cases]
     program = hls.build(designs)
     for case, design in zip(cases, designs, strict=True):
@@ -316,19 +319,18 @@ def test_ip_generation_writes_what_vitis_needs_and_names_it_when_missing(make_hl
     script = (folder / f"hls_syn_{name}.tcl").read_text()
     for line in (f"set_top {name}", f"set_part {PART}", "create_clock -period 5.0 -name default"):
         assert line in script.splitlines()
-    top = {name: text.read_text() for name, text in ((p.name, p) for p in folder.iterdir())}
-    object_file = {**top, "main.cpp": f'#include "top_{name}.cpp"\nint main() {{}}\n'}
-    assert hls.compile_program(object_file, "main.cpp").is_file()
+    files = {p.name: p.read_text() for p in folder.iterdir()}
+    files["main.cpp"] = f'#include "top_{name}.cpp"\nint main() {{}}\n'
+    assert hls.compile_program(files, "main.cpp").is_file()
 
     monkeypatch.setenv("PATH", str(folder))
     for step in (HLSSynthIP(PART, num_workers=1), PrepareRTLSim(num_workers=1)):
         with pytest.raises(MissingToolError, match=r"neither vitis-run nor vitis_hls.*IMECConv_rtl"):
             model.transform(step)
     inst.set_nodeattr("exec_mode", "rtlsim")
-    context = {n: model.get_initializer(n) for n in model.graph.node[0].input[1:]}
-    context[model.graph.node[0].input[0]] = random_input(make_path("UINT2", "INT3"), 1)
+    ifm = random_input(make_path("UINT2", "INT3"), frames=1)
     with pytest.raises(MissingToolError, match="rtlsim needs Vitis HLS"):
-        inst.execute_node(context, None)
+        inst.execute_node({model.graph.node[0].input[0]: ifm}, None)
 
 
 def test_estimates(make_hls):

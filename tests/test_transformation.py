@@ -1,4 +1,4 @@
-"""InferIMECConv and ExpandIMECConv: what is swapped, what is left and why, and that results stay."""
+"""InferIMECConv and ExpandIMECConv: what is swapped, what stays and why; equal results."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ def make_path(geometry=FOLDED, idt="INT4", wdt="INT4", odt="UINT2", seed=0) -> D
     rng = np.random.default_rng(seed)
     weights = random_values(DataType[wdt], (geometry.mw, geometry.mh), rng)
     thresholds = np.sort(rng.integers(-60, 60, (geometry.mh, 3)), axis=1)
-    return Datapath(
-        geometry, DataType[idt], DataType[wdt], DataType[odt], weights, thresholds
-    )
+    return Datapath(geometry, DataType[idt], DataType[wdt], DataType[odt], weights, thresholds)
 
 
 PATH = make_path()
@@ -103,8 +101,8 @@ def test_pair_becomes_one_node(make_pair_model, geometry, backend, between):
     expected = {
         "accDataType": "INT11", "inFIFODepths": [8], "outFIFODepths": [16], "ram_style": "block",
         "resType": "lut", "slr": 1, "partition_id": 2, "backend": "fpgadataflow",
-        "numInputVectors": [1, *geometry.ofm_dim], "inputDataType": "INT4", "weightDataType": "INT4",
-        "outputDataType": "UINT2", "noActivation": 0, "binaryXnorMode": 0,
+        "numInputVectors": [1, *geometry.ofm_dim], "inputDataType": "INT4",
+        "weightDataType": "INT4", "outputDataType": "UINT2", "noActivation": 0, "binaryXnorMode": 0,
         "mem_mode": "internal_embedded",
     }  # fmt: skip
     for name, value in expected.items():
@@ -285,7 +283,9 @@ def test_parameters_that_are_no_constants(make_pair_model, name):
 
 
 @pytest.mark.parametrize("bad", ["INT32", "INT17", "FLOAT32"])
-@pytest.mark.parametrize(("name", "tensor"), [("inputDataType", "ifm"), ("weightDataType", "weights")])
+@pytest.mark.parametrize(
+    ("name", "tensor"), [("inputDataType", "ifm"), ("weightDataType", "weights")]
+)
 def test_unsupported_datatypes(make_pair_model, name, tensor, bad):
     model = make_pair_model(PATH, mvau={name: bad})
     model.set_tensor_datatype(tensor, DataType[bad])
@@ -316,9 +316,13 @@ def add_output(model, name: str) -> None:
 
 def test_windows_with_two_consumers(make_pair_model):
     model = make_pair_model(PATH)
-    model.graph.node.append(helper.make_node("Relu", ["windows0"], ["windows0_relu"], name="Relu_0"))
+    model.graph.node.append(
+        helper.make_node("Relu", ["windows0"], ["windows0_relu"], name="Relu_0")
+    )
     shape = model.get_tensor_shape("windows0")
-    model.graph.output.append(helper.make_tensor_value_info("windows0_relu", TensorProto.FLOAT, shape))
+    model.graph.output.append(
+        helper.make_tensor_value_info("windows0_relu", TensorProto.FLOAT, shape)
+    )
     assert_refused(model, "ConvolutionInputGenerator_0 feeds 2 nodes, not one", mvau=False)
 
 
@@ -350,10 +354,10 @@ def test_expanding_gives_the_pair_back(make_pair_model, backend, steps):
     if not steps:
         types = (DataType[name] for name in ("INT4", "INT4", "INT16"))
         path = Datapath(FOLDED, *types, PATH.weights)
-    model = make_pair_model(path, mvau={"accDataType": "INT16"})
-    back = infer(make_pair_model(path, backend=backend, mvau={"accDataType": "INT16"}))[0].transform(
-        ExpandIMECConv()
-    )
+    accumulator = {"accDataType": "INT16"}
+    model = make_pair_model(path, mvau=accumulator)
+    fused, _ = infer(make_pair_model(path, backend=backend, mvau=accumulator))
+    back = fused.transform(ExpandIMECConv())
     assert_sane(back)
     assert [n.op_type for n in back.graph.node] == ["ConvolutionInputGenerator", "MVAU"]
     for old, new in zip(model.graph.node, back.graph.node, strict=True):

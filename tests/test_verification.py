@@ -49,7 +49,9 @@ def test_cases_cover_what_they_should():
     assert {path.weight_datatype.name for path in paths} == set(WEIGHTS)
     seen = {
         "xnor": any(p.xnor for p in paths),
-        "one threshold row": any(p.steps and len(set(map(tuple, p.thresholds))) == 1 for p in paths),
+        "one threshold row": any(
+            p.steps and len(set(map(tuple, p.thresholds))) == 1 for p in paths
+        ),
         "bipolar output": any(p.output_datatype == DataType["BIPOLAR"] for p in paths),
         "ActVal": any(p.act_val < 0 for p in paths),
         "biased": any(p.biased for p in paths),
@@ -60,9 +62,7 @@ def test_cases_cover_what_they_should():
         "one window": any(g.windows == 1 and g.mw > 1 for g in geometries),
         "narrow input": any(g.cycles_per_strip_word > 1 for g in geometries),
         "wide input": any(g.simd_in > g.simd for g in geometries),
-        "neither divides": any(
-            g.simd % g.simd_in and g.simd_in % g.simd for g in geometries
-        ),
+        "neither divides": any(g.simd % g.simd_in and g.simd_in % g.simd for g in geometries),
         "write-only cycles": any(g.write_only_cycles for g in geometries),
         "no fold": any(g.nf == g.sf == 1 for g in geometries),
     }
@@ -72,8 +72,9 @@ def test_cases_cover_what_they_should():
 # ---------------------------------------------------------------------------------------------
 # It can fail
 
+
 def small_case(thresholds: bool) -> Case:
-    """With several folds, runs of several words, words replaced in place, and at most 500 cycles."""
+    """With several folds, runs of several words, words replaced in place, below 500 cycles."""
     return next(
         case
         for case in (random_case(SEED, number) for number in count())

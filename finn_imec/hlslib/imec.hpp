@@ -67,7 +67,8 @@
  *	overlaps the last window's reads with the next frame's first words. To this
  *	come the cycles in which the pipeline drains and restarts between frames,
  *	which only Vitis HLS can tell. If SIMD_IN is no multiple of SIMD, a strip
- *	word takes SIMD/gcd(SIMD, SIMD_IN) cycles to arrive.
+ *	word takes SIMD/gcd(SIMD, SIMD_IN) cycles to arrive. II=1 is by design, not
+ *	measured: this text was written without Vitis HLS.
  *
  * Contract
  *	One call computes one frame: it takes exactly its H*W*C/SIMD_IN input words and
@@ -122,7 +123,8 @@ struct bipolar {
 	bipolar(ap_uint<1> const &code) : plus(code != 0) {}
 };
 
-/// One bit whose product counts an agreement: 1 if equal, else 0 (FINN's binaryXnorMode).
+/// One bit whose product counts an agreement: 1 if equal, else 0. FINN's MVAU uses it for BIPOLAR
+/// activations with BIPOLAR weights, and in binaryXnorMode.
 struct xnor {
 	static constexpr int  width = 1;
 	bool  plus;
