@@ -53,7 +53,7 @@ def make_imec(make_pair_model):
     from finn_imec.transformation import InferIMECConv
 
     def make(path: Datapath, backend: str = ""):
-        model = make_pair_model(path, backend=backend).transform(InferIMECConv())
+        model = make_pair_model(path, backend=backend).transform(InferIMECConv(max_slowdown=100))
         assert [n.op_type for n in model.graph.node] == [f"IMECConv{backend and '_' + backend}"]
         return model
 

@@ -251,7 +251,7 @@ def make_hls(make_pair_model):
     from finn_imec.transformation import InferIMECConv
 
     def make(path: Datapath, style: str = "hls"):
-        model = make_pair_model(path).transform(InferIMECConv())
+        model = make_pair_model(path).transform(InferIMECConv(max_slowdown=100))
         if style:
             getCustomOp(model.graph.node[0]).set_nodeattr("preferred_impl_style", style)
         return model.transform(SpecializeLayers(PART))

@@ -42,11 +42,11 @@ def random_input(path: Datapath) -> np.ndarray:
     return random_values(path.input_datatype, shape, np.random.default_rng(5))
 
 
-def infer(model):
-    """(transformed model, report of InferIMECConv)."""
+def infer(model, max_slowdown=100):
+    """(transformed model, report of InferIMECConv); by default any legal folding is kept."""
     from finn_imec.transformation import InferIMECConv
 
-    transformation = InferIMECConv()
+    transformation = InferIMECConv(max_slowdown)
     return model.transform(transformation), transformation.report
 
 
@@ -148,23 +148,31 @@ def test_simd_that_does_not_divide_the_channels_is_refolded(
     make_pair_model, geometry, simd, pe, simd_in
 ):
     """To the least multipliers that are as fast as the pair, its input stream unchanged."""
-    from finn_imec.transformation.infer_imec_conv import CYCLE_TOLERANCE
+    from finn_imec.transformation.infer_imec_conv import MAX_SLOWDOWN
 
     geometry = geometry.with_folding(1, 1, simd_in)
     path = make_path(geometry)
     model = make_pair_model(path, mvau={"SIMD": simd, "PE": pe})
     cycles = geometry.compute_cycles // (simd * pe)
-    limit = int(cycles * CYCLE_TOLERANCE)
+    limit = int(cycles * MAX_SLOWDOWN)
     fast_enough = [
         (s * p, -s)
         for s, p in geometry.legal_foldings()
         if geometry.with_folding(s, p).cycles_per_frame <= limit
     ]
-    fused, (report,) = infer(model)
+    fused, (report,) = infer(model, MAX_SLOWDOWN)
+    assert report.reason or (report.pair_cycles, report.cycles) == (
+        cycles,
+        getCustomOp(fused.graph.node[0]).get_exp_cycles(),
+    )
     if not fast_enough:
+        why = f"SIMD={simd} does not divide IFMChannels=4"
+        if simd in geometry.legal_simd:
+            slow = geometry.with_folding(simd, pe).cycles_per_frame
+            why = f"IMECConv would need {slow} cycles"
         assert report.reason == (
-            f"SIMD={simd} does not divide IFMChannels=4, and no folding with SIMD in [1, 2, 4] and "
-            f"PE in {geometry.legal_pe} needs at most {cycles} cycles"
+            f"{why}, and no folding with SIMD in [1, 2, 4] and PE in {geometry.legal_pe} needs at "
+            f"most {limit}, {MAX_SLOWDOWN:g} times the pair's {cycles} cycles"
         )
         assert [n.op_type for n in fused.graph.node] == ["ConvolutionInputGenerator", "MVAU"]
         return
@@ -187,9 +195,22 @@ def test_refolding_a_large_layer_takes_seconds(make_pair_model, simd_in):
     path = Datapath(geometry, *(DataType[n] for n in ("UINT4", "BIPOLAR", "INT16")), weights)
     model = make_pair_model(path, mvau={"SIMD": 576, "PE": 1})
     start = time.process_time()
-    _, (report,) = infer(model)
+    _, (report,) = infer(model, 1.02)
     assert report.refolded
     assert time.process_time() - start < 20
+
+
+@pytest.mark.parametrize(("simd", "pe"), [(64, 8), (16, 16)])
+def test_a_legal_folding_that_would_be_slower_is_refolded(make_pair_model, simd, pe):
+    """A vertical stride: the rows that a row step skips are refilled in cycles that only write."""
+    from finn_imec.transformation.infer_imec_conv import MAX_SLOWDOWN
+
+    geometry = ConvGeometry((3, 3), (17, 17), 64, 64, (2, 2), simd=simd, pe=pe)
+    assert geometry.cycles_per_frame > MAX_SLOWDOWN * geometry.compute_cycles
+    _, (report,) = infer(make_pair_model(make_path(geometry)), MAX_SLOWDOWN)
+    assert report.refolded
+    assert report.pair_cycles == geometry.compute_cycles
+    assert report.cycles <= MAX_SLOWDOWN * report.pair_cycles
 
 
 def two_pairs(make_pair_model, **second):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 from finn_imec.synthesis.compare import geometric_means
@@ -28,11 +29,13 @@ def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         title="FINN's SWG + MVAU beside IMECConv at the same folding",
         caption="Yosys, 7-series. paired: LUTs after sharing dual-output sites; memory: LUTs used as "
         "LUTRAM or SRL; BRAM: 18 kbit; depth: LUT levels",
+        box=box.SIMPLE,
+        pad_edge=False,
     )
-    table.add_column("layer")
+    table.add_column("layer", no_wrap=True)
     table.add_column("")
     for title in COLUMNS.values():
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", no_wrap=True)
     for row in rows:
         ratio = row["ratio"]
         lines = (

@@ -16,9 +16,9 @@ from finn_imec.custom_op import register
 from finn_imec.errors import ImecError, ModelError
 from finn_imec.geometry import ConvGeometry
 
-#: A refolded IMECConv may need this much of the pair's cycles: the refill of the strip between two
-#: frames, which FINN's pair partly hides behind the replay of its last window.
-CYCLE_TOLERANCE = 1.003
+#: An IMECConv may need this much of its pair's cycles: a single-port strip is refilled between two
+#: frames and, with a vertical stride, between two rows, which FINN's pair partly hides.
+MAX_SLOWDOWN = 1.02
 
 _FROM_SWG = ("ConvKernelDim", "IFMChannels", "IFMDim", "OFMDim", "Stride", "Dilation", "inFIFODepths")
 _FROM_MVAU = (
@@ -32,7 +32,8 @@ _FROM_MVAU = (
 class PairReport:
     """What became of one sliding window unit: its pair's names, and the new node or the reason.
 
-    simd, pe: folding of the new node; refolded: whether it differs from the MVAU's.
+    simd, pe: folding of the new node; refolded: whether it differs from the MVAU's. pair_cycles: the
+    slower of FINN's two estimates; cycles: the new node's, exact.
     """
 
     swg: str
@@ -42,6 +43,8 @@ class PairReport:
     simd: int | None = None
     pe: int | None = None
     refolded: bool = False
+    pair_cycles: int | None = None
+    cycles: int | None = None
 
     @property
     def swapped(self) -> bool:
@@ -63,14 +66,16 @@ class _NotEligible(Exception):
 class InferIMECConv(Transformation):
     """Swap each ConvolutionInputGenerator + MVAU pair for one IMECConv.
 
-    Takes pairs that are abstract or specialised, folded or not, with a FIFO or a data width converter
-    between the two or not. A specialised pair becomes IMECConv_rtl. Keeps the MVAU's folding where
-    IMECConv accepts it, else takes the cheapest one that is not slower than the pair. Other pairs are
-    left untouched. `report` then holds one PairReport per ConvolutionInputGenerator.
+    Takes pairs that are abstract or specialised, folded or not, with a FIFO or a data width
+    converter between the two or not. A specialised pair becomes IMECConv_rtl. Keeps the MVAU's
+    folding where IMECConv accepts it and needs at most max_slowdown times the pair's cycles, else
+    takes the cheapest one that does. Other pairs are left untouched. `report` then holds one
+    PairReport per ConvolutionInputGenerator.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_slowdown: float = MAX_SLOWDOWN) -> None:
         super().__init__()
+        self.max_slowdown = max_slowdown
         self.report: list[PairReport] = []
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
@@ -82,7 +87,7 @@ class InferIMECConv(Transformation):
             mvau = None
             try:
                 mvau = _find_mvau(model, swg, path)
-                node, refolded = _fuse(model, swg, mvau)
+                node, refolded, pair_cycles = _fuse(model, swg, mvau, self.max_slowdown)
             except _NotEligible as why:
                 self.report.append(PairReport(swg.name, mvau and mvau.name, None, str(why)))
                 continue
@@ -95,7 +100,12 @@ class InferIMECConv(Transformation):
                 model.graph.node.remove(old)
             inst = getCustomOp(node)
             folding = inst.get_nodeattr("SIMD"), inst.get_nodeattr("PE")
-            self.report.append(PairReport(swg.name, mvau.name, node.name, None, *folding, refolded))
+            self.report.append(
+                PairReport(
+                    swg.name, mvau.name, node.name, None, *folding, refolded,
+                    pair_cycles, inst.get_exp_cycles(),
+                )
+            )
         if any(pair.swapped for pair in self.report):
             before = {node.output[0]: node.name for node in model.graph.node}
             for step in (GiveUniqueNodeNames(), InferShapes(), InferDataTypes()):
@@ -139,8 +149,10 @@ def _new_name(mvau: NodeProto) -> str:
     return f"IMECConv_of_{mvau.name}"
 
 
-def _fuse(model: ModelWrapper, swg: NodeProto, mvau: NodeProto) -> tuple[NodeProto, bool]:
-    """The IMECConv node for a pair, and whether its folding had to change."""
+def _fuse(
+    model: ModelWrapper, swg: NodeProto, mvau: NodeProto, max_slowdown: float
+) -> tuple[NodeProto, bool, int]:
+    """The IMECConv node for a pair, whether its folding had to change, and the pair's cycles."""
     swg_inst, mvau_inst = getCustomOp(swg), getCustomOp(mvau)
     _check_attributes(swg_inst, mvau_inst)
     for name in mvau.input[1:]:
@@ -158,13 +170,21 @@ def _fuse(model: ModelWrapper, swg: NodeProto, mvau: NodeProto) -> tuple[NodePro
     )  # fmt: skip
     pair = attributes["SIMD"], attributes["PE"]
     cycles = max(swg_inst.get_exp_cycles(), mvau_inst.get_exp_cycles())
-    folding = pair if pair in geometry.legal_foldings() else None
+    limit = int(cycles * max_slowdown)
+    legal = pair in geometry.legal_foldings()
+    if legal and geometry.with_folding(*pair).cycles_per_frame <= limit:
+        folding = pair
+    else:
+        folding = geometry.cheapest_folding(limit)
     if folding is None:
-        folding = geometry.cheapest_folding(int(cycles * CYCLE_TOLERANCE))
-    if folding is None:
+        why = (
+            f"IMECConv would need {geometry.with_folding(*pair).cycles_per_frame} cycles"
+            if legal
+            else f"SIMD={pair[0]} does not divide IFMChannels={geometry.ifm_channels}"
+        )
         raise _NotEligible(
-            f"SIMD={pair[0]} does not divide IFMChannels={geometry.ifm_channels}, and no folding with "
-            f"SIMD in {geometry.legal_simd} and PE in {geometry.legal_pe} needs at most {cycles} cycles"
+            f"{why}, and no folding with SIMD in {geometry.legal_simd} and PE in {geometry.legal_pe} "
+            f"needs at most {limit}, {max_slowdown:g} times the pair's {cycles} cycles"
         )
     attributes["SIMD"], attributes["PE"] = folding
     simd_in = swg_inst.get_nodeattr("SIMD")
@@ -182,7 +202,7 @@ def _fuse(model: ModelWrapper, swg: NodeProto, mvau: NodeProto) -> tuple[NodePro
     # What the node cannot compute is an error here, not when RTL is generated.
     parameters = [model.get_initializer(name) for name in mvau.input[1:]]
     getCustomOp(node).datapath(parameters[0], parameters[1] if len(parameters) > 1 else None)
-    return node, folding != pair
+    return node, folding != pair, cycles
 
 
 def _check_attributes(swg, mvau) -> None:
