@@ -110,7 +110,8 @@ def test_simulate_a_model(tmp_path, pair_model):
     run = finn_imec("simulate", tmp_path / "pair.onnx", "--frames", "3", "--json")
     assert run.returncode == 0, run.stderr
     (layer,) = json.loads(run.stdout)["layers"]
-    assert layer["words_checked"] == 3 * 9 * 2
+    # Refolded from PE=2 to PE=4: in so small an image the refill of the strip weighs.
+    assert layer["words_checked"] == 3 * 9
     assert layer["cycles_rtlsim"] == layer["cycles_model"]
 
 
