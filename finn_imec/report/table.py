@@ -10,11 +10,11 @@ from rich.table import Table
 
 from finn_imec.synthesis.compare import geometric_means
 
-#: Figure -> column title; "memory" is what LUTs are used as memory, LUTRAM and SRL.
+#: Figure -> column title; "mem" is LUTs used as memory, LUTRAM and SRL.
 COLUMNS = {
     "lut": "LUT",
     "lut_paired": "paired",
-    "memory": "memory",
+    "memory": "mem",
     "ff": "FF",
     "bram18": "BRAM",
     "dsp": "DSP",
@@ -27,7 +27,7 @@ def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Per layer a line for FINN's pair, one for IMECConv, one for the ratio; geometric means last."""
     table = Table(
         title="FINN's SWG + MVAU beside IMECConv at the same folding",
-        caption="Yosys, 7-series. paired: LUTs after sharing dual-output sites; memory: LUTs used as "
+        caption="Yosys, 7-series. paired: LUTs after sharing dual-output sites; mem: LUTs used as "
         "LUTRAM or SRL; BRAM: 18 kbit; depth: LUT levels",
         box=box.SIMPLE,
         pad_edge=False,
@@ -56,4 +56,4 @@ def _number(value: int | None) -> str:
 
 
 def _ratio(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+    return "-" if value is None else f"{value:.2f}"
