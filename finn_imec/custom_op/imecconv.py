@@ -103,6 +103,16 @@ class IMECConv(HWCustomOp):
         except UnsupportedError as err:
             raise UnsupportedError(f"{self.onnx_node.name}: {err}") from err
 
+    def constant_datapath(self, model: Any) -> Datapath:
+        """The node's arithmetic on the model's weights and thresholds, which must be constants."""
+        node = self.onnx_node
+        parameters = [model.get_initializer(name) for name in node.input[1:]]
+        if any(p is None for p in parameters):
+            raise UnsupportedError(
+                f"{node.name}: weights and thresholds must be constants (mem_mode=internal_embedded)"
+            )
+        return self.datapath(parameters[0], parameters[1] if len(parameters) > 1 else None)
+
     def get_input_datatype(self, ind: int = 0) -> BaseDataType:
         """QONNX datatype of the activations (0) or weights (1)."""
         return DataType[self.get_nodeattr(("inputDataType", "weightDataType")[ind])]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from math import gcd
 from pathlib import Path
 from typing import Any
 
@@ -44,18 +43,13 @@ class IMECConv_hls(IMECConv, HLSBackend):
         g = self.geometry
         iterations = g.compute_cycles + g.write_only_cycles + g.in_place_words[2]
         words = g.ifm_dim[0] * g.ifm_dim[1] * g.cf
-        return iterations + words * (g.simd // gcd(g.simd, g.simd_in) - 1)
+        return iterations + words * (g.cycles_per_strip_word - 1)
 
     # ---- generation -----------------------------------------------------------------------------
 
     def _design(self, model: Any) -> ImecHls:
         node = self.onnx_node
-        parameters = [model.get_initializer(name) for name in node.input[1:]]
-        if any(p is None for p in parameters):
-            raise UnsupportedError(
-                f"{node.name}: weights and thresholds must be constants (mem_mode=internal_embedded)"
-            )
-        datapath = self.datapath(parameters[0], parameters[1] if len(parameters) > 1 else None)
+        datapath = self.constant_datapath(model)
         try:
             return ImecHls(
                 node.name,

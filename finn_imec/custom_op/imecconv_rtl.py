@@ -25,13 +25,7 @@ class IMECConv_rtl(IMECConv, RTLBackend):
 
     def generate_hdl(self, model: Any, fpgapart: str, clk: float) -> None:
         """Write the top level and its memory files into code_gen_dir_ipgen."""
-        node = self.onnx_node
-        parameters = [model.get_initializer(name) for name in node.input[1:]]
-        if any(p is None for p in parameters):
-            raise UnsupportedError(
-                f"{node.name}: weights and thresholds must be constants (mem_mode=internal_embedded)"
-            )
-        datapath = self.datapath(parameters[0], parameters[1] if len(parameters) > 1 else None)
+        datapath = self.constant_datapath(model)
         folder = self.get_nodeattr("code_gen_dir_ipgen")
         top = self.get_verilog_top_module_name()
         ImecRtl(
