@@ -35,7 +35,12 @@ def main(network: Path, as_json: bool = typer.Option(False, "--json")) -> None:
 
     from finn_imec.cli import load_model
     from finn_imec.compat import CLOCK_NS, FPGA_PART, finn_build_dir
-    from finn_imec.synthesis.compare import default_core, layers_of_model, simulate_layer
+    from finn_imec.synthesis.compare import (
+        default_core,
+        generate_both,
+        layers_of_model,
+        simulate_both,
+    )
     from finn_imec.transformation import SpecialiseIMECConv, swap_pairs
 
     def swap_and_generate(model):
@@ -51,7 +56,9 @@ def main(network: Path, as_json: bool = typer.Option(False, "--json")) -> None:
             second, model = seconds(lambda m: m.transform(PrepareRTLSim()), model)
         rows = []
         for layer in layers_of_model(model):
-            sides = simulate_layer(layer, default_core(layer), Path(folder) / layer.name)
+            sides = simulate_both(
+                layer, *generate_both(layer, default_core(layer), Path(folder) / layer.name)
+            )
             rows.append({"layer": layer.name, **{k: v["kilocycles_per_second"] for k, v in sides.items()}})
             rows[-1]["ratio"] = rows[-1]["imec"] / rows[-1]["finn"]
     result = {

@@ -150,14 +150,13 @@ def generate_both(layer: Layer, core: str, folder: Path) -> tuple[FinnPair, Desi
     return pair, imec.generate(folder / "imec")
 
 
-def simulate_layer(layer: Layer, core: str, folder: Path) -> dict[str, dict[str, float]]:
+def simulate_both(layer: Layer, pair: FinnPair, design: Design) -> dict[str, dict[str, float]]:
     """{finn: {...}, imec: {...}} of a layer: cycles in steady state and kilocycles_per_second.
 
     Both sides run FRAMES back-to-back frames in Verilator, unstalled; every output is checked
     against plain convolution. Raises SimulationError naming the side that computes a wrong one.
     """
     datapath, g = layer.datapath(), layer.geometry
-    pair, design = generate_both(layer, core, folder)
     ifm = random_values(
         layer.input_datatype, (FRAMES, *g.ifm_dim, g.ifm_channels), np.random.default_rng(1)
     )
@@ -188,7 +187,7 @@ def compare_layer(layer: Layer, core: str = "auto", flows: Sequence[str] = FLOWS
     """Both sides of one layer: {layer, bits, simd, pe, core, finn: {..}, imec: {..}, ratio: {..}}.
 
     Each side has FIGURES, memory (lutram + srl) and cycles (steady-state interval between frames,
-    measured; see simulate_layer). ratio: IMECConv over FINN, None where only FINN has 0. core:
+    measured; see simulate_both). ratio: IMECConv over FINN, None where only FINN has 0. core:
     FINN's, "dsp", "lut" or "auto" (default_core). Strips and SWG buffers are in LUT memory on both
     sides, weights where each side's own rule puts them.
     """
@@ -197,7 +196,7 @@ def compare_layer(layer: Layer, core: str = "auto", flows: Sequence[str] = FLOWS
         pair, design = generate_both(layer, core, Path(folder))
         finn = _resources(pair.design, flows, dsp=True)
         imec = _resources(design, flows, dsp=False)
-        cycles = simulate_layer(layer, core, Path(folder) / "simulated")
+        cycles = simulate_both(layer, pair, design)
     for side, values in ((finn, cycles["finn"]), (imec, cycles["imec"])):
         side["cycles"] = int(values["cycles"])
     return {
