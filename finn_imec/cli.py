@@ -138,10 +138,14 @@ def compare(
     activation: Annotated[str, typer.Option(help="Input datatype, with --geometry.")] = "INT2",
     weight: Annotated[str, typer.Option(help="Weight datatype, with --geometry.")] = "INT2",
     core: Annotated[str, typer.Option(help="FINN's multipliers: auto, lut or dsp.")] = "auto",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for comparison.json, also a build's.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """FINN's SWG + MVAU beside IMECConv: resources by Yosys, cycles by Verilator."""
     from finn_imec.report import comparison_table
+    from finn_imec.report.results import write_rows
     from finn_imec.synthesis import compare as comparison
 
     if sum(v is not None for v in (model, geometry, layers)) != 1:
@@ -164,6 +168,9 @@ def compare(
             raise typer.BadParameter(f"--layers {layers} --bits {bits}: {err}") from err
     with progress_bar("synthesis and simulation", len(chosen)) as advance:
         rows = comparison.compare(chosen, core, progress=lambda name: advance(label=name))
+    rows = [row | {"geometry": asdict(layer.geometry)} for row, layer in zip(rows, chosen)]
+    if output is not None:
+        write_rows(rows, output)
     if as_json:
         print_json(rows)
     else:
@@ -368,6 +375,22 @@ def demo(
         f"{accuracy['rtl_images']} images through RTL: logits identical"
     )
     console.print(f"everything is in {output}")
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="Written by demo, build or compare --output.")],
+    as_json: AsJson = False,
+) -> None:
+    """Results of a folder as one HTML page in it, report.html, that works offline."""
+    from finn_imec.report.page import write_report
+
+    with progress_bar("report", None):
+        result = write_report(folder)
+    if as_json:
+        print_json(result)
+    else:
+        console.print(result["page"], markup=False, soft_wrap=True)
 
 
 def main() -> None:

@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from finn_imec.errors import MissingToolError
+
 #: Target of code generation where the user names none: BNN-PYNQ's device, 200 MHz.
 FPGA_PART = "xc7z020clg400-1"
 CLOCK_NS = 5.0
@@ -35,3 +37,40 @@ def finn_build_dir(folder: Path) -> Iterator[None]:
             del os.environ["FINN_BUILD_DIR"]
         else:
             os.environ["FINN_BUILD_DIR"] = before
+
+
+def finn_rtllib() -> Path:
+    """FINN's RTL library: finn-plus has it in its settings, upstream FINN below $FINN_ROOT.
+
+    Raises MissingToolError without FINN.
+    """
+    with contextlib.suppress(ModuleNotFoundError):
+        import finn.util.settings as settings
+
+        saved = settings._SETTINGS
+        if saved is None:
+            settings.initialize_dummy_settings()
+        try:
+            return Path(settings.get_settings().finn_rtllib)
+        finally:
+            settings._SETTINGS = saved
+    if "FINN_ROOT" in os.environ:
+        return Path(os.environ["FINN_ROOT"]) / "finn-rtllib"
+    raise MissingToolError(
+        "FINN's RTL library is not installed; install it with: pip install 'finn-imec[finn]'"
+    )
+
+
+def memstream_sources() -> tuple[Path, ...]:
+    """FINN's weight streamer `memstream_axi` with all it needs, from the user's finn-rtllib."""
+    library = finn_rtllib()
+    axilite = library / "axi" / "hdl" / "axilite.sv"
+    if not axilite.is_file():  # upstream FINN
+        axilite = library / "memstream" / "hdl" / "axilite_if.v"
+    names = ("memstream.sv", "memstream_axi.sv")
+    return (axilite, *(library / "memstream" / "hdl" / name for name in names))
+
+
+def memstream_has_sets(sources: tuple[Path, ...]) -> bool:
+    """True if memstream_axi takes a choice of weight sets and a second clock, as finn-plus's does."""
+    return "SETS" in sources[-1].read_text()

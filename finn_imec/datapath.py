@@ -15,7 +15,7 @@ import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from finn_imec.errors import UnsupportedError
-from finn_imec.geometry import ConvGeometry
+from finn_imec.geometry import PIPELINE_STAGES, ConvGeometry
 
 #: Most bit planes (activation bits x weight bits) that are counted; beyond, multipliers are smaller.
 MAX_PLANES = 16
@@ -55,7 +55,8 @@ class Datapath:
 
     weights: (MW, MH) integers in FINN's (kh, kw, c) row order. thresholds: (MH or 1, steps), or
     None to output accumulators. xnor: weights and activations are BINARY and stand for -1/+1, the
-    accumulator is the popcount of their XNOR (FINN's binaryXnorMode).
+    accumulator is the popcount of their XNOR (FINN's binaryXnorMode). runtime_weights: `weights`
+    are only the first ones, or None; ranges and constants hold for all that weight_datatype allows.
 
     Raises UnsupportedError naming the attribute for datatypes, shapes or ranges that do not fit.
     """
@@ -64,25 +65,16 @@ class Datapath:
     input_datatype: BaseDataType
     weight_datatype: BaseDataType
     output_datatype: BaseDataType
-    weights: np.ndarray
+    weights: np.ndarray | None
     thresholds: np.ndarray | None = None
     act_val: int = 0
     xnor: bool = False
+    runtime_weights: bool = False
 
     def __post_init__(self) -> None:
-        geometry, weights = self.geometry, np.asarray(self.weights)
         _ = self.activation, self.weight  # raise for unsupported datatypes
-        expected = (geometry.mw, geometry.mh)
-        if weights.shape != expected:
-            raise UnsupportedError(f"weights have shape {weights.shape}, expected (MW, MH)={expected}")
-        whole = np.rint(weights).astype(np.int64)
-        if not (whole == weights).all() or not all(
-            self.weight_datatype.allowed(v) for v in np.unique(whole)
-        ):
-            raise UnsupportedError(
-                f"weights hold values that weightDataType={self.weight_datatype.name} does not allow"
-            )
-        object.__setattr__(self, "weights", whole)
+        if self.weights is not None or not self.runtime_weights:
+            self._check_weights()
         binary = DataType["BINARY"]
         if self.xnor and (self.input_datatype, self.weight_datatype) != (binary, binary):
             raise UnsupportedError(
@@ -93,6 +85,19 @@ class Datapath:
             self._check_output_range()
         else:
             self._check_thresholds()
+
+    def _check_weights(self) -> None:
+        weights, expected = np.asarray(self.weights), (self.geometry.mw, self.geometry.mh)
+        if weights.shape != expected:
+            raise UnsupportedError(f"weights have shape {weights.shape}, expected (MW, MH)={expected}")
+        whole = np.rint(weights).astype(np.int64)
+        if not (whole == weights).all() or not all(
+            self.weight_datatype.allowed(v) for v in np.unique(whole)
+        ):
+            raise UnsupportedError(
+                f"weights hold values that weightDataType={self.weight_datatype.name} does not allow"
+            )
+        object.__setattr__(self, "weights", whole)
 
     def _check_output_range(self) -> None:
         low, high = (int(v) for v in (self.accumulator_range[0].min(), self.accumulator_range[1].max()))
@@ -139,6 +144,24 @@ class Datapath:
         return Operand(1, False, True) if self.xnor else Operand.of(self.weight_datatype, "weightDataType")
 
     @property
+    def widen(self) -> bool:
+        """True if bipolar values are multiplied as two-bit numbers.
+
+        Counting them as one bit adds constants that depend on the weights (`offsets`), unless both
+        operands are bipolar.
+        """
+        return self.runtime_weights and self.activation.bipolar != self.weight.bipolar
+
+    @cached_property
+    def factors(self) -> tuple[Operand, Operand]:
+        """Activation and weight as they are multiplied."""
+        two_bits = Operand(2, True, False)
+        return tuple(
+            two_bits if self.widen and stored.bipolar else stored
+            for stored in (self.activation, self.weight)
+        )
+
+    @property
     def _bipolar_output(self) -> bool:
         return self.thresholds is not None and self.output_datatype == DataType["BIPOLAR"]
 
@@ -150,13 +173,18 @@ class Datapath:
         if self.counts_equal_bits:
             return np.zeros(self.geometry.mh, np.int64), np.full(self.geometry.mh, self.geometry.mw)
         low, high = int(self.input_datatype.min()), int(self.input_datatype.max())
+        if self.runtime_weights:
+            least, most = int(self.weight_datatype.min()), int(self.weight_datatype.max())
+            products = (least * low, least * high, most * low, most * high)
+            ends = min(products) * self.geometry.mw, max(products) * self.geometry.mw
+            return tuple(np.full(self.geometry.mh, end, np.int64) for end in ends)
         extremes = np.stack([self.weights * low, self.weights * high])
         return extremes.min(axis=0).sum(axis=0), extremes.max(axis=0).sum(axis=0)
 
     @cached_property
     def offsets(self) -> np.ndarray:
         """acc - (2 if double else 1)*sum(y), per channel, over a whole window. Shape (MH,), int64."""
-        a, w, mw, mh = self.activation, self.weight, self.geometry.mw, self.geometry.mh
+        (a, w), mw, mh = self.factors, self.geometry.mw, self.geometry.mh
         if self.counts_equal_bits or not self.planes:
             return np.zeros(mh, np.int64)
         scale = 2 if self.double else 1
@@ -177,16 +205,14 @@ class Datapath:
     @property
     def planes(self) -> bool:
         """True if dot products are counted by bit planes, False if by multipliers."""
-        return self.activation.bits * self.weight.bits <= MAX_PLANES or self._any_bipolar
-
-    @property
-    def _any_bipolar(self) -> bool:
-        return self.activation.bipolar or self.weight.bipolar
+        a, w = self.factors
+        return a.bits * w.bits <= MAX_PLANES or a.bipolar or w.bipolar
 
     @property
     def double(self) -> bool:
         """True if the accumulator takes 2*y (bipolar activations, plain weights)."""
-        return self.activation.bipolar and not self.weight.bipolar
+        a, w = self.factors
+        return a.bipolar and not w.bipolar
 
     @property
     def counts_equal_bits(self) -> bool:
@@ -228,6 +254,15 @@ class Datapath:
         return max(1, (high + 1 - low).bit_length())  # high + 1: a threshold never reached
 
     @property
+    def pipeline_stages(self) -> int:
+        """Registers from a strip read to the output word that its window fold ends in."""
+        return PIPELINE_STAGES
+
+    def total_cycles(self, frames: int = 1) -> int:
+        """ConvGeometry.total_cycles with this datapath's pipeline_stages."""
+        return self.geometry.total_cycles(frames, self.pipeline_stages)
+
+    @property
     def output_bits(self) -> int:
         """Width of an output element."""
         return int(self.output_datatype.bitwidth())
@@ -240,12 +275,8 @@ class Datapath:
     # ---- memory images ------------------------------------------------------------------------
 
     def weight_words(self) -> list[int]:
-        """Words of the weight memory, address nf*SF + sf; lane l of PE p at bit (p*SIMD + l)*bits."""
-        g, bits = self.geometry, self.weight.bits
-        stored = (self.weights > 0) if self.weight.bipolar else self.weights & (2**bits - 1)
-        # (MW, MH) -> (SF, SIMD, NF, PE) -> (NF, SF, PE, SIMD)
-        folded = stored.reshape(g.sf, g.simd, g.nf, g.pe).transpose(2, 0, 3, 1)
-        return _pack(folded.reshape(g.nf * g.sf, g.pe * g.simd), bits)
+        """`weight_words` of the weights."""
+        return weight_words(self.geometry, self.weight, self.weights)
 
     def threshold_words(self) -> list[int]:
         """Words of the threshold memory in the order in which imec_conv counts folds down."""
@@ -272,6 +303,18 @@ class Datapath:
             return accumulators
         reached = (accumulators[..., None] >= self.thresholds).sum(axis=-1)
         return 2 * reached - 1 if self._bipolar_output else reached + self.act_val
+
+
+def weight_words(geometry: ConvGeometry, operand: Operand, weights: np.ndarray) -> list[int]:
+    """Words of the weight memory for weights (MW, MH), in FINN's order.
+
+    Address nf*SF + sf; lane l of PE p, stored as `operand`, at bit (p*SIMD + l)*bits.
+    """
+    g, weights = geometry, np.rint(weights).astype(np.int64)
+    stored = (weights > 0) if operand.bipolar else weights & (2**operand.bits - 1)
+    # (MW, MH) -> (SF, SIMD, NF, PE) -> (NF, SF, PE, SIMD)
+    folded = stored.reshape(g.sf, g.simd, g.nf, g.pe).transpose(2, 0, 3, 1)
+    return _pack(folded.reshape(g.nf * g.sf, g.pe * g.simd), operand.bits)
 
 
 def _signed_bits(value: int) -> int:

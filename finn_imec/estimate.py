@@ -8,8 +8,12 @@ extrapolated from the same structure.
 from __future__ import annotations
 
 from math import ceil
+from typing import TYPE_CHECKING
 
 from finn_imec.geometry import ConvGeometry
+
+if TYPE_CHECKING:
+    from finn_imec.custom_op.imecconv import IMECConv
 
 #: LUTs per one-bit product that is counted: a third of two for the first level, the rest above it.
 LUTS_PER_PLANE_BIT = 2.0
@@ -17,6 +21,10 @@ LUTS_PER_PLANE_BIT = 2.0
 CONTROL_LUTS = 130
 #: RAMB18 shapes, depth x width.
 RAMB18 = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+#: Bits that FINN reckons per RAMB18 and per UltraRAM.
+RAMB18_BITS, URAM_BITS = 512 * 36, 4096 * 72
+#: What a block is worth in LUTs: the device's LUTs over its blocks. XC7Z020; UltraRAM: XCZU7EV.
+LUTS_PER_RAMB18, LUTS_PER_DSP, LUTS_PER_URAM = 53200 // 280, 53200 // 220, 230400 // 96
 
 
 def memory_luts(words: int, bits: int) -> int:
@@ -39,3 +47,13 @@ def threshold_luts(geometry: ConvGeometry, steps: int, acc_bits: int) -> int:
     """LUTs of the comparators (two bits a LUT), their thresholds' ROM and the count."""
     rom = memory_luts(geometry.nf, acc_bits) if geometry.nf > 1 else 0
     return geometry.pe * steps * (ceil(acc_bits / 2) + rom + 1)
+
+
+def lut_equivalents(node: IMECConv) -> int:
+    """The node's estimates as one number, to compare foldings by: its blocks priced in LUTs."""
+    return (
+        node.lut_estimation()
+        + LUTS_PER_RAMB18 * node.bram_estimation()
+        + LUTS_PER_DSP * node.dsp_estimation()
+        + LUTS_PER_URAM * node.uram_estimation()
+    )

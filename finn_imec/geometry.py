@@ -11,15 +11,18 @@ from which the windows of one output row are cut. Only its live part exists here
 
 which is exactly the distance from a window's first to its last pixel in raster order. A window is
 read in (kh, kw, c) order, FINN's own weight row order, so the weights need no permutation, and
-wherever consecutive window positions are neighbours in memory the walk is a plain +1. Because a
-window's first and last word are strip_words - 1 apart, going back to the first word for the next
-neuron fold is +1 as well, modulo the depth.
+wherever consecutive window positions are neighbours in memory the walk is a plain +1.
+
+The strip memory has one port or two. With one port a word is overwritten while it is read for the
+last time, and whatever dies unread costs a cycle that only writes. With two ports the writer follows
+the reader through the last neuron fold, and some slack_words let it run ahead of a stride.
 """
 
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass, fields
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from math import ceil, gcd, log2
 
@@ -27,7 +30,14 @@ import numpy as np
 
 from finn_imec.errors import GeometryError
 
-#: Registers between a strip read and the accumulator's new value: strip/weight, product, accumulator.
+#: Deepest strip that ConvGeometry gives one port when it may choose: the deepest single-port LUT
+#: memory of one slice is RAM256X1S, and a block RAM has two ports anyway.
+ONE_PORT_WORDS = 256
+#: What a strip of one port may cost: this much of the cycles that only read, or, where two ports are
+#: no better, of theirs.
+ONE_PORT_CYCLES, ONE_PORT_BEYOND_TWO = 1.003, 1.0005
+
+#: Registers from a strip read to the output word: strip and weight, product, accumulator.
 PIPELINE_STAGES = 3
 
 
@@ -63,7 +73,9 @@ class ConvGeometry:
 
     kernel, ifm_dim, stride, dilation are (height, width), as FINN's ConvKernelDim, IFMDim, Stride,
     Dilation. `simd` input channels are read and `pe` output channels computed per cycle (FINN's SIMD
-    and PE); `simd_in` channels arrive per stream word (0: equal to simd).
+    and PE); `simd_in` channels arrive per stream word (0: equal to word_channels). `strip_ports` is 1,
+    2 or 0: the fewest that keep the throughput. A `depthwise` layer computes each output channel
+    from the input channel of the same number, `pe` of them side by side (FINN's VVAU with SIMD=1).
     There is no padding: FINN puts an FMPadding node in front.
 
     Raises GeometryError naming the field and what is accepted.
@@ -78,11 +90,13 @@ class ConvGeometry:
     simd: int = 1
     pe: int = 1
     simd_in: int = 0
+    strip_ports: int = 0
+    depthwise: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            least = 0 if field.name == "simd_in" else 1
+            least = 0 if field.name in ("simd_in", "strip_ports", "depthwise") else 1
             is_pair = field.type.startswith("tuple")
             expected = "(height, width)" if is_pair else "an integer"
             try:
@@ -95,7 +109,7 @@ class ConvGeometry:
                 )
             object.__setattr__(self, field.name, numbers if is_pair else numbers[0])
         if self.simd_in == 0:
-            object.__setattr__(self, "simd_in", self.simd)
+            object.__setattr__(self, "simd_in", self.word_channels)
         for axis, name in enumerate(("height", "width")):
             span = (self.kernel[axis] - 1) * self.dilation[axis] + 1
             if span > self.ifm_dim[axis]:
@@ -113,12 +127,17 @@ class ConvGeometry:
                     f"{name}={getattr(self, name)} does not divide {whole}={total}: "
                     f"accepted are {divisors(total)}"
                 )
+        if self.depthwise and (self.ofm_channels != self.ifm_channels or self.simd != 1):
+            raise GeometryError(
+                f"depthwise with ifm_channels={self.ifm_channels}, ofm_channels={self.ofm_channels}, "
+                f"simd={self.simd}: accepted are as many output as input channels, and simd=1"
+            )
+        if self.strip_ports > 2:
+            raise GeometryError(f"strip_ports={self.strip_ports}: accepted are 0 (choose), 1 and 2")
 
     def with_folding(self, simd: int, pe: int, simd_in: int | None = None) -> ConvGeometry:
         """The same layer at another folding."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        keep = self.simd_in if simd_in is None else simd_in
-        return ConvGeometry(**{**values, "simd": simd, "pe": pe, "simd_in": keep})
+        return replace(self, simd=simd, pe=pe, simd_in=self.simd_in if simd_in is None else simd_in)
 
     # ---- shapes -------------------------------------------------------------------------------
 
@@ -138,8 +157,8 @@ class ConvGeometry:
 
     @property
     def mw(self) -> int:
-        """Rows of the weight matrix, K_h*K_w*C (FINN's MW)."""
-        return self.kernel[0] * self.kernel[1] * self.ifm_channels
+        """Rows of the weight matrix, K_h*K_w*C (FINN's MW), K_h*K_w if depthwise."""
+        return self.kernel[0] * self.kernel[1] * (1 if self.depthwise else self.ifm_channels)
 
     @property
     def mh(self) -> int:
@@ -154,9 +173,14 @@ class ConvGeometry:
     # ---- folding ------------------------------------------------------------------------------
 
     @property
+    def word_channels(self) -> int:
+        """Channels of a strip word: SIMD, or PE if depthwise."""
+        return self.pe if self.depthwise else self.simd
+
+    @property
     def cf(self) -> int:
-        """Channel fold: strip words per pixel, C/SIMD."""
-        return self.ifm_channels // self.simd
+        """Channel fold: strip words per pixel."""
+        return self.ifm_channels // self.word_channels
 
     @property
     def sf(self) -> int:
@@ -170,8 +194,8 @@ class ConvGeometry:
 
     @property
     def legal_simd(self) -> list[int]:
-        """SIMD values that the engine accepts: divisors of the input channels."""
-        return divisors(self.ifm_channels)
+        """SIMD values that the engine accepts: divisors of the input channels, 1 if depthwise."""
+        return [1] if self.depthwise else divisors(self.ifm_channels)
 
     @property
     def legal_pe(self) -> list[int]:
@@ -209,17 +233,51 @@ class ConvGeometry:
         return (kh - 1) * dh * self.ifm_dim[1] + (kw - 1) * dw + 1
 
     @property
-    def strip_words(self) -> int:
-        """Depth of the strip memory, in words of SIMD channels."""
+    def live_words(self) -> int:
+        """Strip words from a window's first to its last in raster order."""
         return self.strip_pixels * self.cf
+
+    @cached_property
+    def dual_port(self) -> bool:
+        """True if the strip has a write port of its own."""
+        if self.strip_ports:
+            return self.strip_ports == 2
+        one, two = (replace(self, strip_ports=ports).cycles_per_frame for ports in (1, 2))
+        if self.live_words > ONE_PORT_WORDS:
+            return two < one
+        return one > max(ONE_PORT_CYCLES * self.compute_cycles, ONE_PORT_BEYOND_TWO * two)
+
+    @cached_property
+    def slack_words(self) -> int:
+        """Strip words beyond the live ones: how far the input runs ahead, with two ports.
+
+        As many as die at a stride's step and cannot be replaced during the last neuron fold, but
+        never more memory than FINN's line and replay buffer together.
+        """
+        if not self.dual_port:
+            return 0
+        steps = zip(self.window_steps[:2], self.advance_words, strict=False)
+        wanted = max((advance for times, advance in steps if times), default=0) - (self.sf - 1)
+        finn_words = (self.swg_bits(1) + self.replay_bits(1)) // self.word_channels
+        return max(0, min(wanted, finn_words - self.live_words))
+
+    @property
+    def strip_words(self) -> int:
+        """Depth of the strip memory, in words of word_channels."""
+        return self.live_words + self.slack_words
 
     def strip_bits(self, act_bits: int) -> int:
         """Bits of the strip memory at `act_bits` per channel."""
-        return self.strip_words * self.simd * act_bits
+        return self.strip_words * self.word_channels * act_bits
 
     def replay_bits(self, act_bits: int) -> int:
-        """Bits of the replay buffer of FINN's MVU (finn-rtllib/mvu/replay_buffer.sv); 0 if PE = MH."""
-        return 0 if self.nf == 1 else 2 ** ceil(log2(self.sf)) * self.simd * act_bits
+        """Bits of the replay buffer of FINN's MVU (finn-rtllib/mvu/replay_buffer.sv).
+
+        0 if PE = MH, and for depthwise layers, where each window word is used once.
+        """
+        if self.nf == 1 or self.depthwise:
+            return 0
+        return 2 ** ceil(log2(self.sf)) * self.simd * act_bits
 
     def swg_bits(self, act_bits: int) -> int:
         """Bits of the line buffer of FINN's RTL SWG, "default" style with parallel_window=0.
@@ -228,7 +286,7 @@ class ConvGeometry:
         that inputs skipped by a stride load early. A 1x1 kernel has two words in "parallel" style.
         """
         if self.kernel == (1, 1):
-            return 2 * self.simd * act_bits
+            return 2 * self.word_channels * act_bits
         (kh, kw), (sh, sw) = self.kernel, self.stride
         slack = max(0, sw - 1 - kh * kw) + max(0, (sh - 1) * self.ifm_dim[1] - kh * kw)
         return (self.strip_pixels + slack) * self.ifm_channels * act_bits
@@ -244,20 +302,31 @@ class ConvGeometry:
     def loop_nest(self) -> LoopNest:
         """The walk of one window in (kh, kw, c) order, with memory neighbours merged into runs."""
         (kh, kw), (dh, dw), w, cf = self.kernel, self.dilation, self.ifm_dim[1], self.cf
-        column = (dw - 1) * cf + 1
-        row = (dh * w - (kw - 1) * dw - 1) * cf + 1
-        run, inner, inner_step, outer, outer_step = cf, kw, column, kh, row
+        run = 1 if self.depthwise else cf
+        column = dw * cf - (run - 1)
+        row = (dh * w - (kw - 1) * dw) * cf - (run - 1)
+        inner, inner_step, outer, outer_step = kw, column, kh, row
         if inner == 1 or inner_step == 1:
             run, inner, inner_step = run * inner, 1, 1
         if inner == 1 and (outer == 1 or outer_step == 1):
             run, outer, outer_step = run * outer, 1, 1
         return LoopNest(run, inner, inner_step, outer, outer_step)
 
-    def read_offsets(self) -> np.ndarray:
-        """Word offset from the window's first word, for each of the SF reads. Shape (SF,), int64."""
+    @property
+    def fold_step(self) -> int:
+        """Words from the last one of a neuron fold to the first one of the next, modulo strip_words.
+
+        Back to the window's first word; if depthwise, to the next channels of its first pixel.
+        """
+        back = self.slack_words + 1
+        return (back + self.cf if self.depthwise else back) % self.strip_words
+
+    def read_offsets(self, fold: int = 0) -> np.ndarray:
+        """Word offset from the window's first word, for each of a fold's SF reads. Shape (SF,), int64."""
         (kh, kw), (dh, dw), w = self.kernel, self.dilation, self.ifm_dim[1]
         pixel = (np.arange(kh)[:, None] * dh * w + np.arange(kw) * dw).ravel()
-        return (pixel[:, None] * self.cf + np.arange(self.cf)).ravel()
+        words = [fold] if self.depthwise else np.arange(self.cf)
+        return (pixel[:, None] * self.cf + words).ravel()
 
     @property
     def advance_words(self) -> tuple[int, int, int]:
@@ -272,12 +341,13 @@ class ConvGeometry:
     def in_place_words(self) -> tuple[int, int, int]:
         """Words overwritten while they are read for the last time, before a (column, row, frame) step.
 
-        The writer fills the strip in raster order, so in the last neuron fold it follows the reader
-        for as long as the reader walks in raster order too: the window's first run.
+        Of a strip with one port. The writer fills the strip in raster order, so in the last neuron
+        fold it follows the reader for as long as the reader walks in raster order too: the window's
+        first run. In a depthwise layer each fold reads words of its own for the last time.
         """
-        column, row, frame = self.advance_words
-        run = self.loop_nest.run
-        return min(run, column), min(run, row), min(run, frame)
+        run, folds = self.loop_nest.run, self.nf if self.depthwise else 1
+        column, row, frame = (folds * min(run, advance) for advance in self.advance_words)
+        return column, row, frame
 
     @property
     def window_steps(self) -> tuple[int, int, int]:
@@ -294,7 +364,7 @@ class ConvGeometry:
 
     @property
     def write_only_cycles(self) -> int:
-        """Cycles per frame, in steady state, in which the strip is only written."""
+        """Cycles per frame, in steady state, in which a strip with one port is only written."""
         return sum(
             times * (advance - in_place)
             for times, advance, in_place in zip(
@@ -302,67 +372,113 @@ class ConvGeometry:
             )
         )
 
-    @property
+    @cached_property
     def cycles_per_frame(self) -> int:
         """Exact steady-state interval between frames, in cycles.
 
-        Input always valid, output always ready. Stream words narrower than SIMD cannot refill the
-        strip in consecutive cycles, so that case is stepped through; the rest is a formula.
+        Input always valid, output always ready. One port and input words as wide as the strip's are
+        a formula; otherwise the schedule is stepped through.
         """
-        if self.cycles_per_strip_word > 1:
-            last = self._last_read_cycles(4)
-            return last[2] - last[1]
-        return self.compute_cycles + self.write_only_cycles
+        if not self.dual_port and self.cycles_per_strip_word == 1:
+            return self.compute_cycles + self.write_only_cycles
+        last = self._last_read_cycles(4)
+        return last[2] - last[1]
 
-    @property
-    def first_output_latency(self) -> int:
-        """Cycles from the first input word taken to the first output word offered, both included."""
-        return self._fill_cycles + self.sf + PIPELINE_STAGES
+    def first_output_latency(self, stages: int = PIPELINE_STAGES) -> int:
+        """Cycles from the first input word taken to the first output word offered, both included.
+
+        stages: registers from a strip read to the output word, see Datapath.pipeline_stages.
+        """
+        return self._fill_cycles + self.sf + stages
 
     @property
     def cycles_per_strip_word(self) -> int:
-        """Cycles in which the input stream brings one strip word: SIMD/gcd(SIMD, SIMD_in)."""
-        return self.simd // gcd(self.simd, self.simd_in)
+        """Cycles in which the input stream brings one strip word: SIMD/gcd(SIMD, SIMD_in) if dense."""
+        return self.word_channels // gcd(self.word_channels, self.simd_in)
 
     @property
     def _fill_cycles(self) -> int:
         """Cycles until the first window has wholly arrived."""
-        return self.strip_words * self.cycles_per_strip_word
+        return self.live_words * self.cycles_per_strip_word
 
-    def total_cycles(self, frames: int = 1) -> int:
+    def total_cycles(self, frames: int = 1, stages: int = PIPELINE_STAGES) -> int:
         """Exact cycles from the first input word taken to the last output word taken, both included.
 
         Unstalled, `frames` frames back to back; equals FINN's cycles_rtlsim attribute for a batch.
+        stages: registers from a strip read to the output word, see Datapath.pipeline_stages.
         """
         if frames < 1:
             raise GeometryError(f"frames={frames}: must be at least 1")
-        if self.cycles_per_strip_word > 1:
-            return self._last_read_cycles(frames)[-1] + PIPELINE_STAGES
-        trailing = self.advance_words[2] - self.in_place_words[2]
-        return (
-            self._fill_cycles + frames * self.cycles_per_frame - trailing + PIPELINE_STAGES
-        )
+        return self._last_read_cycles(frames)[-1] + stages
 
     def _last_read_cycles(self, frames: int) -> list[int]:
-        """Cycle of each frame's last strip read, by stepping through the rules of imec_sequencer.sv.
+        """Cycle of each frame's last strip read, by the rules of imec_sequencer.sv.
 
         Input always valid until all frames are in, but a strip word is complete only every
         cycles_per_strip_word cycles.
         """
+        if self.dual_port:
+            return self._last_reads_two_ports(frames)
+        if self.cycles_per_strip_word > 1:
+            return self._last_reads_one_port(frames)
+        trailing = self.advance_words[2] - self.in_place_words[2]  # replaced after the last read
+        start = self._fill_cycles - trailing
+        return [start + frame * self.cycles_per_frame for frame in range(1, frames + 1)]
+
+    def _steps(self, frames: int) -> Iterator[int]:
+        """For each window of `frames` frames what follows it: 0 a column, 1 a row, 2 a frame."""
         oh, ow = self.ofm_dim
+        row = [0] * (ow - 1)
+        return iter(([*row, 1] * (oh - 1) + [*row, 2]) * frames)
+
+    def _last_reads_two_ports(self, frames: int) -> list[int]:
+        """_last_read_cycles where words are free from the first read of the last fold on.
+
+        Reads never wait for a word that comes after the last frame, so the input may be endless.
+        """
+        word = self.cycles_per_strip_word
+        reads = self.nf * self.sf
+        free, collected, cycle, result = self.strip_words, 0, 0, []
+
+        def write(cycles: int) -> int:
+            """Words written in so many cycles with room for `free`; moves `collected` on."""
+            nonlocal collected
+            first = word - 1 - collected  # cycles before the next word is complete
+            written = min(free, max(0, (cycles - 1 - first) // word + 1))
+            collected = cycles - 1 - first - (written - 1) * word if written else collected + cycles
+            collected = min(collected, word - 1)
+            return written
+
+        for step in self._steps(frames):
+            missing = free - self.slack_words
+            if missing > 0:
+                cycle += missing * word - collected
+                free, collected = self.slack_words, 0
+            free -= write(reads - self.sf + 1)
+            free += self.advance_words[step]
+            free -= write(self.sf - 1)
+            cycle += reads
+            if step == 2:
+                result.append(cycle)
+        return result
+
+    def _last_reads_one_port(self, frames: int) -> list[int]:
+        """_last_read_cycles where words are free once read, and writes beyond those hold reads."""
         complete_at = self.cycles_per_strip_word - 1
         to_come = frames * self.ifm_dim[0] * self.ifm_dim[1] * self.cf
+        reads = self.nf * self.sf
+        folds_before = 0 if self.depthwise else self.nf - 1  # folds in which no word dies
         owed, collected, cycle, result = self.strip_words, 0, 0, []
-        for window in range(1, frames * oh * ow + 1):
-            step = 2 if window % (oh * ow) == 0 else 1 if window % ow == 0 else 0
+        for step in self._steps(frames):
             advance, in_place = self.advance_words[step], self.in_place_words[step]
-            reads = self.nf * self.sf
-            first_dying = reads - self.sf
+            per_fold = in_place // (self.nf - folds_before)
             read = 0
             while read < reads:
+                fold, place = divmod(read, self.sf)
+                dies = fold >= folds_before and place < per_fold
                 # Until a word dies, reads follow each other if nothing is owed.
-                undisturbed = first_dying - read if read < first_dying else reads - read
-                if owed == 0 and not first_dying <= read < first_dying + in_place:
+                if owed == 0 and not dies:
+                    undisturbed = min(reads, max(fold + 1, folds_before) * self.sf) - read
                     read += undisturbed
                     cycle += undisturbed
                     collected = min(collected + undisturbed, complete_at)
@@ -370,7 +486,6 @@ class ConvGeometry:
                 cycle += 1
                 complete = collected == complete_at and to_come > 0
                 collected = min(collected + 1, complete_at)
-                dies = first_dying <= read < first_dying + in_place
                 write_only = owed > 0 and complete
                 reads_now = not write_only and not (owed > 0 and read == 0)
                 if write_only or (reads_now and dies and complete):
@@ -382,3 +497,63 @@ class ConvGeometry:
             if step == 2:
                 result.append(cycle)
         return result
+
+    # ---- streams ------------------------------------------------------------------------------
+
+    def stream_cycles(
+        self, frames: int = 1, stages: int = PIPELINE_STAGES
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Cycle, from 0, in which each input word is taken and each output word offered. int64.
+
+        Unstalled: `frames` frames back to back, every word as soon as possible. The last output word
+        is that of total_cycles(frames, stages).
+        """
+        written, read = self._strip_cycles(frames)
+        # Input and strip words consist of pieces of gcd(SIMD, SIMD_in) channels. The last piece of a
+        # strip word is taken when that is written, the others right after the word before.
+        pieces = np.repeat(written[:, np.newaxis], self.cycles_per_strip_word, axis=1)
+        others = self.cycles_per_strip_word - 1
+        pieces[:, :others] = np.append(0, written[:-1] + 1)[:, np.newaxis] + np.arange(others)
+        per_input = self.simd_in // gcd(self.simd, self.simd_in)
+        return pieces.ravel()[per_input - 1 :: per_input], read + stages
+
+    def _strip_cycles(self, frames: int) -> tuple[np.ndarray, np.ndarray]:
+        """Cycle, from 0, of each strip write and of each fold's last read.
+
+        The rules of imec_sequencer.sv as _last_read_cycles has them, but one cycle at a time.
+        """
+        words = frames * self.ifm_dim[0] * self.ifm_dim[1] * self.cf
+        complete_at = self.cycles_per_strip_word - 1
+        reads = self.nf * self.sf
+        first_dying = reads - self.sf
+        steps = self._steps(frames)
+        step = next(steps, None)
+        free, slack = self.strip_words, self.slack_words
+        written, folds = [], []
+        read = collected = cycle = 0
+        while step is not None or len(written) < words:
+            complete = collected == complete_at and len(written) < words
+            starts = step is not None and (read > 0 or free <= slack)
+            advance = self.advance_words[step or 0]
+            if self.dual_port:
+                reads_now, write = starts, complete and free > 0
+                freed = advance * (reads_now and read == first_dying)
+            else:
+                in_place = self.in_place_words[step or 0]
+                write_only = complete and free > 0
+                reads_now = starts and not write_only
+                dies = reads_now and first_dying <= read < first_dying + in_place
+                write = write_only or (complete and dies)
+                freed = dies + (advance - in_place) * (reads_now and read == reads - 1)
+            free += freed - write
+            collected = 0 if write else min(collected + 1, complete_at)
+            if write:
+                written.append(cycle)
+            if reads_now:
+                read += 1
+                if read % self.sf == 0:
+                    folds.append(cycle)
+                if read == reads:
+                    read, step = 0, next(steps, None)
+            cycle += 1
+        return np.array(written), np.array(folds)

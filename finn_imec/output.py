@@ -74,7 +74,12 @@ def relocate(scratch: Path, output: Path) -> None:
 
     old, new = str(scratch).encode(), str(output).encode()
 
+    def relocate_properties(holder: onnx.ModelProto | onnx.GraphProto) -> None:
+        for entry in getattr(holder, "metadata_props", ()):  # graphs have them from ONNX 1.16 on
+            entry.value = entry.value.replace(str(scratch), str(output))
+
     def relocate_graph(graph: onnx.GraphProto) -> None:
+        relocate_properties(graph)
         for attribute in (a for node in graph.node for a in node.attribute):
             attribute.s = attribute.s.replace(old, new)
             attribute.strings[:] = [s.replace(old, new) for s in attribute.strings]
@@ -90,8 +95,7 @@ def relocate(scratch: Path, output: Path) -> None:
         if path.suffix == ".onnx":
             model = onnx.load_from_string(content)
             relocate_graph(model.graph)
-            for entry in model.metadata_props:
-                entry.value = entry.value.replace(str(scratch), str(output))
+            relocate_properties(model)
             path.write_bytes(model.SerializeToString())
         elif b"\0" not in content:
             path.write_bytes(content.replace(old, new))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import resources
+from math import ceil
 from pathlib import Path
 
 import jinja2
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
+from finn_imec.compat import memstream_has_sets, memstream_sources
 from finn_imec.datapath import Datapath
 from finn_imec.errors import UnsupportedError
 from finn_imec.simulation.verilator import Design, Stream, pack, unpack
@@ -17,6 +19,7 @@ from finn_imec.simulation.verilator import Design, Stream, pack, unpack
 #: Library files in compilation order.
 LIBRARY = (
     "imec_pkg.sv",
+    "imec_delay.sv",
     "imec_counter.sv",
     "imec_ring.sv",
     "imec_convert.sv",
@@ -26,11 +29,18 @@ LIBRARY = (
     "imec_lut6.sv",
     "imec_counter6.sv",
     "imec_compress.sv",
+    "imec_dot_heap.sv",
     "imec_dot_planes.sv",
     "imec_dot_product.sv",
+    "imec_sum.sv",
+    "imec_dsp48.sv",
+    "imec_dot_dsp.sv",
     "imec_threshold.sv",
     "imec_conv.sv",
 )
+#: FINN's names of where the weights are: a ROM; FINN's memstream, whose contents may be written at run
+#: time; a stream from outside.
+MEM_MODES = ("internal_embedded", "internal_decoupled", "external")
 RAM_STYLES = ("auto", "block", "distributed", "ultra")
 #: "auto" is LUT memory up to these depths, block RAM beyond: 128 words are what two LUT6 and a MUXF7
 #: hold as ROM, and about where FINN's memstream moves to block RAM; RAM256X1S is the deepest
@@ -64,14 +74,45 @@ def decode(words: np.ndarray, datatype: BaseDataType, elems: int) -> np.ndarray:
     return 2 * values - 1 if bipolar else values
 
 
-def stream_design(top: str, folder: Path, in_width: int, out_width: int) -> Design:
-    """The design that `ImecRtl.generate` wrote into `folder`, for simulation and synthesis."""
+def axilite_address_bits(words: int, width: int) -> int:
+    """Bits of a byte address in FINN's memstream: a power of two of 32-bit words per weight word."""
+    return (words * words_per_line(width) - 1).bit_length() + 2
+
+
+def words_per_line(width: int) -> int:
+    """32-bit words that FINN's memstream and its driver spend on a weight word of `width` bits."""
+    return 1 << (ceil(width / 32) - 1).bit_length()
+
+
+def stream_design(
+    top: str,
+    folder: Path,
+    in_width: int,
+    out_width: int,
+    mem_mode: str = "internal_embedded",
+    weight_width: int = 0,
+    axilite_bits: int = 0,
+) -> Design:
+    """The design that `ImecRtl.generate` wrote into `folder`, for simulation and synthesis.
+
+    weight_width: bits of in1_V_TDATA if mem_mode is external. axilite_bits: of an address of
+    s_axilite, which the simulation ties off, or 0 without that port.
+    """
+    inputs = [Stream("in0_V", in_width)]
+    sources = [library_path() / name for name in LIBRARY]
+    if mem_mode == "external":
+        inputs.append(Stream("in1_V", weight_width))
+    if mem_mode == "internal_decoupled":
+        sources.extend(memstream_sources())
+    tied = {"AWVALID": 1, "AWPROT": 3, "AWADDR": axilite_bits, "WVALID": 1, "WDATA": 32, "WSTRB": 4}
+    tied |= {"BREADY": 1, "ARVALID": 1, "ARPROT": 3, "ARADDR": axilite_bits, "RREADY": 1}
     return Design(
         top=top,
-        sources=(*(library_path() / name for name in LIBRARY), folder / f"{top}.v"),
-        inputs=(Stream("in0_V", in_width),),
+        sources=(*sources, folder / f"{top}.v"),
+        inputs=tuple(inputs),
         outputs=(Stream("out0_V", out_width),),
         data_files=tuple(sorted(folder.glob(f"{top}_*.dat"))),
+        tied={f"s_axilite_{pin}": (bits, 0) for pin, bits in tied.items()} if axilite_bits else {},
     )
 
 
@@ -80,15 +121,29 @@ class ImecRtl:
     """One IMECConv in RTL: what `generate` writes, and its ports.
 
     top: name of the top module and prefix of its files. ram_style: weight memory; buffer_ram_style:
-    strip memory; each one of RAM_STYLES.
+    strip memory; each one of RAM_STYLES. mem_mode: one of MEM_MODES.
+
+    Weights that may change (`Datapath.runtime_weights`) are written through the AXI4-Lite port
+    s_axilite (internal_decoupled) or arrive on in1_V, a word of PE*SIMD weights per strip read, all
+    SF*NF words once per output pixel (external).
     """
 
     top: str
     datapath: Datapath
     ram_style: str = "auto"
     buffer_ram_style: str = "auto"
+    mem_mode: str = "internal_embedded"
 
     def __post_init__(self) -> None:
+        if self.mem_mode not in MEM_MODES:
+            raise UnsupportedError(
+                f"mem_mode={self.mem_mode!r}: accepted are {', '.join(MEM_MODES)}"
+            )
+        wanted = {"internal_embedded": False, "external": True}.get(self.mem_mode)
+        if wanted not in (None, self.datapath.runtime_weights):
+            raise UnsupportedError(
+                f"mem_mode={self.mem_mode}: accepted is a Datapath with runtime_weights={wanted}"
+            )
         for name in ("ram_style", "buffer_ram_style"):
             if getattr(self, name) not in RAM_STYLES:
                 raise UnsupportedError(
@@ -97,7 +152,9 @@ class ImecRtl:
 
     @property
     def resolved_ram_style(self) -> str:
-        """ram_style, with "auto" decided by depth."""
+        """ram_style, with "auto" decided by depth; FINN's memstream leaves it to Vivado."""
+        if self.mem_mode == "internal_decoupled":
+            return self.ram_style
         return resolved_style(self.ram_style, self.datapath.geometry.weight_words, AUTO_ROM_WORDS)
 
     @property
@@ -117,12 +174,27 @@ class ImecRtl:
         """Bits of out0_V_TDATA."""
         return padded(self.datapath.geometry.pe * self.datapath.output_bits)
 
+    @property
+    def weight_width(self) -> int:
+        """Bits of in1_V_TDATA, and of a word of FINN's memstream."""
+        g = self.datapath.geometry
+        return padded(g.pe * g.simd * self.datapath.weight.bits)
+
+    @property
+    def axilite_bits(self) -> int:
+        """Bits of an address of s_axilite; 0 without that port."""
+        if self.mem_mode != "internal_decoupled" or not self.datapath.runtime_weights:
+            return 0
+        return axilite_address_bits(self.datapath.geometry.weight_words, self.weight_width)
+
     def generate(self, folder: Path) -> Design:
         """Write wrapper and memory files into `folder`; return the design, library files included."""
         folder = Path(folder).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         path, g = self.datapath, self.datapath.geometry
-        images = {"weight": (path.weight_words(), g.pe * g.simd * path.weight.bits)}
+        images = {}
+        if self.mem_mode != "external" and path.weights is not None:
+            images["weight"] = (path.weight_words(), g.pe * g.simd * path.weight.bits)
         if path.steps:
             images["threshold"] = (path.threshold_words(), g.pe * path.steps * path.acc_bits)
         if path.biased:
@@ -132,6 +204,7 @@ class ImecRtl:
             digits = (bits + 3) // 4
             files[kind].write_text("".join(f"{word:0{digits}x}\n" for word in words))
 
+        decoupled = self.mem_mode == "internal_decoupled"
         environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(library_path()),
             undefined=jinja2.StrictUndefined,
@@ -146,12 +219,24 @@ class ImecRtl:
                 d=path,
                 in_width=self.in_width,
                 out_width=self.out_width,
+                mem_mode=self.mem_mode,
+                weight_width=self.weight_width,
+                axilite_bits=self.axilite_bits,
+                has_sets=decoupled and memstream_has_sets(memstream_sources()),
                 ram_style=self.resolved_ram_style,
                 buffer_ram_style=self.resolved_buffer_ram_style,
                 **{f"{kind}_file": files.get(kind, "") for kind in ("weight", "threshold", "bias")},
             )
         )
-        return stream_design(self.top, folder, self.in_width, self.out_width)
+        return stream_design(
+            self.top,
+            folder,
+            self.in_width,
+            self.out_width,
+            self.mem_mode,
+            self.weight_width,
+            self.axilite_bits,
+        )
 
 
 def resolved_style(style: str, words: int, most_distributed: int) -> str:

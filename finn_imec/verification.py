@@ -85,11 +85,14 @@ def random_case(seed: int, number: int) -> Case:
         channels, outputs = pick((1, 2, 3, 4, 6, 8, 12)), pick((1, 2, 3, 4, 6, 8, 10))
         if any((k - 1) * d + 1 > i for k, d, i in zip(kernel, dilation, ifm_dim, strict=True)):
             continue
-        simd = pick(divisors(channels))
+        depthwise = bool(rng.random() < 0.2)
+        if depthwise:
+            outputs = channels
         geometry = ConvGeometry(
             kernel, ifm_dim, channels, outputs, stride, dilation,
-            simd=simd, pe=pick(divisors(outputs)),
-            simd_in=simd if rng.random() < 0.6 else pick(divisors(channels)),
+            simd=1 if depthwise else pick(divisors(channels)), pe=pick(divisors(outputs)),
+            simd_in=0 if rng.random() < 0.6 else pick(divisors(channels)),
+            strip_ports=pick((0, 0, 1, 2)), depthwise=depthwise,
         )  # fmt: skip
         if geometry.compute_cycles < 4000:
             break
@@ -196,7 +199,7 @@ def _stimuli(rng: np.random.Generator) -> Iterable[tuple[str, Callable]]:
         return make
 
     def reset(case: Case, words: np.ndarray, n_out: int) -> Stimulus:
-        cycles = [int(v) for v in rng.integers(1, case.geometry.total_cycles(2), 2)]
+        cycles = [int(v) for v in rng.integers(1, case.datapath.total_cycles(2), 2)]
         return Stimulus({"in0_V": words}, {"out0_V": n_out}, reset_at=cycles)
 
     def waiting(case: Case, words: np.ndarray, n_out: int) -> Stimulus:
@@ -220,7 +223,7 @@ def _check(case: Case, kind: str, result: Result, want: np.ndarray) -> None:
         bad = np.argwhere((got != want).any(axis=1)).ravel() if got.shape == want.shape else [-1]
         raise VerificationError(f"{len(bad)} of {len(want)} output words differ, first {bad[0]}; {where}")
     if kind == "none/none":
-        model = case.geometry.total_cycles(FRAMES)
+        model = case.datapath.total_cycles(FRAMES)
         if result.cycles != model:
             raise VerificationError(f"{result.cycles} cycles, the model says {model}; {where}")
 

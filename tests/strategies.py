@@ -18,7 +18,11 @@ def axes(draw: st.DrawFn, max_kernel: int, max_extra: int) -> tuple[int, int, in
 
 @st.composite
 def geometries(
-    draw: st.DrawFn, max_kernel: int = 3, max_extra: int = 5, max_channels: int = 6
+    draw: st.DrawFn,
+    max_kernel: int = 3,
+    max_extra: int = 5,
+    max_channels: int = 6,
+    with_depthwise: bool = False,
 ) -> ConvGeometry:
     """Any small layer: non-square, one-dimensional, strided, dilated, folded."""
     point = st.just((1, 1, 1, 1))
@@ -26,6 +30,9 @@ def geometries(
     columns = draw(axes(max_kernel, max_extra) | point)
     kernel, ifm_dim, stride, dilation = zip(rows, columns, strict=True)
     channels, ofm_channels = (draw(st.integers(1, max_channels)) for _ in range(2))
+    depthwise = draw(st.sampled_from([False, False, True])) if with_depthwise else False
+    if depthwise:
+        ofm_channels = channels
     return ConvGeometry(
         kernel=kernel,
         ifm_dim=ifm_dim,
@@ -33,7 +40,8 @@ def geometries(
         ofm_channels=ofm_channels,
         stride=stride,
         dilation=dilation,
-        simd=draw(st.sampled_from(divisors(channels))),
+        simd=1 if depthwise else draw(st.sampled_from(divisors(channels))),
         pe=draw(st.sampled_from(divisors(ofm_channels))),
         simd_in=draw(st.sampled_from(divisors(channels))),
+        depthwise=depthwise,
     )

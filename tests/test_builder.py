@@ -25,8 +25,16 @@ from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.infer_datatypes import InferDataTypes
 from qonnx.util.basic import qonnx_make_model
 
-from finn_imec.builder import BuildError, build, imec_build_steps, step_convert_to_imec
+from finn_imec.builder import (
+    BuildError,
+    build,
+    imec_build_steps,
+    step_convert_to_imec,
+    step_fold_imec,
+)
+from finn_imec.datapath import Datapath
 from finn_imec.errors import ModelError, UnsupportedError
+from finn_imec.geometry import ConvGeometry
 from finn_imec.networks import lowering
 from finn_imec.transformation.infer_imec_conv import MAX_SLOWDOWN
 
@@ -158,6 +166,18 @@ def test_build_steps_insert_after_minimisation(anchor):
     assert imec_build_steps(dotted) == dotted
 
 
+def test_folding_follows_a_swap_before_finn_folds():
+    early = ["step_specialize_layers", step_convert_to_imec, "step_target_fps_parallelization"]
+    assert imec_build_steps([*early, "step_tidy_up"]) == [*early, step_fold_imec, "step_tidy_up"]
+    for steps in (
+        [*early, own_step, "finn_imec.builder.step_fold_imec"],
+        [step_fold_imec, *early],
+        early[:2],
+        ["step_target_fps_parallelization", "finn_imec.builder.step_convert_to_imec"],
+    ):
+        assert imec_build_steps(steps) == steps
+
+
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
@@ -214,7 +234,7 @@ def test_step_reports_each_pair_and_the_reason(finn, tmp_path, caplog):
     from finn.builder.build_dataflow_config import DataflowBuildConfig
 
     model = lowering.convert_to_hw(network())
-    getCustomOp(model.get_nodes_by_op_type("MVAU")[1]).set_nodeattr("mem_mode", "external")
+    getCustomOp(model.get_nodes_by_op_type("MVAU")[1]).set_nodeattr("pumpedMemory", 1)
     with caplog.at_level(logging.INFO, "build_dataflow"):
         model = step_convert_to_imec(model, DataflowBuildConfig(output_dir=str(tmp_path)))
     assert [node.op_type for node in model.graph.node] == [
@@ -225,10 +245,10 @@ def test_step_reports_each_pair_and_the_reason(finn, tmp_path, caplog):
     first, second = json.loads((tmp_path / "report" / "imec_conversion.json").read_text())
     assert (first["imecconv"], first["reason"]) == ("IMECConv_0", None)
     assert second["imecconv"] is None
-    assert "mem_mode=external is not supported" in second["reason"]
+    assert "pumpedMemory=1 is not supported" in second["reason"]
     messages = [record.message for record in caplog.records]
     assert "swapped for IMECConv_0" in messages[0]
-    assert "left as it is, mem_mode=external" in messages[1]
+    assert "left as it is, pumpedMemory=1" in messages[1]
 
 
 # ---- a whole build ------------------------------------------------------------------------------
@@ -261,6 +281,41 @@ def test_build_reports_estimates_of_every_layer(built):
     for pair in pairs:
         assert pair["cycles"] == cycles[pair["imecconv"]] <= MAX_SLOWDOWN * pair["pair_cycles"]
     assert pairs[0]["pair_cycles"] >= 16 * 18  # the MVAU's: 4*4 pixels, MW*MH/(SIMD*PE) cycles each
+
+
+def test_reports_of_finns_steps_are_those_of_the_pairs(built):
+    """Operations and parameters as the pairs had, all else as the nodes say."""
+    from finn.analysis.fpgadataflow.op_and_param_counts import op_and_param_counts
+
+    models = built.output_dir / "intermediate_models"
+    model = ModelWrapper(str(models / "step_convert_to_imec.onnx"))
+    pairs = ModelWrapper(str(models / "step_minimize_bit_width.onnx"))
+    layers = {node.name: getCustomOp(node) for node in model.graph.node}
+    report = {name: json.loads(path.read_text()) for name, path in built.reports.items()}
+
+    counts = op_and_param_counts(pairs)
+    assert report["op_and_param_counts"]["total"] == counts["total"]
+    for pair in built.pairs:
+        assert report["op_and_param_counts"][pair.imecconv] == counts[pair.mvau]
+
+    resources = report["estimate_layer_resources"]
+    for name, op in layers.items():
+        assert resources[name] == op.node_res_estimation("xc7z020clg400-1")
+        variants = report["estimate_layer_config_alternatives"][name]
+        assert len(variants) == 3  # block, distributed, ultra
+        assert variants[0]["BRAM_18K"] > variants[1]["BRAM_18K"] == 0 == variants[0]["URAM"]
+        assert variants[2]["URAM"] > 0 == variants[2]["BRAM_18K"]
+        assert 0 < variants[0]["BRAM_efficiency"] < 1
+        assert 0 < variants[2]["URAM_efficiency"] < 0.1
+        assert variants[1]["BRAM_efficiency"] == variants[1]["URAM_efficiency"] == 1
+    assert resources["total"]["LUT"] == sum(resources[name]["LUT"] for name in layers)
+
+    cycles = report["estimate_layer_cycles"]
+    performance = report["estimate_network_performance"]
+    assert performance["max_cycles"] == max(cycles.values())
+    assert cycles[performance["max_cycles_node_name"]] == max(cycles.values())
+    assert performance["critical_path_cycles"] == sum(cycles.values())
+    assert performance["estimated_throughput_fps"] == 1e8 / max(cycles.values())  # 10 ns
 
 
 def test_build_generates_rtl_at_its_final_place(built):
@@ -333,6 +388,118 @@ def test_default_steps_from_finn_onnx(streamlined, tmp_path, capsys):
     cycles = json.loads(result.reports["estimate_layer_cycles"].read_text())
     assert max(cycles.values()) <= 2000
     np.testing.assert_array_equal(run_onnx(result.model), run_onnx(streamlined))
+
+
+EARLY = {
+    "target_fps": 100000,
+    "synth_clk_period_ns": 5,
+    "inject_steps_after": {"step_specialize_layers": ["finn_imec.builder.step_convert_to_imec"]},
+}
+
+
+@pytest.fixture(scope="module")
+def swapped_early(streamlined, tmp_path_factory):
+    """All of FINN's default steps with the swap before folding and minimisation."""
+    from finn.builder.build_dataflow_config import default_build_dataflow_steps
+
+    output = tmp_path_factory.mktemp("early") / "out"
+    return build(streamlined, {**EARLY, "steps": default_build_dataflow_steps}, output)
+
+
+def test_all_default_steps_with_the_swap_before_folding(swapped_early, streamlined, tmp_path):
+    log = swapped_early.log.read_text()
+    assert "Running step: step_fold_imec [10/23]" in log
+    assert "Running step: step_deployment_package [23/23]" in log
+    assert [pair.swapped for pair in swapped_early.pairs] == [True, True]
+    reports = {name: json.loads(path.read_text()) for name, path in swapped_early.reports.items()}
+    cycles = reports["estimate_layer_cycles"]
+    assert list(cycles) == ["IMECConv_rtl_0", "IMECConv_rtl_1"]
+    assert max(cycles.values()) <= 2000
+    for line in reports["imec_folding"]:
+        assert line["target"] == 2000
+        assert line["cycles"] == cycles[line["imecconv"]]
+        assert reports["auto_folding_config"][line["imecconv"]]["SIMD"] == line["simd"]
+    np.testing.assert_array_equal(run_onnx(swapped_early.model), run_onnx(streamlined))
+
+    late = build(streamlined, {**EARLY, "inject_steps_after": {}}, tmp_path / "late")
+    types = ("inputDataType", "weightDataType", "accDataType", "outputDataType")
+    for one, other in zip(imec_nodes(late.model), imec_nodes(swapped_early.model), strict=True):
+        assert [one.get_nodeattr(t) for t in types] == [other.get_nodeattr(t) for t in types]
+
+
+def imec_nodes(path: Path) -> list:
+    model = ModelWrapper(str(path))
+    return [getCustomOp(n) for n in model.graph.node if n.op_type.startswith("IMECConv")]
+
+
+def test_folding_config_in_and_out(swapped_early, streamlined, tmp_path):
+    """What folding wrote is read again, with FINN's names; a changed file changes the nodes."""
+    names = ("SIMD", "PE", "SIMD_in", "ram_style", "buffer_ram_style", "resType", "mem_mode")
+    wrote = json.loads(swapped_early.reports["auto_folding_config"].read_text())
+    wrote["IMECConv_rtl_0"] |= {"ram_style": "block", "buffer_ram_style": "distributed"}
+    config = tmp_path / "folding.json"
+    config.write_text(json.dumps(wrote))
+    fields = {**EARLY, "target_fps": None, "folding_config_file": str(config)}
+    again = build(streamlined, fields, tmp_path / "again")
+    for op in imec_nodes(again.model):
+        expected = wrote[op.onnx_node.name]
+        assert {n: op.get_nodeattr(n) for n in names} == {n: expected[n] for n in names}
+
+    # Of FINN's own report, written by step_apply_folding_config.
+    applied = json.loads(again.reports["applied_folding_config"].read_text())
+    for name, values in wrote.items():
+        shared = set(values) & set(applied[name])
+        assert {n: values[n] for n in shared} == {n: applied[name][n] for n in shared}
+        assert name == "Defaults" or {"SIMD", "PE", "ram_style", "resType", "mem_mode"} <= shared
+
+    # Behind a later swap the names of IMECConv count too.
+    wrote["IMECConv_rtl_1"] |= {"SIMD": 2, "PE": 4}
+    config.write_text(json.dumps(wrote))
+    late = {"inject_steps_after": {"step_convert_to_imec": ["finn_imec.builder.step_fold_imec"]}}
+    late["steps"] = ["step_specialize_layers", "step_minimize_bit_width", step_convert_to_imec]
+    path = swapped_early.output_dir / "intermediate_models" / "step_convert_to_hw.onnx"
+    result = build(path, {**late, "folding_config_file": str(config)}, tmp_path / "late")
+    first, second = imec_nodes(result.model)
+    assert first.get_nodeattr("ram_style") == "block"
+    assert (second.get_nodeattr("SIMD"), second.get_nodeattr("PE")) == (2, 4)
+
+
+def test_unusable_folding_config(streamlined, tmp_path):
+    config = tmp_path / "folding.json"
+    config.write_text('{"Defaults": {}, "IMECConv_rtl_1": {"SIMD": 3}}')
+    fields = {**EARLY, "target_fps": None, "folding_config_file": str(config)}
+    message = r"IMECConv_rtl_1: simd=3 does not divide ifm_channels=8: accepted are \[1, 2, 4, 8\]"
+    with pytest.raises(BuildError, match=message):
+        build(streamlined, fields, tmp_path / "out")
+
+
+def test_popcounts_stay_exact(make_pair_model, tmp_path):
+    """33 of 36 bits equal, and 34 are needed: FINN's minimisation would clip the threshold to 32."""
+    geometry = ConvGeometry((3, 3), (3, 3), 4, 2, simd=4, pe=2)
+    weights = np.arange(72).reshape(36, 2) // 2 % 2
+    thresholds = np.array([[34], [3]])
+    binary = DataType["BINARY"]
+    path = Datapath(geometry, binary, binary, binary, weights, thresholds, xnor=True)
+    pair = make_pair_model(path)
+    pair.save(str(tmp_path / "xnor.onnx"))
+    ifm = weights[:, 0].copy()
+    ifm[:3] ^= 1
+    ifm = {"ifm": ifm.reshape(1, 3, 3, 4).astype(np.float32)}
+    expected = execute_onnx(pair, ifm)["ofm"]
+    assert expected.ravel().tolist() == [0, 1]
+    steps = ["step_minimize_bit_width_initial", "step_minimize_bit_width"]
+    for number, order in enumerate((steps, [step_convert_to_imec, *steps])):
+        result = build(tmp_path / "xnor.onnx", {"steps": order}, tmp_path / f"out{number}")
+        model = ModelWrapper(str(result.model))
+        np.testing.assert_array_equal(execute_onnx(model, ifm)["ofm"], expected)
+        (op,) = imec_nodes(result.model)
+        assert op.get_nodeattr("accDataType") == "UINT6"
+        np.testing.assert_array_equal(model.get_initializer("thresholds"), thresholds)
+
+    # The user may still turn FINN's minimisation off.
+    fields = {"steps": steps, "minimize_bit_width": False}
+    (op,) = imec_nodes(build(tmp_path / "xnor.onnx", fields, tmp_path / "off").model)
+    assert op.get_nodeattr("accDataType") == "INT32"
 
 
 def test_python_callables_and_settings(hardware, tmp_path):
@@ -436,10 +603,10 @@ def test_no_convertible_pair_is_an_error(finn, tmp_path):
 def test_reasons_of_pairs_that_stay_are_in_the_error(hardware, tmp_path):
     model = ModelWrapper(str(hardware))
     for node in model.get_nodes_by_op_type("MVAU"):
-        getCustomOp(node).set_nodeattr("mem_mode", "external")
-    path = tmp_path / "external.onnx"
+        getCustomOp(node).set_nodeattr("pumpedMemory", 1)
+    path = tmp_path / "pumped.onnx"
     model.save(str(path))
-    message = r"ConvolutionInputGenerator_rtl_0 \+ MVAU_\w+_0: left as it is, mem_mode=external"
+    message = r"ConvolutionInputGenerator_rtl_0 \+ MVAU_\w+_0: left as it is, pumpedMemory=1"
     with pytest.raises(ModelError, match=message):
         build(path, START, tmp_path / "out")
 

@@ -298,7 +298,7 @@ def test_rtlsim_through_finn_is_exact_in_values_and_cycles(generated):
         ofm = finn_execute(model, {"ifm": ifm.astype(np.float32)})["ofm"]
         np.testing.assert_array_equal(ofm, reference(path, ifm))
         assert ofm.dtype == np.float32
-        assert node.get_nodeattr("cycles_rtlsim") == path.geometry.total_cycles(1)
+        assert node.get_nodeattr("cycles_rtlsim") == path.total_cycles(1)
 
 
 def test_rtlsim_of_a_batch_and_finns_io_dict(generated):
@@ -316,7 +316,7 @@ def test_rtlsim_of_a_batch_and_finns_io_dict(generated):
     node.rtlsim_multi_io(node.get_rtlsim(), io_dict)
     expected = encode(reference(path, ifm), path.output_datatype, path.geometry.pe)
     assert io_dict["outputs"]["out0"] == [int.from_bytes(w.tobytes(), "little") for w in expected]
-    assert node.get_nodeattr("cycles_rtlsim") == path.geometry.total_cycles(3)
+    assert node.get_nodeattr("cycles_rtlsim") == path.total_cycles(3)
 
 
 def test_generated_files_and_ip_integrator_commands(generated):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from itertools import pairwise, product, takewhile
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from strategies import geometries
 
 from finn_imec.errors import GeometryError
 from finn_imec.geometry import PIPELINE_STAGES, ConvGeometry, address_bits, divisors
+
+layers = partial(geometries, with_depthwise=True)
 
 LAYER = {"kernel": (3, 3), "ifm_dim": (8, 9), "ifm_channels": 4, "ofm_channels": 6}
 
@@ -26,15 +30,15 @@ def window_origins(geometry: ConvGeometry) -> list[tuple[int, int]]:
     return list(product(starts(0), starts(1)))
 
 
-def window_words(geometry: ConvGeometry, row: int, column: int) -> list[int]:
-    """Position in the frame's word stream of each word of a window, in (kh, kw, c) order."""
+def window_words(geometry: ConvGeometry, row: int, column: int, fold: int = 0) -> list[int]:
+    """Position in the frame's word stream of each word a fold reads, in (kh, kw, c) order."""
     return [
         ((row + i * geometry.dilation[0]) * geometry.ifm_dim[1] + column + j * geometry.dilation[1])
         * geometry.cf
         + c
         for i in range(geometry.kernel[0])
         for j in range(geometry.kernel[1])
-        for c in range(geometry.cf)
+        for c in ([fold] if geometry.depthwise else range(geometry.cf))
     ]
 
 
@@ -52,7 +56,7 @@ def first_words(geometry: ConvGeometry, frames: int) -> list[int]:
 
 
 @settings(max_examples=200, deadline=None)
-@given(geometries(max_kernel=4, max_extra=9))
+@given(layers(max_kernel=4, max_extra=9))
 def test_output_dimensions(geometry):
     origins = window_origins(geometry)
     rows, columns = ({o[axis] for o in origins} for axis in (0, 1))
@@ -63,12 +67,17 @@ def test_output_dimensions(geometry):
 
 
 @settings(max_examples=200, deadline=None)
-@given(geometries(max_kernel=4))
+@given(layers(max_kernel=4))
 def test_window_walk(geometry):
     """Offsets, and the loop nest that generates them, are those of the window in memory."""
     words = window_words(geometry, 0, 0)
     assert geometry.read_offsets().tolist() == words
-    assert geometry.strip_words == words[-1] - words[0] + 1
+    last_fold = window_words(geometry, 0, 0, geometry.nf - 1)
+    assert geometry.read_offsets(geometry.nf - 1).tolist() == last_fold
+    assert geometry.live_words == last_fold[-1] - words[0] + 1
+    if geometry.nf > 1:
+        to_next = window_words(geometry, 0, 0, 1)[0] - words[-1]
+        assert geometry.fold_step == to_next % geometry.strip_words
 
     nest, walk, at = geometry.loop_nest, [], 0
     for outer in range(nest.outer):
@@ -82,7 +91,7 @@ def test_window_walk(geometry):
 
 
 @settings(max_examples=200, deadline=None)
-@given(geometries(max_kernel=4))
+@given(layers(max_kernel=4))
 def test_first_run_is_as_long_as_it_can_be(geometry):
     """in_place_words relies on it: the walk leaves raster order only after `run` words."""
     words = window_words(geometry, 0, 0)
@@ -92,7 +101,7 @@ def test_first_run_is_as_long_as_it_can_be(geometry):
 
 
 @settings(max_examples=200, deadline=None)
-@given(geometries(max_kernel=4, max_extra=9))
+@given(layers(max_kernel=4, max_extra=9))
 def test_advance(geometry):
     """Each step from window to window, in two frames, is the one advance_words and the count say."""
     column, row, frame = geometry.advance_words
@@ -117,7 +126,8 @@ def run_strip(geometry: ConvGeometry, frames: int) -> tuple[int, int, list[int]]
     A cycle is a read, a write, or a read and a write at one address. Returns the cycle of the first
     window's first complete sum, the cycle of the last read, and each frame's last read.
     """
-    depth, offsets = geometry.strip_words, geometry.read_offsets().tolist()
+    depth = geometry.live_words
+    offsets = [geometry.read_offsets(fold).tolist() for fold in range(geometry.nf)]
     memory = list(range(depth))  # the fill: word i at address i
     written = cycle = depth
     first_sum, ends = cycle + geometry.sf, []
@@ -127,11 +137,12 @@ def run_strip(geometry: ConvGeometry, frames: int) -> tuple[int, int, list[int]]
         kind = 2 if (window + 1) % (oh * ow) == 0 else 1 if (window + 1) % ow == 0 else 0
         advance, in_place = geometry.advance_words[kind], geometry.in_place_words[kind]
         for fold in range(geometry.nf):
-            for read, offset in enumerate(offsets):
+            for read, offset in enumerate(offsets[fold]):
                 cycle += 1
                 address = (base + offset) % depth
                 assert memory[address] == base + offset
-                if fold == geometry.nf - 1 and read < in_place:
+                dying = in_place // geometry.nf if geometry.depthwise else in_place
+                if (geometry.depthwise or fold == geometry.nf - 1) and read < dying:
                     assert address == written % depth, "a single port has one address"
                     memory[address] = written
                     written += 1
@@ -146,11 +157,11 @@ def run_strip(geometry: ConvGeometry, frames: int) -> tuple[int, int, list[int]]
 
 
 @settings(max_examples=100, deadline=None)
-@given(geometries())
+@given(layers())
 def test_schedule_on_a_single_port_memory(geometry):
-    geometry = geometry.with_folding(geometry.simd, geometry.pe, simd_in=geometry.simd)
+    geometry = replace(geometry, simd_in=geometry.word_channels, strip_ports=1)
     first_sum, last_read, ends = run_strip(geometry, frames=3)
-    assert geometry.first_output_latency == first_sum + PIPELINE_STAGES
+    assert geometry.first_output_latency() == first_sum + PIPELINE_STAGES
     assert geometry.total_cycles(3) == last_read + PIPELINE_STAGES
     assert geometry.total_cycles(1) == ends[0] + PIPELINE_STAGES
     assert geometry.cycles_per_frame == ends[1] - ends[0] == ends[2] - ends[1]
@@ -158,18 +169,74 @@ def test_schedule_on_a_single_port_memory(geometry):
 
 
 @settings(max_examples=100, deadline=None)
-@given(geometries())
+@given(layers())
 def test_formula_equals_stepping(geometry):
     """Where a formula exists, stepping the sequencer's rules gives the same cycles."""
-    geometry = geometry.with_folding(geometry.simd, geometry.pe, simd_in=geometry.simd)
+    geometry = replace(geometry, simd_in=geometry.word_channels, strip_ports=1)
     assert geometry.cycles_per_strip_word == 1
-    last = geometry._last_read_cycles(4)
+    last = geometry._last_reads_one_port(4)
     assert [b - a for a, b in pairwise(last)] == [geometry.cycles_per_frame] * 3
     assert geometry.total_cycles(4) == last[-1] + PIPELINE_STAGES
 
 
+def run_two_ports(geometry: ConvGeometry, frames: int) -> list[int]:
+    """Run the schedule cycle by cycle on a memory of word numbers with a write port of its own.
+
+    The words that a window leaves behind may be replaced from the cycle after the first read of its
+    last fold on. Checks every word that is read; returns the cycle of each frame's last read.
+    """
+    depth, pieces = geometry.strip_words, 0
+    offsets = [geometry.read_offsets(fold).tolist() for fold in range(geometry.nf)]
+    memory, written, cycle, ends = [None] * depth, 0, 0, []
+    first = first_words(geometry, frames + 1)
+
+    def write(released: int) -> None:
+        """One cycle of the write port, words before `released` having been given up."""
+        nonlocal pieces, written
+        pieces += 1
+        if pieces >= geometry.cycles_per_strip_word and written < released + depth:
+            memory[written % depth] = written
+            written += 1
+            pieces = 0
+
+    for window, base in enumerate(first[: frames * geometry.windows]):
+        while written < base + geometry.live_words:
+            write(base)
+            cycle += 1
+        for fold in range(geometry.nf):
+            for read, offset in enumerate(offsets[fold]):
+                assert memory[(base + offset) % depth] == base + offset
+                last_fold = fold == geometry.nf - 1 and read > 0
+                write(first[window + 1] if last_fold else base)
+                cycle += 1
+        if (window + 1) % geometry.windows == 0:
+            ends.append(cycle)
+    return ends
+
+
 @settings(max_examples=100, deadline=None)
-@given(geometries())
+@given(layers())
+def test_schedule_on_a_memory_with_two_ports(geometry):
+    geometry = replace(geometry, strip_ports=2)
+    ends = run_two_ports(geometry, frames=5)
+    assert geometry.total_cycles(5) == ends[4] + PIPELINE_STAGES
+    assert geometry.total_cycles(1) == ends[0] + PIPELINE_STAGES
+    assert geometry.cycles_per_frame == ends[2] - ends[1] == ends[3] - ends[2]
+
+
+@settings(max_examples=100, deadline=None)
+@given(layers())
+def test_a_second_port_is_there_when_it_pays(geometry):
+    one, two = (replace(geometry, strip_ports=ports) for ports in (1, 2))
+    fastest = min(one.cycles_per_frame, two.cycles_per_frame)
+    assert geometry.cycles_per_frame <= max(fastest * 1.0005, geometry.compute_cycles * 1.003)
+    assert two.strip_bits(1) <= max(
+        two.live_words * two.word_channels, two.swg_bits(1) + two.replay_bits(1)
+    )
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(layers())
 def test_narrow_stream(geometry):
     """Steady from the second frame on; no faster than compute or input, nor slower than both."""
     assume(geometry.cycles_per_strip_word > 1)
@@ -194,13 +261,14 @@ def test_total_cycles_needs_a_frame():
 
 
 @settings(max_examples=50, deadline=None)
-@given(geometries(), st.floats(0.5, 40))
+@given(layers(), st.floats(0.5, 40))
 @example(ConvGeometry((3, 3), (5, 5), 12, 12), 1.0)
 def test_cheapest_folding(geometry, slack):
     """Brute force: every accepted fold that is fast enough has as many multipliers, or more."""
     channels, ofm_channels = geometry.ifm_channels, geometry.ofm_channels
     folds = {}
-    for simd, pe in product(range(1, channels + 1), range(1, ofm_channels + 1)):
+    most_simd = 1 if geometry.depthwise else channels
+    for simd, pe in product(range(1, most_simd + 1), range(1, ofm_channels + 1)):
         if channels % simd == 0 and ofm_channels % pe == 0:
             folds[simd, pe] = geometry.with_folding(simd, pe).cycles_per_frame
     assert set(geometry.legal_foldings()) == set(folds)

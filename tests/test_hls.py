@@ -131,7 +131,7 @@ def test_iterations_of_the_header_are_the_models():
         expected = g.compute_cycles + g.write_only_cycles + g.in_place_words[2]
         checks += [
             f'static_assert({layer}::ITERATIONS == {expected}, "iterations");',
-            f'static_assert({layer}::DEPTH == {g.strip_words}, "depth");',
+            f'static_assert({layer}::DEPTH == {g.live_words}, "depth");',
             f'static_assert({layer}::RUN == {g.loop_nest.run}, "run");',
         ]
     text = '#include "imec.hpp"\n' + "\n".join(checks) + "\nint main() {}\n"

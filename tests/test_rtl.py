@@ -12,7 +12,8 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from qonnx.core.datatype import DataType
 
 from finn_imec.datapath import Datapath
 from finn_imec.geometry import PIPELINE_STAGES, ConvGeometry, address_bits
+from finn_imec.packing import MAX_CHAIN, Packing
 from finn_imec.rtl import LIBRARY, ImecRtl, library_path
 from finn_imec.simulation.verilator import Design, SimulationError, Stall, Stimulus, Stream, build
 from finn_imec.verification import random_case
@@ -48,6 +50,7 @@ class Bench:
     """One parameter set of a module: its stream widths, words in, words expected out.
 
     undefined: outputs before this one depend on uninitialised memory. memory: words of INIT_FILE.
+    synthesis: of the RTL as synthesis reads it, where that is another than simulation's.
     """
 
     module: str
@@ -58,6 +61,7 @@ class Bench:
     outputs: list[int]
     undefined: int = 0
     memory: tuple[int, ...] = ()
+    synthesis: bool = False
 
     def design(self, folder: Path) -> Design:
         parameters, files = dict(self.parameters), ()
@@ -68,11 +72,15 @@ class Bench:
             parameters["INIT_FILE"] = str(files[0])
         return Design(
             f"{self.module}_tb",
-            (*(library_path() / f for f in LIBRARY), TESTBENCHES / f"{self.module}_tb.sv"),
+            (
+                *(library_path() / f for f in LIBRARY),
+                *(TESTBENCHES / f for f in ("LUT6.sv", "DSP48E1.sv", f"{self.module}_tb.sv")),
+            ),
             (Stream("in0_V", self.in_bits),),
             (Stream("out0_V", self.out_bits),),
             parameters,
             data_files=files,
+            defines={"SYNTHESIS": None} if self.synthesis else {},
         )
 
 
@@ -129,19 +137,21 @@ def convert(n_in: int, n_out: int, bits: int) -> Bench:
     return Bench("imec_convert", parameters, n_in * bits, n_out * bits, words(n_in), words(n_out))
 
 
-def strip(depth: int, width: int, style: str = "auto") -> Bench:
+def strip(depth: int, width: int, style: str = "auto", dual_port: bool = False) -> Bench:
     rng = generator(depth, width)
     memory = [0] * depth
     inputs, outputs = [], []
     for i in range(depth + N):
-        address = i if i < depth else int(rng.integers(depth))  # first written once everywhere
+        target = i if i < depth else int(rng.integers(depth))  # first written once everywhere
+        address = int(rng.integers(depth)) if dual_port else target
         write, data = i < depth or rng.random() < 0.6, int(rng.integers(2**width))
-        inputs.append(word((write, 1), (address, address_bits(depth)), (data, width)))
+        bits = address_bits(depth)
+        inputs.append(word((write, 1), (address, bits), (target, bits), (data, width)))
         outputs.append(memory[address])
         if write:
-            memory[address] = data
-    parameters = {"DEPTH": depth, "WIDTH": width, "RAM_STYLE": style}
-    in_bits = width + address_bits(depth) + 1
+            memory[target] = data
+    parameters = {"DEPTH": depth, "WIDTH": width, "DUAL_PORT": dual_port, "RAM_STYLE": style}
+    in_bits = width + 2 * bits + 1
     return Bench("imec_strip", parameters, in_bits, width, inputs, outputs, undefined=depth)
 
 
@@ -203,46 +213,102 @@ class Kind:
 BIPOLAR = Kind(1, bipolar=True)
 
 
-def operands(simd: int, a: Kind, w: Kind) -> tuple[list[int], np.ndarray, np.ndarray]:
-    """(input words, activation codes (n, SIMD), weight codes (n, SIMD)), extremes included."""
+def operands(pe: int, simd: int, a: Kind, w: Kind) -> tuple[list[int], np.ndarray, np.ndarray]:
+    """(input words, activation codes (n, 1, SIMD), weight codes (n, PE, SIMD)), extremes included."""
     rng = generator(simd, a.bits, w.bits)
     codes = []
-    for kind in (a, w):
+    for kind, rows in ((a, 1), (w, pe)):
         least = 2 ** (kind.bits - 1)  # the most negative value, if signed
-        corners = rng.choice([0, least, least - 1, 2**kind.bits - 1], (40, simd))
-        codes.append(np.concatenate([corners, rng.integers(0, 2**kind.bits, (N, simd))]))
-    words = [word(vector(x, a.bits), vector(y, w.bits)) for x, y in zip(*codes, strict=True)]
+        corners = rng.choice([0, least, least - 1, 2**kind.bits - 1], (40, rows, simd))
+        codes.append(np.concatenate([corners, rng.integers(0, 2**kind.bits, (N, rows, simd))]))
+    words = [
+        word(vector(x.ravel(), a.bits), vector(y.ravel(), w.bits))
+        for x, y in zip(*codes, strict=True)
+    ]
     return words, *codes
 
 
-def dot_planes(simd: int, a: Kind, w: Kind) -> Bench:
-    inputs, a_codes, w_codes = operands(simd, a, w)
-    total = np.zeros(len(inputs), np.int64)
+def dot_planes(simd: int, a: Kind, w: Kind, pe: int = 1) -> Bench:
+    inputs, a_codes, w_codes = operands(pe, simd, a, w)
+    total = np.zeros((len(inputs), pe), np.int64)
     for i in range(a.bits):
         for j in range(w.bits):
             x, y = a_codes >> i & 1, w_codes >> j & 1
             plane = x == y if w.bipolar else x & y == 1
             negative = (a.signed and i == a.bits - 1) != (w.signed and j == w.bits - 1)
-            total += (plane != negative).sum(axis=1) << (i + j)
-    out_bits = (simd * (2**a.bits - 1) * (2**w.bits - 1)).bit_length()
-    parameters = {"SIMD": simd, **a.parameters("A"), **w.parameters("W")}
-    in_bits = simd * (a.bits + w.bits)
-    return Bench("imec_dot_planes", parameters, in_bits, out_bits, inputs, total.tolist())
+            total += (plane != negative).sum(axis=2) << (i + j)
+    bits = (simd * (2**a.bits - 1) * (2**w.bits - 1)).bit_length()
+    parameters = {"PE": pe, "SIMD": simd, **a.parameters("A"), **w.parameters("W")}
+    in_bits = simd * (a.bits + pe * w.bits)
+    outputs = [vector(row, bits)[0] for row in total.tolist()]
+    return Bench("imec_dot_planes", parameters, in_bits, pe * bits, inputs, outputs)
 
 
-def dot_product(simd: int, a: Kind, w: Kind) -> Bench:
-    inputs, a_codes, w_codes = operands(simd, a, w)
-    out_bits = a.bits + w.bits + 1 + (simd - 1).bit_length()
-    outputs = [
-        word(
-            (sum(a.value(int(x)) * w.value(int(y)) for x, y in zip(xs, ys, strict=True)), out_bits)
-        )
-        for xs, ys in zip(a_codes, w_codes, strict=True)
-    ]
-    parameters = {"SIMD": simd, **a.parameters("A"), **w.parameters("W")}
+def dot_product(simd: int, a: Kind, w: Kind, pe: int = 1) -> Bench:
+    inputs, a_codes, w_codes = operands(pe, simd, a, w)
+    bits = a.bits + w.bits + 1 + (simd - 1).bit_length()
+    values = np.vectorize(a.value)(a_codes) * np.vectorize(w.value)(w_codes)
+    parameters = {"PE": pe, "SIMD": simd, **a.parameters("A"), **w.parameters("W")}
     parameters = {k: v for k, v in parameters.items() if not k.endswith("BIPOLAR")}
-    in_bits = simd * (a.bits + w.bits)
-    return Bench("imec_dot_product", parameters, in_bits, out_bits, inputs, outputs)
+    in_bits = simd * (a.bits + pe * w.bits)
+    outputs = [vector(row, bits)[0] for row in values.sum(axis=2).tolist()]
+    return Bench("imec_dot_product", parameters, in_bits, pe * bits, inputs, outputs)
+
+
+def delay(width: int, steps: int) -> Bench:
+    words = random_words(width, N, generator(width, steps))
+    outputs = [*[0] * steps, *words][: len(words)]
+    parameters = {"WIDTH": width, "STEPS": steps}
+    return Bench("imec_delay", parameters, width, width, words, outputs, undefined=steps)
+
+
+def total(n: int, bits: int) -> Bench:
+    words = random_words(n * bits, N, generator(n, bits))
+    sums = [sum(x >> i * bits & 2**bits - 1 for i in range(n)) for x in words]
+    out_bits = bits + (n - 1).bit_length()
+    return Bench("imec_sum", {"N": n, "BITS": bits}, n * bits, out_bits, words, sums)
+
+
+def dsp48(head: int, late: int) -> Bench:
+    rng = generator(head, late)
+    constant, inputs, outputs = 0x8000_4000_2001, [], []
+    for _ in range(N):
+        d, a = (int(v) for v in rng.choice([*rng.integers(-(2**23), 2**23, 8), -(2**23), 0], 2))
+        b = int(rng.choice([*rng.integers(-(2**17), 2**17, 8), -(2**17), 0]))
+        pcin = int(rng.integers(2**48))
+        inputs.append(word((d, 25), (a, 25), (b, 18), (pcin, 48)))
+        outputs.append(word(((d - a) * b + (constant if head else pcin), 48)))
+    parameters = {"HEAD": head, "LATE": late, "C": constant}
+    return Bench("imec_dsp48", parameters, 116, 48, inputs, outputs)
+
+
+def dot_dsp(
+    pe: int, simd: int, a: Kind, w: Kind, largest: int = 2**16, chain: int = MAX_CHAIN
+) -> Bench:
+    """Packed for the weights of the stimulus, of magnitude <= largest, all extremes among them."""
+    rng = generator(pe, simd, a.bits, w.bits)
+
+    def values(kind: Kind, largest: int, shape: tuple[int, ...]) -> tuple[np.ndarray, int, int]:
+        codes = [kind.value(code) for code in (0, 2 ** (kind.bits - 1) - 1, 2 ** (kind.bits - 1))]
+        low = max(-largest, min(codes))
+        high = min(largest, max(*codes, kind.value(2**kind.bits - 1)))
+        corners = rng.choice([low, low, high, high, 0], (60, *shape))
+        return np.concatenate([corners, rng.integers(low, high + 1, (N, *shape))]), low, high
+
+    weights, *_ = values(w, largest, (pe, simd))
+    activations, low, high = values(a, 2**16, (simd,))
+    packing = Packing.of(weights, w.bits + (not w.signed), (low, high), a.bits, chain)
+    y_bits = packing.field_bits + (packing.chains - 1).bit_length()
+    sums = (weights * activations[:, None]).sum(axis=2) + packing.chains * packing.bias
+    parameters = {"PE": pe, "SIMD": simd, **a.parameters("A"), **w.parameters("W")}
+    parameters = {k: v for k, v in parameters.items() if not k.endswith("BIPOLAR")}
+    parameters |= {field.name.upper(): getattr(packing, field.name) for field in fields(packing)}
+    return Bench(
+        "imec_dot_dsp", parameters, simd * (a.bits + pe * w.bits), pe * y_bits,
+        [word(vector(x, a.bits), vector(y.ravel(), w.bits))
+         for x, y in zip(activations, weights, strict=True)],
+        [vector(row, y_bits)[0] for row in sums],
+    )  # fmt: skip
 
 
 def threshold(pe: int, nf: int, steps: int, acc_bits: int, o_bits: int, bias: int) -> Bench:
@@ -272,8 +338,10 @@ def schedule(g: ConvGeometry) -> dict[str, int]:
     """imec_sequencer's parameters for a geometry, as imec_wrapper.v.j2 has them."""
     nest, (column, row, frame) = g.loop_nest, g.advance_words
     return {
-        "DEPTH": g.strip_words, "RUN": nest.run, "INNER": nest.inner, "INNER_STEP": nest.inner_step,
+        "DEPTH": g.strip_words, "LIVE": g.live_words, "DUAL_PORT": g.dual_port,
+        "RUN": nest.run, "INNER": nest.inner, "INNER_STEP": nest.inner_step,
         "OUTER": nest.outer, "OUTER_STEP": nest.outer_step, "NF": g.nf,
+        "FOLD_STEP": g.fold_step, "DEPTHWISE": g.depthwise,
         "OW": g.ofm_dim[1], "OH": g.ofm_dim[0],
         "ADVANCE_COLUMN": column, "ADVANCE_ROW": row, "ADVANCE_FRAME": frame,
     }  # fmt: skip
@@ -289,9 +357,10 @@ def sequencer(g: ConvGeometry) -> Bench:
     for n, y, x in np.ndindex(FRAMES, *g.ofm_dim):
         top, left = y * sh, x * sw
         rows, columns = slice(top, top + kh * dh, dh), slice(left, left + kw * dw, dw)
-        window = frames[n, rows, columns].ravel()
-        assert len(window) == g.sf
-        for address, value in enumerate(np.tile(window, g.nf)):
+        window = frames[n, rows, columns].reshape(-1, g.cf)
+        reads = window.T.ravel() if g.depthwise else np.tile(window.ravel(), g.nf)
+        assert len(reads) == g.sf * g.nf
+        for address, value in enumerate(reads):
             sf = address % g.sf
             outputs.append(
                 word((value, 16), (sf == 0, 1), (sf == g.sf - 1, 1), (address, weight_bits))
@@ -305,7 +374,11 @@ def layer(kernel, ifm_dim, stride=(1, 1), dilation=(1, 1), cf=1, nf=1) -> ConvGe
     return ConvGeometry(kernel, ifm_dim, cf, nf, stride, dilation)
 
 
-LAYERS = [
+def depthwise(kernel, ifm_dim, stride=(1, 1), dilation=(1, 1), nf=1) -> ConvGeometry:
+    return ConvGeometry(kernel, ifm_dim, nf, nf, stride, dilation, depthwise=True)
+
+
+ONE_PORT_LAYERS = [
     layer((3, 3), (6, 7)),
     layer((3, 3), (6, 7), nf=3),
     layer((3, 3), (6, 7), cf=2, nf=2),
@@ -319,7 +392,13 @@ LAYERS = [
     layer((2, 3), (8, 9), stride=(3, 2), dilation=(2, 2), cf=2),
     layer((2, 2), (6, 6), stride=(3, 4), nf=3),  # rows and columns that no window reads
     layer((3, 2), (7, 5), dilation=(1, 3), nf=4),
+    layer((3, 3), (9, 11), stride=(2, 2), cf=2, nf=4),
+    depthwise((3, 3), (6, 7), nf=4),
+    depthwise((3, 2), (7, 9), stride=(2, 1), dilation=(1, 2), nf=3),
+    depthwise((1, 1), (4, 4), stride=(2, 2), nf=2),
+    depthwise((2, 3), (5, 6), nf=1),
 ]
+LAYERS = [replace(g, strip_ports=ports) for g in ONE_PORT_LAYERS for ports in (1, 2)]
 
 BENCHES = [
     *(counter(n) for n in (1, 2, 3, 7, 8, 100)),
@@ -341,11 +420,13 @@ BENCHES = [
     strip(2, 3, "distributed"),
     strip(19, 8, "distributed"),
     strip(64, 33, "block"),
+    strip(1, 4, dual_port=True),
+    strip(37, 5, "distributed", dual_port=True),
+    strip(64, 9, "block", dual_port=True),
     rom(1, 7, "distributed"),
     rom(2, 3, "auto"),
     rom(37, 65, "distributed"),
     rom(100, 12, "block"),
-    *(lut6(init) for init in (1, 1 << 63, 0x0123_4567_89AB_CDEF)),
     *(counter6(n) for n in range(1, 7)),
     *(compress(n) for n in (*range(1, 14), 17, 18, 19, 36, 37, 100)),
     *(
@@ -355,37 +436,61 @@ BENCHES = [
         )
     ),
     *(
-        dot_planes(simd, a, w)
-        for simd, a, w in (
-            (1, BIPOLAR, BIPOLAR), (16, BIPOLAR, BIPOLAR), (5, Kind(1), BIPOLAR),
-            (3, Kind(4), BIPOLAR), (4, Kind(3, True), BIPOLAR), (7, Kind(8, True), BIPOLAR),
-            (6, BIPOLAR, Kind(1)), (3, BIPOLAR, Kind(3, True)), (4, BIPOLAR, Kind(2)),
-            (1, Kind(1), Kind(1)), (8, Kind(2), Kind(2, True)), (5, Kind(2, True), Kind(2)),
-            (9, Kind(2, True), Kind(2, True)), (2, Kind(3), Kind(4)),
-            (3, Kind(4, True), Kind(4, True)),
-            (1, Kind(1), Kind(8, True)), (11, Kind(1, True), Kind(2, True)),
-        )
-    ),
-    *(
-        dot_product(simd, a, w)
-        for simd, a, w in (
+        dot_product(*args)
+        for args in (
             (1, Kind(5), Kind(4)), (2, Kind(5, True), Kind(4)), (3, Kind(8), Kind(8, True)),
-            (4, Kind(8, True), Kind(8, True)), (5, Kind(3), Kind(6, True)),
-            (2, Kind(16), Kind(16)), (7, Kind(16, True), Kind(16, True)),
+            (4, Kind(8, True), Kind(8, True), 3), (5, Kind(3), Kind(6, True)),
+            (2, Kind(16), Kind(16)), (7, Kind(16, True), Kind(16, True), 2),
         )
     ),
+    *map(sequencer, LAYERS),
+]  # fmt: skip
+
+#: Of the modules that synthesis reads otherwise than simulation
+TWO_FOLD = [
+    *(dsp48(head, late) for head in (0, 1) for late in (0, 1)),
+    *(
+        dot_dsp(*case)
+        for case in (
+            (1, 1, Kind(8, True), Kind(8, True)), (2, 16, Kind(8, True), Kind(8, True), 127),
+            (2, 8, Kind(8, True), Kind(8, True)), (3, 7, Kind(8), Kind(8, True), 127),
+            (5, 16, Kind(8), Kind(8, True), 20), (4, 16, Kind(4, True), Kind(4, True), 7),
+            (6, 5, Kind(4, True), Kind(4, True)), (9, 4, Kind(4), Kind(4, True), 7),
+            (3, 3, Kind(8), Kind(2, True)), (8, 3, Kind(8, True), Kind(4, True), 7),
+            (7, 6, Kind(3), Kind(2, True)), (11, 2, Kind(2, True), Kind(3, True), 3),
+            (3, 10, Kind(5, True), Kind(4)), (2, 5, Kind(16), Kind(16, True)),
+            (1, 16, Kind(16, True), Kind(16, True)), (2, 3, Kind(16, True), Kind(16)),
+            (2, 9, Kind(6, True), Kind(6, True), 31, 2), (1, 20, Kind(8, True), Kind(8, True)),
+        )
+    ),
+    *(lut6(init) for init in (1, 1 << 63, 0x0123_4567_89AB_CDEF)),
+    *(
+        dot_planes(*args)
+        for args in (
+            (1, BIPOLAR, BIPOLAR), (16, BIPOLAR, BIPOLAR, 3), (5, Kind(1), BIPOLAR),
+            (3, Kind(4), BIPOLAR), (4, Kind(3, True), BIPOLAR, 2), (7, Kind(8, True), BIPOLAR),
+            (6, BIPOLAR, Kind(1)), (3, BIPOLAR, Kind(3, True)), (4, BIPOLAR, Kind(2), 5),
+            (1, Kind(1), Kind(1)), (8, Kind(2), Kind(2, True), 2), (5, Kind(2, True), Kind(2)),
+            (9, Kind(2, True), Kind(2, True)), (2, Kind(3), Kind(4), 3), (16, Kind(8, True), BIPOLAR),
+            (3, Kind(4, True), Kind(4, True)), (8, Kind(4, True), Kind(4, True), 2),
+            (1, Kind(1), Kind(8, True)), (11, Kind(1, True), Kind(2, True)), (40, BIPOLAR, BIPOLAR, 2),
+        )
+    ),
+    *(delay(width, steps) for width, steps in ((1, 0), (5, 1), (3, 2), (2, 9))),
+    *(total(n, bits) for n, bits in ((1, 3), (2, 5), (3, 1), (4, 7), (5, 4), (16, 7), (17, 2), (65, 3))),
     threshold(1, 1, 1, 3, 1, 0),
     threshold(2, 3, 1, 5, 1, 0),
     threshold(3, 2, 3, 7, 2, -2),
     threshold(2, 4, 7, 9, 4, 3),
     threshold(1, 5, 15, 12, 8, -100),
-    *map(sequencer, LAYERS),
 ]  # fmt: skip
+BENCHES += TWO_FOLD + [replace(bench, synthesis=True) for bench in TWO_FOLD]
 
 
 def bench_id(bench: Bench) -> str:
     values = (f"{v:x}" if name == "STEP" else str(v) for name, v in bench.parameters.items())
-    return f"{bench.module}-{'.'.join(values)}"
+    view = "-synthesis" if bench.synthesis else ""
+    return f"{bench.module}{view}-{'.'.join(values)}"
 
 
 def stimulus(kind: str, bench: Bench) -> Stimulus:
@@ -421,12 +526,20 @@ KINDS = (
 def run_all(tmp_path_factory):
     """Function of the kind of run that returns each bench's result."""
     folder = tmp_path_factory.mktemp("benches")
-    model = build([bench.design(folder / str(i)) for i, bench in enumerate(BENCHES)])
+    models = []  # a define holds for a whole model
+    for _, group in groupby(enumerate(BENCHES), key=lambda each: each[1].synthesis):
+        numbers, benches = zip(*group, strict=True)
+        designs = [b.design(folder / str(i)) for i, b in zip(numbers, benches, strict=True)]
+        models.append((build(designs), benches))
     done = {}
 
     def run(kind: str):
         if kind not in done:
-            done[kind] = model.run([stimulus(kind, bench) for bench in BENCHES], check=False)
+            done[kind] = [
+                result
+                for model, benches in models
+                for result in model.run([stimulus(kind, b) for b in benches], check=False)
+            ]
         return done[kind]
 
     return run
@@ -443,9 +556,11 @@ def test_module_does_what_its_header_says(run_all, index, kind):
 
 
 def test_every_module_has_benches():
-    """Except the package, and imec_conv, which test_verification.py tests."""
+    """Except the package; imec_conv, which test_verification.py tests; and imec_dot_heap, which is
+    imec_dot_planes as synthesis reads it.
+    """
     tested = {f"{bench.module}.sv" for bench in BENCHES}
-    assert tested == set(LIBRARY) - {"imec_pkg.sv", "imec_conv.sv"}
+    assert tested == set(LIBRARY) - {"imec_pkg.sv", "imec_conv.sv", "imec_dot_heap.sv"}
 
 
 @pytest.mark.parametrize("geometry", LAYERS, ids=str)
@@ -468,8 +583,8 @@ def test_converter_passes_a_word_every_cycle(run_all, index):
 # ---------------------------------------------------------------------------------------------
 # Parameters that are no good
 
-SEQUENCE = schedule(layer((2, 2), (4, 4)))
-PLANES = {"SIMD": 2, **Kind(2).parameters("A"), **Kind(2).parameters("W")}
+SEQUENCE = schedule(replace(layer((2, 2), (4, 4)), strip_ports=1))
+PLANES = {"PE": 1, "SIMD": 2, **Kind(2).parameters("A"), **Kind(2).parameters("W")}
 
 
 @pytest.mark.parametrize(
@@ -485,7 +600,9 @@ PLANES = {"SIMD": 2, **Kind(2).parameters("A"), **Kind(2).parameters("W")}
             "bipolar activations are 1 bit without sign"),
         ("imec_dot_planes", {**PLANES, "W_BIPOLAR": 1}, 8, 5,
             "bipolar weights are 1 bit without sign"),
-        ("imec_sequencer", {**SEQUENCE, "DEPTH": 1}, 16, 20, "DEPTH=1 must be at least RUN=2"),
+        ("imec_sequencer", {**SEQUENCE, "LIVE": 1}, 16, 20, "LIVE=1 must be at least RUN=2"),
+        ("imec_sequencer", {**SEQUENCE, "DEPTH": 5}, 16, 20, "DEPTH=5 must be at least LIVE=6"),
+        ("imec_sequencer", {**SEQUENCE, "DEPTH": 7}, 16, 20, "DEPTH=7 must be LIVE=6 with one port"),
         ("imec_sequencer", {**SEQUENCE, "OW": 0}, 16, 20, "loop counts must be at least 1"),
         ("imec_sequencer", {**SEQUENCE, "ADVANCE_ROW": 0}, 16, 20, "every window must advance"),
     ],
@@ -533,13 +650,15 @@ def verilator() -> tuple[str, dict[str, str]]:
     return program, dict(os.environ)
 
 
+@pytest.mark.parametrize("view", ["simulation", "synthesis"])
 @pytest.mark.parametrize("number", range(12))
-def test_lint_finds_nothing(tmp_path, number):
+def test_lint_finds_nothing(tmp_path, number, view):
     design = ImecRtl("top", random_case(3, number).datapath).generate(tmp_path)
     program, environment = verilator()
     command = [program, "--lint-only", "-Wall", "--timescale", "1ns/1ps", "--top-module", "top"]
     command += [f"-Wno-{name}" for name in WAIVED]
-    command += [str(source) for source in design.sources]
+    command += [str(source) for source in (*design.sources, TESTBENCHES / "LUT6.sv", TESTBENCHES / "DSP48E1.sv")]
+    command += ["-DSYNTHESIS"] if view == "synthesis" else []
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     found = re.findall(r"^%(\w+-\w+): \S*?(\w+\.s?v):(\d+):\d+: (.*)$", done.stderr, re.MULTILINE)
     assert sorted(set(found)) == []

@@ -280,12 +280,10 @@ def assert_refused(model, reason: str, mvau: bool = True) -> None:
     [
         ("swg", "depthwise", 1, "0"),
         ("swg", "dynamic_mode", 1, "0"),
-        ("mvau", "runtime_writeable_weights", 1, "0"),
         ("mvau", "pumpedMemory", 1, "0"),
         ("mvau", "pumpedCompute", 1, "0"),
         ("mvau", "TH", 2, "0 or 1"),
-        ("mvau", "mem_mode", "external", "internal_embedded or internal_decoupled"),
-        ("mvau", "mem_mode", "dynamic", "internal_embedded or internal_decoupled"),
+        ("mvau", "mem_mode", "dynamic", "internal_embedded or internal_decoupled or external"),
         ("mvau", "resType", "dsp", "auto or lut"),
     ],
 )

@@ -39,7 +39,7 @@ from finn_imec.geometry import ConvGeometry
 __all__ = ["ALGORITHMS", "Algorithm", "ConvResult", "get_algorithm", "lowering_elements", "run"]
 
 ALGORITHMS: dict[str, Algorithm] = {
-    "direct": Algorithm(direct.convolve, direct.lowering_elements),
+    "direct": Algorithm(direct.convolve, direct.lowering_elements, depthwise=True),
     "im2col": Algorithm(im2col.convolve, im2col.lowering_elements),
     "mec": Algorithm(mec.convolve, mec.lowering_elements),
     "imec_row": Algorithm(imec.row, imec.row_elements),

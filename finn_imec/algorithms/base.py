@@ -38,10 +38,12 @@ class Algorithm:
     (N, H, W, C) in the caller's type, and weights (K_h*K_w*C, M), rows in (kh, kw, c) order, in the
     accumulator type, which the ofm must have too.
     lowering_elements(geometry) -> elements, whatever the number of frames.
+    depthwise: whether it takes depthwise layers, with weights (K_h*K_w, C).
     """
 
     convolve: Callable[[np.ndarray, np.ndarray, ConvGeometry], ConvResult]
     lowering_elements: Callable[[ConvGeometry], int]
+    depthwise: bool = False
 
     def __call__(self, ifm: np.ndarray, weights: np.ndarray, geometry: ConvGeometry) -> ConvResult:
         """Convolve ifm (N, H, W, C) with weights (K_h*K_w*C, M): integers or floats, no padding.
@@ -50,6 +52,8 @@ class Algorithm:
         Raises GeometryError for a shape that is not the geometry's, UnsupportedError for a type
         that is neither float nor an integer that int64 can hold.
         """
+        if geometry.depthwise and not self.depthwise:
+            raise UnsupportedError("depthwise=True: only the direct algorithm takes depthwise layers")
         ifm, weights = np.asarray(ifm), np.asarray(weights)
         pixel_shape = (*geometry.ifm_dim, geometry.ifm_channels)
         if ifm.ndim != 4 or ifm.shape[1:] != pixel_shape:

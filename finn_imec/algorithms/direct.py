@@ -9,15 +9,20 @@ from finn_imec.geometry import ConvGeometry
 
 
 def convolve(ifm: np.ndarray, weights: np.ndarray, geometry: ConvGeometry) -> ConvResult:
-    """Cut each window out of ifm (N, H, W, C) and multiply it by weights (K_h*K_w*C, M)."""
+    """Cut each window out of ifm (N, H, W, C) and multiply it by weights (K_h*K_w*C, M).
+
+    Depthwise, the weights are (K_h*K_w, C).
+    """
     (kh, kw), (sh, sw), (dh, dw) = geometry.kernel, geometry.stride, geometry.dilation
     ofm = np.empty((len(ifm), *geometry.ofm_dim, geometry.mh), weights.dtype)
     for y, x in np.ndindex(*geometry.ofm_dim):
         top, left = y * sh, x * sw
         window = ifm[:, top : top + kh * dh : dh, left : left + kw * dw : dw]
-        ofm[:, y, x] = (
-            window.reshape(len(ifm), geometry.mw).astype(weights.dtype, copy=False) @ weights
-        )
+        window = window.astype(weights.dtype, copy=False)
+        if geometry.depthwise:
+            ofm[:, y, x] = (window.reshape(len(ifm), *weights.shape) * weights).sum(axis=1)
+        else:
+            ofm[:, y, x] = window.reshape(len(ifm), geometry.mw) @ weights
     return ConvResult.of(ofm, lowering=np.empty(0, ifm.dtype))
 
 

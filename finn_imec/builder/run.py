@@ -22,7 +22,14 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finn_imec.builder.steps import REPORT, imec_build_steps, step_convert_to_imec, step_name
+from finn_imec.builder.steps import (
+    FUSE_AFTER,
+    REPORT,
+    exact_popcounts,
+    imec_build_steps,
+    step_convert_to_imec,
+    step_name,
+)
 from finn_imec.compat import FPGA_PART, finn_build_dir
 from finn_imec.errors import ImecError, MissingToolError, ModelError, UnsupportedError, require
 from finn_imec.output import make_scratch, relocate, replace_files
@@ -91,7 +98,9 @@ def build(
     DEFAULTS. Steps, unless given: finn-plus' own up to step_generate_hardware, of which
     step_hw_codegen is taken. They end with estimates and generated code, and need neither Vivado
     nor Vitis for any layer; without HLS layers, step_hw_ipgen and step_set_fifo_depths do not
-    either. step_convert_to_imec is put behind step_minimize_bit_width unless it is there already.
+    either. step_convert_to_imec is put behind step_minimize_bit_width unless it is there already;
+    step_fold_imec is added if it is before FINN's folding (imec_build_steps). MVAUs in
+    binaryXnorMode keep their popcounts exact, which FINN's minimisation does not (exact_popcounts).
     start_step: the first step, for model_path. Without board and fpga_part: FPGA_PART.
     output_dir: new, empty, or of an earlier build, whose files are replaced once all steps passed.
     A failed step leaves only its log there, FAILED_LOG. FINN's console output goes to the log.
@@ -251,6 +260,7 @@ def _select_steps(cfg: Any) -> list[Callable]:
 
     try:
         steps = imec_build_steps(resolve_build_steps(cfg, partial=False))
+        steps = [exact_popcounts(s) if step_name(s).startswith(FUSE_AFTER) else s for s in steps]
     except AttributeError as err:  # a module without the function
         raise ModelError(str(err)) from err
     names = [step_name(step) for step in steps]

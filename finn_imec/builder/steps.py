@@ -1,7 +1,9 @@
-"""The build step for FINN's DataflowBuildConfig, finn-plus' and upstream's."""
+"""The build steps for FINN's DataflowBuildConfig, finn-plus' and upstream's."""
 
 from __future__ import annotations
 
+import copy
+import functools
 import json
 import logging
 import os
@@ -12,13 +14,25 @@ from typing import TYPE_CHECKING, Any
 from finn_imec.errors import ModelError
 
 if TYPE_CHECKING:
+    from onnx import NodeProto
     from qonnx.core.modelwrapper import ModelWrapper
 
 #: The step behind which accumulator types, thresholds and folding are final.
 FUSE_AFTER = "step_minimize_bit_width"
+#: FINN's step that folds its own layers to target_fps.
+FINN_FOLDS_IN = "step_target_fps_parallelization"
 
-#: Written by step_convert_to_imec, relative to the build's output_dir.
+#: Written by step_convert_to_imec and step_fold_imec, relative to the build's output_dir.
 REPORT = "report/imec_conversion.json"
+FOLDING_REPORT = "report/imec_folding.json"
+
+#: Attributes in auto_folding_config.json: those that FINN's step writes there, and ours.
+FOLDING_ATTRIBUTES = (
+    *("PE", "SIMD", "EmbFold", "SeqFold", "parallel_window", "ram_style", "ram_style_thresholds"),
+    *("ram_style_mask", "depth", "impl_style", "resType", "mac_resource", "mem_mode"),
+    *("runtime_writeable_weights", "depth_trigger_uram", "depth_trigger_bram"),
+    *("SIMD_in", "buffer_ram_style"),
+)
 
 # A child of the logger that FINN's builder sends to build_dataflow.log.
 log = logging.getLogger("build_dataflow.imec")
@@ -40,13 +54,157 @@ def step_convert_to_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
         log.info(str(pair))
     if not any(pair.swapped for pair in infer.report):
         log.warning("no ConvolutionInputGenerator + MVAU pair became an IMECConv")
+    _write(cfg, REPORT, [vars(pair) for pair in infer.report])
+    return model
 
-    path = Path(cfg.output_dir) / REPORT
+
+def step_fold_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
+    """Fold a graph that holds IMECConv to cfg.target_fps, then apply cfg.folding_config_file.
+
+    Belongs behind step_target_fps_parallelization, or in its place, when step_convert_to_imec comes
+    before: FINN's folding does not know IMECConv, and slows all other layers down to an unfolded one.
+    Here FINN folds the graph with the pairs that the IMECConv nodes stand for, and every other layer
+    takes over the result; each IMECConv then gets its own cheapest folding that is as fast as the
+    target, or as the slowest layer if cfg.folding_two_pass_relaxation lets the others follow that.
+    Where none is, and the pair is faster, the pair comes back.
+
+    Behind a later step_convert_to_imec it does no harm: the other layers keep their folding, and
+    each IMECConv may get a cheaper one than its pair's. The configuration file may name IMECConv
+    nodes in both places.
+
+    cfg: FINN's DataflowBuildConfig. With target_fps, writes FOLDING_REPORT below output_dir, one
+    object per IMECConv with the fields of FoldingReport and `pair_cycles`, the slower of FINN's two
+    estimates; where the pair came back, `imecconv` is null and `expanded` names it. Also writes
+    FINN's auto_folding_config.json again.
+    """
+    target = cfg._resolve_cycles_per_frame()
+    if target is not None:
+        from qonnx.util.config import extract_model_config_to_json
+
+        model, lines = _fold_to_target(model, cfg, target)
+        _write(cfg, FOLDING_REPORT, lines)
+        in_finn_plus = Path(cfg.output_dir) / "report" / "auto_folding_config.json"
+        in_upstream = Path(cfg.output_dir) / "auto_folding_config.json"
+        path = in_upstream if in_upstream.is_file() else in_finn_plus
+        extract_model_config_to_json(model, str(path), FOLDING_ATTRIBUTES)
+    if cfg.folding_config_file is not None:
+        apply = _apply_config()(cfg.folding_config_file)
+        model = model.transform(apply, apply_to_subgraphs=True)
+    return model
+
+
+def _fold_to_target(
+    model: ModelWrapper, cfg: Any, target: int
+) -> tuple[ModelWrapper, list[dict[str, Any]]]:
+    """The folded model, and step_fold_imec's report."""
+    from finn.analysis.fpgadataflow.dataflow_performance import dataflow_performance
+    from finn.transformation.fpgadataflow.set_folding import SetFolding
+    from qonnx.custom_op.registry import getCustomOp
+
+    from finn_imec.transformation import FoldIMECConv
+
+    pairs = _expand(model, cfg).transform(
+        SetFolding(
+            target,
+            mvau_wwidth_max=cfg.mvau_wwidth_max,
+            two_pass_relaxation=cfg.folding_two_pass_relaxation,
+        )
+    )
+    if cfg.folding_two_pass_relaxation:
+        target = max(target, pairs.analysis(dataflow_performance)["max_cycles"])
+    model = copy.deepcopy(model)
+    for node in model.graph.node:
+        twin = pairs.find_producer(node.output[0])
+        if twin.op_type == node.op_type:
+            del node.attribute[:]
+            node.attribute.extend(twin.attribute)
+
+    fold = FoldIMECConv(target)
+    model = model.transform(fold)
+    lines, slow = [], {}
+    for line in fold.report:
+        node = model.get_node_from_name(line.imecconv)
+        cycles = max(int(getCustomOp(each).get_exp_cycles()) for each in _pair(pairs, node.output[0]))
+        entry = {**vars(line), "pair_cycles": cycles, "expanded": None}
+        if line.cycles > max(target, cycles):
+            slow[node.output[0]] = entry
+        else:
+            lines.append(entry)
+    if slow:
+        names = [entry["imecconv"] for entry in slow.values()]
+        log.warning(f"expanded into FINN's pairs, which are faster: {', '.join(names)}")
+        model, lines = _fold_to_target(_expand(model, cfg, names), cfg, target)
+        for tensor, entry in slow.items():
+            names = [node.name for node in _pair(model, tensor)]
+            lines.append({**entry, "imecconv": None, "expanded": names})
+    return model, lines
+
+
+def _pair(model: ModelWrapper, tensor: str) -> tuple[NodeProto, NodeProto]:
+    """The ConvolutionInputGenerator and the MVAU that ends in this tensor."""
+    mvau = model.find_producer(tensor)
+    return model.find_producer(mvau.input[0]), mvau
+
+
+def _expand(model: ModelWrapper, cfg: Any, names: list[str] | None = None) -> ModelWrapper:
+    """FINN's pairs, specialised as FINN does, for all or some IMECConv nodes."""
+    from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
+    from qonnx.transformation.general import SortGraph
+
+    from finn_imec.transformation import ExpandIMECConv
+
+    model = model.transform(ExpandIMECConv(names))
+    model = model.transform(SpecializeLayers(cfg._resolve_fpga_part()))
+    return model.transform(SortGraph())  # FINN inserts wrongly where some layers are special already
+
+
+def exact_popcounts(step: Callable) -> Callable:
+    """FINN's step_minimize_bit_width, but correct for MVAUs in binaryXnorMode.
+
+    FINN gives those accumulators that may not hold all popcounts, and clips their thresholds to them
+    (custom_op.imecconv.hold_popcounts). No other layer changes.
+    """
+
+    @functools.wraps(step)
+    def run(model: ModelWrapper, cfg: Any) -> ModelWrapper:
+        from qonnx.custom_op.registry import getCustomOp
+        from qonnx.transformation.infer_datatypes import InferDataTypes
+
+        from finn_imec.custom_op.imecconv import hold_popcounts, round_and_clip_thresholds
+
+        mvaus = [n for n in model.graph.node if n.op_type.startswith("MVAU")]
+        mvaus = [n for n in mvaus if getCustomOp(n).get_nodeattr("binaryXnorMode")]
+        before = {n.output[0]: [model.get_initializer(t) for t in n.input[2:]] for n in mvaus}
+        model = step(model, cfg)
+        if not cfg.minimize_bit_width:
+            return model
+        for tensor, thresholds in before.items():
+            node = model.find_producer(tensor)
+            hold_popcounts(getCustomOp(node), model)
+            for name, values in zip(node.input[2:], thresholds, strict=True):
+                model.set_initializer(name, values)
+            round_and_clip_thresholds(getCustomOp(node), model)
+        return model.transform(InferDataTypes())
+
+    return run
+
+
+def _apply_config() -> type:
+    """ApplyConfig, from finn-plus or from QONNX, where upstream FINN has it."""
+    try:
+        from finn.transformation.general import ApplyConfig
+    except ImportError:
+        from qonnx.transformation.general import ApplyConfig
+    return ApplyConfig
+
+
+def _write(cfg: Any, name: str, entries: list[dict]) -> None:
+    """Write a report below the build's output_dir, whole or not at all."""
+    path = Path(cfg.output_dir) / name
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_suffix(".tmp")
-    scratch.write_text(json.dumps([vars(pair) for pair in infer.report], indent=2) + "\n")
+    scratch.write_text(json.dumps(entries, indent=2) + "\n")
     os.replace(scratch, path)
-    return model
 
 
 def step_name(step: str | Callable) -> str:
@@ -57,14 +215,20 @@ def step_name(step: str | Callable) -> str:
 def imec_build_steps(default_steps: Iterable[str | Callable]) -> list[str | Callable]:
     """A list of build steps with step_convert_to_imec right after step_minimize_bit_width.
 
-    default_steps: functions, names, or dotted names, as in DataflowBuildConfig.steps; a list that
-    holds step_convert_to_imec already is returned as it is. Raises ModelError if
-    step_minimize_bit_width is missing or there twice.
+    default_steps: functions, names, or dotted names, as in DataflowBuildConfig.steps. A list that
+    holds step_convert_to_imec already keeps it there; if that is before FINN folds its layers,
+    step_fold_imec is put behind step_target_fps_parallelization unless it is there already. Raises
+    ModelError if step_minimize_bit_width is missing or there twice, and step_convert_to_imec is not
+    there.
     """
     steps = list(default_steps)
     names = [step_name(step) for step in steps]
     if step_convert_to_imec.__name__ in names:
-        return steps
+        converted = names.index(step_convert_to_imec.__name__)
+        if FINN_FOLDS_IN not in names[converted:] or step_fold_imec.__name__ in names:
+            return steps
+        at = names.index(FINN_FOLDS_IN) + 1
+        return [*steps[:at], step_fold_imec, *steps[at:]]
     if names.count(FUSE_AFTER) != 1:
         raise ModelError(
             f"step_convert_to_imec belongs right after {FUSE_AFTER}, which the build steps hold "

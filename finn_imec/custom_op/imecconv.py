@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,26 @@ from finn.custom_op.fpgadataflow.hwcustomop import HWCustomOp
 from finn.custom_op.fpgadataflow.matrixvectoractivation import MVAU
 from qonnx.core.datatype import BaseDataType, DataType
 
-from finn_imec.algorithms import im2col
-from finn_imec.datapath import Datapath, smallest_datatype
+from finn_imec.algorithms import direct, im2col
+from finn_imec.datapath import Datapath, Operand, smallest_datatype, weight_words
 from finn_imec.errors import ImecError, UnsupportedError
-from finn_imec.estimate import CONTROL_LUTS, core_luts, memory_bram18, memory_luts, threshold_luts
+from finn_imec.estimate import (
+    CONTROL_LUTS,
+    RAMB18_BITS,
+    URAM_BITS,
+    core_luts,
+    memory_bram18,
+    memory_luts,
+    threshold_luts,
+)
 from finn_imec.geometry import ConvGeometry
-from finn_imec.rtl import AUTO_ROM_WORDS, AUTO_STRIP_WORDS, resolved_style
+from finn_imec.rtl import (
+    AUTO_ROM_WORDS,
+    AUTO_STRIP_WORDS,
+    MEM_MODES,
+    resolved_style,
+    words_per_line,
+)
 
 
 class IMECConv(HWCustomOp):
@@ -24,6 +39,11 @@ class IMECConv(HWCustomOp):
     Inputs: activations (N, H, W, C); weights (MW, MH) in (kh, kw, c) row order; thresholds
     (MH or 1, steps) unless noActivation. Output: (N, OH, OW, MH). Streams: in0 carries SIMD_in
     channels per word (0: SIMD), out0 PE channels.
+
+    mem_mode says, as for FINN's MVAU, where the weights are: internal_embedded in a ROM;
+    internal_decoupled in FINN's memstream, with runtime_writeable_weights=1 writable at its AXI4-Lite
+    port s_axilite; external on the stream in1, PE*SIMD weights per word, all SF*NF words once per
+    output pixel. Other than FINN's, runtime_writeable_weights=1 demands internal_decoupled.
     """
 
     def get_nodeattr_types(self) -> dict[str, tuple]:
@@ -51,8 +71,8 @@ class IMECConv(HWCustomOp):
             "binaryXnorMode": ("i", False, 0, {0, 1}),
             "numInputVectors": ("ints", False, [1]),
             "resType": ("s", False, "auto", {"auto", "lut"}),
-            "mem_mode": ("s", False, "internal_embedded", {"internal_embedded"}),
-            "runtime_writeable_weights": ("i", False, 0, {0}),
+            "mem_mode": ("s", False, "internal_embedded", set(MEM_MODES)),
+            "runtime_writeable_weights": ("i", False, 0, {0, 1}),
             "ram_style": ("s", False, "auto", {"auto", "block", "distributed", "ultra"}),
             # our own: input channels per stream word (0: SIMD), strip memory
             "SIMD_in": ("i", False, 0),
@@ -87,7 +107,18 @@ class IMECConv(HWCustomOp):
                 )
         return geometry
 
-    def datapath(self, weights: np.ndarray, thresholds: np.ndarray | None) -> Datapath:
+    @property
+    def runtime_weights(self) -> bool:
+        """True if weights may change while the design runs; errors name the node."""
+        mode, writable = (self.get_nodeattr(n) for n in ("mem_mode", "runtime_writeable_weights"))
+        if writable and mode != "internal_decoupled":
+            raise UnsupportedError(
+                f"{self.onnx_node.name}: runtime_writeable_weights=1 with mem_mode={mode}: accepted "
+                "is mem_mode=internal_decoupled"
+            )
+        return bool(writable) or mode == "external"
+
+    def datapath(self, weights: np.ndarray | None, thresholds: np.ndarray | None) -> Datapath:
         """The node's arithmetic on these weights (MW, MH) and thresholds; errors name the node."""
         try:
             return Datapath(
@@ -99,18 +130,18 @@ class IMECConv(HWCustomOp):
                 None if self.get_nodeattr("noActivation") else thresholds,
                 self.get_nodeattr("ActVal"),
                 bool(self.get_nodeattr("binaryXnorMode")),
+                self.runtime_weights,
             )
         except UnsupportedError as err:
             raise UnsupportedError(f"{self.onnx_node.name}: {err}") from err
 
     def constant_datapath(self, model: Any) -> Datapath:
-        """The node's arithmetic on the model's weights and thresholds, which must be constants."""
-        node = self.onnx_node
+        """The node's arithmetic on the model's constants: thresholds, and weights unless external."""
+        node, mode = self.onnx_node, self.get_nodeattr("mem_mode")
         parameters = [model.get_initializer(name) for name in node.input[1:]]
-        if any(p is None for p in parameters):
-            raise UnsupportedError(
-                f"{node.name}: weights and thresholds must be constants (mem_mode=internal_embedded)"
-            )
+        if any(p is None for p in (parameters[1:] if mode == "external" else parameters)):
+            needed = "thresholds" if mode == "external" else "weights and thresholds"
+            raise UnsupportedError(f"{node.name}: {needed} must be constants (mem_mode={mode})")
         return self.datapath(parameters[0], parameters[1] if len(parameters) > 1 else None)
 
     def get_input_datatype(self, ind: int = 0) -> BaseDataType:
@@ -137,7 +168,7 @@ class IMECConv(HWCustomOp):
 
     def verify_node(self) -> list[str]:
         """Raise for attributes that contradict each other; otherwise say so."""
-        _ = self.geometry
+        _ = self.geometry, self.runtime_weights
         expected = 2 if self.get_nodeattr("noActivation") else 3
         if len(self.onnx_node.input) != expected:
             raise UnsupportedError(
@@ -160,23 +191,66 @@ class IMECConv(HWCustomOp):
         return (1, *self.geometry.ofm_dim, self.geometry.mh)
 
     def get_folded_input_shape(self, ind: int = 0) -> tuple[int, ...]:
-        """(1, H, W, C/SIMD_in, SIMD_in), or (1, SF*NF, PE*SIMD) for the weights."""
+        """(1, H, W, C/SIMD_in, SIMD_in), or (OH*OW, SF*NF, PE*SIMD) for the weights."""
         g = self.geometry
         if ind == 0:
             return (1, *g.ifm_dim, g.ifm_channels // g.simd_in, g.simd_in)
-        return (1, g.weight_words, g.pe * g.simd)
+        return (g.windows, g.weight_words, g.pe * g.simd)
 
     def get_folded_output_shape(self, ind: int = 0) -> tuple[int, ...]:
         """(1, OH, OW, NF, PE)."""
         return (1, *self.geometry.ofm_dim, self.geometry.nf, self.geometry.pe)
 
     def get_instream_width(self, ind: int = 0) -> int:
-        """Bits of an input word; 0 for weights and thresholds, which are embedded."""
-        return self.geometry.simd_in * self.get_input_datatype(0).bitwidth() if ind == 0 else 0
+        """Bits of a word of activations (0) or weights (1); 0 for what is embedded."""
+        g = self.geometry
+        if ind == 0:
+            return g.simd_in * self.get_input_datatype(0).bitwidth()
+        if ind == 1 and self.get_nodeattr("mem_mode") != "internal_embedded":
+            return g.pe * g.simd * self.get_input_datatype(1).bitwidth()
+        return 0
 
     def get_outstream_width(self, ind: int = 0) -> int:
         """Bits of an output word."""
         return self.geometry.pe * self.get_output_datatype().bitwidth()
+
+    def get_verilog_top_module_intf_names(self) -> dict[str, list]:
+        """FINN's: in0_V, out0_V; in1_V with external weights, s_axilite with writable ones."""
+        names = super().get_verilog_top_module_intf_names()
+        if self.get_nodeattr("mem_mode") == "internal_decoupled":
+            names["s_axis"] = names["s_axis"][:1]  # the weight stream stays inside
+            if self.runtime_weights:
+                names["axilite"] = ["s_axilite"]
+        return names
+
+    # ---- weights --------------------------------------------------------------------------------
+
+    def weight_words(self, weights: np.ndarray) -> list[int]:
+        """Words of PE*SIMD weights in the order in which they are read, for weights (MW, MH)."""
+        wdt = self.get_input_datatype(1)
+        return weight_words(self.geometry, Operand.of(wdt, "weightDataType"), weights)
+
+    def make_weight_file(
+        self, weights: np.ndarray, weight_file_mode: str, weight_file_name: str | Path
+    ) -> None:
+        """Write weights (MW, MH) as FINN's MVAU writes them, a hexadecimal word per line.
+
+        weight_file_mode: decoupled_verilog_dat, a line per weight word; or decoupled_runtime, what
+        FINN's driver writes to s_axilite: each weight word as 32-bit words, the lowest first.
+        """
+        accepted = ("decoupled_verilog_dat", "decoupled_runtime")
+        if weight_file_mode not in accepted:
+            raise UnsupportedError(
+                f"{self.onnx_node.name}: weight_file_mode={weight_file_mode!r}: accepted are "
+                f"{' and '.join(accepted)}"
+            )
+        words, bits = self.weight_words(weights), self.get_instream_width(1)
+        if weight_file_mode == "decoupled_verilog_dat":
+            lines = [f"{word:0{(bits + 3) // 4}x}" for word in words]
+        else:
+            shifts = range(0, 32 * words_per_line(bits), 32)
+            lines = [f"{word >> shift & 0xFFFFFFFF:08x}" for word in words for shift in shifts]
+        Path(weight_file_name).write_text("".join(f"{line}\n" for line in lines))
 
     # ---- execution ------------------------------------------------------------------------------
 
@@ -234,6 +308,8 @@ class IMECConv(HWCustomOp):
         weight_bits = g.pe * g.simd * self.get_input_datatype(1).bitwidth()
         strip_bits = g.simd * self.get_input_datatype(0).bitwidth()
         rom_style = resolved_style(self.get_nodeattr("ram_style"), g.weight_words, AUTO_ROM_WORDS)
+        if self.get_nodeattr("mem_mode") == "external":
+            rom_style = "external"
         strip_style = resolved_style(
             self.get_nodeattr("buffer_ram_style"), g.strip_words, AUTO_STRIP_WORDS
         )
@@ -247,27 +323,70 @@ class IMECConv(HWCustomOp):
             if style == "ultra"
         )
 
+    def bram_efficiency_estimation(self, fpgapart: str | None = None) -> float:
+        """Bits in block RAM over the bits of those blocks; 1 without any, as FINN's MVAU says."""
+        blocks = self.bram_estimation()
+        return self._stored_bits("block") / (blocks * RAMB18_BITS) if blocks else 1
+
+    def uram_efficiency_estimation(self, fpgapart: str | None = None) -> float:
+        """Bits in UltraRAM over the bits of those blocks; 1 without any, as FINN's MVAU says."""
+        blocks = self.uram_estimation()
+        return self._stored_bits("ultra") / (blocks * URAM_BITS) if blocks else 1
+
+    def _stored_bits(self, ram_style: str) -> int:
+        return sum(words * bits for words, bits, style in self._memories() if style == ram_style)
+
     def dsp_estimation(self, fpgapart: str | None = None) -> int:
         """None: all arithmetic is in LUTs."""
         return 0
 
-    def minimize_accumulator_width(self, model: Any, *args: Any, **kwargs: Any) -> BaseDataType:
+    def minimize_accumulator_width(self, model: Any, datatype_only: bool = False) -> BaseDataType:
         """What FINN's MVAU would choose: its own code, which asks for nothing but attributes.
 
-        Except in binaryXnorMode, where the accumulator counts 0..MW equal bits and FINN bounds the
-        dot product of 0/1 inputs instead, one bit too few when MW is just above a power of two.
+        Except in binaryXnorMode, see hold_popcounts. Fits the thresholds to it too, because FINN's
+        RoundAndClipThresholds knows only its own op types.
         """
-        chosen = MVAU.minimize_accumulator_width(self, model, *args, **kwargs)
+        only = {"datatype_only": True} if datatype_only else {}  # upstream FINN: no such argument
+        MVAU.minimize_accumulator_width(self, model, **only)
         if self.get_nodeattr("binaryXnorMode"):
-            chosen = smallest_datatype(0, self.get_nodeattr("MW"))
-            self.set_nodeattr("accDataType", chosen.name)
-            if self.get_nodeattr("noActivation"):
-                self.set_nodeattr("outputDataType", chosen.name)
-        return chosen
+            hold_popcounts(self, model)
+        if not datatype_only:
+            round_and_clip_thresholds(self, model)
+        return self.get_accumulator_datatype()
 
     def minimize_weight_bit_width(self, model: Any, *args: Any, **kwargs: Any) -> BaseDataType:
         """What FINN's MVAU would choose."""
         return MVAU.minimize_weight_bit_width(self, model, *args, **kwargs)
+
+
+def hold_popcounts(inst: MVAU | IMECConv, model: Any) -> None:
+    """Give a node in binaryXnorMode accumulators for what it counts, 0..MW equal bits.
+
+    FINN's minimisation bounds the dot product of its 0/1 inputs instead, one bit too few when MW is
+    just above a power of two.
+    """
+    accumulator = smallest_datatype(0, inst.get_nodeattr("MW"))
+    if inst.get_nodeattr("noActivation"):
+        if model.find_direct_successors(inst.onnx_node) is None:  # FINN: whole bytes at the end
+            accumulator = DataType[f"UINT{math.ceil(accumulator.bitwidth() / 8) * 8}"]
+        inst.set_nodeattr("outputDataType", accumulator.name)
+    inst.set_nodeattr("accDataType", accumulator.name)
+
+
+def round_and_clip_thresholds(inst: MVAU | IMECConv, model: Any) -> None:
+    """Make thresholds, if any, integers that the accumulator can reach or pass by one.
+
+    FINN transformation/streamline/round_thresholds.py.
+    """
+    name = None if inst.get_nodeattr("noActivation") else inst.onnx_node.input[2]
+    thresholds = model.get_initializer(name) if name else None
+    if thresholds is None:
+        return
+    accumulator = inst.get_accumulator_datatype()
+    low, high = accumulator.min(), accumulator.max() + 1
+    model.set_initializer(name, np.ceil(thresholds).clip(low, high).astype(np.float32))
+    extreme = -high - 1 if accumulator.signed() else high  # one bit more: `high` has to fit
+    model.set_tensor_datatype(name, DataType.get_smallest_possible(extreme))
 
 
 def convolve(datapath: Datapath, ifm: np.ndarray) -> np.ndarray:
@@ -278,7 +397,8 @@ def convolve(datapath: Datapath, ifm: np.ndarray) -> np.ndarray:
     weights, geometry = datapath.weights, datapath.geometry
     if datapath.xnor:  # BINARY stands for -1/+1
         ifm, weights = 2 * ifm - 1, 2 * weights - 1
-    product = im2col.convolve(ifm, weights.astype(np.float64), geometry).ofm
+    algorithm = direct if geometry.depthwise else im2col
+    product = algorithm.convolve(ifm, weights.astype(np.float64), geometry).ofm
     accumulators = np.rint(product).astype(np.int64)
     if datapath.counts_equal_bits:  # of MW products of -1 and +1
         accumulators = (accumulators + geometry.mw) // 2

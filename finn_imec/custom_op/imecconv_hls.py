@@ -48,7 +48,12 @@ class IMECConv_hls(IMECConv, HLSBackend):
     # ---- generation -----------------------------------------------------------------------------
 
     def _design(self, model: Any) -> ImecHls:
-        node = self.onnx_node
+        node, mode = self.onnx_node, self.get_nodeattr("mem_mode")
+        if mode != "internal_embedded":
+            raise UnsupportedError(
+                f"{node.name}: mem_mode={mode}: IMECConv_hls accepts internal_embedded, "
+                "IMECConv_rtl the others"
+            )
         datapath = self.constant_datapath(model)
         try:
             return ImecHls(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from finn.custom_op.fpgadataflow.rtlbackend import RTLBackend
+from finn.util.basic import is_versal
 
 from finn_imec.custom_op.imecconv import IMECConv
 from finn_imec.errors import UnsupportedError
-from finn_imec.rtl import ImecRtl, decode, encode, stream_design
+from finn_imec.rtl import ImecRtl, axilite_address_bits, decode, encode, stream_design
 from finn_imec.simulation.verilator import Design, Model, Stimulus, build
+from finn_imec.simulation.words import as_words
 
 
 class IMECConv_rtl(IMECConv, RTLBackend):
@@ -28,9 +31,16 @@ class IMECConv_rtl(IMECConv, RTLBackend):
         datapath = self.constant_datapath(model)
         folder = self.get_nodeattr("code_gen_dir_ipgen")
         top = self.get_verilog_top_module_name()
-        ImecRtl(
-            top, datapath, self.get_nodeattr("ram_style"), self.get_nodeattr("buffer_ram_style")
-        ).generate(Path(folder))
+        mode, ram_style = self.get_nodeattr("mem_mode"), self.get_nodeattr("ram_style")
+        if mode == "internal_decoupled" and ram_style == "ultra" and not is_versal(fpgapart):
+            if not self.runtime_weights:
+                raise UnsupportedError(
+                    f"{self.onnx_node.name}: ram_style=ultra with mem_mode={mode}: UltraRAM of "
+                    f"{fpgapart} cannot be initialised, accepted is runtime_writeable_weights=1"
+                )
+            datapath = replace(datapath, weights=None)
+        buffer_ram_style = self.get_nodeattr("buffer_ram_style")
+        ImecRtl(top, datapath, ram_style, buffer_ram_style, mode).generate(Path(folder))
         # Remembered because FINN may rename the node later.
         self.set_nodeattr("gen_top_module", top)
         self.set_nodeattr("ipgen_path", folder)
@@ -46,7 +56,16 @@ class IMECConv_rtl(IMECConv, RTLBackend):
             Path(self.get_nodeattr("code_gen_dir_ipgen")),
             self.get_instream_width_padded(0),
             self.get_outstream_width_padded(0),
+            self.get_nodeattr("mem_mode"),
+            self.get_instream_width_padded(1),
+            self._axilite_bits,
         )
+
+    @property
+    def _axilite_bits(self) -> int:
+        if not self.get_verilog_top_module_intf_names()["axilite"]:
+            return 0
+        return axilite_address_bits(self.geometry.weight_words, self.get_instream_width_padded(1))
 
     def get_rtl_file_list(self, abspath: bool = False) -> list[str]:
         """All sources, the library's first; bare names unless abspath."""
@@ -84,14 +103,14 @@ class IMECConv_rtl(IMECConv, RTLBackend):
 
     def rtlsim_multi_io(self, sim: Model, io_dict: dict, sname: str = "_V") -> None:
         """Run word lists of integers, FINN's io_dict form; sets cycles_rtlsim."""
-        words = io_dict["inputs"]["in0"]
-        frames = len(words) // int(np.prod(self.get_folded_input_shape()[:-1]))
-        out = self._run(sim, words, frames)
+        inputs = {f"{name}_V": words for name, words in io_dict["inputs"].items()}
+        frames = len(inputs["in0_V"]) // int(np.prod(self.get_folded_input_shape()[:-1]))
+        out = self._run(sim, inputs, frames)
         io_dict["outputs"]["out0"] = [int.from_bytes(word.tobytes(), "little") for word in out]
 
-    def _run(self, sim: Model, words: Any, frames: int) -> np.ndarray:
+    def _run(self, sim: Model, inputs: dict[str, Any], frames: int) -> np.ndarray:
         expected = frames * self.get_number_output_values()
-        stimulus = Stimulus({"in0_V": words}, {"out0_V": expected})
+        stimulus = Stimulus(inputs, {"out0_V": expected})
         result = sim.run([stimulus])[0]
         self.set_nodeattr("cycles_rtlsim", int(result.cycles))
         return result.outputs["out0_V"]
@@ -103,8 +122,42 @@ class IMECConv_rtl(IMECConv, RTLBackend):
             return
         node, geometry = self.onnx_node, self.geometry
         ifm = np.rint(context[node.input[0]]).astype(np.int64)
-        words = encode(ifm, self.get_input_datatype(0), geometry.simd_in)
-        out = self._run(self.get_rtlsim(), words, len(ifm))
+        inputs = {"in0_V": encode(ifm, self.get_input_datatype(0), geometry.simd_in)}
+        if self.get_nodeattr("mem_mode") == "external":
+            words = self.weight_words(context[node.input[1]])
+            words = as_words("in1_V", self.get_instream_width_padded(1), words)
+            inputs["in1_V"] = np.tile(words, (geometry.windows * len(ifm), 1))
+        out = self._run(self.get_rtlsim(), inputs, len(ifm))
         ofm = decode(out, self.get_output_datatype(), geometry.pe)
         shape = (len(ifm), *self.get_normal_output_shape()[1:])
         context[node.output[0]] = ofm.reshape(shape).astype(np.float32)
+
+    # ---- FIFO sizing ----------------------------------------------------------------------------
+
+    def characteristic(self, period: int) -> tuple[np.ndarray, np.ndarray]:
+        """Words taken and words given up to each of 2*period cycles, a frame per period. int32.
+
+        FINN's characteristic functions (DeriveCharacteristic of upstream FINN), which it gets by
+        rtlsim of one frame; here from the exact schedule. Other than there, a frame may still be in
+        work when the next one starts. Without pipeline registers beyond PIPELINE_STAGES, which delay
+        all words alike and change no FIFO. Raises UnsupportedError if period < get_exp_cycles().
+        """
+        if period < self.get_exp_cycles():
+            raise UnsupportedError(
+                f"{self.onnx_node.name}: period={period} cycles: accepted is at least "
+                f"{self.get_exp_cycles()}"
+            )
+        cycles = np.arange(2 * period)
+        return tuple(
+            sum(np.searchsorted(moved + start, cycles, "right") for start in (0, period)).astype("i4")
+            for moved in self.geometry.stream_cycles()
+        )
+
+    def derive_characteristic_fxns(self, period: int, *args: Any, **kwargs: Any) -> None:
+        """Set upstream FINN's attributes io_chrc_*; needs no simulation."""
+        taken, given = self.characteristic(period)
+        self.set_nodeattr("io_chrc_period", period)
+        self.set_nodeattr("io_chrc_in", taken[np.newaxis])
+        self.set_nodeattr("io_chrc_out", given[np.newaxis])
+        self.set_nodeattr("io_chrc_pads_in", [0])
+        self.set_nodeattr("io_chrc_pads_out", [0])

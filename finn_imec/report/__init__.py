@@ -1,4 +1,4 @@
-"""Tables and charts of a comparison between FINN's pair and IMECConv."""
+"""Tables, charts and pages of a comparison between FINN's pair and IMECConv."""
 
 from finn_imec.report.chart import comparison_chart
 from finn_imec.report.table import comparison_table

@@ -1,12 +1,23 @@
-"""The comparison as a bar chart."""
+"""Charts: the comparison as bars, memory and cycles per layer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from finn_imec.errors import require
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from finn_imec.report.results import LayerMemory
+
+#: FINN's pair, its replay buffer, IMECConv, weights.
+GREY, LIGHT, BLUE, PALE = "#8a8f98", "#c3c7ce", "#0b6e99", "#e8e4da"
 
 _PANELS = {"lut": "LUTs", "ff": "flip-flops", "memory": "LUTs as memory", "cycles": "cycles per frame"}
 
@@ -33,3 +44,105 @@ def comparison_chart(rows: Sequence[dict[str, Any]], path: Path) -> None:
     figure.legend(handles, labels, loc="outside upper center", ncols=2)
     figure.savefig(path, dpi=120)
 
+
+@contextmanager
+def figure(width: float, height: float) -> Iterator[Figure]:
+    """A figure of so many inches, in whose block node names are plain text, not formulas."""
+    require("matplotlib", "plot")
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    style = {
+        "text.parse_math": False,
+        "svg.fonttype": "none",
+        "svg.hashsalt": "finn_imec",
+        "font.size": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+    }
+    with matplotlib.rc_context(style):
+        result = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(result)
+        yield result
+
+
+def inline_svg(figure: Figure) -> str:
+    """The figure as an <svg> element for an HTML page: no prolog, no address of a namespace."""
+    text = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(text, format="svg", metadata=nothing)
+    svg = text.getvalue()
+    svg = svg[svg.index("<svg") :]
+    head, rest = svg.split(">", 1)
+    head = re.sub(r' (xmlns(:xlink)?|width|height)="[^"]*"', "", head)
+    return f"{head}>{rest}"
+
+
+def memory_chart(
+    memory: Mapping[str, LayerMemory], cycles: Mapping[str, tuple[int | None, int]]
+) -> str:
+    """Inline SVG: activation memory, weights, cycles, and work per cycle over work per stored bit.
+
+    memory, cycles: Results.memory and Results.cycles, of the same layers. The last panel is the
+    roofline's: an arrow goes from FINN's pair to IMECConv, right is less memory, up is faster, and
+    the line above is the layer's ceiling, SIMD*PE.
+    """
+    names = list(memory)
+    at = range(len(names))
+    with figure(11, max(4.6, 2.6 + 0.5 * len(names))) as fig:
+        fig.get_layout_engine().set(h_pad=0.12, w_pad=0.12)
+        (buffers, weights), (time, roof) = fig.subplots(2, 2)
+        panels = (buffers, weights, time)
+        line = [memory[n].line_buffer for n in names]
+        buffers.barh([y - 0.2 for y in at], line, 0.38, color=GREY, label="FINN, line buffer")
+        replay = [memory[n].replay for n in names]
+        buffers.barh([y - 0.2 for y in at], replay, 0.38, line, color=LIGHT, label="FINN, replay buffer")
+        strip = [memory[n].strip for n in names]
+        buffers.barh([y + 0.2 for y in at], strip, 0.38, color=BLUE, label="IMECConv, strip")
+        buffers.set_title("activation memory, bits")
+        weights.barh(at, [memory[n].weights for n in names], 0.6, color=PALE, label="both")
+        weights.set_title("weights, bits (the same on both sides)")
+        for shift, side, colour, label in ((-0.2, 0, GREY, "FINN"), (0.2, 1, BLUE, "IMECConv")):
+            values = [cycles[n][side] for n in names]
+            if None not in values:
+                time.barh([y + shift for y in at], values, 0.38, color=colour, label=label)
+        time.set_title("cycles per frame; the longest bar sets the frame rate")
+        for axes in panels:
+            axes.set_yticks(list(at), [_short(n) for n in names])
+            axes.invert_yaxis()
+            axes.xaxis.set_major_formatter("{x:,.0f}")
+            axes.locator_params(axis="x", nbins=5)
+        for axes in (buffers, time):
+            axes.legend(frameon=False, fontsize=8, loc="best")
+        _roofline(roof, memory, cycles)
+        return inline_svg(fig)
+
+
+def _roofline(
+    axes: Any, memory: Mapping[str, LayerMemory], cycles: Mapping[str, tuple[int | None, int]]
+) -> None:
+    for name, layer in memory.items():
+        finn_cycles, imec_cycles = cycles[name]
+        end = layer.macs / layer.strip, layer.macs / imec_cycles
+        axes.plot(*end, "o", color=BLUE, markersize=5)
+        if finn_cycles is not None:
+            start = layer.macs / layer.finn, layer.macs / finn_cycles
+            axes.plot(*start, "o", color=GREY, markersize=5)
+            axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": BLUE, "shrinkB": 3})
+            axes.hlines(layer.macs_per_cycle, start[0], end[0], color="#333333", linewidth=0.8)
+        axes.annotate(
+            _short(name), end, (2, 5), textcoords="offset points", fontsize=8, rotation=25
+        )  # fmt: skip
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+        axis.set_major_formatter("{x:,g}")
+        axis.set_minor_formatter("")
+    axes.margins(x=0.3, y=0.45)
+    axes.set_xlabel("MACs per frame and stored activation bit")
+    axes.set_ylabel("MACs per cycle")
+    axes.set_title("from FINN's pair (grey) to IMECConv; line: SIMD x PE")
+
+
+def _short(name: str, longest: int = 24) -> str:
+    return name if len(name) <= longest else f"{name[: longest - 3]}..."

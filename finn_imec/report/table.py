@@ -21,6 +21,13 @@ COLUMNS = {
     "depth": "depth",
     "cycles": "cycles",
 }
+#: The same where there is room.
+TITLES = COLUMNS | {
+    "lut_paired": "LUT, paired",
+    "memory": "LUTs as memory",
+    "bram18": "BRAM18",
+    "depth": "LUT levels",
+}
 
 
 def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -39,21 +46,23 @@ def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     for row in rows:
         ratio = row["ratio"]
         lines = (
-            (row["layer"], "FINN", row["finn"], _number),
-            (f"{row['bits']} bit, {row['core']}", "IMEC", row["imec"], _number),
-            (f"PE {row['pe']}, SIMD {row['simd']}", "ratio", ratio, _ratio),
+            (row["layer"], "FINN", row["finn"], number_text),
+            (f"{row['bits']} bit, {row['core']}", "IMEC", row["imec"], number_text),
+            (f"PE {row['pe']}, SIMD {row['simd']}", "ratio", ratio, ratio_text),
         )
         for left, side, values, text in lines:
             table.add_row(left, side, *(text(values.get(key)) for key in COLUMNS))
         table.add_section()
     means = geometric_means(rows)
-    table.add_row("geometric mean", "ratio", *(_ratio(means.get(key)) for key in COLUMNS))
+    table.add_row("geometric mean", "ratio", *(ratio_text(means.get(key)) for key in COLUMNS))
     return table
 
 
-def _number(value: int | None) -> str:
+def number_text(value: int | None) -> str:
+    """1,234; - for None."""
     return "-" if value is None else f"{value:,}"
 
 
-def _ratio(value: float | None) -> str:
+def ratio_text(value: float | None) -> str:
+    """0.12; - for None."""
     return "-" if value is None else f"{value:.2f}"

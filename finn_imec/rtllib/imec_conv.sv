@@ -4,6 +4,9 @@
  * @description
  *	ofm[y][x][m] = act( sum_{kh,kw,c} ifm[y*s_h + kh*d_h][x*s_w + kw*d_w][c] * w[m][kh][kw][c] )
  *
+ *	or, DEPTHWISE, with the sum over kh, kw alone and c = m. A strip word then holds
+ *	the PE channels that are computed side by side, and SIMD is 1.
+ *
  *	Streams carry NHWC raster order; in: SIMD_IN channels, out: PE channels per
  *	word, element 0 in the least significant bits. What FINN builds from
  *	ConvolutionInputGenerator and MVAU, without replay buffer, weight stream or
@@ -25,7 +28,12 @@
  *	constant. Per-channel constants are part of the thresholds or, without
  *	thresholds, of the words of BIAS_FILE (used if BIASED).
  *
- *	Does not pad; does not write weights at run time; has no DSP multipliers.
+ *	WEIGHTS_STREAMED replaces the ROM by the stream wdat of its words, in their
+ *	order, once per window: a strip read waits for its word and takes it. If they
+ *	may change at run time, no constant may depend on them: WIDEN then multiplies a
+ *	bipolar operand, whose counterpart is plain, as the number -1 or +1 of two bits.
+ *
+ *	Does not pad; has no DSP multipliers.
  ***************************************************************************/
 module imec_conv #(
 	// Folding
@@ -36,11 +44,15 @@ module imec_conv #(
 
 	// Schedule in strip words, see imec_sequencer
 	int unsigned  DEPTH,
+	int unsigned  LIVE,
+	bit  DUAL_PORT,
 	int unsigned  RUN,
 	int unsigned  INNER,
 	int unsigned  INNER_STEP,
 	int unsigned  OUTER,
 	int unsigned  OUTER_STEP,
+	int unsigned  FOLD_STEP,
+	bit  DEPTHWISE,
 	int unsigned  OW,
 	int unsigned  OH,
 	int unsigned  ADVANCE_COLUMN,
@@ -58,6 +70,7 @@ module imec_conv #(
 	int unsigned  O_BITS,
 	bit  PLANES,	// dot product by bit planes, else by multipliers
 	bit  DOUBLE,	// accumulate 2*dot
+	bit  WIDEN = 0,	// bipolar values as two-bit numbers
 	logic [ACC_BITS-1:0]  INIT,
 
 	// Activation: thresholds per channel, 0 for none
@@ -66,7 +79,8 @@ module imec_conv #(
 	bit  BIASED,
 
 	// Memories
-	parameter  WEIGHT_FILE,
+	bit  WEIGHTS_STREAMED = 0,
+	parameter  WEIGHT_FILE = "",
 	parameter  THRESHOLD_FILE = "",
 	parameter  BIAS_FILE = "",
 	parameter  WEIGHT_RAM_STYLE = "auto",
@@ -79,6 +93,11 @@ module imec_conv #(
 	output	logic  irdy,
 	input	logic [SIMD_IN*A_BITS-1:0]  idat,
 
+	// Weights, if WEIGHTS_STREAMED
+	input	logic  wvld,
+	output	logic  wrdy,
+	input	logic [PE*SIMD*W_BITS-1:0]  wdat,
+
 	output	logic  ovld,
 	input	logic  ordy,
 	output	logic [PE*O_BITS-1:0]  odat
@@ -86,7 +105,8 @@ module imec_conv #(
 	function int unsigned gcd(input int unsigned  a, input int unsigned  b);
 		return  b == 0? a : gcd(b, a % b);
 	endfunction : gcd
-	localparam int unsigned  COMMON = gcd(SIMD_IN, SIMD);
+	localparam int unsigned  WORD   = DEPTHWISE? PE : SIMD;	// channels of a strip word
+	localparam int unsigned  COMMON = gcd(SIMD_IN, WORD);
 
 	//-----------------------------------------------------------------------
 	// Input words to strip words
@@ -96,8 +116,8 @@ module imec_conv #(
 		.clk, .rst, .ivld, .irdy, .idat, .ovld(cvld), .ordy(crdy), .odat(cdat)
 	);
 	uwire  svld, srdy;
-	uwire [SIMD*A_BITS-1:0]  sdat;
-	imec_convert #(.IN(COMMON), .OUT(SIMD), .BITS(A_BITS)) widen(
+	uwire [WORD*A_BITS-1:0]  sdat;
+	imec_convert #(.IN(COMMON), .OUT(WORD), .BITS(A_BITS)) widen(
 		.clk, .rst, .ivld(cvld), .irdy(crdy), .idat(cdat), .ovld(svld), .ordy(srdy), .odat(sdat)
 	);
 
@@ -109,29 +129,39 @@ module imec_conv #(
 	uwire  en;
 	uwire  rvld, rfirst, rlast;
 	uwire  strip_we;
-	uwire [  ADDR_BITS-1:0]  strip_addr;
+	uwire [  ADDR_BITS-1:0]  strip_addr, write_addr;
 	uwire [WEIGHT_BITS-1:0]  weight_addr;
 	imec_sequencer #(
-		.DEPTH(DEPTH), .RUN(RUN), .INNER(INNER), .INNER_STEP(INNER_STEP), .OUTER(OUTER), .OUTER_STEP(OUTER_STEP),
-		.NF(NF), .OW(OW), .OH(OH),
+		.DEPTH(DEPTH), .LIVE(LIVE), .DUAL_PORT(DUAL_PORT),
+		.RUN(RUN), .INNER(INNER), .INNER_STEP(INNER_STEP), .OUTER(OUTER), .OUTER_STEP(OUTER_STEP),
+		.NF(NF), .FOLD_STEP(FOLD_STEP), .DEPTHWISE(DEPTHWISE), .OW(OW), .OH(OH),
 		.ADVANCE_COLUMN(ADVANCE_COLUMN), .ADVANCE_ROW(ADVANCE_ROW), .ADVANCE_FRAME(ADVANCE_FRAME)
 	) sequencer(
 		.clk, .rst, .en,
 		.ivld(svld), .irdy(srdy),
-		.strip_addr, .strip_we, .weight_addr,
+		.strip_addr, .write_addr, .strip_we, .wvld(wvld || !WEIGHTS_STREAMED), .weight_addr,
 		.rvld, .rfirst, .rlast
 	);
 
 	//-----------------------------------------------------------------------
 	// Memories, stage 1
-	uwire [SIMD-1:0][A_BITS-1:0]  a;
-	imec_strip #(.DEPTH(DEPTH), .WIDTH(SIMD*A_BITS), .RAM_STYLE(BUFFER_RAM_STYLE)) strip(
-		.clk, .en, .addr(strip_addr), .we(strip_we), .d(sdat), .q(a)
+	uwire [WORD-1:0][A_BITS-1:0]  a;
+	imec_strip #(.DEPTH(DEPTH), .WIDTH(WORD*A_BITS), .DUAL_PORT(DUAL_PORT), .RAM_STYLE(BUFFER_RAM_STYLE)) strip(
+		.clk, .en, .addr(strip_addr), .write_addr, .we(strip_we), .d(sdat), .q(a)
 	);
 	uwire [PE-1:0][SIMD-1:0][W_BITS-1:0]  w;
-	imec_rom #(.DEPTH(WEIGHTS), .WIDTH(PE*SIMD*W_BITS), .INIT_FILE(WEIGHT_FILE), .RAM_STYLE(WEIGHT_RAM_STYLE)) weights(
-		.clk, .en, .addr(weight_addr), .q(w)
-	);
+	if(WEIGHTS_STREAMED) begin : genStream
+		logic [PE*SIMD*W_BITS-1:0]  Word;
+		always_ff @(posedge clk)  if(en)  Word <= wdat;
+		assign	w = Word;
+		assign	wrdy = rvld;
+	end : genStream
+	else begin : genRom
+		imec_rom #(.DEPTH(WEIGHTS), .WIDTH(PE*SIMD*W_BITS), .INIT_FILE(WEIGHT_FILE), .RAM_STYLE(WEIGHT_RAM_STYLE)) weights(
+			.clk, .en, .addr(weight_addr), .q(w)
+		);
+		assign	wrdy = 1'b0;
+	end : genRom
 	logic  Vld1 = 0, First1, Last1;
 	logic  Vld2 = 0, First2, Last2;
 	always_ff @(posedge clk) begin
@@ -167,9 +197,24 @@ module imec_conv #(
 
 	//-----------------------------------------------------------------------
 	// Products, stage 2; accumulators, stage 3
+	localparam bit  WIDE_A = WIDEN && A_BIPOLAR;
+	localparam bit  WIDE_W = WIDEN && W_BIPOLAR;
+	localparam int unsigned  X_BITS = WIDE_A? 2 : A_BITS;
+	localparam int unsigned  V_BITS = WIDE_W? 2 : W_BITS;
+	uwire [WORD-1:0][X_BITS-1:0]  x;	// activations and weights as they are multiplied
+	uwire [PE-1:0][SIMD-1:0][V_BITS-1:0]  v;
+	for(genvar  c = 0; c < WORD; c++) begin : genActivation
+		assign	x[c] = WIDE_A? X_BITS'({ !a[c][0], 1'b1 }) : X_BITS'(a[c]);
+	end : genActivation
+	for(genvar  p = 0; p < PE; p++) begin : genWeights
+		for(genvar  l = 0; l < SIMD; l++) begin : genLane
+			assign	v[p][l] = WIDE_W? V_BITS'({ !w[p][l][0], 1'b1 }) : V_BITS'(w[p][l]);
+		end : genLane
+	end : genWeights
+
 	localparam int unsigned  Y_BITS = PLANES?
-		$clog2(SIMD*(2**A_BITS-1)*(2**W_BITS-1) + 1) :
-		A_BITS + W_BITS + 1 + $clog2(SIMD);
+		$clog2(SIMD*(2**X_BITS-1)*(2**V_BITS-1) + 1) :
+		X_BITS + V_BITS + 1 + $clog2(SIMD);
 	uwire [PE-1:0][ACC_BITS-1:0]  start;
 	if(BIASED) begin : genBias
 		logic [PE*ACC_BITS-1:0]  Mem[NF];
@@ -180,23 +225,29 @@ module imec_conv #(
 		assign	start = {PE{INIT}};
 	end : genInit
 
-	uwire [PE-1:0][ACC_BITS-1:0]  acc;
-	for(genvar  p = 0; p < PE; p++) begin : genPE
-		uwire [Y_BITS-1:0]  y;
+	uwire [PE-1:0][Y_BITS-1:0]  y;
+	localparam int unsigned  DOTS = DEPTHWISE? PE : 1;	// sets of activations
+	localparam int unsigned  EACH = PE/DOTS;
+	for(genvar  d = 0; d < DOTS; d++) begin : genDot
 		if(PLANES) begin : genPlanes
 			imec_dot_planes #(
-				.SIMD(SIMD),
-				.A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .A_BIPOLAR(A_BIPOLAR),
-				.W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR)
-			) dot(.a, .w(w[p]), .y);
+				.PE(EACH), .SIMD(SIMD),
+				.A_BITS(X_BITS), .A_SIGNED(A_SIGNED || WIDE_A), .A_BIPOLAR(A_BIPOLAR && !WIDE_A),
+				.W_BITS(V_BITS), .W_SIGNED(W_SIGNED || WIDE_W), .W_BIPOLAR(W_BIPOLAR && !WIDE_W)
+			) dot(.a(x[d*SIMD +: SIMD]), .w(v[d*EACH +: EACH]), .y(y[d*EACH +: EACH]));
 		end : genPlanes
 		else begin : genProduct
 			imec_dot_product #(
-				.SIMD(SIMD), .A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .W_BITS(W_BITS), .W_SIGNED(W_SIGNED)
-			) dot(.a, .w(w[p]), .y);
+				.PE(EACH), .SIMD(SIMD),
+				.A_BITS(X_BITS), .A_SIGNED(A_SIGNED || WIDE_A), .W_BITS(V_BITS), .W_SIGNED(W_SIGNED || WIDE_W)
+			) dot(.a(x[d*SIMD +: SIMD]), .w(v[d*EACH +: EACH]), .y(y[d*EACH +: EACH]));
 		end : genProduct
+	end : genDot
+
+	uwire [PE-1:0][ACC_BITS-1:0]  acc;
+	for(genvar  p = 0; p < PE; p++) begin : genPE
 		logic [Y_BITS-1:0]  Product;
-		always_ff @(posedge clk)  if(en)  Product <= y;
+		always_ff @(posedge clk)  if(en)  Product <= y[p];
 		uwire [Y_BITS:0]  product = { !PLANES && Product[Y_BITS-1], Product };
 
 		logic [ACC_BITS-1:0]  Acc;

@@ -1,5 +1,5 @@
 /****************************************************************************
- * @brief	Dot product of SIMD activations and weights in LUTs, by bit planes.
+ * @brief	Dot products of SIMD activations with the weights of PE channels, by bit planes.
  *
  * @description
  *	With a = sum_i +-2^i a_i and w = sum_j +-2^j w_j (minus at a sign bit),
@@ -21,9 +21,12 @@
  *	Bipolar values are one bit, 0 for -1 and 1 for +1. Plain values are two's
  *	complement if signed.
  *
+ *	Synthesis reads imec_dot_heap; simulation of its LUTs one by one would be slow.
+ *
  *	Combinational; does not scale by the 2 of the table.
  ***************************************************************************/
-module imec_dot_planes import imec_pkg::*; #(
+module imec_dot_planes #(
+	int unsigned  PE,
 	int unsigned  SIMD,
 
 	int unsigned  A_BITS,
@@ -37,91 +40,70 @@ module imec_dot_planes import imec_pkg::*; #(
 	localparam int unsigned  Y_BITS = $clog2(SIMD*(2**A_BITS-1)*(2**W_BITS-1) + 1)
 )(
 	input	logic [SIMD-1:0][A_BITS-1:0]  a,
-	input	logic [SIMD-1:0][W_BITS-1:0]  w,
-	output	logic [Y_BITS-1:0]  y
+	input	logic [PE-1:0][SIMD-1:0][W_BITS-1:0]  w,
+	output	logic [PE-1:0][Y_BITS-1:0]  y
 );
 	initial begin
 		if(A_BIPOLAR && (A_BITS != 1 || A_SIGNED))  $error("%m: bipolar activations are 1 bit without sign.");
 		if(W_BIPOLAR && (W_BITS != 1 || W_SIGNED))  $error("%m: bipolar weights are 1 bit without sign.");
 	end
 
-	// First level: three products of equal weight fill the two LUT6 of a 3:2 counter.
-	localparam int unsigned  WEIGHTS = A_BITS + W_BITS - 1;	// different powers of two
-	function automatic int unsigned first(input int unsigned  e);	// least i with j = e-i legal
-		return  e < W_BITS? 0 : e - (W_BITS-1);
-	endfunction : first
-	function automatic int unsigned planes(input int unsigned  e);
-		return  (e < A_BITS? e : A_BITS-1) - first(e) + 1;
-	endfunction : planes
-	function automatic int unsigned sums(input int unsigned  e);
-		return  (planes(e)*SIMD + 2) / 3;
-	endfunction : sums
-	function automatic int unsigned carries(input int unsigned  e);
-		return  (planes(e)*SIMD + 1) / 3;	// a group of one product has none
-	endfunction : carries
-	function automatic heights_t heights();
-		automatic heights_t  h = '0;
-		for(int unsigned  e = 0; e < WEIGHTS; e++) begin
-			h[e]   += 16'(sums(e));
-			h[e+1] += 16'(carries(e));
-		end
-		return  h;
-	endfunction : heights
-	localparam heights_t  HEIGHT = heights();
-
-	// Which of the products 3g, 3g+1, 3g+2 of weight e are of a negative plane
-	function automatic bit [2:0] negatives(input int unsigned  e, input int unsigned  g);
-		automatic bit [2:0]  negative;
-		for(int unsigned  k = 0; k < 3; k++) begin
-			automatic int unsigned  i = first(e) + (3*g+k)/SIMD;
-			negative[k] = (A_SIGNED && i == A_BITS-1) ^ (W_SIGNED && e-i == W_BITS-1);
+`ifdef SYNTHESIS
+	for(genvar  p = 0; p < PE; p++) begin : genPE
+		imec_dot_heap #(
+			.SIMD(SIMD), .A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR)
+		) heap(.a, .w(w[p]), .y(y[p]));
+	end : genPE
+`else
+	// The sum as it stands: over few lanes whole activations at a time, else whole planes
+	typedef logic [W_BITS-1:0][A_BITS-1:0]  planes_t;
+	function automatic planes_t negative_planes();
+		automatic planes_t  negative;
+		for(int unsigned  j = 0; j < W_BITS; j++) begin
+			for(int unsigned  i = 0; i < A_BITS; i++) begin
+				negative[j][i] = (A_SIGNED && i == A_BITS-1) ^ (W_SIGNED && j == W_BITS-1);
+			end
 		end
 		return  negative;
-	endfunction : negatives
+	endfunction : negative_planes
+	localparam planes_t  NEGATIVE = negative_planes();
 
-	// Bit k of the number of ones among products of the pairs (x1,x0), (x3,x2), (x5,x4)
-	function automatic logic [63:0] count(input int unsigned  k, input bit [2:0]  used, input bit [2:0]  negative);
-		automatic logic [63:0]  init;
-		for(int unsigned  x = 0; x < 64; x++) begin
-			automatic int unsigned  n = 0;
-			for(int unsigned  i = 0; i < 3; i++) begin
-				automatic bit  ai = 1'(x >> (2*i));
-				automatic bit  wi = 1'(x >> (2*i+1));
-				if(used[i] && negative[i] != (W_BIPOLAR? ai == wi : ai && wi))  n++;
+	if(SIMD < 2*A_BITS) begin : genLanes
+		for(genvar  p = 0; p < PE; p++) begin : genPE
+			always_comb begin
+				y[p] = '0;
+				for(int unsigned  l = 0; l < SIMD; l++) begin
+					for(int unsigned  j = 0; j < W_BITS; j++) begin
+						automatic logic [A_BITS-1:0]  wj = {A_BITS{w[p][l][j]}};
+						automatic logic [A_BITS-1:0]  z = W_BIPOLAR? a[l] ~^ wj : a[l] & wj;
+						y[p] += Y_BITS'(z ^ NEGATIVE[j]) << j;
+					end
+				end
 			end
-			init[x] = 1'(n >> k);
-		end
-		return  init;
-	endfunction : count
-
-	uwire [bits_below(HEIGHT, WEIGHTS+1)-1:0]  heap;
-	for(genvar  e = 0; e < WEIGHTS; e++) begin : genWeight
-		localparam int unsigned  N     = planes(e)*SIMD;
-		localparam int unsigned  ONES  = bits_below(HEIGHT, e) + (e > 0? carries(e-1) : 0);
-		localparam int unsigned  TWOS  = bits_below(HEIGHT, e+1);
-
-		// Products of weight e: pair (w, a) of plane i, lane l at place i*SIMD + l
-		uwire [N+1:0][1:0]  pairs;
-		assign	pairs[N +: 2] = '0;
-		for(genvar  p = 0; p < planes(e); p++) begin : genPlane
+		end : genPE
+	end : genLanes
+	else begin : genPlanes
+		// Plane i, its bits repeated to lie beside all bits of their lanes' weights
+		uwire [A_BITS-1:0][SIMD-1:0][W_BITS-1:0]  plane;
+		for(genvar  i = 0; i < A_BITS; i++) begin : genPlane
 			for(genvar  l = 0; l < SIMD; l++) begin : genLane
-				assign	pairs[p*SIMD + l] = { w[l][e - (first(e) + p)], a[l][first(e) + p] };
+				assign	plane[i][l] = {W_BITS{a[l][i]}};
 			end : genLane
 		end : genPlane
 
-		for(genvar  g = 0; g < sums(e); g++) begin : genGroup
-			localparam bit [2:0]  USED = { 3*g+2 < N, 3*g+1 < N, 1'b1 };
-			uwire [5:0]  x = pairs[3*g +: 3];
-			imec_lut6 #(.INIT(count(0, USED, negatives(e, g)))) sum(.i(x), .o(heap[ONES + g]));
-			if(g < carries(e)) begin : genCarry
-				imec_lut6 #(.INIT(count(1, USED, negatives(e, g)))) carry(.i(x), .o(heap[TWOS + g]));
-			end : genCarry
-		end : genGroup
-	end : genWeight
-
-	localparam int unsigned  COLS = Y_BITS > WEIGHTS+1? Y_BITS : WEIGHTS+1;
-	uwire [COLS-1:0]  sum;
-	imec_compress #(.COLS(COLS), .HEIGHT(HEIGHT)) compress(.d(heap), .y(sum));
-	assign	y = sum[Y_BITS-1:0];
+		for(genvar  p = 0; p < PE; p++) begin : genPE
+			always_comb begin
+				y[p] = '0;
+				for(int unsigned  i = 0; i < A_BITS; i++) begin
+					for(int unsigned  j = 0; j < W_BITS; j++) begin
+						automatic logic [SIMD*W_BITS-1:0]  z = W_BIPOLAR? plane[i] ~^ w[p] : plane[i] & w[p];
+						automatic logic [SIMD*W_BITS-1:0]  zj = (NEGATIVE[j][i]? ~z : z) & {SIMD{W_BITS'(1 << j)}};
+						y[p] += Y_BITS'($countones(zj)) << (i+j);
+					end
+				end
+			end
+		end : genPE
+	end : genPlanes
+`endif
 
 endmodule : imec_dot_planes

@@ -9,6 +9,7 @@
  ***************************************************************************/
 (* use_dsp = "no" *)
 module imec_dot_product #(
+	int unsigned  PE,
 	int unsigned  SIMD,
 	int unsigned  A_BITS,
 	bit  A_SIGNED,
@@ -18,16 +19,18 @@ module imec_dot_product #(
 	localparam int unsigned  Y_BITS = A_BITS + W_BITS + 1 + $clog2(SIMD)
 )(
 	input	logic [SIMD-1:0][A_BITS-1:0]  a,
-	input	logic [SIMD-1:0][W_BITS-1:0]  w,
-	output	logic signed [Y_BITS-1:0]  y
+	input	logic [PE-1:0][SIMD-1:0][W_BITS-1:0]  w,
+	output	logic [PE-1:0][Y_BITS-1:0]  y
 );
-	always_comb begin
-		y = '0;
-		for(int unsigned  l = 0; l < SIMD; l++) begin
-			automatic logic signed [A_BITS:0]  al = { A_SIGNED && a[l][A_BITS-1], a[l] };
-			automatic logic signed [W_BITS:0]  wl = { W_SIGNED && w[l][W_BITS-1], w[l] };
-			y += al * wl;
+	for(genvar  p = 0; p < PE; p++) begin : genPE
+		always_comb begin
+			y[p] = '0;
+			for(int unsigned  l = 0; l < SIMD; l++) begin
+				automatic logic signed [A_BITS:0]  al = { A_SIGNED && a[l][A_BITS-1], a[l] };
+				automatic logic signed [W_BITS:0]  wl = { W_SIGNED && w[p][l][W_BITS-1], w[p][l] };
+				y[p] += Y_BITS'(al * wl);
+			end
 		end
-	end
+	end : genPE
 
 endmodule : imec_dot_product

@@ -14,4 +14,20 @@ package imec_pkg;
 		return  n;
 	endfunction : bits_below
 
+	// Lanes of imec_dot_dsp: lane l is the slice at this place of its chain, counted from the first
+	// slice of the longest chain; all chains end at the same place, with the lowest lanes.
+	function automatic int unsigned place(input int unsigned  simd, input int unsigned  chains, input int unsigned  l);
+		return  (simd - 1)/chains - l/chains;
+	endfunction : place
+
+	// Steps that its weights come later than its activation
+	function automatic int unsigned weight_delay(input int unsigned  simd, input int unsigned  chains, input int unsigned  l);
+		return  place(simd, chains, l)/2 * 2;
+	endfunction : weight_delay
+
+	// Steps from the activations of a word to its dot products: first slice, cascade, sum of chains
+	function automatic int unsigned dsp_steps(input int unsigned  simd, input int unsigned  chains);
+		return  3 + place(simd, chains, 0) + ($clog2(chains) + 1)/2;
+	endfunction : dsp_steps
+
 endpackage : imec_pkg

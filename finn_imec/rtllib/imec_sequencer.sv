@@ -8,22 +8,30 @@
  *	      read  strip[base + offset mod DEPTH]
  *	  base += ADVANCE_{COLUMN, ROW, FRAME}            words that have died
  *
- *	The first and last word of a window are DEPTH-1 apart, so returning to its
- *	start for the next fold is a step of +1 modulo DEPTH, like the step to the
- *	next word of a run:
- *
- *	   base                                        base + DEPTH-1
+ *	   base                                           base + LIVE-1
  *	    |<- RUN ->|                                           |
- *	    oooooooooo|----INNER_STEP--->oooooooooo| ... oooooooooo
- *	    ^ first run of the last fold: ADVANCE words of it die as they are
- *	      read, and the input word that waits takes the place of each.
+ *	    oooooooooo|----INNER_STEP--->oooooooooo| ... oooooooooo ......
+ *	    ^ last fold: ADVANCE words from here on die, and     |<- SLACK ->|
+ *	      input words take their places                      = DEPTH - LIVE
  *
- *	A word that dies unread, or while no input word waits, leaves a slot that is
- *	owed. Debt is the number of owed slots less one: negative means none, and
- *	the sign bit is the test. Owed slots are filled as soon as input arrives, in
- *	cycles that only write. A window starts when nothing is owed: then all its
- *	words are in the strip. Once started, it never waits for input, so that the
- *	last frame completes with no further input.
+ *	Slots whose word has died, or has never been there, are owed; input words fill
+ *	them in raster order. A window starts when at most SLACK slots are owed: then
+ *	all its words are in the strip. Once started, it never waits for input, so that
+ *	the last frame completes with no further input. Debt is what is owed beyond the
+ *	slack, less one: its sign bit is the test.
+ *
+ *	A fold reads all words of the window, or, DEPTHWISE, one word of each pixel.
+ *
+ *	DUAL_PORT = 0, the strip has one port and no slack. The words of the first run
+ *	die as they are read in the last fold, and the input word that waits takes the
+ *	place of each in the same cycle. What dies unread, or while no input word waits,
+ *	is filled in cycles that only write, which hold the reads. DEPTHWISE, words die in
+ *	every fold. With LIVE = DEPTH
+ *	the return to the window's start is a step of +1, like the next word of a run.
+ *
+ *	DUAL_PORT = 1, all that dies is owed from the first read of the last fold on.
+ *	The writer then follows the reader: it takes at most a word a cycle from base
+ *	on, while the reader is a word ahead and never steps by less than one.
  *
  *	Invariant: writer address = base + DEPTH - owed (mod DEPTH) between windows.
  *
@@ -31,12 +39,16 @@
  ***************************************************************************/
 module imec_sequencer #(
 	int unsigned  DEPTH,	// strip words
+	int unsigned  LIVE,	// of a window, from its first to its last
+	bit  DUAL_PORT,
 	int unsigned  RUN,
 	int unsigned  INNER,
 	int unsigned  INNER_STEP,
 	int unsigned  OUTER,
 	int unsigned  OUTER_STEP,
 	int unsigned  NF,
+	int unsigned  FOLD_STEP,	// from the last word of a fold to the first of the next, modulo DEPTH
+	bit  DEPTHWISE,	// each fold reads words of its own
 	int unsigned  OW,
 	int unsigned  OH,
 	int unsigned  ADVANCE_COLUMN,
@@ -57,11 +69,13 @@ module imec_sequencer #(
 	input	logic  ivld,
 	output	logic  irdy,
 
-	// Strip memory
+	// Strip memory, write_addr is of the second port
 	output	logic [ADDR_BITS-1:0]  strip_addr,
+	output	logic [ADDR_BITS-1:0]  write_addr,
 	output	logic  strip_we,
 
-	// Weight memory
+	// Weight memory; nothing is read while its word is not there
+	input	logic  wvld,
 	output	logic [WEIGHT_BITS-1:0]  weight_addr,
 
 	// Word read in this cycle
@@ -69,16 +83,18 @@ module imec_sequencer #(
 	output	logic  rfirst,	// first word of a fold
 	output	logic  rlast	// last word of a fold
 );
-	// Words of the first run that die as they are read, and words that then are owed
 	function int unsigned min(input int unsigned  a, input int unsigned  b);
 		return  a < b? a : b;
 	endfunction : min
-	localparam int unsigned  DIE_COLUMN = min(RUN, ADVANCE_COLUMN);
-	localparam int unsigned  DIE_ROW    = min(RUN, ADVANCE_ROW);
-	localparam int unsigned  DIE_FRAME  = min(RUN, ADVANCE_FRAME);
+	function int unsigned max(input int unsigned  a, input int unsigned  b);
+		return  a > b? a : b;
+	endfunction : max
+	localparam int unsigned  SLACK = DEPTH - LIVE;
 
 	initial begin
-		if(DEPTH < RUN)  $error("%m: DEPTH=%0d must be at least RUN=%0d.", DEPTH, RUN);
+		if(LIVE < RUN)  $error("%m: LIVE=%0d must be at least RUN=%0d.", LIVE, RUN);
+		if(DEPTH < LIVE)  $error("%m: DEPTH=%0d must be at least LIVE=%0d.", DEPTH, LIVE);
+		if(!DUAL_PORT && SLACK > 0)  $error("%m: DEPTH=%0d must be LIVE=%0d with one port.", DEPTH, LIVE);
 		if(min(min(min(RUN, INNER), min(OUTER, NF)), min(OW, OH)) < 1)  $error("%m: loop counts must be at least 1.");
 		if(min(min(ADVANCE_COLUMN, ADVANCE_ROW), ADVANCE_FRAME) < 1)  $error("%m: every window must advance.");
 	end
@@ -102,75 +118,103 @@ module imec_sequencer #(
 
 	logic  FoldStart;	// the next read is the first of a fold
 	logic  WindowStart;	// ... of a window
-	logic  Head;     	// ... in the first run of a fold
 	always_ff @(posedge clk) begin
 		if(rst) begin
 			FoldStart   <= 1;
 			WindowStart <= 1;
-			Head        <= 1;
 		end
 		else if(rd) begin
 			FoldStart   <= fold_end;
 			WindowStart <= window_end;
-			if(run_last)  Head <= fold_end;
 		end
 	end
-
-	//-----------------------------------------------------------------------
-	// Does the word at the read address die when read now?
-	uwire  in_column = run_left >= RUN_BITS'(RUN - DIE_COLUMN);
-	uwire  in_row    = run_left >= RUN_BITS'(RUN - DIE_ROW);
-	uwire  in_frame  = run_left >= RUN_BITS'(RUN - DIE_FRAME);
-	uwire  dies = fold_last && Head && (
-		!column_last? in_column : !row_last? in_row : in_frame
-	);
 
 	//-----------------------------------------------------------------------
 	// Owed slots
-	localparam int unsigned  OWE_COLUMN = ADVANCE_COLUMN - DIE_COLUMN;
-	localparam int unsigned  OWE_ROW    = ADVANCE_ROW    - DIE_ROW;
-	localparam int unsigned  OWE_FRAME  = ADVANCE_FRAME  - DIE_FRAME;
-	function int unsigned max(input int unsigned  a, input int unsigned  b);
-		return  a > b? a : b;
-	endfunction : max
 	localparam int unsigned  DEBT_MAX  = max(max(DEPTH, ADVANCE_COLUMN), max(ADVANCE_ROW, ADVANCE_FRAME));
 	localparam int unsigned  DEBT_BITS = 1 + $clog2(DEBT_MAX + 1);
+	typedef logic signed [DEBT_BITS-1:0]  debt_t;
 
-	logic signed [DEBT_BITS-1:0]  Debt;	// owed slots - 1
-	uwire  owing = !Debt[DEBT_BITS-1];
-	uwire  write_only = owing && ivld;
-	uwire  miss = rd && dies && !ivld;
-
-	logic signed [DEBT_BITS-1:0]  charge;	// change of Debt
-	always_comb begin
-		charge = '0;
-		if(rd && window_end) begin
-			charge = !column_last? DEBT_BITS'(OWE_COLUMN) : !row_last? DEBT_BITS'(OWE_ROW) : DEBT_BITS'(OWE_FRAME);
-		end
-		if(write_only)  charge = '1;
-	end
+	debt_t  Debt;
+	debt_t  charge;	// its change, but for
+	uwire   miss;	// one more slot
 	always_ff @(posedge clk) begin
-		if(rst)      Debt <= DEBT_BITS'(DEPTH - 1);
-		else if(en)  Debt <= Debt + charge + DEBT_BITS'(signed'({1'b0, miss}));
+		if(rst)      Debt <= debt_t'(LIVE - 1);
+		else if(en)  Debt <= Debt + charge + debt_t'(signed'({1'b0, miss}));
 	end
+	uwire  owing = !Debt[DEBT_BITS-1];
+	uwire  incomplete = owing && WindowStart;
 
-	assign	rd   = en && !write_only && !(owing && WindowStart);
-	assign	irdy = en && (owing || dies);
+	uwire [ADDR_BITS-1:0]  read_addr;
+	if(DUAL_PORT) begin : genDualPort
+		assign	rd   = en && wvld && !incomplete;
+		assign	irdy = en && (wvld || incomplete) && (SLACK == 0? owing : Debt != debt_t'(-1 - int'(SLACK)));
+
+		uwire  taken = ivld && irdy;
+		always_comb begin
+			charge = taken? '1 : '0;
+			if(rd && FoldStart && fold_last) begin
+				charge =
+					!column_last? (taken? debt_t'(ADVANCE_COLUMN - 1) : debt_t'(ADVANCE_COLUMN)) :
+					!row_last?    (taken? debt_t'(ADVANCE_ROW    - 1) : debt_t'(ADVANCE_ROW)) :
+					              (taken? debt_t'(ADVANCE_FRAME  - 1) : debt_t'(ADVANCE_FRAME));
+			end
+		end
+		assign	miss = 1'b0;
+		assign	strip_addr = read_addr;
+	end : genDualPort
+	else begin : genSinglePort
+		// Words of the first run that die as they are read; the others of a window's are owed
+		localparam int unsigned  DIE_FOLDS  = DEPTHWISE? NF : 1;
+		localparam int unsigned  DIE_COLUMN = min(RUN, ADVANCE_COLUMN);
+		localparam int unsigned  DIE_ROW    = min(RUN, ADVANCE_ROW);
+		localparam int unsigned  DIE_FRAME  = min(RUN, ADVANCE_FRAME);
+
+		logic  Head;	// the next read is in the first run of a fold
+		always_ff @(posedge clk) begin
+			if(rst)                  Head <= 1;
+			else if(rd && run_last)  Head <= fold_end;
+		end
+		uwire  in_column = run_left >= RUN_BITS'(RUN - DIE_COLUMN);
+		uwire  in_row    = run_left >= RUN_BITS'(RUN - DIE_ROW);
+		uwire  in_frame  = run_left >= RUN_BITS'(RUN - DIE_FRAME);
+		uwire  dies = (DEPTHWISE || fold_last) && Head && (
+			!column_last? in_column : !row_last? in_row : in_frame
+		);
+
+		uwire  write_only = owing && ivld;
+		assign	rd   = en && wvld && !write_only && !incomplete;
+		assign	irdy = en && (owing || (wvld && dies));
+
+		always_comb begin
+			charge = '0;
+			if(rd && window_end) begin
+				charge =
+					!column_last? debt_t'(ADVANCE_COLUMN - DIE_FOLDS*DIE_COLUMN) :
+					!row_last?    debt_t'(ADVANCE_ROW    - DIE_FOLDS*DIE_ROW) :
+					              debt_t'(ADVANCE_FRAME  - DIE_FOLDS*DIE_FRAME);
+			end
+			if(write_only)  charge = '1;
+		end
+		assign	miss = rd && dies && !ivld;
+		assign	strip_addr = write_only? write_addr : read_addr;
+	end : genSinglePort
 
 	//-----------------------------------------------------------------------
 	// Addresses
-	localparam int unsigned  STEPS = 6;
+	localparam int unsigned  BACK = SLACK + 1;	// from a window's last word to its first
+	localparam int unsigned  STEPS = FOLD_STEP == 1? 6 : 7;
 	uwire [2:0]  step =
 		!run_last?   0 :
 		!inner_last? 1 :
 		!outer_last? 2 :
-		!fold_last?  0 :
+		!fold_last?  (FOLD_STEP == 1? 0 : 6) :
 		!column_last? 3 : !row_last? 4 : 5;
-	uwire [ADDR_BITS-1:0]  read_addr;
-	imec_ring #(.DEPTH(DEPTH), .STEPS(STEPS), .STEP({
-		(ADVANCE_FRAME+1) % DEPTH, (ADVANCE_ROW+1) % DEPTH, (ADVANCE_COLUMN+1) % DEPTH,
+	imec_ring #(.DEPTH(DEPTH), .STEPS(STEPS), .STEP((32*STEPS)'({
+		FOLD_STEP,
+		(ADVANCE_FRAME + BACK) % DEPTH, (ADVANCE_ROW + BACK) % DEPTH, (ADVANCE_COLUMN + BACK) % DEPTH,
 		OUTER_STEP % DEPTH, INNER_STEP % DEPTH, 1 % DEPTH
-	})) reader (.clk, .rst, .en(rd), .sel(step), .addr(read_addr));
+	}))) reader(.clk, .rst, .en(rd), .sel(step), .addr(read_addr));
 
 	logic [  ADDR_BITS-1:0]  WriteAddr = '0;
 	logic [WEIGHT_BITS-1:0]  WeightAddr = '0;
@@ -184,7 +228,7 @@ module imec_sequencer #(
 			if(rd)        WeightAddr <= window_end? '0 : WeightAddr + 1'b1;
 		end
 	end
-	assign	strip_addr  = write_only? WriteAddr : read_addr;
+	assign	write_addr  = WriteAddr;
 	assign	strip_we    = ivld && irdy;
 	assign	weight_addr = WeightAddr;
 

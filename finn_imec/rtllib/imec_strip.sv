@@ -1,12 +1,12 @@
 /****************************************************************************
- * @brief	Strip memory: one port, read before write at one address.
+ * @brief	Strip memory: the live part of the input rows.
  *
  * @description
- *	q <- mem[addr],  mem[addr] <- d if we   (both in the same cycle)
+ *	q <- mem[addr],  mem[write_addr] <- d if we   (both in the same cycle)
  *
- *	The word that leaves for the last time makes room for the newest word at
+ *	With one port, write_addr is not used, everything happens at addr. The word that leaves for the last time makes room for the newest word at
  *	the very same address, so that a single-port memory holds exactly the live
- *	part of the input rows:
+ *	part of the input rows. A second port writes where the read is not.
  *
  *	              column of the image
  *	         . . . . . . . . . . . . .
@@ -21,6 +21,7 @@
 module imec_strip #(
 	int unsigned  DEPTH,
 	int unsigned  WIDTH,
+	bit  DUAL_PORT = 0,
 	parameter     RAM_STYLE = "auto",	// auto, distributed, block, ultra
 
 	localparam int unsigned  BITS = DEPTH > 1? $clog2(DEPTH) : 1
@@ -29,6 +30,7 @@ module imec_strip #(
 
 	input	logic  en,
 	input	logic [BITS-1:0]  addr,
+	input	logic [BITS-1:0]  write_addr,
 	input	logic  we,
 	input	logic [WIDTH-1:0]  d,
 	output	logic [WIDTH-1:0]  q
@@ -50,10 +52,11 @@ module imec_strip #(
 	else begin : genMemory
 		(* ram_style = RAM_STYLE *)
 		logic [WIDTH-1:0]  Mem[DEPTH];
+		uwire [BITS-1:0]  waddr = DUAL_PORT? write_addr : addr;
 		always_ff @(posedge clk) begin
 			if(en) begin
 				Q <= Mem[addr];
-				if(we)  Mem[addr] <= d;
+				if(we)  Mem[waddr] <= d;
 			end
 		end
 	end : genMemory

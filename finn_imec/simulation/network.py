@@ -41,15 +41,13 @@ def run_network(
         for node in nodes:
             inst = getCustomOp(node)
             thresholds = context[node.input[2]] if len(node.input) > 2 else None
-            expected = reference(
-                inst.datapath(context[node.input[1]], thresholds),
-                context[node.input[0]].astype(np.int64),
-            )
+            datapath = inst.datapath(context[node.input[1]], thresholds)
+            expected = reference(datapath, context[node.input[0]].astype(np.int64))
             if (context[node.output[0]] != expected).any():
                 raise SimulationError(
                     f"{node.name}: RTL differs from plain convolution on input {number}"
                 )
-            cycles, modelled = inst.get_nodeattr("cycles_rtlsim"), inst.geometry.total_cycles(1)
+            cycles, modelled = inst.get_nodeattr("cycles_rtlsim"), datapath.total_cycles()
             if cycles != modelled:
                 raise SimulationError(f"{node.name}: {cycles} cycles, the model says {modelled}")
     layers = [
@@ -57,7 +55,7 @@ def run_network(
             "node": node.name,
             "words_checked": len(inputs) * inst.get_number_output_values(),
             "cycles_rtlsim": inst.get_nodeattr("cycles_rtlsim"),
-            "cycles_model": inst.geometry.total_cycles(1),
+            "cycles_model": inst.constant_datapath(model).total_cycles(),
             "cycles_per_frame": inst.geometry.cycles_per_frame,
         }
         for node, inst in ((node, getCustomOp(node)) for node in nodes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from onnx import TensorProto, helper
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
@@ -16,17 +18,29 @@ _TO_SWG = ("ConvKernelDim", "IFMChannels", "IFMDim", "OFMDim", "Stride", "Dilati
 _TO_MVAU = (
     *("MW", "MH", "SIMD", "PE", "inputDataType", "weightDataType", "outputDataType", "accDataType"),
     *("noActivation", "ActVal", "binaryXnorMode", "ram_style", "resType", "outFIFODepths"),
+    "runtime_writeable_weights",
 )
+#: MVAU_rtl has no embedded weights; FINN's default is its memstream.
+_MVAU_MEM_MODE = {"internal_embedded": "internal_decoupled"}
 
 
 class ExpandIMECConv(Transformation):
-    """Give FINN's pair back for each IMECConv: abstract nodes, to be specialised as usual."""
+    """Give FINN's pair back for each IMECConv: abstract nodes, to be specialised as usual.
+
+    names: of the nodes, if only some.
+    """
+
+    def __init__(self, names: Collection[str] | None = None) -> None:
+        super().__init__()
+        self.names = names
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         register()
         for node in [n for n in model.graph.node if n.op_type.startswith("IMECConv")]:
+            if self.names is not None and node.name not in self.names:
+                continue
             inst = getCustomOp(node)
-            geometry = inst.geometry
+            geometry, mem_mode = inst.geometry, inst.get_nodeattr("mem_mode")
             windows = helper.make_tensor_value_info(
                 model.make_new_valueinfo_name(),
                 TensorProto.FLOAT,
@@ -43,7 +57,7 @@ class ExpandIMECConv(Transformation):
                 SIMD=geometry.simd_in,
                 outputDataType=inst.get_nodeattr("inputDataType"),
                 depthwise=0,
-                inFIFODepths=inst.get_nodeattr("inFIFODepths"),
+                inFIFODepths=inst.get_nodeattr("inFIFODepths")[:1],
                 **{name: inst.get_nodeattr(name) for name in _TO_SWG},
                 **common,
             )
@@ -53,7 +67,8 @@ class ExpandIMECConv(Transformation):
                 [node.output[0]],
                 name=f"MVAU_of_{node.name}",
                 numInputVectors=[1, *geometry.ofm_dim],
-                mem_mode="internal_decoupled",
+                mem_mode=_MVAU_MEM_MODE.get(mem_mode, mem_mode),
+                inFIFODepths=[2, *inst.get_nodeattr("inFIFODepths")[1:]],
                 **{name: inst.get_nodeattr(name) for name in _TO_MVAU},
                 **common,
             )

@@ -15,6 +15,7 @@ from qonnx.transformation.infer_shapes import InferShapes
 from finn_imec.custom_op import register
 from finn_imec.errors import ImecError, ModelError
 from finn_imec.geometry import ConvGeometry
+from finn_imec.rtl import MEM_MODES
 
 #: An IMECConv may need this much of its pair's cycles: a single-port strip is refilled between two
 #: frames and, with a vertical stride, between two rows, which FINN's pair partly hides.
@@ -71,6 +72,9 @@ class InferIMECConv(Transformation):
     folding where IMECConv accepts it and needs at most max_slowdown times the pair's cycles, else
     takes the cheapest one that does. Other pairs are left untouched. `report` then holds one
     PairReport per ConvolutionInputGenerator.
+
+    Weights that do not change at run time become internal_embedded, the leanest mem_mode, whether
+    the MVAU had them embedded or decoupled; writable and external ones stay what they are.
     """
 
     def __init__(self, max_slowdown: float = MAX_SLOWDOWN) -> None:
@@ -155,12 +159,18 @@ def _fuse(
     """The IMECConv node for a pair, whether its folding had to change, and the pair's cycles."""
     swg_inst, mvau_inst = getCustomOp(swg), getCustomOp(mvau)
     _check_attributes(swg_inst, mvau_inst)
-    for name in mvau.input[1:]:
+    mem_mode = _mem_mode(mvau_inst)
+    external = mem_mode["mem_mode"] == "external"
+    for name in mvau.input[2 if external else 1 :]:
         if model.get_initializer(name) is None:
             raise _NotEligible(f"input {name} of {mvau.name} is not a constant")
 
     attributes = {name: _plain(swg_inst.get_nodeattr(name)) for name in _FROM_SWG}
     attributes |= {name: _plain(mvau_inst.get_nodeattr(name)) for name in _FROM_MVAU}
+    attributes |= mem_mode
+    if external:
+        weight_fifo = _plain(mvau_inst.get_nodeattr("inFIFODepths"))[1:2] or [2]
+        attributes["inFIFODepths"] = attributes["inFIFODepths"][:1] + weight_fifo
     if len(swg_inst.get_normal_input_shape()) != 4 or swg_inst.get_normal_input_shape()[0] != 1:
         raise _NotEligible(f"its input shape is {swg_inst.get_normal_input_shape()}, not (1, H, W, C)")
     geometry = ConvGeometry(
@@ -205,6 +215,14 @@ def _fuse(
     return node, folding != pair, cycles
 
 
+def _mem_mode(mvau) -> dict[str, str | int]:
+    """The new node's mem_mode and runtime_writeable_weights."""
+    mode, writable = (mvau.get_nodeattr(n) for n in ("mem_mode", "runtime_writeable_weights"))
+    if mode == "internal_decoupled" and not writable:
+        mode = "internal_embedded"
+    return {"mem_mode": mode, "runtime_writeable_weights": writable}
+
+
 def _check_attributes(swg, mvau) -> None:
     """Raise _NotEligible for what IMECConv does not take over."""
 
@@ -214,11 +232,10 @@ def _check_attributes(swg, mvau) -> None:
     for inst, name, accepted in (
         (swg, "depthwise", (0,)),
         (swg, "dynamic_mode", (0,)),
-        (mvau, "runtime_writeable_weights", (0,)),
         (mvau, "pumpedCompute", (0,)),
         (mvau, "pumpedMemory", (0,)),
         (mvau, "TH", (0, 1)),
-        (mvau, "mem_mode", ("internal_embedded", "internal_decoupled")),
+        (mvau, "mem_mode", MEM_MODES),
         (mvau, "resType", ("auto", "lut")),
     ):
         if value(inst, name) not in accepted:

@@ -1,5 +1,6 @@
-// imec_dot_planes as a stream: { w, a } in, y out.
+// imec_dot_planes as a stream: { w[PE-1], .., w[0], a } in, y of all PE out.
 module imec_dot_planes_tb #(
+	int unsigned  PE,
 	int unsigned  SIMD,
 	int unsigned  A_BITS,
 	bit  A_SIGNED,
@@ -14,21 +15,21 @@ module imec_dot_planes_tb #(
 
 	input	logic  in0_V_TVALID,
 	output	logic  in0_V_TREADY,
-	input	logic [SIMD*(A_BITS+W_BITS)-1:0]  in0_V_TDATA,
+	input	logic [SIMD*(A_BITS+PE*W_BITS)-1:0]  in0_V_TDATA,
 
 	output	logic  out0_V_TVALID,
 	input	logic  out0_V_TREADY,
-	output	logic [Y_BITS-1:0]  out0_V_TDATA
+	output	logic [PE*Y_BITS-1:0]  out0_V_TDATA
 );
 	assign	in0_V_TREADY  = out0_V_TREADY;
 	assign	out0_V_TVALID = in0_V_TVALID;
 
 	imec_dot_planes #(
-		.SIMD(SIMD),
+		.PE(PE), .SIMD(SIMD),
 		.A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .A_BIPOLAR(A_BIPOLAR),
 		.W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR)
 	) dut(
-		.a(in0_V_TDATA[0 +: SIMD*A_BITS]), .w(in0_V_TDATA[SIMD*A_BITS +: SIMD*W_BITS]), .y(out0_V_TDATA)
+		.a(in0_V_TDATA[0 +: SIMD*A_BITS]), .w(in0_V_TDATA[SIMD*A_BITS +: PE*SIMD*W_BITS]), .y(out0_V_TDATA)
 	);
 
 endmodule : imec_dot_planes_tb

@@ -1,12 +1,16 @@
 // imec_sequencer with a memory: strip words in; { weight_addr, last, first, word } of each read out.
 module imec_sequencer_tb #(
 	int unsigned  DEPTH,
+	int unsigned  LIVE,
+	bit  DUAL_PORT,
 	int unsigned  RUN,
 	int unsigned  INNER,
 	int unsigned  INNER_STEP,
 	int unsigned  OUTER,
 	int unsigned  OUTER_STEP,
 	int unsigned  NF,
+	int unsigned  FOLD_STEP,
+	bit  DEPTHWISE,
 	int unsigned  OW,
 	int unsigned  OH,
 	int unsigned  ADVANCE_COLUMN,
@@ -38,16 +42,17 @@ module imec_sequencer_tb #(
 	assign	out0_V_TVALID = Vld;
 
 	uwire  strip_we;
-	uwire [  ADDR_BITS-1:0]  strip_addr;
+	uwire [  ADDR_BITS-1:0]  strip_addr, write_addr;
 	uwire [WEIGHT_BITS-1:0]  weight_addr;
 	imec_sequencer #(
-		.DEPTH(DEPTH), .RUN(RUN), .INNER(INNER), .INNER_STEP(INNER_STEP), .OUTER(OUTER), .OUTER_STEP(OUTER_STEP),
-		.NF(NF), .OW(OW), .OH(OH),
+		.DEPTH(DEPTH), .LIVE(LIVE), .DUAL_PORT(DUAL_PORT),
+		.RUN(RUN), .INNER(INNER), .INNER_STEP(INNER_STEP), .OUTER(OUTER), .OUTER_STEP(OUTER_STEP),
+		.NF(NF), .FOLD_STEP(FOLD_STEP), .DEPTHWISE(DEPTHWISE), .OW(OW), .OH(OH),
 		.ADVANCE_COLUMN(ADVANCE_COLUMN), .ADVANCE_ROW(ADVANCE_ROW), .ADVANCE_FRAME(ADVANCE_FRAME)
 	) dut(
 		.clk(ap_clk), .rst(!ap_rst_n), .en,
 		.ivld(in0_V_TVALID), .irdy(in0_V_TREADY),
-		.strip_addr, .strip_we, .weight_addr,
+		.strip_addr, .write_addr, .strip_we, .wvld(1'b1), .weight_addr,
 		.rvld, .rfirst, .rlast
 	);
 
@@ -55,7 +60,7 @@ module imec_sequencer_tb #(
 	always_ff @(posedge ap_clk) begin
 		if(en) begin
 			out0_V_TDATA <= { weight_addr, rlast, rfirst, Mem[strip_addr] };
-			if(strip_we)  Mem[strip_addr] <= in0_V_TDATA;
+			if(strip_we)  Mem[DUAL_PORT? write_addr : strip_addr] <= in0_V_TDATA;
 		end
 	end
 

@@ -1,7 +1,8 @@
-// imec_strip as a stream: { d, addr, we } in, q out.
+// imec_strip as a stream: { d, write_addr, addr, we } in, q out.
 module imec_strip_tb #(
 	int unsigned  DEPTH,
 	int unsigned  WIDTH,
+	bit  DUAL_PORT,
 	parameter     RAM_STYLE = "auto",
 	localparam int unsigned  BITS = DEPTH > 1? $clog2(DEPTH) : 1
 )(
@@ -10,7 +11,7 @@ module imec_strip_tb #(
 
 	input	logic  in0_V_TVALID,
 	output	logic  in0_V_TREADY,
-	input	logic [WIDTH+BITS+1-1:0]  in0_V_TDATA,
+	input	logic [WIDTH+2*BITS+1-1:0]  in0_V_TDATA,
 
 	output	logic  out0_V_TVALID,
 	input	logic  out0_V_TREADY,
@@ -25,9 +26,10 @@ module imec_strip_tb #(
 	assign	out0_V_TVALID = Vld;
 	assign	in0_V_TREADY = en;
 
-	imec_strip #(.DEPTH(DEPTH), .WIDTH(WIDTH), .RAM_STYLE(RAM_STYLE)) dut(
+	imec_strip #(.DEPTH(DEPTH), .WIDTH(WIDTH), .DUAL_PORT(DUAL_PORT), .RAM_STYLE(RAM_STYLE)) dut(
 		.clk(ap_clk), .en,
-		.addr(in0_V_TDATA[1 +: BITS]), .we(in0_V_TVALID && in0_V_TDATA[0]), .d(in0_V_TDATA[1+BITS +: WIDTH]),
+		.addr(in0_V_TDATA[1 +: BITS]), .write_addr(in0_V_TDATA[1+BITS +: BITS]),
+		.we(in0_V_TVALID && in0_V_TDATA[0]), .d(in0_V_TDATA[1+2*BITS +: WIDTH]),
 		.q(out0_V_TDATA)
 	);
 

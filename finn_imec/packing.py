@@ -1,0 +1,86 @@
+"""How imec_dot_dsp.sv packs the channels of a layer into DSP slices, from the weights' own range.
+
+Fields that lie side by side in a product recover exactly if none leaves its width. FINN's mvu.sv lets
+them overlap and repairs each product; here a bias keeps every field positive, and the weights say how
+many products fit into a field, so that whole chains of slices are added before anything is read off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+
+#: Multiplier input that takes the weights, and the product's accumulator, in bits (DSP48E1, UG479).
+WEIGHT_PORT_BITS, PRODUCT_BITS = 25, 48
+#: Longest cascade: a step of latency for each slice.
+MAX_CHAIN = 16
+
+
+def finn_fields(a_bits: int, w_bits: int, narrow: bool) -> int:
+    """Channels that share a slice in FINN's mvu.sv (NUM_LANES), signed weights.
+
+    narrow: no weight is the most negative one.
+    """
+    return 1 + (WEIGHT_PORT_BITS - (not narrow) - w_bits) // (a_bits + w_bits - 1)
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Parameters of imec_dot_dsp: `fields` channels per slice, `spacing` bits apart.
+
+    Each of `chains` chains returns its sum plus `bias` in `field_bits` bits.
+    """
+
+    fields: int
+    spacing: int
+    field_bits: int
+    chains: int
+    bias: int
+
+    @staticmethod
+    def of(
+        weights: np.ndarray,
+        w_bits: int,
+        activations: tuple[int, int],
+        a_bits: int,
+        max_chain: int = MAX_CHAIN,
+    ) -> Packing:
+        """The packing for weight words, shape (words, PE, SIMD), that has the fewest chains.
+
+        w_bits: width of a weight in two's complement; activations: (lowest <= 0, highest >= 0), stored
+        in `a_bits`. It takes no more slices than FINN's mvu.sv: the spacing that holds a single product
+        is the one from which FINN repairs overlaps.
+        """
+        pe, simd = weights.shape[1:]
+        narrow = int(weights.min()) > -(2 ** (w_bits - 1))
+        columns = ceil(pe / finn_fields(a_bits, w_bits, narrow))
+        fields = ceil(pe / columns)
+        spacing = _widest_spacing(weights, fields, w_bits)
+
+        products = np.stack([weights * value for value in activations])
+        low, high = products.min(axis=0), products.max(axis=0)
+        for chains in range(ceil(simd / max_chain), simd + 1):
+            lanes = [slice(first, None, chains) for first in range(chains)]
+            lowest = min(int(low[..., chain].sum(axis=-1).min()) for chain in lanes)
+            highest = max(int(high[..., chain].sum(axis=-1).max()) for chain in lanes)
+            field_bits = max(1, (highest - lowest).bit_length())
+            if field_bits <= spacing:
+                break
+        return Packing(fields, spacing, field_bits, chains, -lowest)
+
+
+def _widest_spacing(weights: np.ndarray, fields: int, w_bits: int) -> int:
+    """Distance of fields with which all weight words (words, PE, SIMD) fit the port."""
+    if fields == 1:
+        return PRODUCT_BITS
+    words, pe, simd = weights.shape
+    filled = np.pad(weights, ((0, 0), (0, -pe % fields), (0, 0))).reshape(words, -1, fields, simd)
+    spacing = (WEIGHT_PORT_BITS - w_bits) // (fields - 1)
+    limit = 2 ** (WEIGHT_PORT_BITS - 1)
+    while True:
+        packed = sum(filled[:, :, field] << field * spacing for field in range(fields))
+        if -limit <= packed.min() and packed.max() < limit:
+            return spacing
+        spacing -= 1

@@ -1,0 +1,266 @@
+"""What `finn-imec demo`, `build` and `compare` left in a folder, read and checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from finn_imec.builder.steps import FUSE_AFTER, step_convert_to_imec
+from finn_imec.builder.steps import REPORT as CONVERSION
+from finn_imec.errors import GeometryError, ModelError
+from finn_imec.geometry import ConvGeometry
+from finn_imec.output import output_folder
+from finn_imec.report.table import COLUMNS
+from finn_imec.transformation import PairReport
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+
+DEMO, COMPARISON = "demo.json", "comparison.json"
+#: Which command writes the file by which its folder is known.
+WRITTEN_BY = {
+    DEMO: "finn-imec demo --output {folder}",
+    CONVERSION: "finn-imec build MODEL --output {folder}",
+    COMPARISON: "finn-imec compare MODEL --output {folder}",
+}
+#: (before the swap, after it), relative to the folder.
+DEMO_MODELS = ("digits_finn.onnx", "digits_imec.onnx")
+BUILD_MODEL = "model.onnx"
+BUILD_STEPS = Path("intermediate_models")
+
+
+@dataclass(frozen=True)
+class LayerMemory:
+    """Bits on chip for one convolution, by ConvGeometry's formulas, and its work per frame."""
+
+    line_buffer: int
+    replay: int
+    strip: int
+    weights: int
+    macs: int
+    macs_per_cycle: int
+
+    @classmethod
+    def of(cls, geometry: ConvGeometry, act_bits: int, weight_bits: int) -> LayerMemory:
+        """For activations and weights of so many bits."""
+        return cls(
+            line_buffer=geometry.swg_bits(act_bits),
+            replay=geometry.replay_bits(act_bits),
+            strip=geometry.strip_bits(act_bits),
+            weights=geometry.mw * geometry.mh * weight_bits,
+            macs=geometry.macs,
+            macs_per_cycle=geometry.simd * geometry.pe,
+        )
+
+    @property
+    def finn(self) -> int:
+        """Activation bits in FINN's pair."""
+        return self.line_buffer + self.replay
+
+
+@dataclass(frozen=True)
+class Node:
+    """A graph node as the report lists it; folding: "SIMD=4, PE=2" where it has one."""
+
+    name: str
+    op_type: str
+    folding: str
+
+
+@dataclass(frozen=True)
+class Results:
+    """The content of a results folder; None is what its command does not write.
+
+    command: the one that wrote it. rows: as compare() gives them. pairs: the swap's report. graph:
+    rows of (nodes before the swap, nodes after it) that compute the same tensor. memory: by layer
+    name. cycles: (FINN's pair, IMECConv) per frame, by layer name. accuracy: as in demo.json.
+    """
+
+    folder: Path
+    command: str
+    files: tuple[str, ...]
+    rows: tuple[Mapping[str, Any], ...] | None
+    pairs: tuple[PairReport, ...] | None
+    graph: tuple[tuple[tuple[Node, ...], tuple[Node, ...]], ...] | None
+    memory: Mapping[str, LayerMemory]
+    cycles: Mapping[str, tuple[int | None, int]]
+    accuracy: Mapping[str, Any] | None
+
+
+def load_results(folder: str | Path) -> Results:
+    """Read a results folder.
+
+    Raises ModelError naming the file that is missing or damaged, and the command that writes it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: no such folder")
+    marker = next((name for name in WRITTEN_BY if (folder / name).is_file()), None)
+    if marker is None:
+        wanted = "; ".join(f"{name} (`{by}`)" for name, by in WRITTEN_BY.items())
+        raise ModelError(f"{folder}: holds no results; needed is one of {wanted}".format(folder=folder))
+    command = WRITTEN_BY[marker].format(folder=folder)
+    rows = pairs = graph = accuracy = None
+    after: ModelProto | None = None
+    if marker == DEMO:
+        demo = _read_json(folder / DEMO, dict)
+        rows = check_rows(demo.get("comparison"), folder / DEMO)
+        accuracy = demo.get("accuracy")
+        if "pairs" in demo:
+            pairs = _pairs(demo["pairs"], folder / DEMO)
+        before, after = (_load(folder / name, command) for name in DEMO_MODELS)
+        graph = align(before, after)
+    elif marker == CONVERSION:
+        pairs = _pairs(_read_json(folder / CONVERSION, list), folder / CONVERSION)
+        after = _load(folder / BUILD_MODEL, command)
+        graph = _build_graph(folder)
+    if (folder / COMPARISON).is_file():
+        rows = load_rows(folder / COMPARISON)
+
+    memory, cycles = {}, {}
+    if after is not None:
+        memory, cycles = _layers(after, pairs or ())
+    names = [row["layer"] for row in rows or ()]
+    for row in rows or ():
+        name = row["layer"]
+        if names.count(name) > 1:
+            name = f"{name}, {row['bits']} bit"
+        if "geometry" in row:
+            memory[name] = _row_memory(row, folder / COMPARISON)
+        cycles[name] = row["finn"]["cycles"], row["imec"]["cycles"]
+    files = [marker, *((COMPARISON,) if rows is not None and marker == CONVERSION else ())]
+    return Results(folder, command, tuple(files), rows, pairs, graph, memory, cycles, accuracy)
+
+
+# ---- JSON ---------------------------------------------------------------------------------------
+
+
+def _read_json(path: Path, expected: type) -> Any:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as err:
+        raise ModelError(f"{path}: cannot be read ({err.strerror})") from err
+    except ValueError as err:
+        raise ModelError(f"{path}: not JSON, or truncated ({err})") from err
+    if not isinstance(content, expected):
+        raise ModelError(f"{path}: holds a {type(content).__name__}, expected a {expected.__name__}")
+    return content
+
+
+def write_rows(rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
+    """Write COMPARISON into a folder that is new, empty, or already one of results, atomically."""
+    marker = next((name for name in WRITTEN_BY if (folder / name).is_file()), COMPARISON)
+    with output_folder(folder, marker=Path(marker).parts[0]) as scratch:
+        (scratch / COMPARISON).write_text(json.dumps(rows, indent=2) + "\n")
+
+
+def load_rows(path: Path) -> tuple[Mapping[str, Any], ...]:
+    """Rows that `finn-imec compare --json` printed into a file."""
+    return check_rows(_read_json(path, list), path)
+
+
+def check_rows(rows: Any, path: Path) -> tuple[Mapping[str, Any], ...]:
+    """The rows, if each has what the tables need; ModelError naming file, row and key if not."""
+    if not isinstance(rows, list) or not rows:
+        raise ModelError(f"{path}: holds no rows of `finn-imec compare --json`")
+    for number, row in enumerate(rows):
+        for key in ("layer", "bits", "simd", "pe", "core", "finn", "imec", "ratio"):
+            if not isinstance(row, dict) or key not in row:
+                raise ModelError(f"{path}: row {number} has no {key!r}; write the file anew")
+        for side in ("finn", "imec", "ratio"):
+            for key in COLUMNS:
+                if not isinstance(row[side], dict) or key not in row[side]:
+                    raise ModelError(f"{path}: row {number}, {side} has no {key!r}; write it anew")
+    return tuple(rows)
+
+
+def _pairs(entries: Any, path: Path) -> tuple[PairReport, ...]:
+    try:
+        return tuple(PairReport(**entry) for entry in entries)
+    except TypeError as err:
+        raise ModelError(f"{path}: not the swap's report ({err})") from err
+
+
+def _row_memory(row: Mapping[str, Any], path: Path) -> LayerMemory:
+    try:
+        geometry = ConvGeometry(**row["geometry"])
+        act_bits, weight_bits = (int(v) for v in row["bits"].split("x"))
+    except (GeometryError, TypeError, ValueError) as err:
+        raise ModelError(f"{path}: layer {row['layer']}: {err}") from err
+    return LayerMemory.of(geometry, act_bits, weight_bits)
+
+
+# ---- graphs -------------------------------------------------------------------------------------
+
+
+def _load(path: Path, command: str) -> ModelProto:
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file; `{command}` writes it")
+    try:
+        return onnx.load(str(path), load_external_data=False)
+    except (DecodeError, OSError) as err:
+        raise ModelError(f"{path}: not an ONNX model, or truncated ({err})") from err
+
+
+def _build_graph(folder: Path) -> tuple[tuple[tuple[Node, ...], tuple[Node, ...]], ...] | None:
+    """The graphs around step_convert_to_imec, if the build kept its intermediate models."""
+    converted = folder / BUILD_STEPS / f"{step_convert_to_imec.__name__}.onnx"
+    times = folder / "report" / "time_per_step.json"
+    steps = list(_read_json(times, dict)) if times.is_file() else []
+    at = steps.index(converted.stem) if converted.stem in steps else 0
+    before = converted.with_stem(steps[at - 1] if at else FUSE_AFTER)
+    if not (converted.is_file() and before.is_file()):
+        return None
+    return align(_load(before, ""), _load(converted, ""))
+
+
+def align(
+    before: ModelProto, after: ModelProto
+) -> tuple[tuple[tuple[Node, ...], tuple[Node, ...]], ...]:
+    """Rows of nodes that lead to the same tensor, in the order of the graph after the swap.
+
+    A node of `before` whose output is gone belongs to the row of the node it feeds.
+    """
+    kept = {name for node in after.graph.node for name in node.output}
+    readers = {name: node for node in before.graph.node for name in node.input}
+    sources: dict[str, list[Node]] = {}
+    for node in before.graph.node:
+        last, seen = node, set()
+        while last.output[0] not in kept and last.output[0] in readers and last.name not in seen:
+            seen.add(last.name)
+            last = readers[last.output[0]]
+        sources.setdefault(last.output[0], []).append(_node(node))
+    rows = [(tuple(sources.pop(n.output[0], ())), (_node(n),)) for n in after.graph.node]
+    return (*rows, *((tuple(nodes), ()) for nodes in sources.values()))
+
+
+def _node(node: NodeProto) -> Node:
+    attributes = {a.name: a.i for a in node.attribute if a.name in ("SIMD", "PE")}
+    folding = ", ".join(f"{k}={attributes[k]}" for k in ("SIMD", "PE") if k in attributes)
+    return Node(node.name, node.op_type, folding)
+
+
+def _layers(
+    model: ModelProto, pairs: Sequence[PairReport]
+) -> tuple[dict[str, LayerMemory], dict[str, tuple[int | None, int]]]:
+    """Memory and cycles of the IMECConv nodes; FINN's cycles are those of the swap's report."""
+    from qonnx.custom_op.registry import getCustomOp
+
+    from finn_imec.custom_op import register
+
+    register()
+    finn_cycles = {pair.imecconv: pair.pair_cycles for pair in pairs}
+    memory, cycles = {}, {}
+    for node in model.graph.node:
+        if node.op_type.startswith("IMECConv"):
+            inst = getCustomOp(node)
+            bits = (inst.get_input_datatype(i).bitwidth() for i in (0, 1))
+            memory[node.name] = LayerMemory.of(inst.geometry, *bits)
+            cycles[node.name] = finn_cycles.get(node.name), inst.get_exp_cycles()
+    return memory, cycles

@@ -1,0 +1,96 @@
+/****************************************************************************
+ * @brief	Multi-threshold activation of PE accumulators, by binary search.
+ *
+ * @description
+ *	y = BIAS + #{ k : acc >= T[fold][pe][k] }         (FINN's MultiThreshold)
+ *
+ *	for thresholds in ascending order, one comparison per cycle and PE:
+ *
+ *	  count = 0
+ *	  for b = BITS-1 .. 0:  if acc >= T[fold][pe][count + 2^b - 1]  count += 2^b
+ *
+ *	Word fold*2^BITS + c of INIT_FILE holds threshold c-1 of each PE, PE 0 in the
+ *	least significant bits; those from STEPS on must never be reached, word 0 of
+ *	a fold is not read. Each PE has a memory of its own, with the read register
+ *	that a block RAM has.
+ *
+ *	  cycle   0        1          2                BITS
+ *	  in      acc -+                                next acc
+ *	  read    2^(BITS-1)   2nd        3rd          first of next
+ *	  compare      +-> 1st        2nd       ...    last, y offered
+ *
+ *	A word is offered BITS cycles after it was taken, and held until it is taken
+ *	in turn: one word per BITS cycles.
+ *
+ *	Does not order or check thresholds.
+ ***************************************************************************/
+module imec_threshold_search #(
+	int unsigned  PE,
+	int unsigned  NF,
+	int unsigned  STEPS,	// thresholds per channel
+	int unsigned  ACC_BITS,
+	int unsigned  O_BITS,
+	int           BIAS = 0,
+	parameter     INIT_FILE,
+	parameter     RAM_STYLE = "auto",	// auto, distributed, block, ultra
+
+	localparam int unsigned  FOLD_BITS = NF > 1? $clog2(NF) : 1
+)(
+	input	logic  clk,
+	input	logic  rst,
+
+	input	logic  ivld,
+	output	logic  irdy,
+	input	logic [FOLD_BITS-1:0]  fold,
+	input	logic signed [PE-1:0][ACC_BITS-1:0]  acc,
+
+	output	logic  ovld,
+	input	logic  ordy,
+	output	logic [PE-1:0][O_BITS-1:0]  y
+);
+	initial begin
+		if(STEPS < 1)  $error("%m: STEPS=%0d must be at least 1.", STEPS);
+	end
+
+	localparam int unsigned  BITS  = $clog2(STEPS+1);
+	localparam int unsigned  DEPTH = NF << BITS;
+
+	//-----------------------------------------------------------------------
+	// Bit that is decided in this cycle, one hot; none while idle
+	logic [BITS-1:0]  Bit = '0;
+	uwire  first = ivld && irdy;	// the first threshold is read
+	uwire  move  = irdy || !Bit[0];
+	always_ff @(posedge clk) begin
+		if(rst)        Bit <= '0;
+		else if(move)  Bit <= BITS'({ first, Bit } >> 1);
+	end
+	assign	irdy = Bit == '0 || (ovld && ordy);
+	assign	ovld = Bit[0];
+
+	logic [FOLD_BITS-1:0]  Fold;
+	logic signed [PE-1:0][ACC_BITS-1:0]  Acc;
+	always_ff @(posedge clk) begin
+		if(first) begin
+			Fold <= fold;
+			Acc  <= acc;
+		end
+	end
+	uwire [FOLD_BITS-1:0]  read_fold = first? fold : Fold;
+
+	//-----------------------------------------------------------------------
+	// Search
+	for(genvar  p = 0; p < PE; p++) begin : genPE
+		logic [BITS-1:0]  Try;	// the count so far and the bit that is decided
+		uwire [PE-1:0][ACC_BITS-1:0]  word;
+		uwire  reached = signed'(Acc[p]) >= signed'(word[p]);
+		uwire [BITS-1:0]  count = reached? Try : Try & ~Bit;
+		uwire [BITS-1:0]  next  = first? BITS'(1) << (BITS-1) : count | (Bit >> 1);
+		always_ff @(posedge clk)  if(move)  Try <= next;
+
+		imec_rom #(.DEPTH(DEPTH), .WIDTH(PE*ACC_BITS), .INIT_FILE(INIT_FILE), .RAM_STYLE(RAM_STYLE)) thresholds(
+			.clk, .en(move), .addr($clog2(DEPTH)'({ read_fold, next })), .q(word)
+		);
+		assign	y[p] = O_BITS'(signed'({ 1'b0, count }) + BIAS);
+	end : genPE
+
+endmodule : imec_threshold_search

@@ -1,0 +1,62 @@
+"""The weights of IMECConv nodes that are writable at run time, for FINN's PYNQ driver."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
+from qonnx.transformation.base import Transformation
+
+from finn_imec.custom_op import register
+from finn_imec.errors import ModelError
+
+
+class WriteRuntimeWeights(Transformation):
+    """Add IMECConv to the weights that FINN's PYNQ driver loads through s_axilite.
+
+    Belongs behind FINN's MakePYNQDriver, which knows only its own op types. Rewrites the weight files
+    runtime_weights/<partition>_<layer>_<node>.dat below driver_dir, default the folder that
+    MakePYNQDriver made, with the writable layers of a partition counted in the order of its nodes,
+    IMECConv or not; in finn-plus also the switch in settings.json. A model without a writable
+    IMECConv leaves everything as it is.
+
+    Raises ModelError for a model that MakePYNQDriver was not applied to.
+    """
+
+    def __init__(self, driver_dir: Path | None = None) -> None:
+        super().__init__()
+        self.driver_dir = driver_dir
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        register()
+        driver = self.driver_dir or model.get_metadata_prop("pynq_driver_dir")
+        if driver is None:
+            raise ModelError("the model has no pynq_driver_dir; apply FINN's MakePYNQDriver first")
+        weights = Path(driver) / "runtime_weights"
+        changed = False
+        for index, partition in enumerate(model.graph.node):
+            inner = ModelWrapper(getCustomOp(partition).get_nodeattr("model"))
+            nodes = [node for node in inner.graph.node if _writable(node)]
+            if not any(node.op_type.startswith("IMECConv") for node in nodes):
+                continue
+            changed = True
+            weights.mkdir(exist_ok=True)
+            for stale in weights.glob(f"{index}_*.dat"):
+                stale.unlink()
+            for layer, node in enumerate(nodes):
+                values = inner.get_initializer(node.input[1])
+                path = weights / f"{index}_{layer}_{node.name}.dat"
+                getCustomOp(node).make_weight_file(values, "decoupled_runtime", str(path))
+        settings = Path(driver) / "settings.json"
+        if changed and settings.is_file():
+            content = json.loads(settings.read_text())
+            content["driver_information"]["runtime_weights"] = True
+            settings.write_text(json.dumps(content, indent=2))
+        return model, False
+
+
+def _writable(node) -> bool:
+    inst, name = getCustomOp(node), "runtime_writeable_weights"
+    return name in inst.get_nodeattr_types() and inst.get_nodeattr(name) == 1

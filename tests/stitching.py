@@ -1,0 +1,191 @@
+"""Chains of layers, and FINN's CreateStitchedIP with vivado_stub.tcl in Vivado's place."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from qonnx.core.datatype import DataType
+
+from finn_imec.compat import CLOCK_NS, FPGA_PART
+from finn_imec.datapath import Datapath
+from finn_imec.geometry import ConvGeometry
+from finn_imec.simulation.streams import Design, Stream
+from finn_imec.verification import random_values
+
+DOMAIN = "finn.custom_op.fpgadataflow"
+STUB = Path(__file__).with_name("vivado_stub.tcl")
+
+
+@dataclass(frozen=True, eq=False)
+class StitchedIp:
+    """What CreateStitchedIP made: its model, Vivado's project, and the stub's netlist as RTL."""
+
+    model: Any
+    project: Path
+    rtl: Design
+
+
+def make_path(geometry: ConvGeometry, idt: str, wdt: str, odt: str, seed: int = 0) -> Datapath:
+    """Random weights, and thresholds at the quantiles of what random inputs give."""
+    rng = np.random.default_rng(seed)
+    types = [DataType[name] for name in (idt, wdt, odt)]
+    weights = random_values(types[1], (geometry.mw, geometry.mh), rng)
+    levels = types[2].get_num_possible_values()
+    sums = random_values(types[0], (100, geometry.mw), rng) @ weights
+    thresholds = np.quantile(sums, np.arange(1, levels) / levels, axis=0, method="nearest").T
+    return Datapath(geometry, *types, weights, thresholds, int(types[2].min()))
+
+
+def padded_chain(paths: Sequence[Datapath], padding: int):
+    """FMPadding, then one abstract IMECConv per Datapath: (1, H, W, C) -> (1, OH, OW, M).
+
+    The first layer's ifm_dim includes the padding, `padding` pixels on each side.
+    """
+    from onnx import TensorProto, helper
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.util.basic import qonnx_make_model
+
+    def tensor(name, shape):
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+    first = paths[0].geometry
+    size = [extent - 2 * padding for extent in first.ifm_dim]
+    tensors = [
+        tensor("ifm", (1, *size, first.ifm_channels)),
+        tensor("padded", (1, *first.ifm_dim, first.ifm_channels)),
+        *(
+            tensor(f"ofm{i}", (1, *path.geometry.ofm_dim, path.geometry.mh))
+            for i, path in enumerate(paths)
+        ),
+    ]
+    nodes = [
+        helper.make_node(
+            "FMPadding",
+            ["ifm"],
+            ["padded"],
+            name="FMPadding_0",
+            domain=DOMAIN,
+            backend="fpgadataflow",
+            ImgDim=size,
+            Padding=[padding] * 4,
+            NumChannels=first.ifm_channels,
+            SIMD=first.simd_in,
+            inputDataType=paths[0].input_datatype.name,
+        )
+    ]
+    for i, path in enumerate(paths):
+        g = path.geometry
+        parameters = [f"weights{i}", *([f"thresholds{i}"] if path.steps else [])]
+        nodes.append(
+            helper.make_node(
+                "IMECConv",
+                [nodes[-1].output[0], *parameters],
+                [f"ofm{i}"],
+                name=f"IMECConv_{i}",
+                domain=DOMAIN,
+                backend="fpgadataflow",
+                ConvKernelDim=g.kernel,
+                IFMChannels=g.ifm_channels,
+                IFMDim=g.ifm_dim,
+                OFMDim=g.ofm_dim,
+                Stride=g.stride,
+                Dilation=g.dilation,
+                MW=g.mw,
+                MH=g.mh,
+                SIMD=g.simd,
+                SIMD_in=g.simd_in,
+                PE=g.pe,
+                inputDataType=path.input_datatype.name,
+                weightDataType=path.weight_datatype.name,
+                outputDataType=path.output_datatype.name,
+                accDataType=f"INT{path.acc_bits}",
+                noActivation=int(not path.steps),
+                ActVal=path.act_val,
+            )
+        )
+    graph = helper.make_graph(nodes, "chain", tensors[:1], tensors[-1:], value_info=tensors[1:-1])
+    model = ModelWrapper(qonnx_make_model(graph))
+    for name in ("ifm", "padded"):
+        model.set_tensor_datatype(name, paths[0].input_datatype)
+    for i, path in enumerate(paths):
+        model.set_tensor_datatype(f"ofm{i}", path.output_datatype)
+        model.set_initializer(f"weights{i}", path.weights.astype(np.float32))
+        model.set_tensor_datatype(f"weights{i}", path.weight_datatype)
+        if path.steps:
+            model.set_initializer(f"thresholds{i}", path.thresholds.astype(np.float32))
+    return model
+
+
+def with_fifos(model):
+    """FINN's width converters and FIFOs of the depths that the nodes name, RTL nodes, final names."""
+    from finn.transformation.fpgadataflow.insert_dwc import InsertDWC
+    from finn.transformation.fpgadataflow.insert_fifo import InsertFIFO
+    from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
+    from qonnx.transformation.general import GiveReadableTensorNames, GiveUniqueNodeNames
+
+    for transformation in (
+        SpecializeLayers(FPGA_PART),
+        InsertDWC(),
+        InsertFIFO(create_shallow_fifos=True),
+        SpecializeLayers(FPGA_PART),
+        GiveUniqueNodeNames(),
+        GiveReadableTensorNames(),
+    ):
+        model = model.transform(transformation)
+    return model
+
+
+def generated(model):
+    """The model with its IP generated, by FINN's own transformations."""
+    from finn.transformation.fpgadataflow.hlssynth_ip import HLSSynthIP
+    from finn.transformation.fpgadataflow.prepare_ip import PrepareIP
+
+    return model.transform(PrepareIP(FPGA_PART, CLOCK_NS)).transform(HLSSynthIP())
+
+
+def vivado_on_path(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Put the stub on the PATH as `vivado`, and set what FINN's own start script sets."""
+    from finn.util.settings import get_settings
+
+    program = folder / "vivado"
+    program.write_text(f'#!/bin/sh\nexec tclsh "{STUB}" "$@"\n')
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    patch.setenv("PATH", str(folder), prepend=os.pathsep)
+    patch.setenv("FINN_RTLLIB", str(get_settings().finn_rtllib))
+
+
+def stitched(model, folder: Path) -> StitchedIp:
+    """Stitch a generated model; the netlist and its sources are copied into the new `folder`.
+
+    FINN's files get the edits without which Verilator does not read them.
+    """
+    from finn.transformation.fpgadataflow.create_stitched_ip import CreateStitchedIP
+    from qonnx.custom_op.registry import getCustomOp
+
+    from finn_imec.synthesis.finn_pair import _copy_patched
+
+    model = model.transform(CreateStitchedIP(FPGA_PART, CLOCK_NS))
+    project = Path(model.get_metadata_prop("vivado_stitch_proj"))
+    sources = [Path(line) for line in (project / "all_verilog_srcs.txt").read_text().splitlines()]
+    folder.mkdir()
+    nodes = [getCustomOp(node) for node in model.graph.node]
+    rtl = Design(
+        top="finn_design_wrapper",
+        sources=tuple(folder / name for name in _copy_patched(sources, folder, None)),
+        inputs=(Stream("s_axis_0", nodes[0].get_instream_width_padded()),),
+        outputs=(Stream("m_axis_0", nodes[-1].get_outstream_width_padded()),),
+        data_files=tuple(
+            path
+            for node in nodes
+            for path in sorted(Path(node.get_nodeattr("code_gen_dir_ipgen")).glob("*.dat"))
+        ),
+        tied={"sim_finish": (1, 0)},
+    )
+    return StitchedIp(model, project, rtl)

@@ -1,0 +1,469 @@
+"""Folding to a target, minimisation and FINN's reports, on graphs with pairs and with IMECConv.
+
+FINN's own transformations and build steps on the graph of pairs are the reference.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("finn", reason="needs finn-plus: pip install 'finn-imec[finn]'")
+
+from onnx import TensorProto, helper
+from qonnx.core.datatype import DataType
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.core.onnx_exec import execute_onnx
+from qonnx.custom_op.registry import getCustomOp
+from qonnx.transformation.infer_datatypes import InferDataTypes
+from qonnx.util.basic import qonnx_make_model
+
+from finn_imec.builder import step_fold_imec
+from finn_imec.datapath import Datapath
+from finn_imec.errors import GeometryError
+from finn_imec.geometry import ConvGeometry
+from finn_imec.networks import lowering
+from finn_imec.verification import random_values
+
+PART = "xc7z020clg400-1"
+GENERAL = "qonnx.custom_op.general"
+
+
+class Network:
+    """Nodes and tensors of a streamlined network that grows layer by layer."""
+
+    def __init__(self, size: int, channels: int, datatype: str) -> None:
+        self.rng = np.random.default_rng(3)
+        self.nodes, self.constants = [], {}
+        self.shapes = {"in": (1, size, size, channels)}
+        self.at, self.datatype = "in", datatype
+
+    def add(self, op_type: str, shape: tuple, constants: tuple = (), **attributes) -> None:
+        name = f"{op_type}_{len(self.nodes)}"
+        domain = "" if op_type == "MatMul" else GENERAL
+        self.nodes.append(
+            helper.make_node(op_type, [self.at, *constants], [name], domain=domain, **attributes)
+        )
+        self.shapes[name], self.at = shape, name
+
+    def convolution(self, filters: int, kernel: int = 3, pad: int = 0, weights: str = "INT2"):
+        """Im2Col (not for 1x1), MatMul, MultiThreshold with three steps."""
+        _, size, _, channels = self.shapes[self.at]
+        width = kernel**2 * channels
+        if kernel > 1:
+            _, *ifm = self.shapes[self.at]
+            size = size + 2 * pad - kernel + 1
+            self.add(
+                "Im2Col", (1, size, size, width), kernel_size=[kernel] * 2, stride=[1, 1],
+                pad_amount=[pad] * 4, input_shape=f"(1,{ifm[0]},{ifm[1]},{ifm[2]})",
+            )  # fmt: skip
+        layer = len(self.nodes)
+        values = random_values(DataType[weights], (width, filters), self.rng)
+        self.constants[f"weights{layer}"] = values, weights
+        self.add("MatMul", (1, size, size, filters), (f"weights{layer}",))
+        steps = np.sort(self.rng.integers(-3 * width // 4, width // 2, (filters, 3)))
+        self.constants[f"thresholds{layer}"] = steps, "INT16"
+        self.add(
+            "MultiThreshold", (1, size, size, filters), (f"thresholds{layer}",),
+            out_dtype="UINT2", data_layout="NHWC",
+        )  # fmt: skip
+
+    def pool(self) -> None:
+        _, size, _, channels = self.shapes[self.at]
+        self.add(
+            "MaxPoolNHWC", (1, size // 2, size // 2, channels), kernel_shape=[2, 2], strides=[2, 2],
+            pads=[0] * 4,
+        )  # fmt: skip
+
+    def hardware(self) -> ModelWrapper:
+        """FINN's layers, unfolded and abstract."""
+        infos = {
+            name: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+            for name, shape in self.shapes.items()
+        }
+        first, last = infos.pop("in"), infos.pop(self.at)
+        graph = helper.make_graph(self.nodes, "net", [first], [last], value_info=[*infos.values()])
+        model = ModelWrapper(qonnx_make_model(graph))
+        for name, (values, datatype) in self.constants.items():
+            model.set_initializer(name, values.astype(np.float32))
+            model.set_tensor_datatype(name, DataType[datatype])
+        model.set_tensor_datatype("in", DataType[self.datatype])
+        return lowering.convert_to_hw(model.transform(InferDataTypes()))
+
+
+@pytest.fixture(scope="module")
+def hardware(finn) -> ModelWrapper:
+    """Padding, convolution, pooling, convolution, and two fully connected layers per pixel."""
+    network = Network(8, 4, "UINT2")
+    network.convolution(8, pad=1)
+    network.pool()
+    network.convolution(16)
+    network.convolution(12, kernel=1)
+    network.convolution(10, kernel=1, weights="INT4")
+    return network.hardware()
+
+
+@pytest.fixture(scope="module")
+def special(hardware) -> ModelWrapper:
+    from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
+
+    return hardware.transform(SpecializeLayers(PART))
+
+
+@pytest.fixture(scope="module")
+def swapped(special) -> ModelWrapper:
+    from finn_imec.transformation import InferIMECConv
+
+    return special.transform(InferIMECConv())
+
+
+def config(folder, target=None, relax=True, width=36, file=None):
+    """Of FINN's DataflowBuildConfig, what folding reads."""
+    return SimpleNamespace(
+        output_dir=str(folder),
+        _resolve_cycles_per_frame=lambda: target,
+        _resolve_fpga_part=lambda: PART,
+        mvau_wwidth_max=width,
+        folding_two_pass_relaxation=relax,
+        folding_config_file=file,
+    )
+
+
+def instances(model, prefix="IMECConv"):
+    return [getCustomOp(n) for n in model.graph.node if n.op_type.startswith(prefix)]
+
+
+def attributes(node) -> dict:
+    return {a.name: helper.get_attribute_value(a) for a in node.attribute}
+
+
+def fold_pairs(model, target, relax=True, width=36):
+    from finn.transformation.fpgadataflow.set_folding import SetFolding
+
+    return model.transform(SetFolding(target, mvau_wwidth_max=width, two_pass_relaxation=relax))
+
+
+# ---- one node -----------------------------------------------------------------------------------
+
+
+def fold(model, target):
+    """(folded model, report of FoldIMECConv)"""
+    from finn_imec.transformation import FoldIMECConv
+
+    transformation = FoldIMECConv(target)
+    return model.transform(transformation), transformation.report
+
+
+def imec_model(make_pair_model, geometry, idt="UINT2", wdt="INT2", odt="INT16", backend="rtl"):
+    from finn_imec.transformation import InferIMECConv
+
+    rng = np.random.default_rng(4)
+    weights = random_values(DataType[wdt], (geometry.mw, geometry.mh), rng)
+    path = Datapath(geometry, *(DataType[name] for name in (idt, wdt, odt)), weights)
+    return make_pair_model(path, backend=backend).transform(InferIMECConv(100))
+
+
+@pytest.mark.parametrize("target", [40000, 3000, 1500, 700, 260, 160])
+@pytest.mark.parametrize("backend", ["", "rtl"])
+def test_the_cheapest_folding_that_meets_the_target(make_pair_model, target, backend):
+    from finn_imec.estimate import lut_equivalents
+
+    model = imec_model(make_pair_model, ConvGeometry((3, 3), (6, 6), 6, 12), backend=backend)
+    folded, (report,) = fold(model, target)
+    inst = getCustomOp(folded.graph.node[0])
+    assert report.met
+    assert "SIMD=" in str(report)
+    assert report.cycles == inst.get_exp_cycles() == inst.get_nodeattr("cycles_estimate") <= target
+    chosen = inst.geometry
+    assert (chosen.simd, chosen.pe, chosen.simd_in) == (report.simd, report.pe, report.simd_in)
+    costs = []
+    for simd, pe in chosen.legal_foldings():
+        for simd_in in chosen.legal_simd:
+            for name, value in (("SIMD", simd), ("PE", pe), ("SIMD_in", simd_in)):
+                inst.set_nodeattr(name, value)
+            if inst.get_exp_cycles() <= target:
+                costs.append(lut_equivalents(inst))
+    for name, value in (("SIMD", chosen.simd), ("PE", chosen.pe), ("SIMD_in", chosen.simd_in)):
+        inst.set_nodeattr(name, value)
+    assert lut_equivalents(inst) == min(costs)
+    assert len(set(costs)) > 1 or target < 300
+
+
+def test_a_target_beyond_reach_gets_the_fastest_folding_and_a_warning(make_pair_model, caplog):
+    model = imec_model(make_pair_model, ConvGeometry((3, 3), (6, 6), 6, 12))
+    with caplog.at_level(logging.INFO, "build_dataflow"):
+        folded, (report,) = fold(model, 100)
+    inst = getCustomOp(folded.graph.node[0])
+    widest = inst.geometry.with_folding(max(inst.geometry.legal_simd), 12, 6)
+    assert not report.met
+    assert inst.get_exp_cycles() == report.cycles == widest.cycles_per_frame > 100
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.message == str(report)
+    assert "no folding needs at most 100 cycles per frame; the fastest, SIMD=6, PE=12" in str(report)
+
+
+def test_an_input_that_is_the_bottleneck_is_not_met_by_more_multipliers(make_pair_model):
+    """Four of 36 pixels start a window: the input takes longer than the widest dot product."""
+    model = imec_model(make_pair_model, ConvGeometry((1, 1), (6, 6), 8, 8, (3, 3)))
+    folded, (report,) = fold(model, 20)
+    assert report.cycles >= 36
+    assert report.simd_in == 8
+    assert report.simd * report.pe < 64
+
+
+def test_a_target_that_is_none(finn):
+    with pytest.raises(GeometryError, match="target_cycles_per_frame=0: must be at least 1"):
+        from finn_imec.transformation import FoldIMECConv
+
+        FoldIMECConv(0)
+
+
+# ---- a graph ------------------------------------------------------------------------------------
+
+
+def pair_cycles(pairs, node) -> int:
+    """Cycles of the pair that ends where `node` ends."""
+    mvau = pairs.find_producer(node.output[0])
+    return max(getCustomOp(n).get_exp_cycles() for n in (mvau, pairs.find_producer(mvau.input[0])))
+
+
+@pytest.mark.parametrize("relax", [True, False])
+@pytest.mark.parametrize(
+    ("target", "width"), [(5000, 36), (1000, 36), (300, 36), (100, 36), (64, 36), (10, 36), (300, 4)]
+)
+def test_other_layers_are_folded_as_beside_pairs(special, swapped, tmp_path, target, relax, width):
+    """FINN's step first, which slows the other layers down, or step_fold_imec in its place."""
+    from finn.analysis.fpgadataflow.dataflow_performance import dataflow_performance
+
+    pairs = fold_pairs(special, target, relax, width)
+    slowest = pairs.analysis(dataflow_performance)["max_cycles"]
+    cfg = config(tmp_path, target, relax, width)
+    for start in (fold_pairs(swapped, target, relax, width), swapped):
+        before = start.model.SerializeToString()
+        folded = step_fold_imec(start, cfg)
+        assert start.model.SerializeToString() == before, "the original has changed"
+        others = [n for n in folded.graph.node if not n.op_type.startswith("IMECConv")]
+        assert len(others) >= 5
+        report = json.loads((tmp_path / "report" / "imec_folding.json").read_text())
+        expanded = [line for line in report if line["expanded"]]
+        assert len(report) == 2
+        assert len(others) == 5 + 2 * len(expanded)
+        ends = {inst.onnx_node.output[0] for inst in instances(swapped)}
+        for node in others:
+            twin = pairs.find_producer(node.output[0])
+            if twin is None or node.output[0] in ends:  # of a pair that came back
+                continue
+            assert attributes(node) == attributes(twin)
+        limit = max(target, slowest) if relax else target
+        for inst in instances(folded):
+            (line,) = (each for each in report if each["imecconv"] == inst.onnx_node.name)
+            assert line["target"] == limit
+            assert line["pair_cycles"] == pair_cycles(pairs, inst.onnx_node)
+            assert line["cycles"] == inst.get_exp_cycles() <= max(limit, line["pair_cycles"])
+        for line in expanded:
+            assert line["imecconv"] is None
+            swg, mvau = (getCustomOp(folded.get_node_from_name(n)) for n in line["expanded"])
+            assert line["pair_cycles"] == max(swg.get_exp_cycles(), mvau.get_exp_cycles())
+            assert line["cycles"] > max(limit, line["pair_cycles"])
+
+
+def test_a_pair_that_is_faster_comes_back(hardware, special, swapped, tmp_path, caplog):
+    """A dot product over all kernel positions at once."""
+    with caplog.at_level(logging.WARNING, "build_dataflow"):
+        folded = step_fold_imec(swapped, config(tmp_path, 100))
+    types = [n.op_type for n in folded.graph.node]
+    assert types == [
+        *("FMPadding_rtl", "ConvolutionInputGenerator_rtl", "MVAU_hls"),
+        *("ConvolutionInputGenerator_rtl", "Pool_hls", "IMECConv_rtl", "MVAU_hls", "MVAU_hls"),
+    ]
+    pairs = fold_pairs(special, 100)
+    for node, twin in zip(folded.graph.node[:3], pairs.graph.node[:3], strict=True):
+        assert node.op_type == twin.op_type
+        for name in ("SIMD", "PE", "parallel_window", "cycles_estimate"):
+            assert attributes(node).get(name) == attributes(twin).get(name)
+    assert "expanded into FINN's pairs, which are faster: IMECConv_rtl_0" in caplog.text
+    assert_same_results(hardware, folded)
+
+
+def assert_same_results(expected, model) -> None:
+    """Both compute the same in Python, on a random input."""
+    ifm = np.random.default_rng(6).integers(0, 4, (1, 8, 8, 4)).astype(np.float32)
+    results = []
+    for each in (expected, model):
+        each = abstract(each)
+        (result,) = execute_onnx(each, {each.graph.input[0].name: ifm}).values()
+        results.append(result)
+    assert len(np.unique(results[0])) > 2
+    np.testing.assert_array_equal(*results)
+
+
+def abstract(model):
+    """FINN's layers made abstract again, which execute in Python."""
+    model = copy.deepcopy(model)
+    for node in model.graph.node:
+        if not node.op_type.startswith("IMECConv") and node.domain.endswith((".hls", ".rtl")):
+            node.op_type, node.domain = node.op_type[:-4], node.domain[:-4]
+    return model
+
+
+def test_unfolded_nodes_slow_finns_own_step_down(special, swapped):
+    """What step_fold_imec is for."""
+    target = 300
+    padding = [
+        getCustomOp(fold_pairs(model, target).graph.node[0]) for model in (special, swapped)
+    ]
+    assert padding[0].get_nodeattr("SIMD") > padding[1].get_nodeattr("SIMD")
+
+
+def test_the_input_word_is_the_producers(swapped, tmp_path):
+    """No width converter where the producer's word is fast enough."""
+    folded = step_fold_imec(swapped, config(tmp_path, 1000))
+    padding, *_ = folded.graph.node
+    assert instances(folded)[0].get_nodeattr("SIMD_in") == getCustomOp(padding).get_nodeattr("SIMD")
+
+
+def test_results_stay(hardware, swapped, tmp_path):
+    assert_same_results(hardware, step_fold_imec(swapped, config(tmp_path, 300)))
+
+
+# ---- minimisation -------------------------------------------------------------------------------
+
+LAYER = ConvGeometry((3, 3), (6, 6), 4, 6, simd=4, pe=3)
+
+
+@pytest.fixture(scope="module")
+def minimise(finn):
+    """FINN's step_minimize_bit_width, as a function of the model and cfg.minimize_bit_width."""
+    import finn.xsi
+
+    with pytest.MonkeyPatch.context() as patch:  # its module imports what only Vivado has
+        patch.setitem(vars(finn.xsi), "SimEngine", object)
+        from finn.builder.build_dataflow_steps import step_minimize_bit_width
+
+    def run(model, enabled=True):
+        cfg = SimpleNamespace(minimize_bit_width=enabled, _resolve_verification_steps=list)
+        return step_minimize_bit_width(model, cfg)
+
+    return run
+
+
+def swap(model):
+    from finn_imec.transformation import InferIMECConv
+
+    return model.transform(InferIMECConv(100))
+
+
+def layer(idt, wdt, odt, weights, thresholds=None, act_val=0):
+    """A Datapath; weights and thresholds: (lowest, highest) of random values, or the values."""
+    rng = np.random.default_rng(7)
+    if isinstance(weights, tuple):
+        weights = rng.integers(*weights, (LAYER.mw, LAYER.mh), endpoint=True)
+    if isinstance(thresholds, tuple):
+        thresholds = np.sort(rng.integers(*thresholds, (LAYER.mh, 3)), axis=1)
+    types = (DataType[name] for name in (idt, wdt, odt))
+    return Datapath(LAYER, *types, weights, thresholds, act_val)
+
+
+SIGNS = np.random.default_rng(8).choice([-1, 1], (LAYER.mw, LAYER.mh))
+REACHED = np.sort(np.random.default_rng(9).uniform(-40, 40, (LAYER.mh, 3)), axis=1)
+LAYERS = {
+    "accumulators, weights with slack": layer("UINT4", "INT8", "INT32", (-3, 2)),
+    "positive only": layer("UINT2", "UINT8", "UINT32", (0, 5)),
+    "largest weight positive": layer("INT4", "INT8", "INT32", (-2, 7)),
+    "thresholds": layer("INT4", "INT8", "UINT2", (-4, 3), (-60, 60)),
+    "thresholds out of reach": layer("UINT2", "INT4", "INT3", (-4, 3), (-5000, 5000), -4),
+    "positive only, thresholds out of reach": layer("UINT2", "INT4", "UINT2", (0, 3), (-90, 5000)),
+    "bipolar weights": layer("INT4", "BIPOLAR", "UINT2", SIGNS, (-20, 20)),
+    "bipolar out": layer("INT2", "TERNARY", "BIPOLAR", (-1, 1), np.zeros((LAYER.mh, 1))),
+    "bipolar in": layer("BIPOLAR", "INT4", "UINT2", (-3, 3), (-20, 20)),
+}
+
+
+def with_thresholds(model, thresholds):
+    """The model with other thresholds, annotated FLOAT32, as a float scale leaves them."""
+    name = model.graph.node[-1].input[2]
+    model.set_initializer(name, thresholds.astype(np.float32))
+    model.set_tensor_datatype(name, DataType["FLOAT32"])
+    return model
+
+
+@pytest.mark.parametrize("backend", ["", "rtl", "hls"])
+@pytest.mark.parametrize("name", [*LAYERS, "float thresholds", "one row of float thresholds"])
+def test_minimisation_commutes_with_the_swap(make_pair_model, minimise, name, backend):
+    pair = make_pair_model(LAYERS.get(name, LAYERS["thresholds"]), backend=backend)
+    if "float" in name:
+        pair = with_thresholds(pair, REACHED[:1] if "one row" in name else REACHED)
+    before = copy.deepcopy(pair)
+    late, early = swap(minimise(pair)), minimise(swap(pair))
+    assert_same_types(late, early, thresholds_too=backend != "hls")
+    changed = [getCustomOp(m.graph.node[-1]) for m in (before, early)]
+    assert len({inst.get_nodeattr("accDataType") for inst in changed}) == 2
+    ifm = random_values(
+        early.get_tensor_datatype("ifm"), (1, *LAYER.ifm_dim, 4), np.random.default_rng(10)
+    )
+    results = [execute_onnx(abstract(m), {"ifm": ifm.astype(np.float32)})["ofm"] for m in (before, early)]
+    assert len(np.unique(results[0])) > 1
+    np.testing.assert_array_equal(*results)
+
+
+def assert_same_types(late, early, thresholds_too=True) -> None:
+    """thresholds_too: MVAU_hls annotates its thresholds differently from all other layers."""
+    for one, other in zip(instances(late), instances(early), strict=True):
+        names = ("inputDataType", "weightDataType", "accDataType", "outputDataType")
+        types = [[inst.get_nodeattr(name) for name in names] for inst in (one, other)]
+        assert types[0] == types[1]
+        tensors = [inst.onnx_node.output[0] for inst in (one, other)]
+        assert late.get_tensor_datatype(tensors[0]) == early.get_tensor_datatype(tensors[1])
+        if not one.get_nodeattr("noActivation"):
+            first, second = (inst.onnx_node.input[2] for inst in (one, other))
+            np.testing.assert_array_equal(late.get_initializer(first), early.get_initializer(second))
+            assert late.get_initializer(first).dtype == early.get_initializer(second).dtype
+            if thresholds_too:
+                assert late.get_tensor_datatype(first) == early.get_tensor_datatype(second)
+
+
+def test_minimisation_of_a_graph_commutes_with_the_swap(hardware, special, minimise):
+    for model in (hardware, special):
+        late, early = swap(minimise(model)), minimise(swap(model))
+        assert_same_types(late, early, model is hardware)
+        others = [[n for n in m.graph.node if "IMEC" not in n.op_type] for m in (late, early)]
+        for one, other in zip(*others, strict=True):
+            assert attributes(one) == attributes(other)
+        assert {i.get_nodeattr("accDataType") for i in instances(early)} != {"INT32"}
+        assert_same_results(hardware, early)
+
+
+def test_without_minimisation_the_results_are_the_same(make_pair_model, minimise):
+    """FINN then rounds thresholds in its own layers only; ours compare with integers anyway."""
+    pair = with_thresholds(make_pair_model(LAYERS["thresholds"]), REACHED)
+    late, early = swap(minimise(pair, False)), minimise(swap(pair), False)
+    ifm = random_values(DataType["INT4"], (1, *LAYER.ifm_dim, 4), np.random.default_rng(10))
+    results = [execute_onnx(m, {"ifm": ifm.astype(np.float32)})["ofm"] for m in (pair, late, early)]
+    np.testing.assert_array_equal(results[0], results[1])
+    np.testing.assert_array_equal(results[0], results[2])
+
+
+def test_datatypes_alone_leave_weights_and_thresholds(make_pair_model):
+    """finn-plus' first pass, which bounds accumulators by datatypes."""
+    from finn.transformation.fpgadataflow.minimize_accumulator_width import (
+        MinimizeAccumulatorWidth,
+    )
+    from finn.transformation.fpgadataflow.minimize_weight_bit_width import MinimizeWeightBitWidth
+
+    def first_pass(model):
+        model = model.transform(MinimizeWeightBitWidth(datatype_only=True))
+        return model.transform(MinimizeAccumulatorWidth(datatype_only=True))
+
+    pair = make_pair_model(LAYERS["thresholds out of reach"])
+    late, early = swap(first_pass(pair)), first_pass(swap(pair))
+    assert_same_types(late, early)
+    (inst,) = instances(early)
+    assert inst.get_nodeattr("accDataType") == "INT11"  # 36 products of 0..3 and -8..7: -864..756
+    name = inst.onnx_node.input[2]
+    np.testing.assert_array_equal(early.get_initializer(name), pair.get_initializer("thresholds"))
