@@ -1,11 +1,12 @@
 # make demo   sets up what is missing and runs the main job
 # make test   sets up what is missing and passes the tests
+# make docs   sets up what is missing and builds the documentation into site/
 PYTHON ?= python3
 VENV   := .venv
 READY  := $(VENV)/.ready
 OUT    ?= imec_demo
 
-.PHONY: demo test setup clean
+.PHONY: demo test docs setup clean
 setup: $(READY)
 
 # apt packages only where something is missing; root or sudo, else say what to install.
@@ -20,5 +21,8 @@ test: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
+
 clean:
-	rm -rf $(VENV) $(OUT)
+	rm -rf $(VENV) $(OUT) site

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -145,7 +146,7 @@ def compare(
 ) -> None:
     """FINN's SWG + MVAU beside IMECConv: resources by Yosys, cycles by Verilator."""
     from finn_imec.report import comparison_table
-    from finn_imec.report.results import write_rows
+    from finn_imec.report.results import COMPARISON, comparison_folder, write_rows
     from finn_imec.synthesis import compare as comparison
 
     if sum(v is not None for v in (model, geometry, layers)) != 1:
@@ -166,11 +167,12 @@ def compare(
             chosen = [layer for b in widths for layer in comparison.cnv_layers(layers, b)]
         except ValueError as err:
             raise typer.BadParameter(f"--layers {layers} --bits {bits}: {err}") from err
-    with progress_bar("synthesis and simulation", len(chosen)) as advance:
-        rows = comparison.compare(chosen, core, progress=lambda name: advance(label=name))
-    rows = [row | {"geometry": asdict(layer.geometry)} for row, layer in zip(rows, chosen)]
-    if output is not None:
-        write_rows(rows, output)
+    with comparison_folder(output) if output else nullcontext() as folder:
+        with progress_bar("synthesis and simulation", len(chosen)) as advance:
+            rows = comparison.compare(chosen, core, progress=lambda name: advance(label=name))
+        rows = [row | {"geometry": asdict(layer.geometry)} for row, layer in zip(rows, chosen)]
+        if folder is not None:
+            write_rows(rows, shlex.join(["finn-imec", *sys.argv[1:]]), folder / COMPARISON)
     if as_json:
         print_json(rows)
     else:
@@ -240,12 +242,13 @@ def build(
                 "output_dir": str(result.output_dir),
                 "model": str(result.model),
                 "pairs": [asdict(pair) for pair in result.pairs],
+                "foldings": [asdict(folding) for folding in result.foldings],
                 "reports": {name: str(path) for name, path in result.reports.items()},
             }
         )
         return
-    for pair in result.pairs:
-        console.print(str(pair), markup=False)
+    for line in (*result.pairs, *result.foldings):
+        console.print(str(line), markup=False)
     console.print(f"model: {result.model}")
     for name, path in result.reports.items():
         console.print(f"{name}: {path}")
@@ -391,6 +394,38 @@ def report(
         print_json(result)
     else:
         console.print(result["page"], markup=False, soft_wrap=True)
+
+
+@app.command()
+def paper(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables, figures, JSON.")] = Path(
+        "imec_paper"
+    ),
+    rows: Annotated[
+        list[Path] | None,
+        typer.Option(help="JSON of `compare --layers ... --json`, repeatable; default: those shipped."),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out what takes hours.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The IMEC paper's tables and figures: published, today's FINN, IMECConv."""
+    from finn_imec.paper import reproduce
+
+    with progress_bar("paper", None) as advance:
+        result, tables = reproduce(output, rows or (), quick, lambda name: advance(label=name))
+    if as_json:
+        print_json(result)
+        return
+    for each in tables:
+        table = Table(*each.columns[:1], title=each.title, caption=each.note or None)
+        for column in each.columns[1:]:
+            table.add_column(column, justify="right")
+        for line in each.lines:
+            table.add_row(*line)
+        console.print(table)
+    for line in result["differences"]:
+        console.print(f"- {line}", markup=False)
+    console.print(f"everything is in {output}")
 
 
 def main() -> None:

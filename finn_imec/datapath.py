@@ -10,17 +10,29 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from finn_imec.errors import UnsupportedError
 from finn_imec.geometry import PIPELINE_STAGES, ConvGeometry
+from finn_imec.packing import MAX_CHAIN, STREAMED_CHAIN, Packing
 
 #: Most bit planes (activation bits x weight bits) that are counted; beyond, multipliers are smaller.
 MAX_PLANES = 16
 
-#: Widest activation or weight that the LUT datapath accepts, in bits.
+#: FINN's names of what the dot products are made of. "auto" is "dsp" where FINN's own builder takes
+#: DSPs: both operands from AUTO_DSP_BITS bits on. "dsp" uses them for all that have more planes than
+#: LUT_PLANES: LUTs count those at about what a DSP's sums cost.
+RES_TYPES = ("auto", "lut", "dsp")
+AUTO_DSP_BITS = 4
+LUT_PLANES = 4
+
+#: Most thresholds per channel that are compared in parallel if a fold leaves time to search.
+MAX_PARALLEL_STEPS = 15
+
+#: Widest activation or weight that the datapath accepts, in bits.
 MAX_OPERAND_BITS = 16
 
 
@@ -34,6 +46,12 @@ class Operand:
     bits: int
     signed: bool
     bipolar: bool
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """(lowest, highest) plain value."""
+        low = -(2 ** (self.bits - 1)) if self.signed else 0
+        return low, low + 2**self.bits - 1
 
     @staticmethod
     def of(datatype: BaseDataType, what: str) -> Operand:
@@ -57,6 +75,7 @@ class Datapath:
     None to output accumulators. xnor: weights and activations are BINARY and stand for -1/+1, the
     accumulator is the popcount of their XNOR (FINN's binaryXnorMode). runtime_weights: `weights`
     are only the first ones, or None; ranges and constants hold for all that weight_datatype allows.
+    res_type: one of RES_TYPES.
 
     Raises UnsupportedError naming the attribute for datatypes, shapes or ranges that do not fit.
     """
@@ -70,9 +89,12 @@ class Datapath:
     act_val: int = 0
     xnor: bool = False
     runtime_weights: bool = False
+    res_type: str = "auto"
 
     def __post_init__(self) -> None:
         _ = self.activation, self.weight  # raise for unsupported datatypes
+        if self.res_type not in RES_TYPES:
+            raise UnsupportedError(f"resType={self.res_type!r}: accepted are {', '.join(RES_TYPES)}")
         if self.weights is not None or not self.runtime_weights:
             self._check_weights()
         binary = DataType["BINARY"]
@@ -185,7 +207,9 @@ class Datapath:
     def offsets(self) -> np.ndarray:
         """acc - (2 if double else 1)*sum(y), per channel, over a whole window. Shape (MH,), int64."""
         (a, w), mw, mh = self.factors, self.geometry.mw, self.geometry.mh
-        if self.counts_equal_bits or not self.planes:
+        if self.packing:
+            return np.full(mh, -self.geometry.sf * self.packing.chains * self.packing.bias)
+        if self.counts_equal_bits or self.core == "product":
             return np.zeros(mh, np.int64)
         scale = 2 if self.double else 1
         negative_planes = sum(
@@ -203,10 +227,17 @@ class Datapath:
         return offsets
 
     @property
-    def planes(self) -> bool:
-        """True if dot products are counted by bit planes, False if by multipliers."""
-        a, w = self.factors
-        return a.bits * w.bits <= MAX_PLANES or a.bipolar or w.bipolar
+    def core(self) -> str:
+        """What computes dot products, see `core`."""
+        return core(*self.factors, self.res_type)
+
+    @cached_property
+    def packing(self) -> Packing | None:
+        """Parameters of imec_dot_dsp, None for the other cores."""
+        if self.core != "dsp":
+            return None
+        any_or_these = (None, STREAMED_CHAIN) if self.runtime_weights else (self.weights, MAX_CHAIN)
+        return packing(self.geometry, *self.factors, *any_or_these)
 
     @property
     def double(self) -> bool:
@@ -256,7 +287,8 @@ class Datapath:
     @property
     def pipeline_stages(self) -> int:
         """Registers from a strip read to the output word that its window fold ends in."""
-        return PIPELINE_STAGES
+        dot = self.packing.steps(self.geometry.simd) if self.packing else 1
+        return PIPELINE_STAGES - 1 + dot + (self.count_bits if self.search else 0)
 
     def total_cycles(self, frames: int = 1) -> int:
         """ConvGeometry.total_cycles with this datapath's pipeline_stages."""
@@ -272,19 +304,46 @@ class Datapath:
         """Thresholds per channel; 0 for none."""
         return 0 if self.thresholds is None else self.thresholds.shape[1]
 
+    @property
+    def count_bits(self) -> int:
+        """Bits that count the thresholds reached, 0..steps."""
+        return self.steps.bit_length()
+
+    @property
+    def search(self) -> bool:
+        """True if imec_threshold_search activates, in a cycle per bit while the next fold accumulates.
+
+        Up to 15 thresholds, or in shorter folds, imec_threshold compares with all at once.
+        """
+        return self.steps > MAX_PARALLEL_STEPS and self.geometry.sf >= self.count_bits
+
     # ---- memory images ------------------------------------------------------------------------
 
-    def weight_words(self) -> list[int]:
+    def weight_words(self, lanes: slice = slice(None)) -> list[int]:
         """`weight_words` of the weights."""
-        return weight_words(self.geometry, self.weight, self.weights)
+        return weight_words(self.geometry, self.weight, self.weights, lanes)
+
+    @property
+    def weight_parts(self) -> list[slice]:
+        """Lanes of each weight memory of the core."""
+        simd = self.geometry.simd
+        return self.packing.weight_parts(simd) if self.packing else [slice(0, simd)]
 
     def threshold_words(self) -> list[int]:
-        """Words of the threshold memory in the order in which imec_conv counts folds down."""
+        """Words of the threshold memory in the order in which imec_conv counts folds down.
+
+        One per fold, or with `search` 2**count_bits: the channels' c-th thresholds at c.
+        """
         g = self.geometry
         low, high = self._counted_range
         moved = (self.thresholds - self.offsets[:, None]).clip(low, high + 1) + self.init
-        folded = moved.reshape(g.nf, g.pe * self.steps)
-        return _pack(folded[(g.nf - 2 - np.arange(g.nf)) % g.nf], self.acc_bits)
+        if self.search:
+            never = high + 1 + self.init
+            padding = (0, 0), (1, 2**self.count_bits - 1 - self.steps)
+            moved = np.pad(np.sort(moved, axis=1), padding, constant_values=never)
+        folded = moved.reshape(g.nf, g.pe, -1)[(g.nf - 2 - np.arange(g.nf)) % g.nf]
+        words = folded.transpose(0, 2, 1) if self.search else folded
+        return _pack(words.reshape(-1, g.pe * (1 if self.search else self.steps)), self.acc_bits)
 
     def bias_words(self) -> list[int]:
         """Words of the bias memory in the order in which imec_conv counts folds down."""
@@ -305,16 +364,54 @@ class Datapath:
         return 2 * reached - 1 if self._bipolar_output else reached + self.act_val
 
 
-def weight_words(geometry: ConvGeometry, operand: Operand, weights: np.ndarray) -> list[int]:
-    """Words of the weight memory for weights (MW, MH), in FINN's order.
+def core(activation: Operand, weight: Operand, res_type: str) -> str:
+    """What computes dot products of these factors: imec_dot_... "planes", "product" or "dsp"."""
+    widths = activation.bits, weight.bits
+    if activation.bipolar or weight.bipolar:
+        return "planes"
+    few = {"auto": min(widths) < AUTO_DSP_BITS, "lut": True, "dsp": prod(widths) <= LUT_PLANES}
+    if not few[res_type] and min(widths) > 1:  # mvu.sv takes two bits and more
+        return "dsp"
+    return "planes" if prod(widths) <= MAX_PLANES else "product"
+
+
+def packing(
+    geometry: ConvGeometry,
+    activation: Operand,
+    weight: Operand,
+    weights: np.ndarray | None,
+    max_chain: int,
+) -> Packing:
+    """How imec_dot_dsp computes with weights (MW, MH), or with any (None)."""
+    if weights is None:
+        extremes = np.reshape(weight.range, (2, 1, 1))
+        words = np.broadcast_to(extremes, (2, geometry.pe, geometry.simd))
+    else:
+        words = _folded(geometry, weights)
+    if geometry.depthwise:  # no activation is shared
+        words = words.reshape(-1, 1, geometry.simd)
+    w_bits = weight.bits + (not weight.signed)
+    return Packing.of(words, w_bits, activation.range, activation.bits, max_chain)
+
+
+def _folded(geometry: ConvGeometry, weights: np.ndarray) -> np.ndarray:
+    """Weights (MW, MH) as words (NF*SF, PE, SIMD), in FINN's order."""
+    g = geometry
+    # (MW, MH) -> (SF, SIMD, NF, PE) -> (NF, SF, PE, SIMD)
+    folded = weights.reshape(g.sf, g.simd, g.nf, g.pe).transpose(2, 0, 3, 1)
+    return folded.reshape(g.nf * g.sf, g.pe, g.simd)
+
+
+def weight_words(
+    geometry: ConvGeometry, operand: Operand, weights: np.ndarray, lanes: slice = slice(None)
+) -> list[int]:
+    """Words of the weight memory for weights (MW, MH), in FINN's order, of all lanes or some.
 
     Address nf*SF + sf; lane l of PE p, stored as `operand`, at bit (p*SIMD + l)*bits.
     """
-    g, weights = geometry, np.rint(weights).astype(np.int64)
-    stored = (weights > 0) if operand.bipolar else weights & (2**operand.bits - 1)
-    # (MW, MH) -> (SF, SIMD, NF, PE) -> (NF, SF, PE, SIMD)
-    folded = stored.reshape(g.sf, g.simd, g.nf, g.pe).transpose(2, 0, 3, 1)
-    return _pack(folded.reshape(g.nf * g.sf, g.pe * g.simd), operand.bits)
+    folded = _folded(geometry, np.rint(weights).astype(np.int64))[..., lanes]
+    stored = (folded > 0) if operand.bipolar else folded & (2**operand.bits - 1)
+    return _pack(stored.reshape(len(stored), -1), operand.bits)
 
 
 def _signed_bits(value: int) -> int:

@@ -15,9 +15,6 @@ from finn_imec.output import output_folder
 #: (SIMD, PE) of the four convolutions and the classifier: a few hundred cycles a layer.
 FOLDING = {0: (1, 8), 1: (8, 8), 2: (8, 8), 3: (16, 4), 4: (8, 1)}
 
-#: The strided third layer may take 1.2 times its pair's cycles: it is not the bottleneck.
-MAX_SLOWDOWN = 1.2
-
 
 class DemoError(ImecError, RuntimeError):
     """A stage of the demo gave a result that it must not give."""
@@ -82,7 +79,7 @@ def _convert_and_simulate(
     pairs.save(str(folder / "digits_finn.onnx"))
 
     stage("swap")
-    swap = InferIMECConv(MAX_SLOWDOWN)
+    swap = InferIMECConv()
     fused = ModelWrapper(str(folder / "digits_finn.onnx")).transform(swap)
     for pair in swap.report:
         log(str(pair))

@@ -11,6 +11,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from finn_imec.geometry import ConvGeometry
+from finn_imec.packing import Packing
 
 if TYPE_CHECKING:
     from finn_imec.custom_op.imecconv import IMECConv
@@ -37,10 +38,15 @@ def memory_bram18(words: int, bits: int) -> int:
     return min(ceil(words / depth) * ceil(bits / width) for depth, width in RAMB18)
 
 
-def core_luts(geometry: ConvGeometry, act_bits: int, weight_bits: int, acc_bits: int) -> int:
-    """LUTs of PE dot products over SIMD lanes and their accumulators."""
+def dot_luts(geometry: ConvGeometry, act_bits: int, weight_bits: int) -> int:
+    """LUTs of PE dot products over SIMD lanes, by bit planes."""
     products = geometry.simd * act_bits * weight_bits
-    return ceil(geometry.pe * (LUTS_PER_PLANE_BIT * products + acc_bits))
+    return ceil(geometry.pe * LUTS_PER_PLANE_BIT * products)
+
+
+def dsp_luts(geometry: ConvGeometry, packing: Packing) -> int:
+    """LUTs that add the chains of PE dot products in DSP slices."""
+    return geometry.pe * (packing.chains - 1) * (packing.field_bits + 1)
 
 
 def threshold_luts(geometry: ConvGeometry, steps: int, acc_bits: int) -> int:

@@ -24,7 +24,7 @@ import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from math import ceil, gcd, log2
+from math import ceil, gcd, inf, log2
 
 import numpy as np
 
@@ -33,6 +33,8 @@ from finn_imec.errors import GeometryError
 #: Deepest strip that ConvGeometry gives one port when it may choose: the deepest single-port LUT
 #: memory of one slice is RAM256X1S, and a block RAM has two ports anyway.
 ONE_PORT_WORDS = 256
+#: (up to so many words, a memory with two ports comes in steps of so many): RAM32M, RAM64M, RAMB18.
+DUAL_PORT_GRANULES = ((32, 32), (ONE_PORT_WORDS, 64), (inf, 512))
 #: What a strip of one port may cost: this much of the cycles that only read, or, where two ports are
 #: no better, of theirs.
 ONE_PORT_CYCLES, ONE_PORT_BEYOND_TWO = 1.003, 1.0005
@@ -252,14 +254,17 @@ class ConvGeometry:
         """Strip words beyond the live ones: how far the input runs ahead, with two ports.
 
         As many as die at a stride's step and cannot be replaced during the last neuron fold, but
-        never more memory than FINN's line and replay buffer together.
+        never more than make FINN's line and replay buffer together. Then what is left of the
+        memory primitives.
         """
         if not self.dual_port:
             return 0
         steps = zip(self.window_steps[:2], self.advance_words, strict=False)
         wanted = max((advance for times, advance in steps if times), default=0) - (self.sf - 1)
         finn_words = (self.swg_bits(1) + self.replay_bits(1)) // self.word_channels
-        return max(0, min(wanted, finn_words - self.live_words))
+        words = max(self.live_words, min(self.live_words + wanted, finn_words))
+        granule = next(words_each for up_to, words_each in DUAL_PORT_GRANULES if words <= up_to)
+        return ceil(words / granule) * granule - self.live_words
 
     @property
     def strip_words(self) -> int:
@@ -509,12 +514,12 @@ class ConvGeometry:
         is that of total_cycles(frames, stages).
         """
         written, read = self._strip_cycles(frames)
-        # Input and strip words consist of pieces of gcd(SIMD, SIMD_in) channels. The last piece of a
-        # strip word is taken when that is written, the others right after the word before.
+        # Input and strip words consist of pieces of as many channels as divide both. The last piece of
+        # a strip word is taken when that is written, the others right after the word before.
         pieces = np.repeat(written[:, np.newaxis], self.cycles_per_strip_word, axis=1)
         others = self.cycles_per_strip_word - 1
         pieces[:, :others] = np.append(0, written[:-1] + 1)[:, np.newaxis] + np.arange(others)
-        per_input = self.simd_in // gcd(self.simd, self.simd_in)
+        per_input = self.simd_in // gcd(self.word_channels, self.simd_in)
         return pieces.ravel()[per_input - 1 :: per_input], read + stages
 
     def _strip_cycles(self, frames: int) -> tuple[np.ndarray, np.ndarray]:
@@ -525,7 +530,7 @@ class ConvGeometry:
         words = frames * self.ifm_dim[0] * self.ifm_dim[1] * self.cf
         complete_at = self.cycles_per_strip_word - 1
         reads = self.nf * self.sf
-        first_dying = reads - self.sf
+        folds_before = 0 if self.depthwise else self.nf - 1  # folds in which no word dies
         steps = self._steps(frames)
         step = next(steps, None)
         free, slack = self.strip_words, self.slack_words
@@ -537,12 +542,14 @@ class ConvGeometry:
             advance = self.advance_words[step or 0]
             if self.dual_port:
                 reads_now, write = starts, complete and free > 0
-                freed = advance * (reads_now and read == first_dying)
+                freed = advance * (reads_now and read == reads - self.sf)
             else:
                 in_place = self.in_place_words[step or 0]
+                fold, place = divmod(read, self.sf)
                 write_only = complete and free > 0
                 reads_now = starts and not write_only
-                dies = reads_now and first_dying <= read < first_dying + in_place
+                in_run = place < in_place // (self.nf - folds_before)
+                dies = reads_now and fold >= folds_before and in_run
                 write = write_only or (complete and dies)
                 freed = dies + (advance - in_place) * (reads_now and read == reads - 1)
             free += freed - write

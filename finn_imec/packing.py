@@ -8,14 +8,16 @@ many products fit into a field, so that whole chains of slices are added before 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, log
 
 import numpy as np
 
 #: Multiplier input that takes the weights, and the product's accumulator, in bits (DSP48E1, UG479).
 WEIGHT_PORT_BITS, PRODUCT_BITS = 25, 48
-#: Longest cascade: a step of latency for each slice.
-MAX_CHAIN = 16
+#: Longest cascade. Each slice is a step of latency, each pair of them a weight memory.
+MAX_CHAIN = 8
+#: Longest cascade for weights that come from elsewhere: what the slices' own registers delay.
+STREAMED_CHAIN = 2
 
 
 def finn_fields(a_bits: int, w_bits: int, narrow: bool) -> int:
@@ -39,13 +41,26 @@ class Packing:
     chains: int
     bias: int
 
+    def slices(self, pe: int, simd: int) -> int:
+        """DSP slices."""
+        return ceil(pe / self.fields) * simd
+
+    def steps(self, simd: int) -> int:
+        """Registers from activations to dot products; imec_pkg::dsp_steps."""
+        return 3 + (simd - 1) // self.chains + ceil(log(self.chains, 4) - 1e-9)
+
+    def weight_parts(self, simd: int) -> list[slice]:
+        """Lanes of each weight memory, the first two slices' of all chains first; imec_conv.sv."""
+        ends = [*range(((simd - 1) // self.chains - 1) * self.chains, 0, -2 * self.chains), 0]
+        return [slice(low, high) for low, high in zip(ends, [simd, *ends], strict=False)]
+
     @staticmethod
     def of(
         weights: np.ndarray,
         w_bits: int,
         activations: tuple[int, int],
         a_bits: int,
-        max_chain: int = MAX_CHAIN,
+        max_chain: int,
     ) -> Packing:
         """The packing for weight words, shape (words, PE, SIMD), that has the fewest chains.
 

@@ -36,6 +36,7 @@ LIBRARY = (
     "imec_dsp48.sv",
     "imec_dot_dsp.sv",
     "imec_threshold.sv",
+    "imec_threshold_search.sv",
     "imec_conv.sv",
 )
 #: FINN's names of where the weights are: a ROM; FINN's memstream, whose contents may be written at run
@@ -121,7 +122,8 @@ class ImecRtl:
     """One IMECConv in RTL: what `generate` writes, and its ports.
 
     top: name of the top module and prefix of its files. ram_style: weight memory; buffer_ram_style:
-    strip memory; each one of RAM_STYLES. mem_mode: one of MEM_MODES.
+    strip memory; ram_style_thresholds: threshold memory, if they are searched (`Datapath.search`);
+    each one of RAM_STYLES. mem_mode: one of MEM_MODES.
 
     Weights that may change (`Datapath.runtime_weights`) are written through the AXI4-Lite port
     s_axilite (internal_decoupled) or arrive on in1_V, a word of PE*SIMD weights per strip read, all
@@ -133,6 +135,7 @@ class ImecRtl:
     ram_style: str = "auto"
     buffer_ram_style: str = "auto"
     mem_mode: str = "internal_embedded"
+    ram_style_thresholds: str = "auto"
 
     def __post_init__(self) -> None:
         if self.mem_mode not in MEM_MODES:
@@ -144,7 +147,7 @@ class ImecRtl:
             raise UnsupportedError(
                 f"mem_mode={self.mem_mode}: accepted is a Datapath with runtime_weights={wanted}"
             )
-        for name in ("ram_style", "buffer_ram_style"):
+        for name in ("ram_style", "buffer_ram_style", "ram_style_thresholds"):
             if getattr(self, name) not in RAM_STYLES:
                 raise UnsupportedError(
                     f"{name}={getattr(self, name)!r}: accepted are {', '.join(RAM_STYLES)}"
@@ -163,6 +166,12 @@ class ImecRtl:
         return resolved_style(
             self.buffer_ram_style, self.datapath.geometry.strip_words, AUTO_STRIP_WORDS
         )
+
+    @property
+    def resolved_ram_style_thresholds(self) -> str:
+        """ram_style_thresholds, with "auto" decided by depth."""
+        depth = self.datapath.geometry.nf << self.datapath.count_bits
+        return resolved_style(self.ram_style_thresholds, depth, AUTO_ROM_WORDS)
 
     @property
     def in_width(self) -> int:
@@ -194,9 +203,13 @@ class ImecRtl:
         path, g = self.datapath, self.datapath.geometry
         images = {}
         if self.mem_mode != "external" and path.weights is not None:
-            images["weight"] = (path.weight_words(), g.pe * g.simd * path.weight.bits)
+            parts = path.weight_parts if self.mem_mode == "internal_embedded" else [slice(0, g.simd)]
+            for i, part in enumerate(parts):
+                bits = g.pe * (part.stop - part.start) * path.weight.bits
+                images[f"weight{i}" if i else "weight"] = (path.weight_words(part), bits)
         if path.steps:
-            images["threshold"] = (path.threshold_words(), g.pe * path.steps * path.acc_bits)
+            per_channel = 1 if path.search else path.steps
+            images["threshold"] = (path.threshold_words(), g.pe * per_channel * path.acc_bits)
         if path.biased:
             images["bias"] = (path.bias_words(), g.pe * path.acc_bits)
         files = {kind: folder / f"{self.top}_{kind}s.dat" for kind in images}
@@ -225,7 +238,8 @@ class ImecRtl:
                 has_sets=decoupled and memstream_has_sets(memstream_sources()),
                 ram_style=self.resolved_ram_style,
                 buffer_ram_style=self.resolved_buffer_ram_style,
-                **{f"{kind}_file": files.get(kind, "") for kind in ("weight", "threshold", "bias")},
+                ram_style_thresholds=self.resolved_ram_style_thresholds,
+                files={**dict.fromkeys(("weight", "threshold", "bias"), ""), **files},
             )
         )
         return stream_design(

@@ -16,7 +16,7 @@ import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from finn_imec.algorithms import direct
-from finn_imec.datapath import Datapath, smallest_datatype
+from finn_imec.datapath import RES_TYPES, Datapath, smallest_datatype
 from finn_imec.errors import ImecError
 from finn_imec.geometry import ConvGeometry, divisors
 from finn_imec.rtl import ImecRtl, decode, encode
@@ -105,18 +105,21 @@ def random_case(seed: int, number: int) -> Case:
     low, high = int(low.min()), int(high.max())
     if rng.random() < 0.5:
         odt = smallest_datatype(low, high)
-        return Case(seed, number, Datapath(geometry, idt, wdt, odt, weights, xnor=xnor))
-    bits = pick((1, 2, 3, 4))
+        datapath = Datapath(geometry, idt, wdt, odt, weights, xnor=xnor, res_type=pick(RES_TYPES))
+        return Case(seed, number, datapath)
+    bits = pick((1, 2, 3, 4, 5, 6, 7, 8))
+    steps = 2**bits - 1 - (int(rng.integers(2 ** (bits - 1))) if rng.random() < 0.2 else 0)
     rows = 1 if rng.random() < 0.2 else geometry.mh
-    thresholds = np.sort(rng.integers(low - 2, high + 3, (rows, 2**bits - 1)), axis=1)
+    thresholds = np.sort(rng.integers(low - 2, high + 3, (rows, steps)), axis=1)
     act_val, name = 0, "BINARY" if bits == 1 else f"UINT{bits}"
     if bits == 1 and rng.random() < 0.5:
         name = "BIPOLAR"
     elif bits > 1 and rng.random() < 0.5:
         act_val, name = -(2 ** (bits - 1)), f"INT{bits}"
-    return Case(
-        seed, number, Datapath(geometry, idt, wdt, DataType[name], weights, thresholds, act_val, xnor)
+    datapath = Datapath(
+        geometry, idt, wdt, DataType[name], weights, thresholds, act_val, xnor, res_type=pick(RES_TYPES)
     )
+    return Case(seed, number, datapath)
 
 
 def reference(datapath: Datapath, ifm: np.ndarray) -> np.ndarray:

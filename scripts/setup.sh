@@ -1,9 +1,10 @@
 #!/bin/sh
-# Install what is missing: compiler and headers by apt, Python packages into $VENV.
+# Install what is missing: compiler, headers and Tcl by apt, Python packages into $VENV.
 set -eu
 
 missing=""
 command -v g++ >/dev/null || missing="$missing g++"
+command -v tclsh >/dev/null || missing="$missing tcl"
 command -v "$PYTHON" >/dev/null || missing="$missing python3"
 "$PYTHON" -c 'import venv, ensurepip' 2>/dev/null || missing="$missing python3-venv"
 if [ -n "$missing" ]; then

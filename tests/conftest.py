@@ -12,15 +12,13 @@ DOMAIN = "finn.custom_op.fpgadataflow"
 
 @pytest.fixture(scope="session")
 def finn(tmp_path_factory):
-    """FINN with dummy settings and a build folder of this test run; IMECConv registered."""
-    pytest.importorskip("finn", reason="needs finn-plus: pip install 'finn-imec[finn]'")
-    from finn.util import settings
-
+    """FINN, finn-plus or upstream, with a build folder of this test run; IMECConv registered."""
+    reason = "needs FINN: pip install 'finn-imec[finn]'"
+    pytest.importorskip("finn.custom_op.fpgadataflow", reason=reason)
+    from finn_imec.compat import finn_build_dir
     from finn_imec.custom_op import register
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FINN_BUILD_DIR", str(tmp_path_factory.mktemp("finn_build")))
-        settings.initialize_dummy_settings()
+    with finn_build_dir(tmp_path_factory.mktemp("finn_build")):
         register()
         yield
 
@@ -48,7 +46,7 @@ def make_pair_model(finn):
 
         g = path.geometry
         swg_backend = "rtl" if backend else ""  # FINN has these in RTL
-        windows = (1, *g.ofm_dim, g.mw)
+        windows = (1, *g.ofm_dim, g.kernel[0] * g.kernel[1] * g.ifm_channels)
         tensors = [f"windows{i}" for i in range(len(between) + 1)]
         idt, wdt, odt = (
             each.name for each in (path.input_datatype, path.weight_datatype, path.output_datatype)
@@ -81,6 +79,10 @@ def make_pair_model(finn):
             },
         }  # fmt: skip
         parameters = {"weights": path.weights}
+        unit, shape = "MVAU", {"MW": g.mw, "MH": g.mh, "numInputVectors": [1, *g.ofm_dim]}
+        if g.depthwise:
+            unit, shape = "VVAU", {"Channels": g.mh, "Kernel": g.kernel, "Dim": g.ofm_dim}
+            parameters["weights"] = path.weights.T.reshape(g.mh, 1, *g.kernel)
         if path.thresholds is not None:
             parameters["thresholds"] = path.thresholds
         nodes = [
@@ -96,10 +98,10 @@ def make_pair_model(finn):
                     "OFMDim": g.ofm_dim,
                     "Stride": g.stride,
                     "Dilation": g.dilation,
-                    "SIMD": g.simd_in,
+                    "SIMD": g.pe if g.depthwise else g.simd_in,
                     "inputDataType": idt,
                     "outputDataType": idt,
-                    "depthwise": 0,
+                    "depthwise": int(g.depthwise),
                     **(swg or {}),
                 },
             ),
@@ -108,13 +110,12 @@ def make_pair_model(finn):
                 for i, op_type in enumerate(between)
             ),
             node(
-                "MVAU",
+                unit,
                 [tensors[-1], *parameters],
                 ["ofm"],
                 backend,
                 **{
-                    "MW": g.mw,
-                    "MH": g.mh,
+                    **shape,
                     "SIMD": g.simd,
                     "PE": g.pe,
                     "inputDataType": idt,
@@ -123,7 +124,6 @@ def make_pair_model(finn):
                     "noActivation": int(path.thresholds is None),
                     "ActVal": path.act_val,
                     "binaryXnorMode": int(path.xnor),
-                    "numInputVectors": [1, *g.ofm_dim],
                     **(mvau or {}),
                 },
             ),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from qonnx.core.datatype import DataType
 
-from finn_imec.compat import CLOCK_NS, FPGA_PART
+from finn_imec.compat import CLOCK_NS, FPGA_PART, finn_rtllib
 from finn_imec.datapath import Datapath
 from finn_imec.geometry import ConvGeometry
 from finn_imec.simulation.streams import Design, Stream
@@ -152,13 +152,11 @@ def generated(model):
 
 def vivado_on_path(folder: Path, patch: pytest.MonkeyPatch) -> None:
     """Put the stub on the PATH as `vivado`, and set what FINN's own start script sets."""
-    from finn.util.settings import get_settings
-
     program = folder / "vivado"
     program.write_text(f'#!/bin/sh\nexec tclsh "{STUB}" "$@"\n')
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     patch.setenv("PATH", str(folder), prepend=os.pathsep)
-    patch.setenv("FINN_RTLLIB", str(get_settings().finn_rtllib))
+    patch.setenv("FINN_RTLLIB", str(finn_rtllib()))
 
 
 def stitched(model, folder: Path) -> StitchedIp:
@@ -186,6 +184,7 @@ def stitched(model, folder: Path) -> StitchedIp:
             for node in nodes
             for path in sorted(Path(node.get_nodeattr("code_gen_dir_ipgen")).glob("*.dat"))
         ),
-        tied={"sim_finish": (1, 0)},
+        # finn-plus' way of ending an xsim run
+        tied={"sim_finish": (1, 0)} if "input sim_finish" in sources[-1].read_text() else {},
     )
     return StitchedIp(model, project, rtl)

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import resource
+import shutil
 import site
 import subprocess
 import sys
@@ -302,7 +303,7 @@ def test_reports_of_finns_steps_are_those_of_the_pairs(built):
     for name, op in layers.items():
         assert resources[name] == op.node_res_estimation("xc7z020clg400-1")
         variants = report["estimate_layer_config_alternatives"][name]
-        assert len(variants) == 3  # block, distributed, ultra
+        assert len(variants) == 6  # dsp and lut, each with block, distributed, ultra
         assert variants[0]["BRAM_18K"] > variants[1]["BRAM_18K"] == 0 == variants[0]["URAM"]
         assert variants[2]["URAM"] > 0 == variants[2]["BRAM_18K"]
         assert 0 < variants[0]["BRAM_efficiency"] < 1
@@ -415,10 +416,11 @@ def test_all_default_steps_with_the_swap_before_folding(swapped_early, streamlin
     cycles = reports["estimate_layer_cycles"]
     assert list(cycles) == ["IMECConv_rtl_0", "IMECConv_rtl_1"]
     assert max(cycles.values()) <= 2000
-    for line in reports["imec_folding"]:
-        assert line["target"] == 2000
-        assert line["cycles"] == cycles[line["imecconv"]]
-        assert reports["auto_folding_config"][line["imecconv"]]["SIMD"] == line["simd"]
+    assert len(reports["imec_folding"]) == len(swapped_early.foldings) == 2
+    for line in swapped_early.foldings:
+        assert line.target == 2000
+        assert line.cycles == cycles[line.imecconv]
+        assert reports["auto_folding_config"][line.imecconv]["SIMD"] == line.simd
     np.testing.assert_array_equal(run_onnx(swapped_early.model), run_onnx(streamlined))
 
     late = build(streamlined, {**EARLY, "inject_steps_after": {}}, tmp_path / "late")
@@ -755,6 +757,42 @@ if __name__ == "__main__":
         print(getCustomOp(node).get_nodeattr("rtlsim_so"))
 """
 
+GENERATE = """
+import multiprocessing, sys
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
+from finn.transformation.fpgadataflow.prepare_cppsim import PrepareCppSim
+from finn.transformation.fpgadataflow.prepare_ip import PrepareIP
+from finn.util.settings import initialize_dummy_settings
+
+if __name__ == "__main__":
+    initialize_dummy_settings()
+    model = ModelWrapper(sys.argv[1]).transform(PrepareIP("xc7z020clg400-1", 5.0))
+    for node in model.graph.node:
+        print(getCustomOp(node).get_nodeattr("code_gen_dir_ipgen"))
+    for method, folder in zip(sys.argv[2::2], sys.argv[3::2]):
+        multiprocessing.set_start_method(method, force=True)
+        getCustomOp(node).set_nodeattr("code_gen_dir_cppsim", folder)
+        model = model.transform(PrepareCppSim(num_workers=2))
+        node = model.graph.node[-1]
+"""
+
+RESUME = """
+import os, sys
+import finn.xsi
+from finn.util.settings import initialize_dummy_settings
+
+if __name__ == "__main__":
+    initialize_dummy_settings()
+    os.environ["XILINX_VIVADO"] = "no Vivado"
+    vars(finn.xsi)["SimEngine"] = object  # comes with Vivado
+    from finn.builder.build_dataflow import build_dataflow_cfg
+    from finn.builder.build_dataflow_config import DataflowBuildConfig
+
+    with open(sys.argv[1]) as file:
+        sys.exit(build_dataflow_cfg("", DataflowBuildConfig.from_yaml(file.read())))
+"""
+
 EXECUTE = """
 import sys
 import numpy as np
@@ -792,6 +830,57 @@ def test_worker_processes_know_the_node(built, tmp_path, method):
     assert "finn_imec" not in WORKERS
     libraries = python(tmp_path, WORKERS, method, tmp_path / "nodes.onnx").splitlines()
     assert [Path(library).is_file() for library in libraries] == [True, True]
+
+
+@needs_installation
+def test_worker_processes_generate_code(built, tmp_path):
+    """PrepareIP of both variants, and PrepareCppSim in FINN's pool; needs neither Vitis nor a compiler."""
+    model = ModelWrapper(str(built.output_dir / "intermediate_models/step_convert_to_imec.onnx"))
+    node = model.graph.node[1]
+    node.op_type, node.domain = "IMECConv_hls", "finn.custom_op.fpgadataflow.hls"
+    model.save(str(tmp_path / "nodes.onnx"))
+    folders = {method: tmp_path / method for method in ("fork", "spawn", "forkserver")}
+    for folder in folders.values():
+        folder.mkdir()  # a worker has no settings to make one from
+    assert "finn_imec" not in GENERATE
+    arguments = [argument for pair in folders.items() for argument in pair]
+    rtl, hls = python(tmp_path, GENERATE, tmp_path / "nodes.onnx", *arguments).split()
+    assert list(Path(rtl).glob("*.v"))
+    assert list(Path(hls).glob("*.tcl"))
+    for folder in folders.values():
+        assert (folder / "execute_IMECConv_hls.cpp").is_file()
+
+
+@needs_installation
+def test_finn_resumes_a_build_of_ours(built, tmp_path):
+    """FINN's own start_step, in a fresh interpreter: it loads the model behind the swap."""
+    shutil.copytree(built.output_dir / "intermediate_models", tmp_path / "out/intermediate_models")
+    steps = [
+        *ON_HARDWARE_GRAPH[:3],
+        "finn_imec.builder.step_convert_to_imec",
+        *ON_HARDWARE_GRAPH[3:],
+    ]
+    config = {
+        **{"output_dir": str(tmp_path / "out"), "synth_clk_period_ns": 10.0, "steps": steps},
+        **{"generate_outputs": ["estimate_reports"], "fpga_part": "xc7z020clg400-1"},
+        **{"start_step": "step_generate_estimate_reports", "stop_step": ON_HARDWARE_GRAPH[3]},
+    }
+    (tmp_path / "build.yaml").write_text(yaml.safe_dump(config))
+    python(tmp_path, RESUME, tmp_path / "build.yaml")
+    for name in ("estimate_layer_cycles", "estimate_layer_resources", "op_and_param_counts"):
+        resumed = tmp_path / "out" / "report" / f"{name}.json"
+        assert resumed.read_bytes() == built.reports[name].read_bytes()
+
+
+def test_a_build_starts_behind_the_swap(built, hardware, tmp_path):
+    path = built.output_dir / "intermediate_models" / "step_convert_to_imec.onnx"
+    fields = {"steps": ON_HARDWARE_GRAPH, "start_step": "step_generate_estimate_reports"}
+    again = build(path, fields, tmp_path / "out")
+    assert again.pairs == ()
+    assert op_types(again.model) == op_types(built.model)
+    for name in ("estimate_layer_cycles", "estimate_layer_resources"):
+        assert again.reports[name].read_bytes() == built.reports[name].read_bytes()
+    np.testing.assert_array_equal(run_onnx(path), run_onnx(hardware))
 
 
 @needs_installation

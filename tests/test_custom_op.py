@@ -180,10 +180,14 @@ def test_finns_resource_analysis(make_imec, style):
     node = getCustomOp(model.graph.node[0])
     node.set_nodeattr("ram_style", style)
     (estimate,) = res_estimation(model, PART).values()
-    assert estimate["DSP"] == 0
+    assert estimate["DSP"] == 32  # 16 for each 3 channels: a weight may be -8
     assert estimate["BRAM_18K"] == (8 if style in ("auto", "block") else 0)  # 256 bits / 36
     assert estimate["URAM"] == (4 if style == "ultra" else 0)  # 256 bits / 72
     assert estimate["LUT"] > 64  # the strip alone takes a site for each of its word's bits
+    node.set_nodeattr("resType", "lut")
+    (in_luts,) = res_estimation(model, PART).values()
+    assert in_luts["DSP"] == 0
+    assert in_luts["LUT"] > estimate["LUT"]
 
 
 # ---------------------------------------------------------------------------------------------

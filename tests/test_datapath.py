@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from qonnx.core.datatype import DataType
 from strategies import geometries
 
-from finn_imec.datapath import MAX_PLANES, Datapath, Operand
+from finn_imec.datapath import MAX_PLANES, RES_TYPES, Datapath, Operand
 from finn_imec.errors import UnsupportedError
 from finn_imec.geometry import ConvGeometry
 from finn_imec.verification import random_values
@@ -46,11 +47,14 @@ def code(values: np.ndarray, operand: Operand) -> np.ndarray:
 
 
 def counted(windows: np.ndarray, path: Datapath) -> np.ndarray:
-    """What imec_dot_planes or imec_dot_product returns, summed over windows (n, MW) -> (n, MH).
+    """What path.core returns, summed over windows (n, MW) -> (n, MH).
 
-    Bit by bit from the header of imec_dot_planes.sv.
+    For planes bit by bit from the header of imec_dot_planes.sv.
     """
-    if not path.planes:
+    if path.core == "dsp":
+        biases = path.geometry.sf * path.packing.chains * path.packing.bias
+        return windows @ path.weights + biases
+    if path.core == "product":
         return windows @ path.weights
     a, w = path.activation, path.weight
     a_code, w_code = code(windows, a)[:, :, None], code(path.weights, w)[None]
@@ -73,7 +77,8 @@ def datapaths(draw: st.DrawFn, activation: bool | None = None) -> Datapath:
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     idt, wdt = DataType[idt], DataType[wdt]
     weights = random_values(wdt, (geometry.mw, geometry.mh), rng)
-    plain = Datapath(geometry, idt, wdt, DataType["INT32"], weights, xnor=xnor)
+    res_type = draw(st.sampled_from(RES_TYPES))
+    plain = Datapath(geometry, idt, wdt, DataType["INT32"], weights, xnor=xnor, res_type=res_type)
     if not (draw(st.booleans()) if activation is None else activation):
         return plain
     low, high = (
@@ -87,7 +92,9 @@ def datapaths(draw: st.DrawFn, activation: bool | None = None) -> Datapath:
         thresholds = np.rint(thresholds)
     act_val = 0 if bipolar else draw(st.integers(-4, 0))
     odt = "BIPOLAR" if bipolar else "INT4" if act_val < 0 else "UINT3"
-    return Datapath(geometry, idt, wdt, DataType[odt], weights, thresholds, act_val, xnor)
+    return replace(
+        plain, output_datatype=DataType[odt], thresholds=thresholds, act_val=act_val
+    )
 
 
 def windows_of(path: Datapath, n: int = 20) -> np.ndarray:
@@ -122,15 +129,19 @@ def test_counts_and_offsets_add_up_to_the_dot_product(path):
 
 @pytest.mark.parametrize("idt", KINDS)
 @pytest.mark.parametrize("wdt", KINDS)
-def test_every_pair_of_operand_kinds(idt, wdt):
+@pytest.mark.parametrize("res_type", RES_TYPES)
+def test_every_pair_of_operand_kinds(idt, wdt, res_type):
     geometry = ConvGeometry((2, 1), (2, 1), 3, 5)
     weights = random_values(DataType[wdt], (6, 5), np.random.default_rng(1))
-    path = Datapath(geometry, DataType[idt], DataType[wdt], DataType["INT32"], weights)
+    types = DataType[idt], DataType[wdt], DataType["INT32"]
+    path = Datapath(geometry, *types, weights, res_type=res_type)
     windows = windows_of(path, 100)
     total = (2 if path.double else 1) * counted(windows, path) + path.offsets
     np.testing.assert_array_equal(total, exact(windows, path))
-    bipolar = "BIPOLAR" in (idt, wdt)
-    assert path.planes == (bipolar or path.activation.bits * path.weight.bits <= MAX_PLANES)
+    a, w = path.activation.bits, path.weight.bits
+    dsp = {"lut": False, "auto": min(a, w) >= 4, "dsp": min(a, w) >= 2 and a * w > 4}[res_type]
+    lut = "planes" if "BIPOLAR" in (idt, wdt) or a * w <= MAX_PLANES else "product"
+    assert path.core == ("dsp" if dsp else lut)
 
 
 @given(datapaths())

@@ -14,6 +14,7 @@ from qonnx.custom_op.registry import getCustomOp
 from stitching import generated, make_path, padded_chain, stitched, vivado_on_path, with_fifos
 
 from finn_imec.builder import BuildError, build
+from finn_imec.compat import FPGA_PART
 from finn_imec.custom_op.imecconv import convolve
 from finn_imec.errors import UnsupportedError
 from finn_imec.geometry import ConvGeometry
@@ -21,7 +22,7 @@ from finn_imec.rtl import decode, encode
 from finn_imec.simulation import verilator
 from finn_imec.simulation.verilator import Stall, Stimulus
 
-pytest.importorskip("finn.util.settings", reason="needs finn-plus: pip install 'finn-imec[finn]'")
+pytest.importorskip("finn.custom_op", reason="needs FINN: pip install 'finn-imec[finn]'")
 
 FRAMES = 5
 #: Two layers of about the same speed: the FIFO between them has to bridge the second one's wait for
@@ -47,9 +48,15 @@ def depths(model) -> dict[str, int]:
     return {node.onnx_node.name: node.get_nodeattr("depth") for node in nodes}
 
 
-# ---- FINN's strategies --------------------------------------------------------------------------
+# ---- finn-plus' strategies ----------------------------------------------------------------------
 
 
+@pytest.fixture
+def finn_plus(finn) -> None:
+    pytest.importorskip("finn.util.settings", reason="build() runs finn-plus")
+
+
+@pytest.mark.usefixtures("finn_plus")
 def test_minimal_fifos(chain, tmp_path):
     config = {"steps": STEPS, "auto_fifo_strategy": "force_minimal_fifos"}
     model = ModelWrapper(str(build(chain, config, tmp_path / "out").model))
@@ -61,6 +68,7 @@ def test_minimal_fifos(chain, tmp_path):
     ]
 
 
+@pytest.mark.usefixtures("finn_plus")
 def test_fifo_depths_from_a_file(chain, tmp_path):
     """Depths of the nodes, in the generated Verilog, and in FINN's report, which is such a file."""
     wanted = {f"StreamingFIFO_rtl_{i}": depth for i, depth in enumerate((4, 2, 40, 3))}
@@ -93,6 +101,7 @@ def test_fifo_depths_from_a_file(chain, tmp_path):
         build(chain, {"steps": STEPS, **fields}, tmp_path / "short")
 
 
+@pytest.mark.usefixtures("finn_plus")
 def test_live_fifos(chain, tmp_path):
     """FIFOs that measure themselves on the board, and the folding for the build after that."""
     config = {"steps": STEPS, "auto_fifo_strategy": "live_fifo"}
@@ -122,6 +131,12 @@ LAYERS = {
     "stride": ConvGeometry((3, 3), (9, 8), 4, 4, (2, 3), simd=4, pe=4),
     "stride beyond the kernel": ConvGeometry((1, 2), (5, 7), 2, 2, (2, 3), simd=1, pe=1),
     "dilation": ConvGeometry((2, 3), (7, 9), 2, 4, (1, 1), (3, 2), simd=2, pe=2),
+    "depthwise, one port": ConvGeometry(
+        (3, 3), (7, 6), 4, 4, pe=2, simd_in=2, strip_ports=1, depthwise=True
+    ),
+    "depthwise, two ports": ConvGeometry(
+        (3, 2), (7, 6), 6, 6, (2, 1), pe=3, simd_in=2, strip_ports=2, depthwise=True
+    ),
 }
 
 
@@ -160,10 +175,10 @@ def test_stream_cycles_are_the_rtls(traces, name):
 def nodes(chain) -> list:
     """IMECConv_rtl of PATHS."""
     from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
-
-    from finn_imec.compat import FPGA_PART
+    from qonnx.transformation.general import GiveUniqueNodeNames
 
     model = ModelWrapper(str(chain)).transform(SpecializeLayers(FPGA_PART))
+    model = model.transform(GiveUniqueNodeNames())
     return [getCustomOp(node) for node in model.get_nodes_by_op_type("IMECConv_rtl")]
 
 
@@ -192,12 +207,11 @@ def test_characteristic_of_overlapping_frames(nodes):
 # ---- throughput ---------------------------------------------------------------------------------
 
 
-def characteristic_depth(producer, consumer) -> int:
+def characteristic_depth(producer, consumer, period: int) -> int:
     """FIFO depth between two nodes by upstream FINN's rule (DeriveFIFOSizes).
 
     The consumer starts as early as the words allow; what waits for it then is in the FIFO.
     """
-    period = max(producer.get_exp_cycles(), consumer.get_exp_cycles())
     given = producer.characteristic(period)[1]
     taken = consumer.characteristic(period)[0]
     start = next(s for s in range(period) if (given[s:period] >= taken[: period - s]).all())
@@ -243,10 +257,26 @@ def frame_intervals(result) -> list[int]:
 
 def test_characteristic_depth_gives_full_throughput(nodes, run_chain):
     slowest = max(node.get_exp_cycles() for node in nodes)
-    depth = characteristic_depth(*nodes)
+    depth = characteristic_depth(*nodes, slowest)
     assert depth > 2
     assert frame_intervals(run_chain(depth)) == [slowest] * (FRAMES - 1)
     assert frame_intervals(run_chain(2))[-1] > slowest, "any depth would do: the test is too easy"
+
+
+def test_upstream_finn_finds_that_depth(chain, nodes):
+    """Its own transformations, with the period that its step takes; needs no simulation of a node."""
+    derive = pytest.importorskip(
+        "finn.transformation.fpgadataflow.derive_characteristic", reason="not in finn-plus"
+    )
+    from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
+
+    model = ModelWrapper(str(chain)).transform(SpecializeLayers(FPGA_PART))
+    model.graph.input[0].name = model.graph.node[0].output[0]
+    del model.graph.node[0]  # FMPadding would be simulated in xsim
+    period = max(node.get_exp_cycles() for node in nodes) + 10
+    model = model.transform(derive.DeriveCharacteristic(period)).transform(derive.DeriveFIFOSizes())
+    depth = getCustomOp(model.graph.node[0]).get_nodeattr("outFIFODepths")
+    assert depth == [characteristic_depth(*nodes, period)]
 
 
 @pytest.mark.parametrize("output", [Stall.random(0.5, 3), Stall.after_valid(), Stall.every(30)])

@@ -311,24 +311,32 @@ def dot_dsp(
     )  # fmt: skip
 
 
-def threshold(pe: int, nf: int, steps: int, acc_bits: int, o_bits: int, bias: int) -> Bench:
+def threshold(
+    pe: int, nf: int, steps: int, acc_bits: int, o_bits: int, bias: int, search: str = ""
+) -> Bench:
+    """Of imec_threshold, or of imec_threshold_search with this RAM_STYLE."""
     rng = generator(pe, nf, steps)
-    low, high = -(2 ** (acc_bits - 1)), 2 ** (acc_bits - 1)
-    table = np.sort(rng.integers(low, high, (nf, pe, steps)), axis=2)
-    memory = tuple(vector(row.ravel(), acc_bits)[0] for row in table)
+    low, high = -(2 ** (acc_bits - 1)), 2 ** (acc_bits - 1) - 1
+    table = np.sort(rng.integers(low, high + 1, (nf, pe, steps)), axis=2)
     inputs, outputs = [], []
     for _ in range(N):
-        fold, acc = int(rng.integers(nf)), rng.integers(low, high, pe)
+        fold, acc = int(rng.integers(nf)), rng.integers(low, high, pe)  # high is never reached
         at = rng.random(pe) < 0.3  # at a threshold
-        acc = np.where(at, table[fold, :, int(rng.integers(steps))], acc)
+        acc = np.where(at, table[fold, :, int(rng.integers(steps))], acc).clip(low, high - 1)
         inputs.append(word((fold, address_bits(nf)), vector(acc, acc_bits)))
         reached = (acc[:, None] >= table[fold]).sum(axis=1) + bias
         outputs.append(vector(reached, o_bits)[0])
     parameters = {"PE": pe, "NF": nf, "STEPS": steps, "ACC_BITS": acc_bits, "O_BITS": o_bits}
-    return Bench(
-        "imec_threshold", {**parameters, "BIAS": bias}, pe * acc_bits + address_bits(nf),
-        pe * o_bits, inputs, outputs, memory=memory,
-    )  # fmt: skip
+    parameters |= {"BIAS": bias} | ({"RAM_STYLE": search} if search else {})
+    module, rows = "imec_threshold", table.reshape(nf, -1)
+    if search:
+        module = "imec_threshold_search"
+        padding = (0, 0), (0, 0), (1, 2 ** steps.bit_length() - 1 - steps)
+        padded = np.pad(table, padding, constant_values=high)
+        rows = padded.transpose(0, 2, 1).reshape(-1, pe)
+    memory = tuple(vector(row, acc_bits)[0] for row in rows)
+    in_bits = pe * acc_bits + address_bits(nf)
+    return Bench(module, parameters, in_bits, pe * o_bits, inputs, outputs, memory=memory)
 
 
 FRAMES = 3
@@ -443,6 +451,12 @@ BENCHES = [
             (2, Kind(16), Kind(16)), (7, Kind(16, True), Kind(16, True), 2),
         )
     ),
+    threshold(1, 1, 1, 4, 1, 0, "distributed"),
+    threshold(3, 2, 3, 7, 2, -2, "block"),
+    threshold(2, 3, 6, 9, 4, 3, "distributed"),
+    threshold(1, 5, 16, 12, 8, -100, "auto"),
+    threshold(4, 3, 31, 10, 5, -16, "distributed"),
+    threshold(2, 4, 255, 16, 8, 0, "block"),
     *map(sequencer, LAYERS),
 ]  # fmt: skip
 
@@ -574,6 +588,19 @@ def test_sequencer_takes_the_cycles_of_the_model(run_all, geometry):
     assert cycles == geometry.total_cycles(FRAMES) - (PIPELINE_STAGES - 1)
 
 
+SEARCHES = [i for i, bench in enumerate(BENCHES) if bench.module == "imec_threshold_search"]
+
+
+@pytest.mark.parametrize("index", SEARCHES)
+def test_search_takes_a_cycle_per_bit(run_all, index):
+    bench = BENCHES[index]
+    bits = bench.parameters["STEPS"].bit_length()
+    result = run_all("unstalled")[index]
+    taken, offered = result.input_cycle["in0_V"], result.output_cycle["out0_V"]
+    assert (offered - taken == bits).all()
+    assert (np.diff(taken) == bits).all()
+
+
 @pytest.mark.parametrize("index", [i for i, b in enumerate(BENCHES) if b.module == "imec_convert"])
 def test_converter_passes_a_word_every_cycle(run_all, index):
     bench = BENCHES[index]
@@ -584,6 +611,10 @@ def test_converter_passes_a_word_every_cycle(run_all, index):
 # Parameters that are no good
 
 SEQUENCE = schedule(replace(layer((2, 2), (4, 4)), strip_ports=1))
+PACKED = {
+    "PE": 1, "SIMD": 1, "A_BITS": 8, "A_SIGNED": 0, "W_BITS": 5, "W_SIGNED": 1,
+    "FIELDS": 2, "SPACING": 9, "FIELD_BITS": 9, "CHAINS": 1, "BIAS": 0,
+}  # fmt: skip
 PLANES = {"PE": 1, "SIMD": 2, **Kind(2).parameters("A"), **Kind(2).parameters("W")}
 
 
@@ -600,6 +631,10 @@ PLANES = {"PE": 1, "SIMD": 2, **Kind(2).parameters("A"), **Kind(2).parameters("W
             "bipolar activations are 1 bit without sign"),
         ("imec_dot_planes", {**PLANES, "W_BIPOLAR": 1}, 8, 5,
             "bipolar weights are 1 bit without sign"),
+        ("imec_dot_dsp", {**PACKED, "A_BITS": 18}, 23, 9, "A_BITS=18 exceeds the multiplier's 18 bits"),
+        ("imec_dot_dsp", {**PACKED, "SPACING": 21}, 13, 9,
+            "FIELDS=2 of SPACING=21 exceed the multiplier's 25 bits"),
+        ("imec_dot_dsp", {**PACKED, "SPACING": 8}, 13, 9, "FIELD_BITS=9 exceeds SPACING=8"),
         ("imec_sequencer", {**SEQUENCE, "LIVE": 1}, 16, 20, "LIVE=1 must be at least RUN=2"),
         ("imec_sequencer", {**SEQUENCE, "DEPTH": 5}, 16, 20, "DEPTH=5 must be at least LIVE=6"),
         ("imec_sequencer", {**SEQUENCE, "DEPTH": 7}, 16, 20, "DEPTH=7 must be LIVE=6 with one port"),
@@ -657,7 +692,8 @@ def test_lint_finds_nothing(tmp_path, number, view):
     program, environment = verilator()
     command = [program, "--lint-only", "-Wall", "--timescale", "1ns/1ps", "--top-module", "top"]
     command += [f"-Wno-{name}" for name in WAIVED]
-    command += [str(source) for source in (*design.sources, TESTBENCHES / "LUT6.sv", TESTBENCHES / "DSP48E1.sv")]
+    primitives = (TESTBENCHES / "LUT6.sv", TESTBENCHES / "DSP48E1.sv")
+    command += [str(source) for source in (*design.sources, *primitives)]
     command += ["-DSYNTHESIS"] if view == "synthesis" else []
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     found = re.findall(r"^%(\w+-\w+): \S*?(\w+\.s?v):(\d+):\d+: (.*)$", done.stderr, re.MULTILINE)

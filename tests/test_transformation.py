@@ -121,6 +121,33 @@ def test_pair_becomes_one_node(make_pair_model, geometry, backend, between):
     )
 
 
+@pytest.mark.parametrize("backend", ["", "rtl"])
+def test_depthwise_pair_becomes_one_node(make_pair_model, backend):
+    geometry = ConvGeometry(
+        (3, 2), (7, 6), 6, 6, (2, 1), (1, 2), pe=3, simd_in=3, depthwise=True
+    )
+    path = make_path(geometry)
+    model = make_pair_model(path, backend=backend)
+    ifm = random_input(path)
+    fused, (report,) = infer(model)
+    (node,) = fused.graph.node
+    assert report.swapped and not report.refolded
+    assert getCustomOp(node).geometry == geometry
+    assert_sane(fused)
+    np.testing.assert_array_equal(execute(fused, ifm), reference(path, ifm))
+    if not backend:  # FINN executes its abstract nodes
+        np.testing.assert_array_equal(execute(model, ifm), reference(path, ifm))
+        from finn_imec.transformation import ExpandIMECConv
+
+        expanded = fused.transform(ExpandIMECConv())
+        assert [n.op_type for n in expanded.graph.node] == ["ConvolutionInputGenerator", "VVAU"]
+        assert_sane(expanded)
+        np.testing.assert_array_equal(execute(expanded, ifm), reference(path, ifm))
+        np.testing.assert_array_equal(
+            expanded.get_initializer(expanded.graph.node[1].input[1]), model.get_initializer("weights")
+        )
+
+
 def test_streams_keep_their_widths(make_pair_model):
     """Neighbours see the words that the pair took and gave."""
     model = make_pair_model(PATH)
@@ -166,7 +193,7 @@ def test_simd_that_does_not_divide_the_channels_is_refolded(
         getCustomOp(fused.graph.node[0]).get_exp_cycles(),
     )
     if not fast_enough:
-        why = f"SIMD={simd} does not divide IFMChannels=4"
+        why = f"SIMD={simd} is not in [1, 2, 4]"
         if simd in geometry.legal_simd:
             slow = geometry.with_folding(simd, pe).cycles_per_frame
             why = f"IMECConv would need {slow} cycles"
@@ -201,11 +228,21 @@ def test_refolding_a_large_layer_takes_seconds(make_pair_model, simd_in):
 
 
 @pytest.mark.parametrize(("simd", "pe"), [(64, 8), (16, 16)])
-def test_a_legal_folding_that_would_be_slower_is_refolded(make_pair_model, simd, pe):
-    """A vertical stride: the rows that a row step skips are refilled in cycles that only write."""
+def test_a_stride_keeps_its_folding(make_pair_model, simd, pe):
+    """The strip has a second port and slack for the rows that a row step skips."""
     from finn_imec.transformation.infer_imec_conv import MAX_SLOWDOWN
 
     geometry = ConvGeometry((3, 3), (17, 17), 64, 64, (2, 2), simd=simd, pe=pe)
+    _, (report,) = infer(make_pair_model(make_path(geometry)), MAX_SLOWDOWN)
+    assert report.swapped and not report.refolded
+    assert report.cycles <= 1.005 * report.pair_cycles
+
+
+def test_a_legal_folding_that_would_be_slower_is_refolded(make_pair_model):
+    """Rows that no window reads take input cycles while there is nothing to compute."""
+    from finn_imec.transformation.infer_imec_conv import MAX_SLOWDOWN
+
+    geometry = ConvGeometry((1, 1), (17, 17), 64, 64, (2, 2), simd=16, pe=16)
     assert geometry.cycles_per_frame > MAX_SLOWDOWN * geometry.compute_cycles
     _, (report,) = infer(make_pair_model(make_path(geometry)), MAX_SLOWDOWN)
     assert report.refolded
@@ -239,13 +276,13 @@ def test_every_pair_of_a_graph(make_pair_model):
 
 
 def test_a_refused_pair_does_not_keep_others_from_being_swapped(make_pair_model):
-    model, first, last = two_pairs(make_pair_model, mvau={"resType": "dsp"})
+    model, first, last = two_pairs(make_pair_model, mvau={"mem_mode": "dynamic"})
     fused, (good, bad) = infer(model)
     types = [n.op_type for n in fused.graph.node]
     assert types == ["IMECConv", "ConvolutionInputGenerator", "MVAU"]
     assert (good.imecconv, good.reason) == ("IMECConv_0", None)
     assert bad.imecconv is None
-    assert "resType=dsp" in bad.reason
+    assert "mem_mode=dynamic" in bad.reason
     assert_sane(fused)
     ifm = random_input(first)
     np.testing.assert_array_equal(execute(fused, ifm), reference(last, reference(first, ifm)))
@@ -278,18 +315,21 @@ def assert_refused(model, reason: str, mvau: bool = True) -> None:
 @pytest.mark.parametrize(
     ("where", "name", "value", "accepted"),
     [
-        ("swg", "depthwise", 1, "0"),
         ("swg", "dynamic_mode", 1, "0"),
         ("mvau", "pumpedMemory", 1, "0"),
         ("mvau", "pumpedCompute", 1, "0"),
         ("mvau", "TH", 2, "0 or 1"),
         ("mvau", "mem_mode", "dynamic", "internal_embedded or internal_decoupled or external"),
-        ("mvau", "resType", "dsp", "auto or lut"),
     ],
 )
 def test_unsupported_attributes(make_pair_model, where, name, value, accepted):
     model = make_pair_model(PATH, backend="rtl", **{where: {name: value}})
     assert_refused(model, f"{name}={value} is not supported: accepted is {accepted}")
+
+
+def test_depthwise_windows_need_a_vvau(make_pair_model):
+    model = make_pair_model(PATH, swg={"depthwise": 1})
+    assert_refused(model, "it feeds MVAU_0 (MVAU), not VVAU", mvau=False)
 
 
 @pytest.mark.parametrize("name", ["weights", "thresholds"])
@@ -325,7 +365,7 @@ def test_consumer_that_is_no_mvau(make_pair_model):
     model.graph.node.append(helper.make_node("Relu", ["windows0"], ["ofm"], name="Relu_0"))
     for name in ("weights", "thresholds"):
         model.del_initializer(name)
-    assert_refused(model, "it feeds Relu_0 (Relu), not an MVAU", mvau=False)
+    assert_refused(model, "it feeds Relu_0 (Relu), not MVAU", mvau=False)
 
 
 def add_output(model, name: str) -> None:

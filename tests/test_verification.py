@@ -55,7 +55,9 @@ def test_cases_cover_what_they_should():
         "bipolar output": any(p.output_datatype == DataType["BIPOLAR"] for p in paths),
         "ActVal": any(p.act_val < 0 for p in paths),
         "biased": any(p.biased for p in paths),
-        "multipliers": any(not p.planes for p in paths),
+        "multipliers": any(p.core == "product" for p in paths),
+        "chains": any(p.packing and p.packing.chains > 1 for p in paths),
+        "shared DSPs": any(p.packing and p.packing.fields > 1 for p in paths),
         "1x1 kernel": any(g.kernel == (1, 1) for g in geometries),
         "stride above kernel": any(max(np.subtract(g.stride, g.kernel)) > 0 for g in geometries),
         "dilation": any(max(g.dilation) > 1 for g in geometries),
@@ -106,7 +108,7 @@ MUTATIONS = {
         "TVALID went low before TREADY"
     ),
     "a result is overwritten before it is taken": (
-        "imec_conv.sv", "en = !(Vld2 && OVld && !ordy)", "en = 1",
+        "imec_conv.sv", "en = !(vld && OVld && !taken)", "en = 1",
         "TDATA changed|TVALID went low before TREADY"
     ),
 }  # fmt: skip

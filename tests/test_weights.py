@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -499,6 +501,20 @@ def test_finns_driver_finds_the_weights(make_driver):
         assert ours.name == "1_0_IMECConv_rtl_0.dat"  # in the partition behind the input DMA's
         assert ours.read_text() == theirs.read_text()
     assert (swapped / "settings.json").read_text() == (pair / "settings.json").read_text()
+
+
+def test_build_step_completes_the_driver(make_driver, make_node, tmp_path):
+    from finn_imec.builder import step_write_runtime_weights
+
+    path, cfg = layer_path(), SimpleNamespace(output_dir=str(tmp_path))
+    without, node = make_node(path, "internal_decoupled", 1)
+    assert step_write_runtime_weights(without, cfg) is without
+    folder, model = make_driver(path, swap=True)
+    shutil.copytree(folder, tmp_path / "driver")
+    step_write_runtime_weights(model, cfg)
+    node.make_weight_file(path.weights, "decoupled_runtime", tmp_path / "expected")
+    (written,) = (tmp_path / "driver" / "runtime_weights").iterdir()
+    assert written.read_bytes() == (tmp_path / "expected").read_bytes()
 
 
 def test_weights_that_stay_are_not_the_drivers(make_driver, make_node):

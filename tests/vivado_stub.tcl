@@ -6,7 +6,7 @@
 # and, in validate_bd_design, a clock, reset or stream that was left open.
 # make_wrapper writes the whole block design as one Verilog netlist, which a simulator can run.
 #
-# Objects are "kind:path"; ports keep theirs when they are renamed, see `name`.
+# Objects are "kind:path", in which the kind says by which get_bd_*s command they are found.
 
 proc fail {message} { error "vivado_stub: $message" }
 
@@ -14,6 +14,7 @@ proc fail {message} { error "vivado_stub: $message" }
 namespace eval bd {
     variable files {}
     variable must_connect {}
+    variable ports 0
 }
 namespace eval ipx {}
 
@@ -244,9 +245,12 @@ proc is_master {interface} {
 
 proc connect_bd_net {a b} { merge $a $b }
 proc connect_bd_intf_net {a b} { merge $a $b }
+# A port has a number in its place of a path, because a name is free again once a port is renamed.
 proc new_port {kind name} {
-    for {set i 0} {[info exists ::bd::name($kind:${name}_$i)]} {incr i} {}
-    return [new $kind ${name}_$i]
+    set port $kind:[incr bd::ports]
+    for {set i 0} {![catch { object $kind ${name}_$i }]} {incr i} {}
+    set ::bd::name($port) ${name}_$i
+    return $port
 }
 proc make_bd_pins_external {pin} {
     set port [new_port port [file tail $::bd::name($pin)]]

@@ -1,7 +1,12 @@
 """FINN's builder: steps that swap pairs for IMECConv and fold it, and builds without Vivado."""
 
 from finn_imec.builder.run import BuildError, BuildResult, build
-from finn_imec.builder.steps import imec_build_steps, step_convert_to_imec, step_fold_imec
+from finn_imec.builder.steps import (
+    imec_build_steps,
+    step_convert_to_imec,
+    step_fold_imec,
+    step_write_runtime_weights,
+)
 
 __all__ = [
     "BuildError",
@@ -10,4 +15,5 @@ __all__ = [
     "imec_build_steps",
     "step_convert_to_imec",
     "step_fold_imec",
+    "step_write_runtime_weights",
 ]

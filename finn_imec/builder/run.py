@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finn_imec.builder.steps import (
+    FOLDING_REPORT,
     FUSE_AFTER,
     REPORT,
     exact_popcounts,
@@ -35,7 +36,7 @@ from finn_imec.errors import ImecError, MissingToolError, ModelError, Unsupporte
 from finn_imec.output import make_scratch, relocate, replace_files
 
 if TYPE_CHECKING:
-    from finn_imec.transformation import PairReport
+    from finn_imec.transformation import FoldingReport, PairReport
 
 #: progress(number, steps, name): called when a step starts, number 1..steps.
 Progress = Callable[[int, int, str], None]
@@ -69,7 +70,8 @@ class BuildResult:
     model: the graph after the last step. parent: FINN's graph around the hardware layers, whose
     StreamingDataflowPartition refers to them as they were when partitioned, before the swap; None
     if the build did not partition. pairs: one PairReport per ConvolutionInputGenerator, empty if
-    the conversion was not among the steps. reports: the JSON files of report/ by name without
+    the conversion was not among the steps. foldings: one FoldingReport per IMECConv, empty if
+    step_fold_imec was not among them or had no target_fps. reports: the JSON files of report/ by name without
     suffix, e.g. estimate_layer_cycles. generated: holds one folder of generated code per layer.
     log: FINN's log.
     """
@@ -78,6 +80,7 @@ class BuildResult:
     model: Path
     parent: Path | None
     pairs: tuple[PairReport, ...]
+    foldings: tuple[FoldingReport, ...]
     reports: dict[str, Path]
     generated: Path
     log: Path
@@ -416,19 +419,23 @@ def _finn(build_dir: Path) -> Iterator[None]:
 def _pairs(output: Path) -> tuple[PairReport, ...]:
     from finn_imec.transformation import PairReport
 
-    path = output / REPORT
-    if not path.is_file():
-        return ()
-    return tuple(PairReport(**entry) for entry in json.loads(path.read_text()))
+    return tuple(PairReport(**entry) for entry in _entries(output / REPORT))
+
+
+def _entries(path: Path) -> list[dict[str, Any]]:
+    return json.loads(path.read_text()) if path.is_file() else []
 
 
 def _result(output: Path) -> BuildResult:
+    from finn_imec.transformation import FoldingReport
+
     parent = output / PARENT
     return BuildResult(
         output_dir=output,
         model=output / MODEL,
         parent=parent if parent.is_file() else None,
         pairs=_pairs(output),
+        foldings=tuple(FoldingReport(**entry) for entry in _entries(output / FOLDING_REPORT)),
         reports={path.stem: path for path in sorted((output / "report").glob("*.json"))},
         generated=output / GENERATED,
         log=output / LOG,

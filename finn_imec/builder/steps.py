@@ -8,6 +8,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from finn_imec.errors import ModelError
 if TYPE_CHECKING:
     from onnx import NodeProto
     from qonnx.core.modelwrapper import ModelWrapper
+
+    from finn_imec.transformation import FoldingReport
 
 #: The step behind which accumulator types, thresholds and folding are final.
 FUSE_AFTER = "step_minimize_bit_width"
@@ -73,16 +76,14 @@ def step_fold_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     nodes in both places.
 
     cfg: FINN's DataflowBuildConfig. With target_fps, writes FOLDING_REPORT below output_dir, one
-    object per IMECConv with the fields of FoldingReport and `pair_cycles`, the slower of FINN's two
-    estimates; where the pair came back, `imecconv` is null and `expanded` names it. Also writes
-    FINN's auto_folding_config.json again.
+    object per IMECConv with the fields of FoldingReport, and FINN's auto_folding_config.json again.
     """
     target = cfg._resolve_cycles_per_frame()
     if target is not None:
         from qonnx.util.config import extract_model_config_to_json
 
         model, lines = _fold_to_target(model, cfg, target)
-        _write(cfg, FOLDING_REPORT, lines)
+        _write(cfg, FOLDING_REPORT, [vars(line) for line in lines])
         in_finn_plus = Path(cfg.output_dir) / "report" / "auto_folding_config.json"
         in_upstream = Path(cfg.output_dir) / "auto_folding_config.json"
         path = in_upstream if in_upstream.is_file() else in_finn_plus
@@ -95,7 +96,7 @@ def step_fold_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
 
 def _fold_to_target(
     model: ModelWrapper, cfg: Any, target: int
-) -> tuple[ModelWrapper, list[dict[str, Any]]]:
+) -> tuple[ModelWrapper, list[FoldingReport]]:
     """The folded model, and step_fold_imec's report."""
     from finn.analysis.fpgadataflow.dataflow_performance import dataflow_performance
     from finn.transformation.fpgadataflow.set_folding import SetFolding
@@ -110,8 +111,9 @@ def _fold_to_target(
             two_pass_relaxation=cfg.folding_two_pass_relaxation,
         )
     )
+    limit = target
     if cfg.folding_two_pass_relaxation:
-        target = max(target, pairs.analysis(dataflow_performance)["max_cycles"])
+        limit = max(target, pairs.analysis(dataflow_performance)["max_cycles"])
     model = copy.deepcopy(model)
     for node in model.graph.node:
         twin = pairs.find_producer(node.output[0])
@@ -119,24 +121,24 @@ def _fold_to_target(
             del node.attribute[:]
             node.attribute.extend(twin.attribute)
 
-    fold = FoldIMECConv(target)
+    fold = FoldIMECConv(limit)
     model = model.transform(fold)
     lines, slow = [], {}
     for line in fold.report:
-        node = model.get_node_from_name(line.imecconv)
-        cycles = max(int(getCustomOp(each).get_exp_cycles()) for each in _pair(pairs, node.output[0]))
-        entry = {**vars(line), "pair_cycles": cycles, "expanded": None}
-        if line.cycles > max(target, cycles):
-            slow[node.output[0]] = entry
+        tensor = model.get_node_from_name(line.imecconv).output[0]
+        cycles = max(int(getCustomOp(node).get_exp_cycles()) for node in _pair(pairs, tensor))
+        line = replace(line, pair_cycles=cycles)
+        if line.cycles > max(limit, cycles):
+            slow[tensor] = line
         else:
-            lines.append(entry)
+            lines.append(line)
     if slow:
-        names = [entry["imecconv"] for entry in slow.values()]
-        log.warning(f"expanded into FINN's pairs, which are faster: {', '.join(names)}")
+        names = [line.imecconv for line in slow.values()]
         model, lines = _fold_to_target(_expand(model, cfg, names), cfg, target)
-        for tensor, entry in slow.items():
-            names = [node.name for node in _pair(model, tensor)]
-            lines.append({**entry, "imecconv": None, "expanded": names})
+        for tensor, line in slow.items():
+            names = tuple(node.name for node in _pair(model, tensor))
+            lines.append(replace(line, imecconv=None, expanded=names))
+            log.warning(str(lines[-1]))
     return model, lines
 
 
@@ -155,7 +157,8 @@ def _expand(model: ModelWrapper, cfg: Any, names: list[str] | None = None) -> Mo
 
     model = model.transform(ExpandIMECConv(names))
     model = model.transform(SpecializeLayers(cfg._resolve_fpga_part()))
-    return model.transform(SortGraph())  # FINN inserts wrongly where some layers are special already
+    # FINN inserts the new nodes at wrong places where others are specialised already.
+    return model.transform(SortGraph())
 
 
 def exact_popcounts(step: Callable) -> Callable:
@@ -187,6 +190,20 @@ def exact_popcounts(step: Callable) -> Callable:
         return model.transform(InferDataTypes())
 
     return run
+
+
+def step_write_runtime_weights(model: ModelWrapper, cfg: Any) -> ModelWrapper:
+    """Add IMECConv nodes with runtime_writeable_weights=1 to what FINN's PYNQ driver loads.
+
+    Belongs behind step_make_driver (finn-plus) or step_make_pynq_driver (upstream FINN), which know
+    only FINN's own layers; works on output_dir/driver. Does nothing if no driver was made. cfg:
+    FINN's DataflowBuildConfig; only output_dir is read.
+    """
+    from finn_imec.transformation import WriteRuntimeWeights
+
+    if model.get_metadata_prop("pynq_driver_dir") is None:
+        return model
+    return model.transform(WriteRuntimeWeights(Path(cfg.output_dir) / "driver"))
 
 
 def _apply_config() -> type:

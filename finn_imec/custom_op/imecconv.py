@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from pathlib import Path
 from typing import Any
@@ -12,22 +13,34 @@ from finn.custom_op.fpgadataflow.matrixvectoractivation import MVAU
 from qonnx.core.datatype import BaseDataType, DataType
 
 from finn_imec.algorithms import direct, im2col
-from finn_imec.datapath import Datapath, Operand, smallest_datatype, weight_words
+from finn_imec.datapath import (
+    RES_TYPES,
+    Datapath,
+    Operand,
+    core,
+    packing,
+    smallest_datatype,
+    weight_words,
+)
 from finn_imec.errors import ImecError, UnsupportedError
 from finn_imec.estimate import (
     CONTROL_LUTS,
+    LUTS_PER_DSP,
     RAMB18_BITS,
     URAM_BITS,
-    core_luts,
+    dot_luts,
+    dsp_luts,
     memory_bram18,
     memory_luts,
     threshold_luts,
 )
 from finn_imec.geometry import ConvGeometry
+from finn_imec.packing import MAX_CHAIN, STREAMED_CHAIN, Packing
 from finn_imec.rtl import (
     AUTO_ROM_WORDS,
     AUTO_STRIP_WORDS,
     MEM_MODES,
+    padded,
     resolved_style,
     words_per_line,
 )
@@ -37,7 +50,8 @@ class IMECConv(HWCustomOp):
     """Fused convolution: FINN's ConvolutionInputGenerator and MVAU as one streaming unit.
 
     Inputs: activations (N, H, W, C); weights (MW, MH) in (kh, kw, c) row order; thresholds
-    (MH or 1, steps) unless noActivation. Output: (N, OH, OW, MH). Streams: in0 carries SIMD_in
+    (MH or 1, steps) unless noActivation. Output: (N, OH, OW, MH). If depthwise, MW = K_h*K_w and
+    output channel m is computed from input channel m alone. Streams: in0 carries SIMD_in
     channels per word (0: SIMD), out0 PE channels.
 
     mem_mode says, as for FINN's MVAU, where the weights are: internal_embedded in a ROM;
@@ -57,6 +71,7 @@ class IMECConv(HWCustomOp):
             "OFMDim": ("ints", True, []),
             "Stride": ("ints", True, [1, 1]),
             "Dilation": ("ints", True, [1, 1]),
+            "depthwise": ("i", False, 0, {0, 1}),
             # MVAU's
             "MW": ("i", True, 0),
             "MH": ("i", True, 0),
@@ -70,10 +85,11 @@ class IMECConv(HWCustomOp):
             "ActVal": ("i", False, 0),
             "binaryXnorMode": ("i", False, 0, {0, 1}),
             "numInputVectors": ("ints", False, [1]),
-            "resType": ("s", False, "auto", {"auto", "lut"}),
+            "resType": ("s", False, "auto", set(RES_TYPES)),
             "mem_mode": ("s", False, "internal_embedded", set(MEM_MODES)),
             "runtime_writeable_weights": ("i", False, 0, {0, 1}),
             "ram_style": ("s", False, "auto", {"auto", "block", "distributed", "ultra"}),
+            "dynamic_input": ("i", False, 0, {0}),  # of upstream FINN
             # our own: input channels per stream word (0: SIMD), strip memory
             "SIMD_in": ("i", False, 0),
             "buffer_ram_style": ("s", False, "auto", {"auto", "block", "distributed", "ultra"}),
@@ -95,6 +111,7 @@ class IMECConv(HWCustomOp):
                 simd=self.get_nodeattr("SIMD"),
                 pe=self.get_nodeattr("PE"),
                 simd_in=self.get_nodeattr("SIMD_in"),
+                depthwise=bool(self.get_nodeattr("depthwise")),
             )
         except ImecError as err:
             raise type(err)(f"{self.onnx_node.name}: {err}") from err
@@ -105,7 +122,7 @@ class IMECConv(HWCustomOp):
                     f"{self.onnx_node.name}: {name}={value} contradicts the other attributes, "
                     f"from which it is {expected}"
                 )
-        return geometry
+        return _shared(geometry)
 
     @property
     def runtime_weights(self) -> bool:
@@ -131,6 +148,7 @@ class IMECConv(HWCustomOp):
                 self.get_nodeattr("ActVal"),
                 bool(self.get_nodeattr("binaryXnorMode")),
                 self.runtime_weights,
+                self.get_nodeattr("resType"),
             )
         except UnsupportedError as err:
             raise UnsupportedError(f"{self.onnx_node.name}: {err}") from err
@@ -201,6 +219,14 @@ class IMECConv(HWCustomOp):
         """(1, OH, OW, NF, PE)."""
         return (1, *self.geometry.ofm_dim, self.geometry.nf, self.geometry.pe)
 
+    def get_number_output_values(self) -> int:
+        """Output words per frame; FINN 0.10 leaves it to the node, like the next method."""
+        return self.geometry.windows * self.geometry.nf
+
+    def make_shape_compatible_op(self, model: Any) -> Any:
+        """A constant node of the output's shape, for QONNX' InferShapes."""
+        return self.make_const_shape_op(self.get_normal_output_shape())
+
     def get_instream_width(self, ind: int = 0) -> int:
         """Bits of a word of activations (0) or weights (1); 0 for what is embedded."""
         g = self.geometry
@@ -210,18 +236,31 @@ class IMECConv(HWCustomOp):
             return g.pe * g.simd * self.get_input_datatype(1).bitwidth()
         return 0
 
+    def get_instream_width_padded(self, ind: int = 0) -> int:
+        """Bits of TDATA, whole bytes; 0 for what is embedded, which FINN 0.10 does not expect."""
+        return padded(self.get_instream_width(ind))
+
     def get_outstream_width(self, ind: int = 0) -> int:
         """Bits of an output word."""
         return self.geometry.pe * self.get_output_datatype().bitwidth()
 
     def get_verilog_top_module_intf_names(self) -> dict[str, list]:
-        """FINN's: in0_V, out0_V; in1_V with external weights, s_axilite with writable ones."""
-        names = super().get_verilog_top_module_intf_names()
-        if self.get_nodeattr("mem_mode") == "internal_decoupled":
-            names["s_axis"] = names["s_axis"][:1]  # the weight stream stays inside
-            if self.runtime_weights:
-                names["axilite"] = ["s_axilite"]
-        return names
+        """in0_V, out0_V; in1_V with external weights, s_axilite with writable ones.
+
+        All spelt out: FINN 0.10 calls its own output streams out_V.
+        """
+        mode = self.get_nodeattr("mem_mode")
+        streams = range(2 if mode == "external" else 1)  # internal weights stay inside
+        writable = mode == "internal_decoupled" and self.runtime_weights
+        return {
+            "clk": ["ap_clk"],
+            "rst": ["ap_rst_n"],
+            "s_axis": [(f"in{i}_V", self.get_instream_width_padded(i)) for i in streams],
+            "m_axis": [("out0_V", self.get_outstream_width_padded(0))],
+            "aximm": [],
+            "axilite": ["s_axilite"] if writable else [],
+            "ap_none": [],
+        }
 
     # ---- weights --------------------------------------------------------------------------------
 
@@ -290,8 +329,7 @@ class IMECConv(HWCustomOp):
         """LUT sites of memories, dot products, accumulators, thresholds and control."""
         g = self.geometry
         acc_bits = self.get_accumulator_datatype().bitwidth()
-        operands = self.get_input_datatype(0).bitwidth(), self.get_input_datatype(1).bitwidth()
-        luts = CONTROL_LUTS + core_luts(g, *operands, acc_bits)
+        luts = CONTROL_LUTS + self._core_luts()
         luts += sum(
             memory_luts(words, bits)
             for words, bits, style in self._memories()
@@ -302,11 +340,22 @@ class IMECConv(HWCustomOp):
             luts += threshold_luts(g, odt.get_num_possible_values() - 1, acc_bits)
         return luts
 
+    def _core_luts(self) -> int:
+        """LUT sites of dot products and accumulators."""
+        g, packed = self.geometry, self._packing
+        widths = self.get_input_datatype(0).bitwidth(), self.get_input_datatype(1).bitwidth()
+        dots = dsp_luts(g, packed) if packed else dot_luts(g, *widths)
+        return dots + g.pe * self.get_accumulator_datatype().bitwidth()
+
+    def core_estimation(self) -> int:
+        """LUT sites of dot products and accumulators, with DSP slices at what LUTs they stand for."""
+        return self._core_luts() + LUTS_PER_DSP * self.dsp_estimation()
+
     def _memories(self) -> tuple[tuple[int, int, str], tuple[int, int, str]]:
         """(words, bits, resolved ram_style) of weight memory and strip."""
         g = self.geometry
         weight_bits = g.pe * g.simd * self.get_input_datatype(1).bitwidth()
-        strip_bits = g.simd * self.get_input_datatype(0).bitwidth()
+        strip_bits = g.word_channels * self.get_input_datatype(0).bitwidth()
         rom_style = resolved_style(self.get_nodeattr("ram_style"), g.weight_words, AUTO_ROM_WORDS)
         if self.get_nodeattr("mem_mode") == "external":
             rom_style = "external"
@@ -337,8 +386,22 @@ class IMECConv(HWCustomOp):
         return sum(words * bits for words, bits, style in self._memories() if style == ram_style)
 
     def dsp_estimation(self, fpgapart: str | None = None) -> int:
-        """None: all arithmetic is in LUTs."""
-        return 0
+        """DSP slices of the dot products; never more than FINN's MVAU_rtl takes."""
+        packed = self._packing
+        return packed.slices(self.geometry.pe, self.geometry.simd) if packed else 0
+
+    @property
+    def _packing(self) -> Packing | None:
+        """Packing of DSP slices for any weights of the datatype, None where LUTs compute."""
+        types = self.get_input_datatype(0), self.get_input_datatype(1)
+        operands = [
+            Operand.of(datatype, name)
+            for datatype, name in zip(types, ("inputDataType", "weightDataType"), strict=True)
+        ]
+        if core(*operands, self.get_nodeattr("resType")) != "dsp":
+            return None
+        embedded = self.get_nodeattr("mem_mode") == "internal_embedded"
+        return packing(self.geometry, *operands, None, MAX_CHAIN if embedded else STREAMED_CHAIN)
 
     def minimize_accumulator_width(self, model: Any, datatype_only: bool = False) -> BaseDataType:
         """What FINN's MVAU would choose: its own code, which asks for nothing but attributes.
@@ -346,10 +409,11 @@ class IMECConv(HWCustomOp):
         Except in binaryXnorMode, see hold_popcounts. Fits the thresholds to it too, because FINN's
         RoundAndClipThresholds knows only its own op types.
         """
-        only = {"datatype_only": True} if datatype_only else {}  # upstream FINN: no such argument
-        MVAU.minimize_accumulator_width(self, model, **only)
         if self.get_nodeattr("binaryXnorMode"):
             hold_popcounts(self, model)
+        else:
+            only = {"datatype_only": True} if datatype_only else {}  # upstream FINN: no such argument
+            MVAU.minimize_accumulator_width(self, model, **only)
         if not datatype_only:
             round_and_clip_thresholds(self, model)
         return self.get_accumulator_datatype()
@@ -357,6 +421,12 @@ class IMECConv(HWCustomOp):
     def minimize_weight_bit_width(self, model: Any, *args: Any, **kwargs: Any) -> BaseDataType:
         """What FINN's MVAU would choose."""
         return MVAU.minimize_weight_bit_width(self, model, *args, **kwargs)
+
+
+@functools.lru_cache(maxsize=1024)
+def _shared(geometry: ConvGeometry) -> ConvGeometry:
+    """An equal one made before, which knows its cycles already: stepping through them takes time."""
+    return geometry
 
 
 def hold_popcounts(inst: MVAU | IMECConv, model: Any) -> None:

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 #: FINN's pair, its replay buffer, IMECConv, weights.
 GREY, LIGHT, BLUE, PALE = "#8a8f98", "#c3c7ce", "#0b6e99", "#e8e4da"
 
-_PANELS = {"lut": "LUTs", "ff": "flip-flops", "memory": "LUTs as memory", "cycles": "cycles per frame"}
+_PANELS = {
+    "lut": "LUTs",
+    "ff": "flip-flops",
+    "memory": "LUTs as memory",
+    "cycles": "cycles per frame",
+}
 
 
 def comparison_chart(rows: Sequence[dict[str, Any]], path: Path) -> None:
@@ -97,7 +102,9 @@ def memory_chart(
         line = [memory[n].line_buffer for n in names]
         buffers.barh([y - 0.2 for y in at], line, 0.38, color=GREY, label="FINN, line buffer")
         replay = [memory[n].replay for n in names]
-        buffers.barh([y - 0.2 for y in at], replay, 0.38, line, color=LIGHT, label="FINN, replay buffer")
+        buffers.barh(
+            [y - 0.2 for y in at], replay, 0.38, line, color=LIGHT, label="FINN, replay buffer"
+        )
         strip = [memory[n].strip for n in names]
         buffers.barh([y + 0.2 for y in at], strip, 0.38, color=BLUE, label="IMECConv, strip")
         buffers.set_title("activation memory, bits")
@@ -129,7 +136,9 @@ def _roofline(
         if finn_cycles is not None:
             start = layer.macs / layer.finn, layer.macs / finn_cycles
             axes.plot(*start, "o", color=GREY, markersize=5)
-            axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": BLUE, "shrinkB": 3})
+            axes.annotate(
+                "", end, start, arrowprops={"arrowstyle": "->", "color": BLUE, "shrinkB": 3}
+            )
             axes.hlines(layer.macs_per_cycle, start[0], end[0], color="#333333", linewidth=0.8)
         axes.annotate(
             _short(name), end, (2, 5), textcoords="offset points", fontsize=8, rotation=25
@@ -139,7 +148,7 @@ def _roofline(
         axis.set_major_formatter("{x:,g}")
         axis.set_minor_formatter("")
     axes.margins(x=0.3, y=0.45)
-    axes.set_xlabel("MACs per frame and stored activation bit")
+    axes.set_xlabel("MACs per frame and bit of activation memory")
     axes.set_ylabel("MACs per cycle")
     axes.set_title("from FINN's pair (grey) to IMECConv; line: SIMD x PE")
 

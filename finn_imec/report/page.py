@@ -15,7 +15,7 @@ from markupsafe import Markup
 from finn_imec import __version__
 from finn_imec.output import output_folder
 from finn_imec.report.chart import memory_chart
-from finn_imec.report.results import Results, load_results
+from finn_imec.report.results import BUILD_MODEL, Results, load_results
 from finn_imec.report.table import COLUMNS, TITLES, number_text, ratio_text
 from finn_imec.synthesis.compare import geometric_means
 
@@ -70,12 +70,14 @@ def render(results: Results, means: Mapping[str, float | None] | None) -> str:
 
 def _longest(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """The greatest value of each column, at least 1: the full length of its bars."""
-    return {key: max([1, *(row[s][key] for row in rows for s in ("finn", "imec"))]) for key in COLUMNS}
+    return {
+        key: max([1, *(row[s][key] for row in rows for s in ("finn", "imec"))]) for key in COLUMNS
+    }
 
 
 def _commands(results: Results) -> list[str]:
     folder = shlex.quote(str(results.folder))
     commands = [results.command]
     if results.rows is None:
-        commands.append(f"finn-imec compare {folder}/model.onnx --output {folder}")
+        commands.append(f"finn-imec compare {folder}/{BUILD_MODEL} --output {folder}")
     return [*commands, f"finn-imec report {folder}"]

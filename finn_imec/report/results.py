@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ from finn_imec.builder.steps import REPORT as CONVERSION
 from finn_imec.errors import GeometryError, ModelError
 from finn_imec.geometry import ConvGeometry
 from finn_imec.output import output_folder
-from finn_imec.report.table import COLUMNS
+from finn_imec.synthesis.compare import FIGURES
 from finn_imec.transformation import PairReport
 
 if TYPE_CHECKING:
@@ -100,9 +102,9 @@ def load_results(folder: str | Path) -> Results:
         raise ModelError(f"{folder}: no such folder")
     marker = next((name for name in WRITTEN_BY if (folder / name).is_file()), None)
     if marker is None:
-        wanted = "; ".join(f"{name} (`{by}`)" for name, by in WRITTEN_BY.items())
-        raise ModelError(f"{folder}: holds no results; needed is one of {wanted}".format(folder=folder))
-    command = WRITTEN_BY[marker].format(folder=folder)
+        wanted = "; ".join(f"{name} (`{_command(name, folder)}`)" for name in WRITTEN_BY)
+        raise ModelError(f"{folder}: holds no results; needed is one of {wanted}")
+    command = _command(marker, folder)
     rows = pairs = graph = accuracy = None
     after: ModelProto | None = None
     if marker == DEMO:
@@ -117,12 +119,17 @@ def load_results(folder: str | Path) -> Results:
         pairs = _pairs(_read_json(folder / CONVERSION, list), folder / CONVERSION)
         after = _load(folder / BUILD_MODEL, command)
         graph = _build_graph(folder)
-    if (folder / COMPARISON).is_file():
+    files = [marker]
+    if marker != DEMO and (folder / COMPARISON).is_file():
         rows = load_rows(folder / COMPARISON)
+        files = list(dict.fromkeys([marker, COMPARISON]))
+    if marker == COMPARISON:
+        command = _read_json(folder / COMPARISON, dict).get("command", command)
 
     memory, cycles = {}, {}
     if after is not None:
         memory, cycles = _layers(after, pairs or ())
+        _check_same_build(rows or (), memory, folder / files[-1])
     names = [row["layer"] for row in rows or ()]
     for row in rows or ():
         name = row["layer"]
@@ -131,14 +138,17 @@ def load_results(folder: str | Path) -> Results:
         if "geometry" in row:
             memory[name] = _row_memory(row, folder / COMPARISON)
         cycles[name] = row["finn"]["cycles"], row["imec"]["cycles"]
-    files = [marker, *((COMPARISON,) if rows is not None and marker == CONVERSION else ())]
     return Results(folder, command, tuple(files), rows, pairs, graph, memory, cycles, accuracy)
+
+
+def _command(marker: str, folder: Path) -> str:
+    return WRITTEN_BY[marker].format(folder=shlex.quote(str(folder)))
 
 
 # ---- JSON ---------------------------------------------------------------------------------------
 
 
-def _read_json(path: Path, expected: type) -> Any:
+def _read_json(path: Path, expected: type | tuple[type, ...]) -> Any:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as err:
@@ -146,20 +156,27 @@ def _read_json(path: Path, expected: type) -> Any:
     except ValueError as err:
         raise ModelError(f"{path}: not JSON, or truncated ({err})") from err
     if not isinstance(content, expected):
-        raise ModelError(f"{path}: holds a {type(content).__name__}, expected a {expected.__name__}")
+        raise ModelError(
+            f"{path}: holds a {type(content).__name__}, which is not what it should hold"
+        )
     return content
 
 
-def write_rows(rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
-    """Write COMPARISON into a folder that is new, empty, or already one of results, atomically."""
+def comparison_folder(folder: Path) -> AbstractContextManager[Path]:
+    """output_folder for COMPARISON: a folder that is new, empty, or already one of results."""
     marker = next((name for name in WRITTEN_BY if (folder / name).is_file()), COMPARISON)
-    with output_folder(folder, marker=Path(marker).parts[0]) as scratch:
-        (scratch / COMPARISON).write_text(json.dumps(rows, indent=2) + "\n")
+    return output_folder(folder, marker=Path(marker).parts[0])
+
+
+def write_rows(rows: Sequence[Mapping[str, Any]], command: str, path: Path) -> None:
+    """Write rows of compare() and the command that measured them."""
+    path.write_text(json.dumps({"command": command, "rows": rows}, indent=2) + "\n")
 
 
 def load_rows(path: Path) -> tuple[Mapping[str, Any], ...]:
-    """Rows that `finn-imec compare --json` printed into a file."""
-    return check_rows(_read_json(path, list), path)
+    """Rows that `finn-imec compare --json` printed into a file, or --output wrote."""
+    content = _read_json(path, (list, dict))
+    return check_rows(content.get("rows") if isinstance(content, dict) else content, path)
 
 
 def check_rows(rows: Any, path: Path) -> tuple[Mapping[str, Any], ...]:
@@ -171,7 +188,7 @@ def check_rows(rows: Any, path: Path) -> tuple[Mapping[str, Any], ...]:
             if not isinstance(row, dict) or key not in row:
                 raise ModelError(f"{path}: row {number} has no {key!r}; write the file anew")
         for side in ("finn", "imec", "ratio"):
-            for key in COLUMNS:
+            for key in (*FIGURES, "memory", "cycles"):
                 if not isinstance(row[side], dict) or key not in row[side]:
                     raise ModelError(f"{path}: row {number}, {side} has no {key!r}; write it anew")
     return tuple(rows)
@@ -182,6 +199,19 @@ def _pairs(entries: Any, path: Path) -> tuple[PairReport, ...]:
         return tuple(PairReport(**entry) for entry in entries)
     except TypeError as err:
         raise ModelError(f"{path}: not the swap's report ({err})") from err
+
+
+def _check_same_build(
+    rows: Sequence[Mapping[str, Any]], memory: Mapping[str, LayerMemory], path: Path
+) -> None:
+    """Raise ModelError if a row is of a layer or a folding that the folder's model does not have."""
+    for row in rows:
+        layer = memory.get(row["layer"])
+        if layer is None or layer.macs_per_cycle != row["simd"] * row["pe"]:
+            raise ModelError(
+                f"{path}: layer {row['layer']} with SIMD={row['simd']}, PE={row['pe']} is not in the "
+                f"folder's model; the file is of another run, write it anew"
+            )
 
 
 def _row_memory(row: Mapping[str, Any], path: Path) -> LayerMemory:

@@ -33,9 +33,13 @@
  *	may change at run time, no constant may depend on them: WIDEN then multiplies a
  *	bipolar operand, whose counterpart is plain, as the number -1 or +1 of two bits.
  *
- *	Does not pad; has no DSP multipliers.
+ *	CORE "dsp" takes more steps for its dot products than the one register shown,
+ *	and its weights in several parts, each a step pair later than the one before:
+ *	ROMs read by a delayed address, the words of WEIGHT_FILE, WEIGHT1_FILE, ...
+ *
+ *	Does not pad.
  ***************************************************************************/
-module imec_conv #(
+module imec_conv import imec_pkg::*; #(
 	// Folding
 	int unsigned  SIMD_IN,
 	int unsigned  SIMD,
@@ -68,23 +72,35 @@ module imec_conv #(
 	bit  W_BIPOLAR,
 	int unsigned  ACC_BITS,
 	int unsigned  O_BITS,
-	bit  PLANES,	// dot product by bit planes, else by multipliers
+	parameter string  CORE,	// of dot products: "planes", "product" or "dsp", see imec_dot_*
 	bit  DOUBLE,	// accumulate 2*dot
 	bit  WIDEN = 0,	// bipolar values as two-bit numbers
 	logic [ACC_BITS-1:0]  INIT,
 
+	// Packing of CORE "dsp", see imec_dot_dsp
+	int unsigned  FIELDS = 1,
+	int unsigned  SPACING = 1,
+	int unsigned  FIELD_BITS = 1,
+	int unsigned  CHAINS = SIMD,
+	logic [47:0]  CHAIN_BIAS = 0,
+
 	// Activation: thresholds per channel, 0 for none
 	int unsigned  STEPS,
 	int           ACT_VAL = 0,
+	bit  SEARCH = 0,	// by binary search, else all in parallel
 	bit  BIASED,
 
 	// Memories
 	bit  WEIGHTS_STREAMED = 0,
-	parameter  WEIGHT_FILE = "",
+	parameter string  WEIGHT_FILE = "",
+	parameter string  WEIGHT1_FILE = "",
+	parameter string  WEIGHT2_FILE = "",
+	parameter string  WEIGHT3_FILE = "",
 	parameter  THRESHOLD_FILE = "",
 	parameter  BIAS_FILE = "",
 	parameter  WEIGHT_RAM_STYLE = "auto",
-	parameter  BUFFER_RAM_STYLE = "auto"
+	parameter  BUFFER_RAM_STYLE = "auto",
+	parameter  THRESHOLD_RAM_STYLE = "auto"
 )(
 	input	logic  clk,
 	input	logic  rst,
@@ -149,54 +165,69 @@ module imec_conv #(
 	imec_strip #(.DEPTH(DEPTH), .WIDTH(WORD*A_BITS), .DUAL_PORT(DUAL_PORT), .RAM_STYLE(BUFFER_RAM_STYLE)) strip(
 		.clk, .en, .addr(strip_addr), .write_addr, .we(strip_we), .d(sdat), .q(a)
 	);
-	uwire [PE-1:0][SIMD-1:0][W_BITS-1:0]  w;
+	uwire [PE-1:0][SIMD-1:0][W_BITS-1:0]  w;	// each lane weight_delay steps late
 	if(WEIGHTS_STREAMED) begin : genStream
-		logic [PE*SIMD*W_BITS-1:0]  Word;
+		logic [PE-1:0][SIMD-1:0][W_BITS-1:0]  Word;
 		always_ff @(posedge clk)  if(en)  Word <= wdat;
-		assign	w = Word;
+		for(genvar  p = 0; p < PE; p++) begin : genWord
+			for(genvar  l = 0; l < SIMD; l++) begin : genLane
+				imec_delay #(.WIDTH(W_BITS), .STEPS(weight_delay(SIMD, CHAINS, l))) late(
+					.clk, .en, .d(Word[p][l]), .q(w[p][l])
+				);
+			end : genLane
+		end : genWord
 		assign	wrdy = rvld;
 	end : genStream
 	else begin : genRom
-		imec_rom #(.DEPTH(WEIGHTS), .WIDTH(PE*SIMD*W_BITS), .INIT_FILE(WEIGHT_FILE), .RAM_STYLE(WEIGHT_RAM_STYLE)) weights(
-			.clk, .en, .addr(weight_addr), .q(w)
-		);
+		for(genvar  g = 0; g <= weight_delay(SIMD, CHAINS, 0)/2; g++) begin : genPart
+			localparam int unsigned  LOW   = lanes_below(SIMD, CHAINS, g);
+			localparam int unsigned  LANES = lanes_below(SIMD, CHAINS, g-1) - LOW;
+			uwire [WEIGHT_BITS-1:0]  addr;
+			imec_delay #(.WIDTH(WEIGHT_BITS), .STEPS(2*g)) late(.clk, .en, .d(weight_addr), .q(addr));
+			uwire [PE-1:0][LANES-1:0][W_BITS-1:0]  q;
+			imec_rom #(
+				.DEPTH(WEIGHTS), .WIDTH(PE*LANES*W_BITS), .RAM_STYLE(WEIGHT_RAM_STYLE),
+				.INIT_FILE(g == 0? WEIGHT_FILE : g == 1? WEIGHT1_FILE : g == 2? WEIGHT2_FILE : WEIGHT3_FILE)
+			) weights(.clk, .en, .addr, .q);
+			for(genvar  p = 0; p < PE; p++) begin : genWord
+				assign	w[p][LOW +: LANES] = q[p];
+			end : genWord
+		end : genPart
 		assign	wrdy = 1'b0;
 	end : genRom
-	logic  Vld1 = 0, First1, Last1;
-	logic  Vld2 = 0, First2, Last2;
+
+	localparam int unsigned  DOT = CORE == "dsp"? dsp_steps(SIMD, CHAINS) : 1;
+	logic [DOT:0]  Vld = 0, First, Last;	// [0] beside strip and weight words, [DOT] beside dot products
 	always_ff @(posedge clk) begin
-		if(rst) begin
-			Vld1 <= 0;
-			Vld2 <= 0;
-		end
-		else if(en) begin
-			Vld1 <= rvld;
-			Vld2 <= Vld1;
-		end
+		if(rst)      Vld <= 0;
+		else if(en)  Vld <= (DOT+1)'({ Vld, rvld });
 		if(en) begin
-			{ First1, Last1 } <= { rfirst, rlast };
-			{ First2, Last2 } <= { First1, Last1 };
+			First <= (DOT+1)'({ First, rfirst });
+			Last  <= (DOT+1)'({ Last, rlast });
 		end
 	end
+	uwire  vld = Vld[DOT];
+	uwire  first = First[DOT];
+	uwire  last = Last[DOT];
 
 	//-----------------------------------------------------------------------
 	// Output fold, one ahead of the result that is offered
 	localparam int unsigned  FOLD_BITS = NF > 1? $clog2(NF) : 1;
-	uwire  result = en && Vld2 && Last2;
+	uwire  result = en && vld && last;
 	uwire [FOLD_BITS-1:0]  folds_left;
 	imec_counter #(.N(NF)) ofold(.clk, .rst, .en(result), .left(folds_left), .last());
 
 	logic  OVld = 0;
+	uwire  taken;	// the result can go to the activation
 	always_ff @(posedge clk) begin
 		if(rst)              OVld <= 0;
-		else if(en && Vld2)  OVld <= Last2;
-		else if(ordy)        OVld <= 0;
+		else if(en && vld)   OVld <= last;
+		else if(taken)       OVld <= 0;
 	end
-	assign	ovld = OVld;
-	assign	en = !(Vld2 && OVld && !ordy);
+	assign	en = !(vld && OVld && !taken);
 
 	//-----------------------------------------------------------------------
-	// Products, stage 2; accumulators, stage 3
+	// Dot products, stages 2..; accumulators
 	localparam bit  WIDE_A = WIDEN && A_BIPOLAR;
 	localparam bit  WIDE_W = WIDEN && W_BIPOLAR;
 	localparam int unsigned  X_BITS = WIDE_A? 2 : A_BITS;
@@ -212,8 +243,9 @@ module imec_conv #(
 		end : genLane
 	end : genWeights
 
-	localparam int unsigned  Y_BITS = PLANES?
-		$clog2(SIMD*(2**X_BITS-1)*(2**V_BITS-1) + 1) :
+	localparam int unsigned  Y_BITS =
+		CORE == "dsp"? FIELD_BITS + $clog2(CHAINS) :
+		CORE == "planes"? $clog2(SIMD*(2**X_BITS-1)*(2**V_BITS-1) + 1) :
 		X_BITS + V_BITS + 1 + $clog2(SIMD);
 	uwire [PE-1:0][ACC_BITS-1:0]  start;
 	if(BIASED) begin : genBias
@@ -229,7 +261,14 @@ module imec_conv #(
 	localparam int unsigned  DOTS = DEPTHWISE? PE : 1;	// sets of activations
 	localparam int unsigned  EACH = PE/DOTS;
 	for(genvar  d = 0; d < DOTS; d++) begin : genDot
-		if(PLANES) begin : genPlanes
+		if(CORE == "dsp") begin : genDsp
+			imec_dot_dsp #(
+				.PE(EACH), .SIMD(SIMD),
+				.A_BITS(X_BITS), .A_SIGNED(A_SIGNED || WIDE_A), .W_BITS(V_BITS), .W_SIGNED(W_SIGNED || WIDE_W),
+				.FIELDS(FIELDS), .SPACING(SPACING), .FIELD_BITS(FIELD_BITS), .CHAINS(CHAINS), .BIAS(CHAIN_BIAS)
+			) dot(.clk, .en, .a(x[d*SIMD +: SIMD]), .w(v[d*EACH +: EACH]), .y(y[d*EACH +: EACH]));
+		end : genDsp
+		else if(CORE == "planes") begin : genPlanes
 			imec_dot_planes #(
 				.PE(EACH), .SIMD(SIMD),
 				.A_BITS(X_BITS), .A_SIGNED(A_SIGNED || WIDE_A), .A_BIPOLAR(A_BIPOLAR && !WIDE_A),
@@ -246,13 +285,12 @@ module imec_conv #(
 
 	uwire [PE-1:0][ACC_BITS-1:0]  acc;
 	for(genvar  p = 0; p < PE; p++) begin : genPE
-		logic [Y_BITS-1:0]  Product;
-		always_ff @(posedge clk)  if(en)  Product <= y[p];
-		uwire [Y_BITS:0]  product = { !PLANES && Product[Y_BITS-1], Product };
+		uwire [Y_BITS-1:0]  dot;	// imec_dot_dsp has registers of its own
+		imec_delay #(.WIDTH(Y_BITS), .STEPS(32'(CORE != "dsp"))) product(.clk, .en, .d(y[p]), .q(dot));
 
 		logic [ACC_BITS-1:0]  Acc;
-		uwire [ACC_BITS-1:0]  sum = (ACC_BITS'(signed'(product)) << DOUBLE) + (First2? start[p] : Acc);
-		always_ff @(posedge clk)  if(en && Vld2)  Acc <= sum;
+		uwire [ACC_BITS-1:0]  sum = (ACC_BITS'(signed'({ CORE == "product" && dot[Y_BITS-1], dot })) << DOUBLE) + (first? start[p] : Acc);
+		always_ff @(posedge clk)  if(en && vld)  Acc <= sum;
 		assign	acc[p] = Acc;
 	end : genPE
 
@@ -262,9 +300,19 @@ module imec_conv #(
 		initial begin
 			if(O_BITS != ACC_BITS)  $error("%m: O_BITS=%0d must equal ACC_BITS=%0d without thresholds.", O_BITS, ACC_BITS);
 		end
-		assign	odat = acc;
+		assign	ovld  = OVld;
+		assign	taken = ordy;
+		assign	odat  = acc;
 	end : genPass
+	else if(SEARCH) begin : genSearch
+		imec_threshold_search #(
+			.PE(PE), .NF(NF), .STEPS(STEPS), .ACC_BITS(ACC_BITS), .O_BITS(O_BITS), .BIAS(ACT_VAL),
+			.INIT_FILE(THRESHOLD_FILE), .RAM_STYLE(THRESHOLD_RAM_STYLE)
+		) threshold(.clk, .rst, .ivld(OVld), .irdy(taken), .fold(folds_left), .acc, .ovld, .ordy, .y(odat));
+	end : genSearch
 	else begin : genThreshold
+		assign	ovld  = OVld;
+		assign	taken = ordy;
 		imec_threshold #(
 			.PE(PE), .NF(NF), .STEPS(STEPS), .ACC_BITS(ACC_BITS), .O_BITS(O_BITS), .BIAS(ACT_VAL), .INIT_FILE(THRESHOLD_FILE)
 		) threshold(.fold(folds_left), .acc, .y(odat));

@@ -89,7 +89,7 @@ module imec_dot_dsp import imec_pkg::*; #(
 			end
 
 			uwire [47:0]  p;
-			imec_dsp48 #(.HEAD(l + CHAINS >= SIMD), .LATE(PLACE % 2), .C(biases())) slice(
+			imec_dsp48 #(.HEAD(l + CHAINS >= SIMD), .LATE(1'(PLACE % 2)), .C(biases())) slice(
 				.clk, .en,
 				.d(codes), .a(signs), .b({ {(18-A_BITS){A_SIGNED && al[A_BITS-1]}}, al }),
 				.pcin(cascade[l + CHAINS][c]), .p, .pcout(cascade[l][c])

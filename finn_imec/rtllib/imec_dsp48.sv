@@ -54,7 +54,7 @@ module imec_dsp48 #(
 `else
 	uwire signed [24:0]  d1, a1;
 	uwire signed [17:0]  b1;
-	imec_delay #(.WIDTH(68), .STEPS(LATE)) late(.clk, .en, .d({ d, a, b }), .q({ d1, a1, b1 }));
+	imec_delay #(.WIDTH(68), .STEPS(32'(LATE))) late(.clk, .en, .d({ d, a, b }), .q({ d1, a1, b1 }));
 	logic signed [24:0]  AD;
 	logic signed [17:0]  B;
 	logic signed [42:0]  M;

@@ -25,6 +25,12 @@ package imec_pkg;
 		return  place(simd, chains, l)/2 * 2;
 	endfunction : weight_delay
 
+	// Lanes below those that weight_delay delays by 2*part or fewer; all for part -1
+	function automatic int unsigned lanes_below(input int unsigned  simd, input int unsigned  chains, input int  part);
+		automatic int  n = (int'(place(simd, chains, 0)) - 1 - 2*part) * int'(chains);
+		return  n < 0? 0 : n < int'(simd)? 32'(n) : simd;
+	endfunction : lanes_below
+
 	// Steps from the activations of a word to its dot products: first slice, cascade, sum of chains
 	function automatic int unsigned dsp_steps(input int unsigned  simd, input int unsigned  chains);
 		return  3 + place(simd, chains, 0) + ($clog2(chains) + 1)/2;

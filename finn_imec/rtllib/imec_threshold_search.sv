@@ -14,10 +14,10 @@
  *	a fold is not read. Each PE has a memory of its own, with the read register
  *	that a block RAM has.
  *
- *	  cycle   0        1          2                BITS
- *	  in      acc -+                                next acc
- *	  read    2^(BITS-1)   2nd        3rd          first of next
- *	  compare      +-> 1st        2nd       ...    last, y offered
+ *	  cycle    0          1          2          BITS
+ *	  taken    acc        .          .          next acc
+ *	  read     1st T      2nd        3rd        1st
+ *	  compared .          1st        2nd  ...   last: y offered
  *
  *	A word is offered BITS cycles after it was taken, and held until it is taken
  *	in turn: one word per BITS cycles.
@@ -54,6 +54,7 @@ module imec_threshold_search #(
 
 	localparam int unsigned  BITS  = $clog2(STEPS+1);
 	localparam int unsigned  DEPTH = NF << BITS;
+	localparam int unsigned  ADDR_BITS = $clog2(DEPTH);
 
 	//-----------------------------------------------------------------------
 	// Bit that is decided in this cycle, one hot; none while idle
@@ -79,17 +80,23 @@ module imec_threshold_search #(
 
 	//-----------------------------------------------------------------------
 	// Search
+	localparam  STYLE = RAM_STYLE == "distributed"? "auto" : RAM_STYLE;	// a ROM in LUTs is logic, see imec_rom
 	for(genvar  p = 0; p < PE; p++) begin : genPE
 		logic [BITS-1:0]  Try;	// the count so far and the bit that is decided
-		uwire [PE-1:0][ACC_BITS-1:0]  word;
-		uwire  reached = signed'(Acc[p]) >= signed'(word[p]);
-		uwire [BITS-1:0]  count = reached? Try : Try & ~Bit;
+		logic signed [ACC_BITS-1:0]  Threshold;
+		uwire [BITS-1:0]  count = signed'(Acc[p]) >= Threshold? Try : Try & ~Bit;
 		uwire [BITS-1:0]  next  = first? BITS'(1) << (BITS-1) : count | (Bit >> 1);
 		always_ff @(posedge clk)  if(move)  Try <= next;
 
-		imec_rom #(.DEPTH(DEPTH), .WIDTH(PE*ACC_BITS), .INIT_FILE(INIT_FILE), .RAM_STYLE(RAM_STYLE)) thresholds(
-			.clk, .en(move), .addr($clog2(DEPTH)'({ read_fold, next })), .q(word)
-		);
+		(* ram_style = STYLE, rom_style = STYLE *)
+		logic [ACC_BITS-1:0]  Mem[DEPTH];
+		initial begin
+			automatic logic [PE-1:0][ACC_BITS-1:0]  words[DEPTH];
+			$readmemh(INIT_FILE, words);
+			for(int unsigned  i = 0; i < DEPTH; i++)  Mem[i] = words[i][p];
+		end
+		always_ff @(posedge clk)  if(move)  Threshold <= Mem[ADDR_BITS'({ read_fold, next })];
+
 		assign	y[p] = O_BITS'(signed'({ 1'b0, count }) + BIAS);
 	end : genPE
 

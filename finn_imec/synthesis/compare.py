@@ -129,7 +129,10 @@ def default_core(layer: Layer) -> str:
 
 
 def generate_both(layer: Layer, core: str, folder: Path) -> tuple[FinnPair, Design]:
-    """RTL of both sides of a layer below `folder`: FINN's pair with this core, and IMECConv."""
+    """RTL of both sides of a layer below `folder`: FINN's pair with this core, and IMECConv.
+
+    core is FINN's and IMECConv's resType: "dsp" or "lut".
+    """
     from finn_imec.synthesis import finn_pair
 
     g = layer.geometry
@@ -146,7 +149,7 @@ def generate_both(layer: Layer, core: str, folder: Path) -> tuple[FinnPair, Desi
         weights=2 * layer.weights - 1 if layer.xnor else layer.weights,
         core=core,
     )  # fmt: skip
-    imec = ImecRtl("imecconv", layer.datapath(), buffer_ram_style="distributed")
+    imec = ImecRtl("imecconv", replace(layer.datapath(), res_type=core), buffer_ram_style="distributed")
     return pair, imec.generate(folder / "imec")
 
 

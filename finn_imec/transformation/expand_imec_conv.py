@@ -1,7 +1,8 @@
-"""IMECConv -> ConvolutionInputGenerator + MVAU, the inverse of InferIMECConv."""
+"""IMECConv -> ConvolutionInputGenerator + MVAU or VVAU, the inverse of InferIMECConv."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 
 from onnx import TensorProto, helper
@@ -14,9 +15,12 @@ from qonnx.transformation.infer_shapes import InferShapes
 
 from finn_imec.custom_op import register
 
-_TO_SWG = ("ConvKernelDim", "IFMChannels", "IFMDim", "OFMDim", "Stride", "Dilation", "inputDataType")
+_TO_SWG = (
+    *("ConvKernelDim", "IFMChannels", "IFMDim", "OFMDim", "Stride", "Dilation", "depthwise"),
+    "inputDataType",
+)
 _TO_MVAU = (
-    *("MW", "MH", "SIMD", "PE", "inputDataType", "weightDataType", "outputDataType", "accDataType"),
+    *("SIMD", "PE", "inputDataType", "weightDataType", "outputDataType", "accDataType"),
     *("noActivation", "ActVal", "binaryXnorMode", "ram_style", "resType", "outFIFODepths"),
     "runtime_writeable_weights",
 )
@@ -44,7 +48,7 @@ class ExpandIMECConv(Transformation):
             windows = helper.make_tensor_value_info(
                 model.make_new_valueinfo_name(),
                 TensorProto.FLOAT,
-                (1, *geometry.ofm_dim, geometry.mw),
+                (1, *geometry.ofm_dim, math.prod(geometry.kernel) * geometry.ifm_channels),
             )
             model.graph.value_info.append(windows)
             model.set_tensor_datatype(windows.name, inst.get_input_datatype(0))
@@ -54,19 +58,27 @@ class ExpandIMECConv(Transformation):
                 [node.input[0]],
                 [windows.name],
                 name=f"ConvolutionInputGenerator_of_{node.name}",
-                SIMD=geometry.simd_in,
+                # A depthwise window interleaves channels by SIMD, and VVAU expects its PE there.
+                SIMD=geometry.pe if geometry.depthwise else geometry.simd_in,
                 outputDataType=inst.get_nodeattr("inputDataType"),
-                depthwise=0,
                 inFIFODepths=inst.get_nodeattr("inFIFODepths")[:1],
                 **{name: inst.get_nodeattr(name) for name in _TO_SWG},
                 **common,
             )
+            unit, weights, shape = "MVAU", node.input[1], {"MW": geometry.mw, "MH": geometry.mh}
+            shape["numInputVectors"] = [1, *geometry.ofm_dim]
+            if geometry.depthwise:
+                unit, weights = "VVAU", model.make_new_valueinfo_name()
+                shape = {"Channels": geometry.mh, "Kernel": geometry.kernel, "Dim": geometry.ofm_dim}
+                kernels = model.get_initializer(node.input[1]).T
+                model.set_initializer(weights, kernels.reshape(geometry.mh, 1, *geometry.kernel))
+                model.set_tensor_datatype(weights, inst.get_input_datatype(1))
             mvau = helper.make_node(
-                "MVAU",
-                [windows.name, *node.input[1:]],
+                unit,
+                [windows.name, weights, *node.input[2:]],
                 [node.output[0]],
-                name=f"MVAU_of_{node.name}",
-                numInputVectors=[1, *geometry.ofm_dim],
+                name=f"{unit}_of_{node.name}",
+                **shape,
                 mem_mode=_MVAU_MEM_MODE.get(mem_mode, mem_mode),
                 inFIFODepths=[2, *inst.get_nodeattr("inFIFODepths")[1:]],
                 **{name: inst.get_nodeattr(name) for name in _TO_MVAU},

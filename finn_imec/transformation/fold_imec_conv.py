@@ -12,7 +12,7 @@ from qonnx.transformation.base import Transformation
 
 from finn_imec.custom_op import register
 from finn_imec.errors import GeometryError
-from finn_imec.estimate import core_luts, lut_equivalents
+from finn_imec.estimate import lut_equivalents
 from finn_imec.geometry import divisors
 
 if TYPE_CHECKING:
@@ -24,14 +24,20 @@ log = logging.getLogger("build_dataflow.imec")
 
 @dataclass(frozen=True)
 class FoldingReport:
-    """The folding of one IMECConv: cycles per frame that were asked for, and that it takes."""
+    """The folding of one IMECConv: cycles per frame that were asked for, and that it takes.
 
-    imecconv: str
+    From step_fold_imec also pair_cycles, of the pair that FINN would have folded to the same target,
+    and the names of the pair if it came back because it is faster; imecconv is None then.
+    """
+
+    imecconv: str | None
     simd: int
     pe: int
     simd_in: int
     target: int
     cycles: int
+    pair_cycles: int | None = None
+    expanded: tuple[str, str] | None = None
 
     @property
     def met(self) -> bool:
@@ -42,10 +48,13 @@ class FoldingReport:
         folding = f"SIMD={self.simd}, PE={self.pe}, SIMD_in={self.simd_in}"
         if self.met:
             return f"{self.imecconv}: {folding}, {self.cycles} cycles per frame of {self.target}"
-        return (
-            f"{self.imecconv}: no folding needs at most {self.target} cycles per frame; the fastest, "
-            f"{folding}, needs {self.cycles}"
+        why = (
+            f"no folding needs at most {self.target} cycles per frame; the fastest, {folding}, needs "
+            f"{self.cycles}"
         )
+        if self.expanded:
+            return f"{' + '.join(self.expanded)}: a pair again, {self.pair_cycles} cycles; {why}"
+        return f"{self.imecconv}: {why}"
 
 
 class FoldIMECConv(Transformation):
@@ -53,7 +62,7 @@ class FoldIMECConv(Transformation):
 
     target_cycles_per_frame: as SetFolding's. Cheapest by the node's own resource estimates, in LUTs
     (estimate.lut_equivalents). The stream word SIMD_in is the producer's if that is fast enough, so
-    that FINN needs no width converter, else SIMD, else the narrowest. A node that cannot meet the
+    that FINN needs no width converter, else the narrowest that is. A node that cannot meet the
     target gets the cheapest of its fastest foldings, and a warning. Sets cycles_estimate; leaves all
     other nodes alone. `report` then holds one FoldingReport per node.
     """
@@ -74,8 +83,9 @@ class FoldIMECConv(Transformation):
             inst = getCustomOp(node)
             word = _producers_word(model, node.input[0])
             if not _fold(inst, self.target, word):
-                channels = inst.get_nodeattr("IFMChannels")
-                _set(inst, max(inst.geometry.legal_simd), inst.get_nodeattr("MH"), channels)
+                geometry = inst.geometry
+                widest = max(geometry.legal_simd), max(geometry.legal_pe)
+                _set(inst, *widest, geometry.ifm_channels)
                 _fold(inst, inst.get_exp_cycles(), word)
             geometry, cycles = inst.geometry, int(inst.get_exp_cycles())
             inst.set_nodeattr("cycles_estimate", cycles)
@@ -103,16 +113,15 @@ def _producers_word(model: ModelWrapper, tensor: str) -> int | None:
 def _fold(inst: IMECConv, target: int, word: int | None) -> bool:
     """Set the cheapest folding that takes at most `target` cycles; False, and no change, if none.
 
-    Branch and bound: in the order of the dot products' LUTs, until those alone exceed the best.
+    Branch and bound: in the order of the dot products' cost, until those alone exceed the best.
     """
     geometry, before = inst.geometry, inst.geometry
-    widths = [inst.get_input_datatype(i).bitwidth() for i in (0, 1)]
-    widths.append(inst.get_accumulator_datatype().bitwidth())
     candidates = []
     for simd, pe in geometry.legal_foldings():
         folded = geometry.with_folding(simd, pe)
         if folded.compute_cycles <= target:
-            candidates.append((core_luts(folded, *widths), -simd, pe))
+            _set(inst, simd, pe, before.simd_in)
+            candidates.append((inst.core_estimation(), -simd, pe))
     channels = geometry.ifm_channels
     pixels = geometry.ifm_dim[0] * geometry.ifm_dim[1]
     words = [w for w in divisors(channels) if pixels * channels // w <= target]
@@ -121,12 +130,20 @@ def _fold(inst: IMECConv, target: int, word: int | None) -> bool:
         if least is not None and bound >= least:
             break
         simd = -negative_simd
-        for simd_in in sorted(words, key=lambda w: (w != word, w != simd, w)):
+        strip = geometry.with_folding(simd, pe).word_channels
+        # A word narrower than the strip's, if no producer asks for it, is tried at the end only.
+        for simd_in in sorted(words, key=lambda w: (w != word, w != strip, w)):
             _set(inst, simd, pe, simd_in)
             if inst.get_exp_cycles() <= target:
                 cost = lut_equivalents(inst)
                 if least is None or cost < least:
                     best, least = (simd, pe, simd_in), cost
                 break
-    _set(inst, *(best or (before.simd, before.pe, before.simd_in)))
-    return best is not None
+    if best is None:
+        _set(inst, before.simd, before.pe, before.simd_in)
+        return False
+    for simd_in in words if best[2] != word else [word]:
+        _set(inst, *best[:2], simd_in)
+        if inst.get_exp_cycles() <= target and lut_equivalents(inst) <= least:
+            break
+    return True

