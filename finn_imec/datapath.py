@@ -208,7 +208,9 @@ class Datapath:
         """acc - (2 if double else 1)*sum(y), per channel, over a whole window. Shape (MH,), int64."""
         (a, w), mw, mh = self.factors, self.geometry.mw, self.geometry.mh
         if self.packing:
-            return np.full(mh, -self.geometry.sf * self.packing.chains * self.packing.bias)
+            offsets = np.full(mh, -self.geometry.sf * self.packing.chains * self.packing.bias)
+            centre = 2 ** (a.bits - 1) * self.weights.sum(axis=0) if self.packing.centred else 0
+            return offsets + centre
         if self.counts_equal_bits or self.core == "product":
             return np.zeros(mh, np.int64)
         scale = 2 if self.double else 1
@@ -228,16 +230,18 @@ class Datapath:
 
     @property
     def core(self) -> str:
-        """What computes dot products, see `core`."""
-        return core(*self.factors, self.res_type)
+        """What computes dot products: imec_dot_... "planes", "product" or "dsp"."""
+        a, w = self.factors
+        if self.packing:
+            return "dsp"
+        return "planes" if a.bits * w.bits <= MAX_PLANES or a.bipolar or w.bipolar else "product"
 
     @cached_property
     def packing(self) -> Packing | None:
         """Parameters of imec_dot_dsp, None for the other cores."""
-        if self.core != "dsp":
-            return None
-        any_or_these = (None, STREAMED_CHAIN) if self.runtime_weights else (self.weights, MAX_CHAIN)
-        return packing(self.geometry, *self.factors, *any_or_these)
+        fixed = not self.runtime_weights
+        weights, chain = (self.weights, MAX_CHAIN) if fixed else (None, STREAMED_CHAIN)
+        return packing(self.geometry, *self.factors, self.res_type, weights, chain, fixed)
 
     @property
     def double(self) -> bool:
@@ -364,25 +368,23 @@ class Datapath:
         return 2 * reached - 1 if self._bipolar_output else reached + self.act_val
 
 
-def core(activation: Operand, weight: Operand, res_type: str) -> str:
-    """What computes dot products of these factors: imec_dot_... "planes", "product" or "dsp"."""
-    widths = activation.bits, weight.bits
-    if activation.bipolar or weight.bipolar:
-        return "planes"
-    few = {"auto": min(widths) < AUTO_DSP_BITS, "lut": True, "dsp": prod(widths) <= LUT_PLANES}
-    if not few[res_type] and min(widths) > 1:  # mvu.sv takes two bits and more
-        return "dsp"
-    return "planes" if prod(widths) <= MAX_PLANES else "product"
-
-
 def packing(
     geometry: ConvGeometry,
     activation: Operand,
     weight: Operand,
+    res_type: str,
     weights: np.ndarray | None,
     max_chain: int,
-) -> Packing:
-    """How imec_dot_dsp computes with weights (MW, MH), or with any (None)."""
+    fixed: bool,
+) -> Packing | None:
+    """How imec_dot_dsp computes with weights (MW, MH), or with any (None); None if LUTs compute.
+
+    fixed: the weights do not change at run time.
+    """
+    widths = activation.bits, weight.bits
+    few = {"auto": min(widths) < AUTO_DSP_BITS, "lut": True, "dsp": prod(widths) <= LUT_PLANES}
+    if few[res_type] or min(widths) < 2:  # as mvu.sv, which takes two bits and more
+        return None
     if weights is None:
         extremes = np.reshape(weight.range, (2, 1, 1))
         words = np.broadcast_to(extremes, (2, geometry.pe, geometry.simd))
@@ -391,7 +393,7 @@ def packing(
     if geometry.depthwise:  # no activation is shared
         words = words.reshape(-1, 1, geometry.simd)
     w_bits = weight.bits + (not weight.signed)
-    return Packing.of(words, w_bits, activation.range, activation.bits, max_chain)
+    return Packing.of(words, w_bits, activation.bits, activation.signed, max_chain, fixed)
 
 
 def _folded(geometry: ConvGeometry, weights: np.ndarray) -> np.ndarray:

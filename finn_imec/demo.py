@@ -83,6 +83,7 @@ def _convert_and_simulate(
     fused = ModelWrapper(str(folder / "digits_finn.onnx")).transform(swap)
     for pair in swap.report:
         log(str(pair))
+    result["pairs"] = [vars(pair) for pair in swap.report]
 
     stage("classifying in numpy")
     logits = {

@@ -8,7 +8,7 @@ many products fit into a field, so that whole chains of slices are added before 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, log
+from math import ceil
 
 import numpy as np
 
@@ -32,7 +32,8 @@ def finn_fields(a_bits: int, w_bits: int, narrow: bool) -> int:
 class Packing:
     """Parameters of imec_dot_dsp: `fields` channels per slice, `spacing` bits apart.
 
-    Each of `chains` chains returns its sum plus `bias` in `field_bits` bits.
+    Each of `chains` chains returns its sum plus `bias` in `field_bits` bits. centred: unsigned activations
+    are multiplied less half their range, as signed numbers.
     """
 
     fields: int
@@ -40,6 +41,7 @@ class Packing:
     field_bits: int
     chains: int
     bias: int
+    centred: bool = False
 
     def slices(self, pe: int, simd: int) -> int:
         """DSP slices."""
@@ -47,7 +49,7 @@ class Packing:
 
     def steps(self, simd: int) -> int:
         """Registers from activations to dot products; imec_pkg::dsp_steps."""
-        return 3 + (simd - 1) // self.chains + ceil(log(self.chains, 4) - 1e-9)
+        return 3 + (simd - 1) // self.chains + ((self.chains - 1).bit_length() + 1) // 2
 
     def weight_parts(self, simd: int) -> list[slice]:
         """Lanes of each weight memory, the first two slices' of all chains first; imec_conv.sv."""
@@ -58,32 +60,36 @@ class Packing:
     def of(
         weights: np.ndarray,
         w_bits: int,
-        activations: tuple[int, int],
         a_bits: int,
+        a_signed: bool,
         max_chain: int,
-    ) -> Packing:
+        may_centre: bool,
+    ) -> Packing | None:
         """The packing for weight words, shape (words, PE, SIMD), that has the fewest chains.
 
-        w_bits: width of a weight in two's complement; activations: (lowest <= 0, highest >= 0), stored
-        in `a_bits`. It takes no more slices than FINN's mvu.sv: the spacing that holds a single product
-        is the one from which FINN repairs overlaps.
+        w_bits: width of a weight in two's complement. max_chain: most slices of a chain. may_centre: the
+        constants that `centred` adds to each channel's sum are known.
+
+        It takes no more slices than FINN's mvu.sv, so spacings may be as narrow as a product of signed
+        numbers. Unsigned activations are then centred; None where they must not.
         """
         pe, simd = weights.shape[1:]
         narrow = int(weights.min()) > -(2 ** (w_bits - 1))
         columns = ceil(pe / finn_fields(a_bits, w_bits, narrow))
         fields = ceil(pe / columns)
         spacing = _widest_spacing(weights, fields, w_bits)
-
-        products = np.stack([weights * value for value in activations])
-        low, high = products.min(axis=0), products.max(axis=0)
-        for chains in range(ceil(simd / max_chain), simd + 1):
-            lanes = [slice(first, None, chains) for first in range(chains)]
-            lowest = min(int(low[..., chain].sum(axis=-1).min()) for chain in lanes)
-            highest = max(int(high[..., chain].sum(axis=-1).max()) for chain in lanes)
-            field_bits = max(1, (highest - lowest).bit_length())
-            if field_bits <= spacing:
-                break
-        return Packing(fields, spacing, field_bits, chains, -lowest)
+        for centred in (False, True) if may_centre and not a_signed else (False,):
+            least = -(2 ** (a_bits - 1)) if a_signed or centred else 0
+            products = np.stack([weights * least, weights * (least + 2**a_bits - 1)])
+            low, high = products.min(axis=0), products.max(axis=0)
+            for chains in range(ceil(simd / max_chain), simd + 1):
+                lanes = [slice(first, None, chains) for first in range(chains)]
+                lowest = min(int(low[..., chain].sum(axis=-1).min()) for chain in lanes)
+                highest = max(int(high[..., chain].sum(axis=-1).max()) for chain in lanes)
+                field_bits = max(1, (highest - lowest).bit_length())
+                if field_bits <= spacing:
+                    return Packing(fields, spacing, field_bits, chains, -lowest, centred)
+        return None
 
 
 def _widest_spacing(weights: np.ndarray, fields: int, w_bits: int) -> int:

@@ -37,6 +37,7 @@ LIBRARY = (
     "imec_dot_dsp.sv",
     "imec_threshold.sv",
     "imec_threshold_search.sv",
+    "imec_mac.sv",
     "imec_conv.sv",
 )
 #: FINN's names of where the weights are: a ROM; FINN's memstream, whose contents may be written at run
@@ -229,6 +230,7 @@ class ImecRtl:
                 top=self.top,
                 g=g,
                 nest=g.loop_nest,
+                mac=mac_parameters(path),
                 d=path,
                 in_width=self.in_width,
                 out_width=self.out_width,
@@ -251,6 +253,24 @@ class ImecRtl:
             self.weight_width,
             self.axilite_bits,
         )
+
+
+def mac_parameters(datapath: Datapath) -> dict[str, int | str]:
+    """Parameters of imec_mac, which imec_conv has under the same names."""
+    g, a, w, packing = datapath.geometry, datapath.activation, datapath.weight, datapath.packing
+    parameters = {
+        "CORE": datapath.core, "PE": g.pe, "SIMD": g.simd, "DEPTHWISE": int(g.depthwise),
+        "A_BITS": a.bits, "A_SIGNED": int(a.signed), "A_BIPOLAR": int(a.bipolar),
+        "W_BITS": w.bits, "W_SIGNED": int(w.signed), "W_BIPOLAR": int(w.bipolar),
+        "WIDEN": int(datapath.widen), "ACC_BITS": datapath.acc_bits, "DOUBLE": int(datapath.double),
+    }  # fmt: skip
+    if packing:
+        parameters |= {
+            "FIELDS": packing.fields, "SPACING": packing.spacing, "FIELD_BITS": packing.field_bits,
+            "CHAINS": packing.chains, "CHAIN_BIAS": int(packing.bias),
+            "CENTRED": int(packing.centred),
+        }  # fmt: skip
+    return parameters
 
 
 def resolved_style(style: str, words: int, most_distributed: int) -> str:

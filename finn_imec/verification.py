@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from math import isqrt
 from pathlib import Path
 
 import numpy as np
@@ -110,7 +111,11 @@ def random_case(seed: int, number: int) -> Case:
     bits = pick((1, 2, 3, 4, 5, 6, 7, 8))
     steps = 2**bits - 1 - (int(rng.integers(2 ** (bits - 1))) if rng.random() < 0.2 else 0)
     rows = 1 if rng.random() < 0.2 else geometry.mh
-    thresholds = np.sort(rng.integers(low - 2, high + 3, (rows, steps)), axis=1)
+    thresholds = rng.integers(low - 2, high + 3, (rows, steps))
+    if rng.random() < 0.7:  # close together where most accumulators are
+        middle = (low + high) // 2
+        thresholds = middle + (thresholds - middle) // isqrt(geometry.mw)
+    thresholds = np.sort(thresholds, axis=1)
     act_val, name = 0, "BINARY" if bits == 1 else f"UINT{bits}"
     if bits == 1 and rng.random() < 0.5:
         name = "BIPOLAR"

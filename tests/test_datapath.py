@@ -53,7 +53,8 @@ def counted(windows: np.ndarray, path: Datapath) -> np.ndarray:
     """
     if path.core == "dsp":
         biases = path.geometry.sf * path.packing.chains * path.packing.bias
-        return windows @ path.weights + biases
+        centre = 2 ** (path.activation.bits - 1) if path.packing.centred else 0
+        return (windows - centre) @ path.weights + biases
     if path.core == "product":
         return windows @ path.weights
     a, w = path.activation, path.weight

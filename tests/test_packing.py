@@ -6,14 +6,14 @@ from math import ceil
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from finn_imec.packing import MAX_CHAIN, Packing, finn_fields
 
 
 @st.composite
-def layers(draw: st.DrawFn) -> tuple[np.ndarray, int, tuple[int, int], int, int]:
+def layers(draw: st.DrawFn) -> tuple[np.ndarray, int, int, bool, int, bool]:
     """Arguments of Packing.of: weights of any width and distribution, any activations."""
     words, pe, simd = (draw(st.integers(1, n)) for n in (4, 9, 18))
     w_bits, a_bits = draw(st.integers(2, 16)), draw(st.integers(2, 16))
@@ -25,15 +25,18 @@ def layers(draw: st.DrawFn) -> tuple[np.ndarray, int, tuple[int, int], int, int]
     weights = rng.integers(low, high + 1, (words, pe, simd))
     if draw(st.booleans()):
         weights = rng.choice([low, high], weights.shape)
-    activations = draw(st.sampled_from([(0, 2**a_bits - 1), (-(2 ** (a_bits - 1)), 2 ** (a_bits - 1) - 1)]))
-    return weights, w_bits, activations, a_bits, draw(st.integers(1, MAX_CHAIN))
+    max_chain = draw(st.integers(1, MAX_CHAIN))
+    return weights, w_bits, a_bits, draw(st.booleans()), max_chain, draw(st.booleans())
 
 
 @given(layers())
 def test_any_sum_of_a_chain_is_read_off_its_field(layer):
     """What the slices of a column compute, for activations that drive each sum to its extremes."""
-    weights, _, activations, _, _ = layer
+    weights, _, a_bits, a_signed, _, may_centre = layer
     packing = Packing.of(*layer)
+    if packing is None:
+        assert not (a_signed or may_centre)
+        return
     words, pe, simd = weights.shape
     fields = packing.fields
     filled = np.pad(weights, ((0, 0), (0, -pe % fields), (0, 0))).reshape(words, -1, fields, simd)
@@ -43,7 +46,8 @@ def test_any_sum_of_a_chain_is_read_off_its_field(layer):
 
     rng = np.random.default_rng(0)
     positive = weights.reshape(-1, simd) > 0
-    low, high = activations
+    low = -(2 ** (a_bits - 1)) if a_signed or packing.centred else 0
+    high = low + 2**a_bits - 1
     vectors = np.concatenate([
         np.where(positive, high, low), np.where(positive, low, high),
         rng.integers(low, high + 1, (20, simd)),
@@ -60,9 +64,10 @@ def test_any_sum_of_a_chain_is_read_off_its_field(layer):
 
 @given(layers())
 def test_it_takes_no_more_slices_than_finn(layer):
-    weights, w_bits, _, a_bits, max_chain = layer
+    weights, w_bits, a_bits, _, max_chain, _ = layer
     _, pe, simd = weights.shape
     packing = Packing.of(*layer)
+    assume(packing)
     narrow = weights.min() > -(2 ** (w_bits - 1))
     assert packing.slices(pe, simd) <= ceil(pe / finn_fields(a_bits, w_bits, narrow)) * simd
     assert ceil(simd / packing.chains) <= max_chain
@@ -81,11 +86,11 @@ def test_finns_lanes(a_bits, w_bits, narrow, fields):
 def test_small_weights_make_long_chains():
     """Fewest chains whose sums fit the 17 bits between two 8-bit weights."""
     weights = np.full((1, 2, 16), 127)
-    signed = Packing.of(weights, 8, (-128, 127), 8, 16)
+    signed = Packing.of(weights, 8, 8, True, 16, True)
     assert (signed.fields, signed.spacing, signed.chains) == (2, 17, 4)  # 4*127*255 < 2^17
-    assert Packing.of(weights, 8, (0, 255), 8, 16).chains == 4
-    assert Packing.of(weights // 4, 8, (-128, 127), 8, 16).chains == 1
-    assert Packing.of(weights // 4, 8, (-128, 127), 8, 8).chains == 2
+    assert Packing.of(weights, 8, 8, False, 16, True).chains == 4
+    assert Packing.of(weights // 4, 8, 8, True, 16, True).chains == 1
+    assert Packing.of(weights // 4, 8, 8, True, 8, True).chains == 2
 
 
 @given(st.integers(1, 40), st.integers(1, 40))
@@ -98,3 +103,12 @@ def test_weight_parts_follow_the_cascade(simd, chains):
              for part in range(len(parts))]  # fmt: skip
     assert [list(range(part.start, part.stop)) for part in parts] == lanes
     assert sum(map(len, lanes)) == simd
+
+
+def test_narrow_fields_centre_unsigned_activations():
+    """+-7 * 15 needs 8 bits, +-7 * 8 only the 7 between four 4-bit weights."""
+    weights = np.full((1, 4, 2), 7) * [1, -1]
+    packing = Packing.of(weights, 4, 4, False, 8, True)
+    assert (packing.fields, packing.spacing, packing.centred) == (4, 7, True)
+    assert not Packing.of(np.full((1, 4, 2), 3), 4, 4, False, 8, True).centred
+    assert Packing.of(weights, 4, 4, False, 8, False) is None

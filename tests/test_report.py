@@ -144,6 +144,12 @@ def test_every_figure_of_the_rows_is_on_the_page(compared, rows):
     assert "finn-imec compare --layers here" in page.text
 
 
+def test_rows_as_compare_prints_them(tmp_path, rows):
+    """`finn-imec compare --json > comparison.json` will do as well."""
+    (tmp_path / "comparison.json").write_text(json.dumps(rows))
+    assert write_report(tmp_path)["means"] == geometric_means(rows)
+
+
 def test_memory_is_the_geometrys(compared, rows):
     write_report(compared)
     lines = Page(compared / "report.html").table("layer", "FINN line buffer")

@@ -296,13 +296,15 @@ def dot_dsp(
         return np.concatenate([corners, rng.integers(low, high + 1, (N, *shape))]), low, high
 
     weights, *_ = values(w, largest, (pe, simd))
-    activations, low, high = values(a, 2**16, (simd,))
-    packing = Packing.of(weights, w.bits + (not w.signed), (low, high), a.bits, chain)
+    activations, *_ = values(a, 2**16, (simd,))
+    packing = Packing.of(weights, w.bits + (not w.signed), a.bits, a.signed, chain, True)
+    centre = 2 ** (a.bits - 1) if packing.centred else 0
     y_bits = packing.field_bits + (packing.chains - 1).bit_length()
-    sums = (weights * activations[:, None]).sum(axis=2) + packing.chains * packing.bias
+    products = weights * (activations - centre)[:, None]
+    sums = products.sum(axis=2) + packing.chains * packing.bias
     parameters = {"PE": pe, "SIMD": simd, **a.parameters("A"), **w.parameters("W")}
     parameters = {k: v for k, v in parameters.items() if not k.endswith("BIPOLAR")}
-    parameters |= {field.name.upper(): getattr(packing, field.name) for field in fields(packing)}
+    parameters |= {field.name.upper(): int(getattr(packing, field.name)) for field in fields(packing)}
     return Bench(
         "imec_dot_dsp", parameters, simd * (a.bits + pe * w.bits), pe * y_bits,
         [word(vector(x, a.bits), vector(y.ravel(), w.bits))
@@ -472,6 +474,7 @@ TWO_FOLD = [
             (6, 5, Kind(4, True), Kind(4, True)), (9, 4, Kind(4), Kind(4, True), 7),
             (3, 3, Kind(8), Kind(2, True)), (8, 3, Kind(8, True), Kind(4, True), 7),
             (7, 6, Kind(3), Kind(2, True)), (11, 2, Kind(2, True), Kind(3, True), 3),
+            (4, 6, Kind(4), Kind(4, True), 7), (5, 9, Kind(3), Kind(3, True), 3),
             (3, 10, Kind(5, True), Kind(4)), (2, 5, Kind(16), Kind(16, True)),
             (1, 16, Kind(16, True), Kind(16, True)), (2, 3, Kind(16, True), Kind(16)),
             (2, 9, Kind(6, True), Kind(6, True), 31, 2), (1, 20, Kind(8, True), Kind(8, True)),
@@ -613,7 +616,7 @@ def test_converter_passes_a_word_every_cycle(run_all, index):
 SEQUENCE = schedule(replace(layer((2, 2), (4, 4)), strip_ports=1))
 PACKED = {
     "PE": 1, "SIMD": 1, "A_BITS": 8, "A_SIGNED": 0, "W_BITS": 5, "W_SIGNED": 1,
-    "FIELDS": 2, "SPACING": 9, "FIELD_BITS": 9, "CHAINS": 1, "BIAS": 0,
+    "FIELDS": 2, "SPACING": 9, "FIELD_BITS": 9, "CHAINS": 1, "BIAS": 0, "CENTRED": 0,
 }  # fmt: skip
 PLANES = {"PE": 1, "SIMD": 2, **Kind(2).parameters("A"), **Kind(2).parameters("W")}
 

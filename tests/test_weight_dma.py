@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -74,16 +75,19 @@ def test_finns_driver_gets_the_weights(make_pair_model, external, tmp_path):
     from finn.transformation.fpgadataflow.create_dataflow_partition import CreateDataflowPartition
     from finn.transformation.fpgadataflow.floorplan import Floorplan
     from finn.transformation.fpgadataflow.insert_iodma import InsertIODMA
-    from finn.transformation.fpgadataflow.make_driver import MakePYNQDriver
 
     from finn_imec.transformation import InsertWeightDMA
+
+    drivers = pytest.importorskip("finn.transformation.fpgadataflow.make_driver")
+    finn_plus = "driver_type" in inspect.signature(drivers.MakePYNQDriver).parameters
+    arguments = ("zynq-iodma", "FINNDMAOverlay") if finn_plus else ("zynq-iodma",)
 
     def driver(model, name: str) -> tuple[Path, ModelWrapper]:
         for step in (
             InsertIODMA(64),
             Floorplan(),
             CreateDataflowPartition(partition_model_dir=str(tmp_path / name)),
-            MakePYNQDriver("zynq-iodma", "FINNDMAOverlay"),
+            drivers.MakePYNQDriver(*arguments),
         ):
             model = model.transform(step)
         return Path(model.get_metadata_prop("pynq_driver_dir")), model
@@ -95,7 +99,8 @@ def test_finns_driver_gets_the_weights(make_pair_model, external, tmp_path):
     )
     assert our_weights.name == their_weights.name
     np.testing.assert_array_equal(np.load(our_weights), np.load(their_weights))
-    assert (ours / "settings.json").read_text() == (theirs / "settings.json").read_text()
+    settings = "settings.json" if finn_plus else "driver.py"
+    assert (ours / settings).read_text() == (theirs / settings).read_text()
 
     # The partition of the convolution has the weights' stream among its inputs.
     partitions = [getCustomOp(node).get_nodeattr("model") for node in model.graph.node]

@@ -17,7 +17,6 @@ from finn_imec.datapath import (
     RES_TYPES,
     Datapath,
     Operand,
-    core,
     packing,
     smallest_datatype,
     weight_words,
@@ -398,10 +397,11 @@ class IMECConv(HWCustomOp):
             Operand.of(datatype, name)
             for datatype, name in zip(types, ("inputDataType", "weightDataType"), strict=True)
         ]
-        if core(*operands, self.get_nodeattr("resType")) != "dsp":
-            return None
         embedded = self.get_nodeattr("mem_mode") == "internal_embedded"
-        return packing(self.geometry, *operands, None, MAX_CHAIN if embedded else STREAMED_CHAIN)
+        return packing(
+            self.geometry, *operands, self.get_nodeattr("resType"), None,
+            MAX_CHAIN if embedded else STREAMED_CHAIN, fixed=not self.runtime_weights,
+        )  # fmt: skip
 
     def minimize_accumulator_width(self, model: Any, datatype_only: bool = False) -> BaseDataType:
         """What FINN's MVAU would choose: its own code, which asks for nothing but attributes.

@@ -148,9 +148,12 @@ class IMECConv_rtl(IMECConv, RTLBackend):
                 f"{self.get_exp_cycles()}"
             )
         cycles = np.arange(2 * period)
-        return tuple(
-            sum(np.searchsorted(moved + start, cycles, "right") for start in (0, period)).astype("i4")
-            for moved in self.geometry.stream_cycles()
+        taken, given = (
+            np.sort(np.append(moved, moved + period)) for moved in self.geometry.stream_cycles()
+        )
+        return (
+            np.searchsorted(taken, cycles, "right").astype(np.int32),
+            np.searchsorted(given, cycles, "right").astype(np.int32),
         )
 
     def derive_characteristic_fxns(self, period: int, *args: Any, **kwargs: Any) -> None:

@@ -123,8 +123,8 @@ def load_results(folder: str | Path) -> Results:
     if marker != DEMO and (folder / COMPARISON).is_file():
         rows = load_rows(folder / COMPARISON)
         files = list(dict.fromkeys([marker, COMPARISON]))
-    if marker == COMPARISON:
-        command = _read_json(folder / COMPARISON, dict).get("command", command)
+        if marker == COMPARISON:
+            command = _read_comparison(folder / COMPARISON).get("command", command)
 
     memory, cycles = {}, {}
     if after is not None:
@@ -175,8 +175,12 @@ def write_rows(rows: Sequence[Mapping[str, Any]], command: str, path: Path) -> N
 
 def load_rows(path: Path) -> tuple[Mapping[str, Any], ...]:
     """Rows that `finn-imec compare --json` printed into a file, or --output wrote."""
+    return check_rows(_read_comparison(path).get("rows"), path)
+
+
+def _read_comparison(path: Path) -> dict[str, Any]:
     content = _read_json(path, (list, dict))
-    return check_rows(content.get("rows") if isinstance(content, dict) else content, path)
+    return content if isinstance(content, dict) else {"rows": content}
 
 
 def check_rows(rows: Any, path: Path) -> tuple[Mapping[str, Any], ...]:

@@ -24,6 +24,9 @@
  *	imec_sequencer. The accumulators are the output registers: the pipeline stops
  *	only if the next fold would overwrite a result that nobody has taken.
  *
+ *	With SEARCH, imec_threshold_search takes results instead and offers each one
+ *	$clog2(STEPS+1) cycles later; folds of as many words or more never wait for it.
+ *
  *	INIT is what an accumulator starts from, one for all channels: imec_dot_planes'
  *	constant. Per-channel constants are part of the thresholds or, without
  *	thresholds, of the words of BIAS_FILE (used if BIASED).
@@ -83,6 +86,7 @@ module imec_conv import imec_pkg::*; #(
 	int unsigned  FIELD_BITS = 1,
 	int unsigned  CHAINS = SIMD,
 	logic [47:0]  CHAIN_BIAS = 0,
+	bit  CENTRED = 0,
 
 	// Activation: thresholds per channel, 0 for none
 	int unsigned  STEPS,
@@ -196,7 +200,7 @@ module imec_conv import imec_pkg::*; #(
 		assign	wrdy = 1'b0;
 	end : genRom
 
-	localparam int unsigned  DOT = CORE == "dsp"? dsp_steps(SIMD, CHAINS) : 1;
+	localparam int unsigned  DOT = mac_steps(CORE == "dsp", SIMD, CHAINS);
 	logic [DOT:0]  Vld = 0, First, Last;	// [0] beside strip and weight words, [DOT] beside dot products
 	always_ff @(posedge clk) begin
 		if(rst)      Vld <= 0;
@@ -228,25 +232,6 @@ module imec_conv import imec_pkg::*; #(
 
 	//-----------------------------------------------------------------------
 	// Dot products, stages 2..; accumulators
-	localparam bit  WIDE_A = WIDEN && A_BIPOLAR;
-	localparam bit  WIDE_W = WIDEN && W_BIPOLAR;
-	localparam int unsigned  X_BITS = WIDE_A? 2 : A_BITS;
-	localparam int unsigned  V_BITS = WIDE_W? 2 : W_BITS;
-	uwire [WORD-1:0][X_BITS-1:0]  x;	// activations and weights as they are multiplied
-	uwire [PE-1:0][SIMD-1:0][V_BITS-1:0]  v;
-	for(genvar  c = 0; c < WORD; c++) begin : genActivation
-		assign	x[c] = WIDE_A? X_BITS'({ !a[c][0], 1'b1 }) : X_BITS'(a[c]);
-	end : genActivation
-	for(genvar  p = 0; p < PE; p++) begin : genWeights
-		for(genvar  l = 0; l < SIMD; l++) begin : genLane
-			assign	v[p][l] = WIDE_W? V_BITS'({ !w[p][l][0], 1'b1 }) : V_BITS'(w[p][l]);
-		end : genLane
-	end : genWeights
-
-	localparam int unsigned  Y_BITS =
-		CORE == "dsp"? FIELD_BITS + $clog2(CHAINS) :
-		CORE == "planes"? $clog2(SIMD*(2**X_BITS-1)*(2**V_BITS-1) + 1) :
-		X_BITS + V_BITS + 1 + $clog2(SIMD);
 	uwire [PE-1:0][ACC_BITS-1:0]  start;
 	if(BIASED) begin : genBias
 		logic [PE*ACC_BITS-1:0]  Mem[NF];
@@ -256,43 +241,14 @@ module imec_conv import imec_pkg::*; #(
 	else begin : genInit
 		assign	start = {PE{INIT}};
 	end : genInit
-
-	uwire [PE-1:0][Y_BITS-1:0]  y;
-	localparam int unsigned  DOTS = DEPTHWISE? PE : 1;	// sets of activations
-	localparam int unsigned  EACH = PE/DOTS;
-	for(genvar  d = 0; d < DOTS; d++) begin : genDot
-		if(CORE == "dsp") begin : genDsp
-			imec_dot_dsp #(
-				.PE(EACH), .SIMD(SIMD),
-				.A_BITS(X_BITS), .A_SIGNED(A_SIGNED || WIDE_A), .W_BITS(V_BITS), .W_SIGNED(W_SIGNED || WIDE_W),
-				.FIELDS(FIELDS), .SPACING(SPACING), .FIELD_BITS(FIELD_BITS), .CHAINS(CHAINS), .BIAS(CHAIN_BIAS)
-			) dot(.clk, .en, .a(x[d*SIMD +: SIMD]), .w(v[d*EACH +: EACH]), .y(y[d*EACH +: EACH]));
-		end : genDsp
-		else if(CORE == "planes") begin : genPlanes
-			imec_dot_planes #(
-				.PE(EACH), .SIMD(SIMD),
-				.A_BITS(X_BITS), .A_SIGNED(A_SIGNED || WIDE_A), .A_BIPOLAR(A_BIPOLAR && !WIDE_A),
-				.W_BITS(V_BITS), .W_SIGNED(W_SIGNED || WIDE_W), .W_BIPOLAR(W_BIPOLAR && !WIDE_W)
-			) dot(.a(x[d*SIMD +: SIMD]), .w(v[d*EACH +: EACH]), .y(y[d*EACH +: EACH]));
-		end : genPlanes
-		else begin : genProduct
-			imec_dot_product #(
-				.PE(EACH), .SIMD(SIMD),
-				.A_BITS(X_BITS), .A_SIGNED(A_SIGNED || WIDE_A), .W_BITS(V_BITS), .W_SIGNED(W_SIGNED || WIDE_W)
-			) dot(.a(x[d*SIMD +: SIMD]), .w(v[d*EACH +: EACH]), .y(y[d*EACH +: EACH]));
-		end : genProduct
-	end : genDot
-
 	uwire [PE-1:0][ACC_BITS-1:0]  acc;
-	for(genvar  p = 0; p < PE; p++) begin : genPE
-		uwire [Y_BITS-1:0]  dot;	// imec_dot_dsp has registers of its own
-		imec_delay #(.WIDTH(Y_BITS), .STEPS(32'(CORE != "dsp"))) product(.clk, .en, .d(y[p]), .q(dot));
-
-		logic [ACC_BITS-1:0]  Acc;
-		uwire [ACC_BITS-1:0]  sum = (ACC_BITS'(signed'({ CORE == "product" && dot[Y_BITS-1], dot })) << DOUBLE) + (first? start[p] : Acc);
-		always_ff @(posedge clk)  if(en && vld)  Acc <= sum;
-		assign	acc[p] = Acc;
-	end : genPE
+	imec_mac #(
+		.CORE(CORE), .PE(PE), .SIMD(SIMD), .DEPTHWISE(DEPTHWISE),
+		.A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .A_BIPOLAR(A_BIPOLAR),
+		.W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR), .WIDEN(WIDEN),
+		.ACC_BITS(ACC_BITS), .DOUBLE(DOUBLE),
+		.FIELDS(FIELDS), .SPACING(SPACING), .FIELD_BITS(FIELD_BITS), .CHAINS(CHAINS), .CHAIN_BIAS(CHAIN_BIAS), .CENTRED(CENTRED)
+	) mac(.clk, .en, .a, .w, .vld, .first, .start, .acc);
 
 	//-----------------------------------------------------------------------
 	// Activation

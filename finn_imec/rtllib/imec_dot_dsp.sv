@@ -21,6 +21,9 @@
  *	next and all are read off where they stand. Who sets BIAS and CHAINS knows the
  *	range of a chain's dot products (finn_imec/packing.py).
  *
+ *	CENTRED multiplies unsigned activations less 2^(A_BITS-1), which is half the
+ *	range of sums; the rest, 2^(A_BITS-1)*sum w[p], is constant for a whole window.
+ *
  *	A sum moves one slice per step, so a slice's factors must come the later the
  *	further down the chain it is, imec_pkg::place steps. The slice itself gives
  *	the odd step, shift registers all else of the activations; weights have to
@@ -42,6 +45,7 @@ module imec_dot_dsp import imec_pkg::*; #(
 	int unsigned  FIELD_BITS,
 	int unsigned  CHAINS,
 	logic [47:0]  BIAS,
+	bit  CENTRED = 0,
 
 	localparam int unsigned  Y_BITS = FIELD_BITS + $clog2(CHAINS)
 )(
@@ -72,8 +76,9 @@ module imec_dot_dsp import imec_pkg::*; #(
 	uwire [PE-1:0][CHAINS-1:0][FIELD_BITS-1:0]  sums;
 	for(genvar  l = 0; l < SIMD; l++) begin : genLane
 		localparam int unsigned  PLACE = place(SIMD, CHAINS, l);
+		uwire [A_BITS-1:0]  centred = a[l] ^ (A_BITS'(CENTRED) << (A_BITS-1));
 		uwire [A_BITS-1:0]  al;
-		imec_delay #(.WIDTH(A_BITS), .STEPS(weight_delay(SIMD, CHAINS, l))) skew(.clk, .en, .d(a[l]), .q(al));
+		imec_delay #(.WIDTH(A_BITS), .STEPS(weight_delay(SIMD, CHAINS, l))) skew(.clk, .en, .d(centred), .q(al));
 
 		for(genvar  c = 0; c < COLUMNS; c++) begin : genColumn
 			localparam int unsigned  USED = c < COLUMNS-1? FIELDS : PE - c*FIELDS;
@@ -91,7 +96,7 @@ module imec_dot_dsp import imec_pkg::*; #(
 			uwire [47:0]  p;
 			imec_dsp48 #(.HEAD(l + CHAINS >= SIMD), .LATE(1'(PLACE % 2)), .C(biases())) slice(
 				.clk, .en,
-				.d(codes), .a(signs), .b({ {(18-A_BITS){A_SIGNED && al[A_BITS-1]}}, al }),
+				.d(codes), .a(signs), .b({ {(18-A_BITS){(A_SIGNED || CENTRED) && al[A_BITS-1]}}, al }),
 				.pcin(cascade[l + CHAINS][c]), .p, .pcout(cascade[l][c])
 			);
 			if(l < CHAINS) begin : genTail

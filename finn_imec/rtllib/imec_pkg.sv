@@ -36,4 +36,9 @@ package imec_pkg;
 		return  3 + place(simd, chains, 0) + ($clog2(chains) + 1)/2;
 	endfunction : dsp_steps
 
+	// Steps from the activations of a word to its dot products in imec_mac
+	function automatic int unsigned mac_steps(input bit  dsp, input int unsigned  simd, input int unsigned  chains);
+		return  dsp? dsp_steps(simd, chains) : 1;
+	endfunction : mac_steps
+
 endpackage : imec_pkg

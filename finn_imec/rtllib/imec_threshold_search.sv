@@ -80,7 +80,7 @@ module imec_threshold_search #(
 
 	//-----------------------------------------------------------------------
 	// Search
-	localparam  STYLE = RAM_STYLE == "distributed"? "auto" : RAM_STYLE;	// a ROM in LUTs is logic, see imec_rom
+	localparam  STYLE = string'(RAM_STYLE) == "distributed"? "auto" : RAM_STYLE;	// a ROM in LUTs is logic, see imec_rom
 	for(genvar  p = 0; p < PE; p++) begin : genPE
 		logic [BITS-1:0]  Try;	// the count so far and the bit that is decided
 		logic signed [ACC_BITS-1:0]  Threshold;

@@ -16,9 +16,9 @@ from qonnx.core.datatype import BaseDataType, DataType
 from finn_imec.datapath import Datapath, smallest_datatype
 from finn_imec.errors import ImecError, UnsupportedError
 from finn_imec.geometry import ConvGeometry
-from finn_imec.rtl import ImecRtl, encode
+from finn_imec.rtl import ImecRtl, encode, mac_parameters
 from finn_imec.simulation.verilator import Design, SimulationError, Stimulus, build, unpack
-from finn_imec.synthesis.yosys import FLOWS, count
+from finn_imec.synthesis.yosys import FLOWS, CoreSpec, count
 from finn_imec.verification import random_values, reference
 
 if TYPE_CHECKING:
@@ -26,9 +26,20 @@ if TYPE_CHECKING:
 
 #: The resource figures of either side, in the order of the tables.
 FIGURES = ("lut", "lut_logic", "lutram", "srl", "lut_paired", "ff", "bram18", "dsp", "depth")
+#: The MAC core alone, and all around it.
+PARTS = ("core", "surround")
 FRAMES = 3
 #: Operands from this width on go to FINN's DSP core by default: below it FINN builds LUTs.
 DSP_BITS = 4
+
+
+@dataclass(frozen=True)
+class ImecSide:
+    """A generated IMECConv, as FinnPair: what is read, its MAC core, bits of an output element."""
+
+    design: Design
+    core: CoreSpec
+    acc_bits: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +139,7 @@ def default_core(layer: Layer) -> str:
     return "dsp" if min(widths) >= DSP_BITS else "lut"
 
 
-def generate_both(layer: Layer, core: str, folder: Path) -> tuple[FinnPair, Design]:
+def generate_both(layer: Layer, core: str, folder: Path) -> tuple[FinnPair, ImecSide]:
     """RTL of both sides of a layer below `folder`: FINN's pair with this core, and IMECConv.
 
     core is FINN's and IMECConv's resType: "dsp" or "lut".
@@ -149,11 +160,16 @@ def generate_both(layer: Layer, core: str, folder: Path) -> tuple[FinnPair, Desi
         weights=2 * layer.weights - 1 if layer.xnor else layer.weights,
         core=core,
     )  # fmt: skip
-    imec = ImecRtl("imecconv", replace(layer.datapath(), res_type=core), buffer_ram_style="distributed")
-    return pair, imec.generate(folder / "imec")
+    path = replace(layer.datapath(), res_type=core)
+    design = ImecRtl("imecconv", path, buffer_ram_style="distributed").generate(folder / "imec")
+    tied = {"en": (1, 1)}
+    if not path.biased:
+        start = sum((path.init % 2**path.acc_bits) << p * path.acc_bits for p in range(g.pe))
+        tied["start"] = (g.pe * path.acc_bits, start)
+    return pair, ImecSide(design, CoreSpec("imec_mac", mac_parameters(path), tied), path.output_bits)
 
 
-def simulate_both(layer: Layer, pair: FinnPair, design: Design) -> dict[str, dict[str, float]]:
+def simulate_both(layer: Layer, pair: FinnPair, imec: ImecSide) -> dict[str, dict[str, float]]:
     """{finn: {...}, imec: {...}} of a layer: cycles in steady state and kilocycles_per_second.
 
     Both sides run FRAMES back-to-back frames in Verilator, unstalled; every output is checked
@@ -169,7 +185,7 @@ def simulate_both(layer: Layer, pair: FinnPair, design: Design) -> dict[str, dic
     sides = {}
     for side, of, bits in (
         ("finn", pair.design, pair.acc_bits),
-        ("imec", design, datapath.output_bits),
+        ("imec", imec.design, imec.acc_bits),
     ):
         model = build([of])
         stimulus = Stimulus({"in0_V": words}, {"out0_V": len(expected)}, timeout=20_000)
@@ -189,17 +205,18 @@ def simulate_both(layer: Layer, pair: FinnPair, design: Design) -> dict[str, dic
 def compare_layer(layer: Layer, core: str = "auto", flows: Sequence[str] = FLOWS) -> dict[str, Any]:
     """Both sides of one layer: {layer, bits, simd, pe, core, finn: {..}, imec: {..}, ratio: {..}}.
 
-    Each side has FIGURES, memory (lutram + srl) and cycles (steady-state interval between frames,
-    measured; see simulate_both). ratio: IMECConv over FINN, None where only FINN has 0. core:
-    FINN's, "dsp", "lut" or "auto" (default_core). Strips and SWG buffers are in LUT memory on both
-    sides, weights where each side's own rule puts them.
+    Each side has FIGURES, memory (lutram + srl), cycles (steady-state interval between frames,
+    measured; see simulate_both), and as `core` and `surround` the lut and ff of its MAC core alone
+    and of all around it. ratio: IMECConv over FINN, None where only FINN has 0. core: resType of both,
+    "dsp", "lut" or "auto" (default_core). Strips and SWG buffers are in LUT memory on both sides,
+    weights where each side's own rule puts them.
     """
     core = default_core(layer) if core == "auto" else core
     with tempfile.TemporaryDirectory() as folder:
-        pair, design = generate_both(layer, core, Path(folder))
-        finn = _resources(pair.design, flows, dsp=True)
-        imec = _resources(design, flows, dsp=False)
-        cycles = simulate_both(layer, pair, design)
+        both = generate_both(layer, core, Path(folder))
+        # A core of LUTs is to stay one: no DSP for a multiplier written with *.
+        finn, imec = (_resources(side, flows, dsp=core == "dsp") for side in both)
+        cycles = simulate_both(layer, *both)
     for side, values in ((finn, cycles["finn"]), (imec, cycles["imec"])):
         side["cycles"] = int(values["cycles"])
     return {
@@ -210,7 +227,14 @@ def compare_layer(layer: Layer, core: str = "auto", flows: Sequence[str] = FLOWS
         "core": core,
         "finn": finn,
         "imec": imec,
-        "ratio": {key: _ratio(imec[key], finn[key]) for key in imec},
+        "ratio": {
+            **{key: _ratio(imec[key], finn[key]) for key in (*FIGURES, "memory", "cycles")},
+            **{
+                f"{part}_{key}": _ratio(imec[part][key], finn[part][key])
+                for part in PARTS
+                for key in ("lut", "ff")
+            },
+        },
     }
 
 
@@ -220,11 +244,12 @@ def _ratio(imec: int, finn: int) -> float | None:
     return imec / finn
 
 
-def _resources(design: Design, flows: Sequence[str], dsp: bool) -> dict[str, Any]:
-    counted = count(design, flows=tuple(flows), dsp=dsp, jobs=1)
+def _resources(side: FinnPair | ImecSide, flows: Sequence[str], dsp: bool) -> dict[str, Any]:
+    counted = count(side.design, core=side.core, flows=tuple(flows), dsp=dsp, jobs=1)
     return {
         **{key: counted[key] for key in FIGURES},
         "memory": counted["lutram"] + counted["srl"],
+        **{part: {key: counted[part][key] for key in ("lut", "ff")} for part in PARTS},
     }
 
 

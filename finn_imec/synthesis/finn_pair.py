@@ -366,6 +366,8 @@ def _copy_patched(sources: list[Path], folder: Path, lut_product: str | None) ->
         text = source.read_text()
         # A directive inside a module body is an error to slang and to Verilator.
         text = re.sub(r"^\s*`default_nettype.*\n", "", text, flags=re.MULTILINE)
+        # A default that the top overrides: a path in the scratch folder, new each time.
+        text = re.sub(rf'"[^"]*/{_WEIGHT_FILE}"', f'"{_WEIGHT_FILE}"', text)
         if source.name in patches:
             text = patches[source.name](text)
         (folder / source.name).write_text(text)

@@ -166,7 +166,7 @@ def _script(design: Design, names: list[str], flow: str, dsp: bool) -> str:
 def _literal(name: str, value: int | str) -> str:
     """A parameter's value as read_slang's -G takes it."""
     if not isinstance(value, str):
-        return str(int(value))
+        return str(int(value)) if value < 2**31 else f"{value.bit_length()}'d{value}"
     if not re.fullmatch(r"[\w./+-]*", value):
         raise ValueError(f"parameter {name}={value!r}: accepted are letters, digits and _ . / + -")
     return f'"{value}"'

@@ -11,6 +11,7 @@ module imec_dot_dsp_tb import imec_pkg::*; #(
 	int unsigned  FIELD_BITS,
 	int unsigned  CHAINS,
 	logic [47:0]  BIAS,
+	bit  CENTRED,
 	localparam int unsigned  Y_BITS = FIELD_BITS + $clog2(CHAINS)
 )(
 	input	logic  ap_clk,
@@ -46,7 +47,7 @@ module imec_dot_dsp_tb import imec_pkg::*; #(
 
 	imec_dot_dsp #(
 		.PE(PE), .SIMD(SIMD), .A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .W_BITS(W_BITS), .W_SIGNED(W_SIGNED),
-		.FIELDS(FIELDS), .SPACING(SPACING), .FIELD_BITS(FIELD_BITS), .CHAINS(CHAINS), .BIAS(BIAS)
+		.FIELDS(FIELDS), .SPACING(SPACING), .FIELD_BITS(FIELD_BITS), .CHAINS(CHAINS), .BIAS(BIAS), .CENTRED(CENTRED)
 	) dut(
 		.clk(ap_clk), .en, .a(in0_V_TDATA[0 +: SIMD*A_BITS]), .w(late), .y(out0_V_TDATA)
 	);

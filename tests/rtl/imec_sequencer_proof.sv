@@ -156,7 +156,7 @@ module imec_sequencer_proof #(
 	uwire num_t  read_slot  = num_t'({ 1'b0, dut.read_addr });
 	function automatic logic is_laps(input num_t  x);
 		automatic logic  any = 0;
-		for(int  n = -1; n <= 1 + int'(OWED_MOST/DEPTH); n++)  any |= x == num_t'(n*int'(DEPTH));
+		for(int  n = -1 - int'(OWED_MOST/DEPTH); n <= 1; n++)  any |= x == num_t'(n*int'(DEPTH));
 		return  any;
 	endfunction : is_laps
 
@@ -190,7 +190,7 @@ module imec_sequencer_proof #(
 			`LEMMA(2, num_t'(dut.Debt) == num_t'(LIVE-1) - ahead + dead)
 			`LEMMA(2, num_t'(dut.Debt) >= num_t'(int'(LIVE) - int'(DEPTH) - 1) && num_t'(dut.Debt) < num_t'(OWED_MOST))
 			if(!dut.WindowStart)  `LEMMA(2, ahead > num_t'(SPAN))
-			if(DUAL_PORT)  `LEMMA(2, ahead <= num_t'(DEPTH) + (last_fold && index != 0? index - 1'b1 : '0))
+			if(DUAL_PORT)  `LEMMA(2, ahead <= num_t'(DEPTH) + (last_fold && index != 0? index - num_t'(1) : num_t'(0)))
 
 			`LEMMA(3, write_slot < num_t'(DEPTH) && read_slot < num_t'(DEPTH))
 			`LEMMA(3, is_laps(read_slot - write_slot + age))

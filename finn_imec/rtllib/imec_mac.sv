@@ -1,0 +1,115 @@
+/****************************************************************************
+ * @brief	PE dot products of SIMD lanes, accumulated.
+ *
+ * @description
+ *	acc[p] <- (first? start[p] : acc[p]) + (DOUBLE? 2 : 1) * sum_l a[l]*w[p][l]
+ *
+ *	up to the constants of imec_dot_planes. DEPTHWISE, PE p has the activation a[p]
+ *	for itself, and SIMD is 1. WIDEN multiplies a bipolar operand as the number -1
+ *	or +1 of two bits.
+ *
+ *	vld and first come with the dot products, which is imec_pkg::mac_steps steps
+ *	after a and, but for CORE "dsp" whose lanes differ, w.
+ *
+ *	Knows nothing of folds; does not saturate: ACC_BITS must hold the sum.
+ ***************************************************************************/
+module imec_mac import imec_pkg::*; #(
+	parameter string  CORE,	// "planes", "product" or "dsp", see imec_dot_*
+	int unsigned  PE,
+	int unsigned  SIMD,
+	bit  DEPTHWISE = 0,
+
+	int unsigned  A_BITS,
+	bit  A_SIGNED,
+	bit  A_BIPOLAR,
+	int unsigned  W_BITS,
+	bit  W_SIGNED,
+	bit  W_BIPOLAR,
+	bit  WIDEN = 0,
+	int unsigned  ACC_BITS,
+	bit  DOUBLE = 0,
+
+	// Packing of CORE "dsp", see imec_dot_dsp
+	int unsigned  FIELDS = 1,
+	int unsigned  SPACING = 1,
+	int unsigned  FIELD_BITS = 1,
+	int unsigned  CHAINS = SIMD,
+	logic [47:0]  CHAIN_BIAS = 0,
+	bit  CENTRED = 0,
+
+	localparam int unsigned  WORD = DEPTHWISE? PE : SIMD	// activations
+)(
+	input	logic  clk,
+
+	input	logic  en,
+	input	logic [WORD-1:0][A_BITS-1:0]  a,
+	input	logic [PE-1:0][SIMD-1:0][W_BITS-1:0]  w,
+
+	input	logic  vld,
+	input	logic  first,
+	input	logic [PE-1:0][ACC_BITS-1:0]  start,
+	output	logic [PE-1:0][ACC_BITS-1:0]  acc
+);
+	if(CORE != "planes" && CORE != "product" && CORE != "dsp") begin : genBadCore
+		$error("%m: CORE=\"%s\" must be \"planes\", \"product\" or \"dsp\".", CORE);
+	end : genBadCore
+	if(DEPTHWISE && SIMD != 1) begin : genBadSimd
+		$error("%m: SIMD=%0d must be 1 if DEPTHWISE.", SIMD);
+	end : genBadSimd
+
+	localparam bit  WIDE_A = WIDEN && A_BIPOLAR;
+	localparam bit  WIDE_W = WIDEN && W_BIPOLAR;
+	localparam int unsigned  X_BITS = WIDE_A? 2 : A_BITS;
+	localparam int unsigned  V_BITS = WIDE_W? 2 : W_BITS;
+	uwire [WORD-1:0][X_BITS-1:0]  x;	// activations and weights as they are multiplied
+	uwire [PE-1:0][SIMD-1:0][V_BITS-1:0]  v;
+	for(genvar  c = 0; c < WORD; c++) begin : genActivation
+		assign	x[c] = WIDE_A? X_BITS'({ !a[c][0], 1'b1 }) : X_BITS'(a[c]);
+	end : genActivation
+	for(genvar  p = 0; p < PE; p++) begin : genWeights
+		for(genvar  l = 0; l < SIMD; l++) begin : genLane
+			assign	v[p][l] = WIDE_W? V_BITS'({ !w[p][l][0], 1'b1 }) : V_BITS'(w[p][l]);
+		end : genLane
+	end : genWeights
+
+	localparam int unsigned  Y_BITS =
+		CORE == "dsp"? FIELD_BITS + $clog2(CHAINS) :
+		CORE == "planes"? $clog2(SIMD*(2**X_BITS-1)*(2**V_BITS-1) + 1) :
+		X_BITS + V_BITS + 1 + $clog2(SIMD);
+	uwire [PE-1:0][Y_BITS-1:0]  y;
+	localparam int unsigned  DOTS = DEPTHWISE? PE : 1;	// sets of activations
+	localparam int unsigned  EACH = PE/DOTS;
+	for(genvar  d = 0; d < DOTS; d++) begin : genDot
+		if(CORE == "dsp") begin : genDsp
+			imec_dot_dsp #(
+				.PE(EACH), .SIMD(SIMD),
+				.A_BITS(X_BITS), .A_SIGNED(A_SIGNED || WIDE_A), .W_BITS(V_BITS), .W_SIGNED(W_SIGNED || WIDE_W),
+				.FIELDS(FIELDS), .SPACING(SPACING), .FIELD_BITS(FIELD_BITS), .CHAINS(CHAINS), .BIAS(CHAIN_BIAS), .CENTRED(CENTRED)
+			) dot(.clk, .en, .a(x[d*SIMD +: SIMD]), .w(v[d*EACH +: EACH]), .y(y[d*EACH +: EACH]));
+		end : genDsp
+		else if(CORE == "planes") begin : genPlanes
+			imec_dot_planes #(
+				.PE(EACH), .SIMD(SIMD),
+				.A_BITS(X_BITS), .A_SIGNED(A_SIGNED || WIDE_A), .A_BIPOLAR(A_BIPOLAR && !WIDE_A),
+				.W_BITS(V_BITS), .W_SIGNED(W_SIGNED || WIDE_W), .W_BIPOLAR(W_BIPOLAR && !WIDE_W)
+			) dot(.a(x[d*SIMD +: SIMD]), .w(v[d*EACH +: EACH]), .y(y[d*EACH +: EACH]));
+		end : genPlanes
+		else begin : genProduct
+			imec_dot_product #(
+				.PE(EACH), .SIMD(SIMD),
+				.A_BITS(X_BITS), .A_SIGNED(A_SIGNED || WIDE_A), .W_BITS(V_BITS), .W_SIGNED(W_SIGNED || WIDE_W)
+			) dot(.a(x[d*SIMD +: SIMD]), .w(v[d*EACH +: EACH]), .y(y[d*EACH +: EACH]));
+		end : genProduct
+	end : genDot
+
+	for(genvar  p = 0; p < PE; p++) begin : genPE
+		uwire [Y_BITS-1:0]  dot;	// imec_dot_dsp has registers of its own
+		imec_delay #(.WIDTH(Y_BITS), .STEPS(32'(CORE != "dsp"))) product(.clk, .en, .d(y[p]), .q(dot));
+
+		logic [ACC_BITS-1:0]  Acc;
+		uwire [ACC_BITS-1:0]  sum = (ACC_BITS'(signed'({ CORE == "product" && dot[Y_BITS-1], dot })) << DOUBLE) + (first? start[p] : Acc);
+		always_ff @(posedge clk)  if(en && vld)  Acc <= sum;
+		assign	acc[p] = Acc;
+	end : genPE
+
+endmodule : imec_mac
