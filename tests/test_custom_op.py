@@ -121,7 +121,7 @@ def test_shapes_and_streams(node):
     assert node.get_normal_input_shape(1) == (24, 6)
     assert node.get_normal_output_shape() == (1, 4, 2, 6)
     assert node.get_folded_input_shape() == (1, 6, 5, 1, 4)
-    assert node.get_folded_input_shape(1) == (1, 24, 6)
+    assert node.get_folded_input_shape(1) == (8, 24, 6)
     assert node.get_folded_output_shape() == (1, 4, 2, 2, 3)
     assert node.get_instream_width() == 4 * 4
     assert node.get_instream_width(1) == node.get_instream_width(2) == 0
@@ -328,7 +328,8 @@ def test_generated_files_and_ip_integrator_commands(generated):
     node = getCustomOp(model.graph.node[0])
     folder, top = Path(node.get_nodeattr("code_gen_dir_ipgen")), node.get_nodeattr("gen_top_module")
     assert node.get_nodeattr("ip_path") == node.get_nodeattr("ipgen_path") == str(folder)
-    kinds = {"weights"} | ({"thresholds"} if path.steps else set())
+    kinds = {"weights", *(f"weight{i}s" for i in range(1, len(path.weight_parts)))}
+    kinds |= {"thresholds"} if path.steps else set()
     if path.biased:
         kinds.add("biass")
     assert {f.name for f in folder.iterdir()} == {f"{top}.v"} | {f"{top}_{k}.dat" for k in kinds}

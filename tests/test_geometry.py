@@ -231,7 +231,8 @@ def test_a_second_port_is_there_when_it_pays(geometry):
     fastest = min(one.cycles_per_frame, two.cycles_per_frame)
     assert geometry.cycles_per_frame <= max(fastest * 1.0005, geometry.compute_cycles * 1.003)
     finn_words = (two.swg_bits(1) + two.replay_bits(1)) // two.word_channels
-    assert two.strip_words < max(two.live_words, finn_words) + (64 if two.strip_words > 32 else 32)
+    granule = 32 if two.strip_words <= 32 else 64 if two.strip_words <= 256 else 512
+    assert two.strip_words < max(two.live_words, finn_words) + granule
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])

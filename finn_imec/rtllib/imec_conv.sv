@@ -122,8 +122,8 @@ module imec_conv import imec_pkg::*; #(
 	input	logic  ordy,
 	output	logic [PE*O_BITS-1:0]  odat
 );
-	function int unsigned gcd(input int unsigned  a, input int unsigned  b);
-		return  b == 0? a : gcd(b, a % b);
+	function int unsigned gcd(input int unsigned  m, input int unsigned  n);
+		return  n == 0? m : gcd(n, m % n);
 	endfunction : gcd
 	localparam int unsigned  WORD   = DEPTHWISE? PE : SIMD;	// channels of a strip word
 	localparam int unsigned  COMMON = gcd(SIMD_IN, WORD);
@@ -253,9 +253,7 @@ module imec_conv import imec_pkg::*; #(
 	//-----------------------------------------------------------------------
 	// Activation
 	if(STEPS == 0) begin : genPass
-		initial begin
-			if(O_BITS != ACC_BITS)  $error("%m: O_BITS=%0d must equal ACC_BITS=%0d without thresholds.", O_BITS, ACC_BITS);
-		end
+		if(O_BITS != ACC_BITS)  $error("O_BITS=%0d must equal ACC_BITS=%0d without thresholds.", O_BITS, ACC_BITS);
 		assign	ovld  = OVld;
 		assign	taken = ordy;
 		assign	odat  = acc;
@@ -264,14 +262,14 @@ module imec_conv import imec_pkg::*; #(
 		imec_threshold_search #(
 			.PE(PE), .NF(NF), .STEPS(STEPS), .ACC_BITS(ACC_BITS), .O_BITS(O_BITS), .BIAS(ACT_VAL),
 			.INIT_FILE(THRESHOLD_FILE), .RAM_STYLE(THRESHOLD_RAM_STYLE)
-		) threshold(.clk, .rst, .ivld(OVld), .irdy(taken), .fold(folds_left), .acc, .ovld, .ordy, .y(odat));
+		) threshold(.clk, .rst, .ivld(OVld), .irdy(taken), .fold(folds_left), .acc(acc), .ovld, .ordy, .y(odat));
 	end : genSearch
 	else begin : genThreshold
 		assign	ovld  = OVld;
 		assign	taken = ordy;
 		imec_threshold #(
 			.PE(PE), .NF(NF), .STEPS(STEPS), .ACC_BITS(ACC_BITS), .O_BITS(O_BITS), .BIAS(ACT_VAL), .INIT_FILE(THRESHOLD_FILE)
-		) threshold(.fold(folds_left), .acc, .y(odat));
+		) threshold(.fold(folds_left), .acc(acc), .y(odat));
 	end : genThreshold
 
 endmodule : imec_conv

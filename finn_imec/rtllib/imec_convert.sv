@@ -26,9 +26,7 @@ module imec_convert #(
 	input	logic  ordy,
 	output	logic [OUT*BITS-1:0]  odat
 );
-	initial begin
-		if(IN % OUT != 0 && OUT % IN != 0)  $error("%m: neither of IN=%0d and OUT=%0d divides the other.", IN, OUT);
-	end
+	if(IN % OUT != 0 && OUT % IN != 0)  $error("neither of IN=%0d and OUT=%0d divides the other.", IN, OUT);
 
 	if(IN == OUT) begin : genWires
 		assign	ovld = ivld;

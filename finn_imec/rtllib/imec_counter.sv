@@ -18,9 +18,7 @@ module imec_counter #(
 	output	logic [BITS-1:0]  left,	// steps left after this one
 	output	logic  last
 );
-	initial begin
-		if(N < 1) $error("%m: N=%0d must be at least 1.", N);
-	end
+	if(N < 1)  $error("N=%0d must be at least 1.", N);
 
 	if(N == 1) begin : genConst
 		assign	left = '0;

@@ -15,9 +15,7 @@ module imec_counter6 #(
 	input	logic [N-1:0]  d,
 	output	logic [2:0]  n
 );
-	initial begin
-		if(N < 1 || N > 6)  $error("%m: N=%0d must be 1 to 6.", N);
-	end
+	if(N < 1 || N > 6)  $error("N=%0d must be 1 to 6.", N);
 
 	// Bit k of the number of ones in each of the 64 inputs
 	function automatic logic [63:0] ones(input int unsigned  k);

@@ -56,13 +56,11 @@ module imec_dot_dsp import imec_pkg::*; #(
 	input	logic [PE-1:0][SIMD-1:0][W_BITS-1:0]  w,
 	output	logic [PE-1:0][Y_BITS-1:0]  y
 );
-	initial begin
-		if(A_BITS + 32'(!A_SIGNED) > 18)  $error("%m: A_BITS=%0d exceeds the multiplier's 18 bits.", A_BITS);
-		if((FIELDS-1)*SPACING + W_BITS + 32'(!W_SIGNED) > 25) begin
-			$error("%m: FIELDS=%0d of SPACING=%0d exceed the multiplier's 25 bits.", FIELDS, SPACING);
-		end
-		if(FIELD_BITS > SPACING)  $error("%m: FIELD_BITS=%0d exceeds SPACING=%0d.", FIELD_BITS, SPACING);
-	end
+	if(A_BITS + 32'(!A_SIGNED) > 18)  $error("A_BITS=%0d exceeds the multiplier's 18 bits.", A_BITS);
+	if((FIELDS-1)*SPACING + W_BITS + 32'(!W_SIGNED) > 25) begin : genWide
+		$error("FIELDS=%0d of SPACING=%0d exceed the multiplier's 25 bits.", FIELDS, SPACING);
+	end : genWide
+	if(FIELD_BITS > SPACING)  $error("FIELD_BITS=%0d exceeds SPACING=%0d.", FIELD_BITS, SPACING);
 
 	function automatic logic [47:0] biases();
 		automatic logic [47:0]  c = '0;
@@ -89,7 +87,7 @@ module imec_dot_dsp import imec_pkg::*; #(
 				for(int unsigned  f = 0; f < USED; f++) begin
 					automatic logic [W_BITS-1:0]  wl = w[c*FIELDS + f][l];
 					codes |= 25'(wl) << f*SPACING;
-					signs |= 25'(W_SIGNED && wl[W_BITS-1]) << f*SPACING + W_BITS;	// none from bit 25 on
+					signs |= 25'(W_SIGNED && wl[W_BITS-1]) << (f*SPACING + W_BITS);	// none from bit 25 on
 				end
 			end
 

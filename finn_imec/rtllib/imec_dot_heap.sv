@@ -89,7 +89,7 @@ module imec_dot_heap import imec_pkg::*; #(
 		for(genvar  g = 0; g < sums(e); g++) begin : genGroup
 			localparam bit [2:0]  USED = { 3*g+2 < N, 3*g+1 < N, 1'b1 };
 			uwire [5:0]  x = pairs[3*g +: 3];
-			imec_lut6 #(.INIT(count(0, USED, negatives(e, g)))) sum(.i(x), .o(heap[ONES + g]));
+			imec_lut6 #(.INIT(count(0, USED, negatives(e, g)))) ones(.i(x), .o(heap[ONES + g]));
 			if(g < carries(e)) begin : genCarry
 				imec_lut6 #(.INIT(count(1, USED, negatives(e, g)))) carry(.i(x), .o(heap[TWOS + g]));
 			end : genCarry

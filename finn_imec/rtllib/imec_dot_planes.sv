@@ -43,10 +43,8 @@ module imec_dot_planes #(
 	input	logic [PE-1:0][SIMD-1:0][W_BITS-1:0]  w,
 	output	logic [PE-1:0][Y_BITS-1:0]  y
 );
-	initial begin
-		if(A_BIPOLAR && (A_BITS != 1 || A_SIGNED))  $error("%m: bipolar activations are 1 bit without sign.");
-		if(W_BIPOLAR && (W_BITS != 1 || W_SIGNED))  $error("%m: bipolar weights are 1 bit without sign.");
-	end
+	if(A_BIPOLAR && (A_BITS != 1 || A_SIGNED))  $error("bipolar activations are 1 bit without sign.");
+	if(W_BIPOLAR && (W_BITS != 1 || W_SIGNED))  $error("bipolar weights are 1 bit without sign.");
 
 `ifdef SYNTHESIS
 	for(genvar  p = 0; p < PE; p++) begin : genPE

@@ -50,12 +50,10 @@ module imec_mac import imec_pkg::*; #(
 	input	logic [PE-1:0][ACC_BITS-1:0]  start,
 	output	logic [PE-1:0][ACC_BITS-1:0]  acc
 );
-	if(CORE != "planes" && CORE != "product" && CORE != "dsp") begin : genBadCore
-		$error("%m: CORE=\"%s\" must be \"planes\", \"product\" or \"dsp\".", CORE);
-	end : genBadCore
-	if(DEPTHWISE && SIMD != 1) begin : genBadSimd
-		$error("%m: SIMD=%0d must be 1 if DEPTHWISE.", SIMD);
-	end : genBadSimd
+	if(CORE != "planes" && CORE != "product" && CORE != "dsp") begin : genCore
+		$error("CORE=\"%s\" must be \"planes\", \"product\" or \"dsp\".", CORE);
+	end : genCore
+	if(DEPTHWISE && SIMD != 1)  $error("SIMD=%0d must be 1 if DEPTHWISE.", SIMD);
 
 	localparam bit  WIDE_A = WIDEN && A_BIPOLAR;
 	localparam bit  WIDE_W = WIDEN && W_BIPOLAR;

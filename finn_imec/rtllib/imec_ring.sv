@@ -24,12 +24,10 @@ module imec_ring #(
 	input	logic [SEL_BITS-1:0]  sel,
 	output	logic [BITS-1:0]  addr
 );
-	initial begin
-		if(DEPTH < 1) $error("%m: DEPTH=%0d must be at least 1.", DEPTH);
-		for(int unsigned  i = 0; i < STEPS; i++) begin
-			if(STEP[i] >= DEPTH) $error("%m: STEP[%0d]=%0d must be below DEPTH=%0d.", i, STEP[i], DEPTH);
-		end
-	end
+	if(DEPTH < 1)  $error("DEPTH=%0d must be at least 1.", DEPTH);
+	for(genvar  i = 0; i < STEPS; i++) begin : genCheck
+		if(STEP[i] >= DEPTH)  $error("STEP[%0d]=%0d must be below DEPTH=%0d.", i, STEP[i], DEPTH);
+	end : genCheck
 
 	if(DEPTH == 1) begin : genConst
 		assign	addr = '0;

@@ -91,13 +91,10 @@ module imec_sequencer #(
 	endfunction : max
 	localparam int unsigned  SLACK = DEPTH - LIVE;
 
-	initial begin
-		if(LIVE < RUN)  $error("%m: LIVE=%0d must be at least RUN=%0d.", LIVE, RUN);
-		if(DEPTH < LIVE)  $error("%m: DEPTH=%0d must be at least LIVE=%0d.", DEPTH, LIVE);
-		if(!DUAL_PORT && SLACK > 0)  $error("%m: DEPTH=%0d must be LIVE=%0d with one port.", DEPTH, LIVE);
-		if(min(min(min(RUN, INNER), min(OUTER, NF)), min(OW, OH)) < 1)  $error("%m: loop counts must be at least 1.");
-		if(min(min(ADVANCE_COLUMN, ADVANCE_ROW), ADVANCE_FRAME) < 1)  $error("%m: every window must advance.");
-	end
+	if(LIVE < RUN)  $error("LIVE=%0d must be at least RUN=%0d.", LIVE, RUN);
+	if(DEPTH < LIVE)  $error("DEPTH=%0d must be at least LIVE=%0d.", DEPTH, LIVE);
+	if(!DUAL_PORT && SLACK > 0)  $error("DEPTH=%0d must be LIVE=%0d with one port.", DEPTH, LIVE);
+	if(min(min(ADVANCE_COLUMN, ADVANCE_ROW), ADVANCE_FRAME) < 1)  $error("every window must advance.");
 
 	uwire  rd;	// a word is read
 

@@ -35,9 +35,7 @@ module imec_strip #(
 	input	logic [WIDTH-1:0]  d,
 	output	logic [WIDTH-1:0]  q
 );
-	initial begin
-		if(DEPTH < 1)  $error("%m: DEPTH=%0d must be at least 1.", DEPTH);
-	end
+	if(DEPTH < 1)  $error("DEPTH=%0d must be at least 1.", DEPTH);
 
 	logic [WIDTH-1:0]  Q;
 	if(DEPTH == 1) begin : genRegister

@@ -24,9 +24,7 @@ module imec_threshold import imec_pkg::*; #(
 	input	logic signed [PE-1:0][ACC_BITS-1:0]  acc,
 	output	logic [PE-1:0][O_BITS-1:0]  y
 );
-	initial begin
-		if(STEPS < 1)  $error("%m: STEPS=%0d must be at least 1.", STEPS);
-	end
+	if(STEPS < 1)  $error("STEPS=%0d must be at least 1.", STEPS);
 
 	logic [PE*STEPS*ACC_BITS-1:0]  Mem[NF];
 	initial  $readmemh(INIT_FILE, Mem);

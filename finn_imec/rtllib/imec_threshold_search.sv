@@ -48,9 +48,7 @@ module imec_threshold_search #(
 	input	logic  ordy,
 	output	logic [PE-1:0][O_BITS-1:0]  y
 );
-	initial begin
-		if(STEPS < 1)  $error("%m: STEPS=%0d must be at least 1.", STEPS);
-	end
+	if(STEPS < 1)  $error("STEPS=%0d must be at least 1.", STEPS);
 
 	localparam int unsigned  BITS  = $clog2(STEPS+1);
 	localparam int unsigned  DEPTH = NF << BITS;

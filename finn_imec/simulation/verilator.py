@@ -361,8 +361,10 @@ def _verilate(
     )
     _write_atomically(log, done.stdout.encode(errors="replace"))
     lines = done.stdout.splitlines()
-    wrong = [line for line in lines if line.startswith("%Error")]
-    # To Verilator it is only a warning that a stream has another width than the design's port.
+    # To Verilator these are only warnings: an $error on elaboration, whose consequences may well be
+    # errors, and that a stream has another width than the design's port.
+    wrong = [line for line in lines if line.startswith("%Warning-USERERROR")]
+    wrong += [line for line in lines if line.startswith("%Error")]
     wrong += [line for line in lines if re.match(r"%Warning-WIDTH\w*: model_top\.sv", line)]
     if done.returncode or wrong:
         first = (wrong or lines[-1:] or [f"exit status {done.returncode}"])[0]

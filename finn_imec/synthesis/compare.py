@@ -99,9 +99,14 @@ def layers_of_model(model: Any) -> list[Layer]:
 def random_layer(
     name: str, geometry: ConvGeometry, input_datatype: str, weight_datatype: str, seed: int = 0
 ) -> Layer:
-    """A layer with random weights."""
+    """A layer with random weights, without the most negative value of a signed type.
+
+    So quantised training leaves them (Brevitas' narrow_range), and mvu.sv packs more of them in a DSP.
+    """
     idt, wdt = DataType[input_datatype], DataType[weight_datatype]
     weights = random_values(wdt, (geometry.mw, geometry.mh), np.random.default_rng(seed))
+    if wdt.signed():
+        weights = np.maximum(weights, -int(wdt.max()))
     return Layer(name, geometry, idt, wdt, weights)
 
 

@@ -143,9 +143,10 @@ def _script(design: Design, names: list[str], flow: str, dsp: bool) -> str:
     xilinx = f"synth_xilinx -family xc7 -top {top} -flatten -noiopad -noclkbuf"
     xilinx += "" if dsp else " -nodsp"
     if flow == "default":
-        synth = [xilinx]
+        synth = [f"{xilinx} -run :map_memory"]
     else:
-        synth = [f"{xilinx} -run :coarse", "techmap -map alu.v", f"{xilinx} -run coarse:"]
+        synth = [f"{xilinx} -run :coarse", "techmap -map alu.v", f"{xilinx} -run coarse:map_memory"]
+    synth += [*_MAP_MEMORY, f"{xilinx} -run map_ffram:"]
     return "\n".join(
         [
             "read_slang -j 1 --allow-use-before-declare --ignore-assertions "
@@ -161,6 +162,17 @@ def _script(design: Design, names: list[str], flow: str, dsp: bool) -> str:
             "write_json netlist.json",
         ]
     )
+
+
+#: synth_xilinx's label map_memory, but block RAMs lose their contents before they are mapped: nothing
+#: that is counted depends on them, and each different one would take the techmap two seconds.
+_MAP_MEMORY = (
+    "memory_libmap -lib +/xilinx/lutrams_xc5v.txt -lib +/xilinx/brams_xc4v.txt -D HAS_SIZE_36 "
+    "-D HAS_CASCADE -D HAS_CONFLICT_BUG -D HAS_MIXWIDTH_SDP -logic-cost-rom 0.015625",
+    "setparam -unset INIT t:$__XILINX_BLOCKRAM_*",
+    "techmap -map +/xilinx/lutrams_xc5v_map.v",
+    "techmap -map +/xilinx/brams_xc6v_map.v",
+)
 
 
 def _literal(name: str, value: int | str) -> str:
