@@ -110,8 +110,7 @@ def test_simulate_a_model(tmp_path, pair_model):
     run = finn_imec("simulate", tmp_path / "pair.onnx", "--frames", "3", "--json")
     assert run.returncode == 0, run.stderr
     (layer,) = json.loads(run.stdout)["layers"]
-    # Refolded from PE=2 to PE=4: in so small an image the refill of the strip weighs.
-    assert layer["words_checked"] == 3 * 9
+    assert layer["words_checked"] == 3 * 9 * 2
     assert layer["cycles_rtlsim"] == layer["cycles_model"]
 
 
@@ -119,7 +118,7 @@ def test_model_without_a_convertible_pair(tmp_path, make_pair_model, datapath):
     make_pair_model(datapath, swg={"depthwise": 1}).save(str(tmp_path / "depthwise.onnx"))
     error = error_of(finn_imec("simulate", tmp_path / "depthwise.onnx"), 1)
     assert "no convertible pair" in error
-    assert "depthwise=1 is not supported: accepted is 0" in error
+    assert "it feeds MVAU_0 (MVAU), not VVAU" in error
 
 
 def test_missing_compiler(tmp_path, pair_model):

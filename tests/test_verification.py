@@ -82,7 +82,7 @@ def small_case(thresholds: bool) -> Case:
     return next(
         case
         for case in (random_case(SEED, number) for number in count())
-        if (case.datapath.steps > 2) == thresholds
+        if (case.datapath.steps > 12) == thresholds
         and not case.datapath.search
         and not (case.geometry.dual_port or case.geometry.depthwise)
         and case.geometry.nf > 1
