@@ -110,6 +110,8 @@ class ImecHls:
     buffer_ram_style: str = "auto"
 
     def __post_init__(self) -> None:
+        if self.datapath.geometry.depthwise:
+            raise UnsupportedError("depthwise=1: IMECConv_hls accepts 0, IMECConv_rtl takes both")
         for name, accepted in (
             ("ram_style", [style for style in RAM_STYLES if style != "ultra"]),
             ("buffer_ram_style", RAM_STYLES),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from finn_imec.datapath import Datapath
 from finn_imec.errors import MissingToolError, UnsupportedError
 from finn_imec.geometry import ConvGeometry
 from finn_imec.rtl import decode, encode
-from finn_imec.verification import random_case, random_values, reference
+from finn_imec.verification import dense_cases, random_values, reference
 
 PART = "xc7z020clg400-1"
 LAYER = ConvGeometry((3, 2), (6, 5), 4, 6, (1, 2), (1, 2), simd=2, pe=3, simd_in=4)
@@ -122,7 +123,7 @@ def test_wrong_geometry_is_a_readable_compiler_error(tmp_path, layer, message):
 
 def test_iterations_of_the_header_are_the_models():
     """The constant ITERATIONS, compiled, against ConvGeometry's cycles."""
-    cases = [random_case(3, n) for n in range(8)]
+    cases = list(islice(dense_cases(3), 8))
     checks = []
     for case in cases:
         g = case.geometry
@@ -142,8 +143,15 @@ def test_iterations_of_the_header_are_the_models():
 # ---- generated code -----------------------------------------------------------------------------
 
 
+def test_depthwise_layers_are_refused():
+    geometry = ConvGeometry((2, 2), (4, 4), 2, 2, depthwise=True)
+    types = (DataType[name] for name in ("INT2", "INT2", "INT8"))
+    with pytest.raises(UnsupportedError, match="depthwise=1: IMECConv_hls accepts 0"):
+        hls.ImecHls("top", Datapath(geometry, *types, np.ones((4, 2))))
+
+
 def test_random_cases_are_bit_exact():
-    cases = [random_case(0, n) for n in range(300, 312)]
+    cases = list(islice(dense_cases(0, 300), 12))
     designs = [hls.ImecHls(f"case_{c.number}", c.datapath) for c in cases]
     program = hls.build(designs)
     for case, design in zip(cases, designs, strict=True):
