@@ -394,7 +394,7 @@ class ConvGeometry:
 
         stages: registers from a strip read to the output word, see Datapath.pipeline_stages.
         """
-        return self._fill_cycles + self.sf + stages
+        return int(self.stream_cycles(1, stages)[1][0]) + 1
 
     @property
     def cycles_per_strip_word(self) -> int:

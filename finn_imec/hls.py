@@ -110,8 +110,6 @@ class ImecHls:
     buffer_ram_style: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.datapath.geometry.depthwise:
-            raise UnsupportedError("depthwise=1: IMECConv_hls accepts 0, IMECConv_rtl takes both")
         for name, accepted in (
             ("ram_style", [style for style in RAM_STYLES if style != "ultra"]),
             ("buffer_ram_style", RAM_STYLES),
@@ -134,7 +132,7 @@ class ImecHls:
     @property
     def max_bits(self) -> int:
         """AP_INT_MAX_W: the widest word, at least the headers' default of 1024."""
-        strip_bits = self.datapath.geometry.simd * self.datapath.activation.bits
+        strip_bits = self.datapath.geometry.word_channels * self.datapath.activation.bits
         return max(1024, self.in_bits, self.out_bits, strip_bits)
 
     @cached_property

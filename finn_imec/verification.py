@@ -10,7 +10,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
 from math import isqrt
 from pathlib import Path
 
@@ -126,12 +125,6 @@ def random_case(seed: int, number: int) -> Case:
         geometry, idt, wdt, DataType[name], weights, thresholds, act_val, xnor, res_type=pick(RES_TYPES)
     )
     return Case(seed, number, datapath)
-
-
-def dense_cases(seed: int, first: int = 0) -> Iterator[Case]:
-    """The campaign's cases from this number on but for depthwise ones, which HLS does not take."""
-    cases = (random_case(seed, number) for number in count(first))
-    return (case for case in cases if not case.geometry.depthwise)
 
 
 def reference(datapath: Datapath, ifm: np.ndarray) -> np.ndarray:

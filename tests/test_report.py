@@ -23,12 +23,12 @@ from finn_imec.geometry import ConvGeometry
 from finn_imec.report.page import write_report
 from finn_imec.report.results import DEMO_MODELS, comparison_folder, load_results, write_rows
 from finn_imec.report.table import COLUMNS
-from finn_imec.synthesis.compare import FIGURES, geometric_means
+from finn_imec.synthesis.compare import PARTS, RATIOS, figure, geometric_means
 
 pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'finn-imec[plot]'")
 
 #: What a row holds of either side.
-MEASURED = (*FIGURES, "memory", "cycles")
+MEASURED = RATIOS
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">&$\\frac$"
 
 
@@ -36,7 +36,12 @@ def row_of(name: str, geometry: ConvGeometry, finn: dict[str, int], imec: dict[s
     """A row as `finn-imec compare` gives it."""
     folding = {"simd": geometry.simd, "pe": geometry.pe}
     ratio = {key: imec[key] / finn[key] if finn[key] else None for key in finn}
-    sides = {"finn": finn, "imec": imec, "ratio": ratio}
+
+    def nested(side: dict[str, int]) -> dict:
+        parts = {p: {n: side[f"{p}_{n}"] for n in ("lut", "ff")} for p in PARTS}
+        return {key: v for key, v in side.items() if not key.startswith(PARTS)} | parts
+
+    sides = {"finn": nested(finn), "imec": nested(imec), "ratio": ratio}
     return (
         {"layer": name, "bits": "2x3", "core": "lut", "geometry": asdict(geometry)}
         | folding
@@ -137,8 +142,9 @@ def test_every_figure_of_the_rows_is_on_the_page(compared, rows):
         assert row["layer"] in line[0]
         for text, key in zip(line[1:], COLUMNS, strict=True):
             finn, imec, ratio = text.split()
-            assert (finn, imec) == (f"{row['finn'][key]:,}", f"{row['imec'][key]:,}")
-            assert float(ratio) == pytest.approx(row["imec"][key] / row["finn"][key], abs=0.005)
+            values = figure(row["finn"], key), figure(row["imec"], key)
+            assert (finn, imec) == tuple(f"{value:,}" for value in values)
+            assert float(ratio) == pytest.approx(values[1] / values[0], abs=0.005)
     assert mean[1:] == [f"{means[key]:.2f}" for key in COLUMNS]
     assert result["means"] == means
     assert "finn-imec compare --layers here" in page.text

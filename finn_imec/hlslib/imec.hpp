@@ -6,6 +6,8 @@
  * @description
  *	ofm[y][x][m] = act( sum_{kh,kw,c} ifm[y*SH + kh*DH][x*SW + kw*DW][c] * w[kh][kw][c][m] )
  *
+ *	or, DEPTHWISE, of c = m alone: each output channel from its own input channel.
+ *
  *	Needs ap_int.h and hls_stream.h only; C++14. Usable in any project:
  *
  *	  using layer = imec::geometry<3,3, 32,32, 16,32, 1,1, 1,1, 16,4>;
@@ -32,10 +34,11 @@
  * Weights
  *	weights[nf*SF + sf][pe] holds SIMD weights of output channel nf*PE + pe, with
  *	sf counting (kh, kw, c) in this order, c fastest: FINN's own row order.
+ *	DEPTHWISE, SIMD is 1 and sf counts (kh, kw).
  *
  * Memory
  *	Of the input only the strip from a window's first to its last pixel exists,
- *	DEPTH = ((KH-1)*DH*W + (KW-1)*DW + 1) * C/SIMD words in one circular memory:
+ *	DEPTH = ((KH-1)*DH*W + (KW-1)*DW + 1) * CF words in one circular memory:
  *
  *	   row y     . . . [o o o x x x x x      o  read by this window
  *	   row y+1   x x x  o o o x x x x x      x  live, read by later windows
@@ -46,37 +49,42 @@
  *	no replay buffer: the strip is read NF = M/PE times. There is no window
  *	stream: the word read is multiplied at once.
  *
+ *	A word holds SIMD channels, CF = C/SIMD words a pixel, and each fold reads all of
+ *	the window. DEPTHWISE, a word holds the PE channels that a fold computes, PE p
+ *	multiplies element p, and fold nf reads word nf of each pixel. So the window is
+ *	read once, and words die in every fold.
+ *
  * Loop nest
  *	One flat loop with II=1; an iteration either only writes a strip word or
  *	reads one, multiplies it and, where it dies, replaces it:
  *
  *	  fill the strip                                   DEPTH write-only
  *	  for y < OH, x < OW:                              one window
- *	    for nf < NF, kh < KH, kw < KW, cf < C/SIMD:    read, multiply, accumulate
- *	      last nf: replace the words that die
+ *	    for nf < NF, kh < KH, kw < KW, cf < PIXEL:     read, multiply, accumulate
+ *	      last nf, or DEPTHWISE: replace what dies
  *	    write what died without being read last        write-only
  *	  consume what no window reads                     write-only
  *
  *	iterations per frame =
  *	  OH*OW*SF*NF
- *	  + OH*(OW-1) * (ADVANCE_COLUMN - DIE_COLUMN)
- *	  + (OH-1)    * (ADVANCE_ROW    - DIE_ROW)
+ *	  + OH*(OW-1) * (ADVANCE_COLUMN - DIE_FOLDS*DIE_COLUMN)
+ *	  + (OH-1)    * (ADVANCE_ROW    - DIE_FOLDS*DIE_ROW)
  *	  + ADVANCE_FRAME
  *
- *	which is what imec_sequencer.sv needs plus min(run, ADVANCE_FRAME): the RTL
+ *	which is what imec_sequencer.sv needs plus DIE_FOLDS*min(RUN, ADVANCE_FRAME): the RTL
  *	overlaps the last window's reads with the next frame's first words. To this
  *	come the cycles in which the pipeline drains and restarts between frames,
- *	which only Vitis HLS can tell. If SIMD_IN is no multiple of SIMD, a strip
- *	word takes SIMD/gcd(SIMD, SIMD_IN) cycles to arrive. II=1 is by design, not
- *	measured: this text was written without Vitis HLS.
+ *	which only Vitis HLS can tell. If SIMD_IN is no multiple of WORD, the channels of
+ *	a strip word, that takes WORD/gcd(WORD, SIMD_IN) cycles to arrive. II=1 is by
+ *	design, not measured: this text was written without Vitis HLS.
  *
  * Contract
  *	One call computes one frame: it takes exactly its H*W*C/SIMD_IN input words and
  *	gives exactly its OH*OW*NF output words. It never needs a pixel of the next
  *	frame, so the last frame comes out with no further input, and it keeps no
  *	state between calls. Under ap_ctrl_none frames follow each other. Reads block:
- *	an output may wait for the (at most min(run, advance)) pixels of its own frame that
- *	replace the pixels it reads last. In RTL it would not wait.
+ *	an output may wait for the (at most min(RUN, ADVANCE)) words of its own frame that
+ *	replace the words it reads last. In RTL it would not wait.
  *
  * Dependences
  *	strip: a word is read again at the earliest SF iterations after it was
@@ -84,13 +92,16 @@
  *	write-only iterations are still to come: R >= DEPTH-o, the word is read at
  *	position pos(o) of the window, and SF-pos(o) <= DEPTH-o words are read from o
  *	on, so the distance is at least SF. A word written in place as the k-th of its
- *	fold waits for SF-k iterations and then pos(o) >= k more. This is what the
- *	dependence pragma states. acc: the only other loop-carried value besides
- *	counters; one addition.
+ *	fold waits for SF-k iterations and then pos(o) >= k more.
+ *	DEPTHWISE, word c of window pixel q is read at pos(o) = c*SF + q, and R >= DEPTH-o
+ *	>= (SF-q)*CF - c, so R + pos(o) >= SF + CF-1. A word written in place in fold c
+ *	is read in fold c of a later window, NF*SF >= SF + CF-1 iterations on. This is the
+ *	DISTANCE that the dependence pragma states. acc: the only other loop-carried value
+ *	besides counters; one addition.
  *
  * What it does not do
- *	Pad; depthwise convolution; weights written at run time; FINN's packing of
- *	several products into a DSP (Vitis HLS decides about multipliers).
+ *	Pad; weights written at run time; FINN's packing of several products into a DSP
+ *	(Vitis HLS decides about multipliers).
  *
  * What the RTL has and C++ cannot express
  *	- one port that reads and writes an address in one cycle: here the strip is a
@@ -182,16 +193,19 @@ constexpr unsigned gcd(unsigned const  a, unsigned const  b) { return  b == 0? a
 /**
  * Shapes, folding and schedule of one layer; heights before widths.
  * Kernel KH x KW, input H x W x C, M output channels, stride SH x SW, dilation DH x DW.
+ * DEPTHWISE takes M = C and SIMD = 1.
  */
 template<
 	unsigned KH_, unsigned KW_, unsigned H_, unsigned W_, unsigned C_, unsigned M_,
 	unsigned SH_ = 1, unsigned SW_ = 1, unsigned DH_ = 1, unsigned DW_ = 1,
-	unsigned SIMD_ = C_, unsigned PE_ = M_, unsigned SIMD_IN_ = SIMD_
+	unsigned SIMD_ = C_, unsigned PE_ = M_, unsigned SIMD_IN_ = SIMD_,
+	bool DEPTHWISE_ = false
 >
 struct geometry {
 	static constexpr unsigned  KH = KH_, KW = KW_, H = H_, W = W_, C = C_, M = M_;
 	static constexpr unsigned  SH = SH_, SW = SW_, DH = DH_, DW = DW_;
 	static constexpr unsigned  SIMD = SIMD_, PE = PE_, SIMD_IN = SIMD_IN_;
+	static constexpr bool      DEPTHWISE = DEPTHWISE_;
 
 	static_assert(min(min(min(KH, KW), min(C, M)), min(min(SH, SW), min(DH, DW))) > 0,
 		"imec: kernel, channels, stride and dilation must be at least 1");
@@ -200,24 +214,35 @@ struct geometry {
 	static_assert(SIMD > 0 && C % SIMD == 0, "imec: SIMD must divide the input channels C");
 	static_assert(SIMD_IN > 0 && C % SIMD_IN == 0, "imec: SIMD_IN must divide the input channels C");
 	static_assert(PE > 0 && M % PE == 0, "imec: PE must divide the output channels M");
+	static_assert(!DEPTHWISE || M == C, "imec: DEPTHWISE needs as many output as input channels, M = C");
+	static_assert(!DEPTHWISE || SIMD == 1, "imec: DEPTHWISE needs SIMD 1; a strip word holds PE channels");
 
 	// Output shape and folds
 	static constexpr unsigned  OH = (H - (KH-1)*DH - 1)/SH + 1;
 	static constexpr unsigned  OW = (W - (KW-1)*DW - 1)/SW + 1;
-	static constexpr unsigned  CF = C/SIMD;
-	static constexpr unsigned  SF = KH*KW*CF;
+	static constexpr unsigned  WORD = DEPTHWISE? PE : SIMD;	// channels of a strip word
+	static constexpr unsigned  CF = C/WORD;
+	static constexpr unsigned  PIXEL = DEPTHWISE? 1 : CF;	// words of a pixel that a fold reads
+	static constexpr unsigned  SF = KH*KW*PIXEL;
 	static constexpr unsigned  NF = M/PE;
 
-	// Strip words, and steps from the last word of a pixel to the first of the next in the window
+	// Strip words, and steps from the last word that a fold reads of a pixel to the first of the
+	// next in the window, and from the last word of a fold to the first of the next, modulo DEPTH
 	static constexpr unsigned  DEPTH = ((KH-1)*DH*W + (KW-1)*DW + 1)*CF;
-	static constexpr unsigned  COLUMN_STEP = (DW-1)*CF + 1;
-	static constexpr unsigned  ROW_STEP = (DH*W - (KW-1)*DW - 1)*CF + 1;
+	static constexpr unsigned  COLUMN_STEP = DW*CF - (PIXEL-1);
+	static constexpr unsigned  ROW_STEP = (DH*W - (KW-1)*DW)*CF - (PIXEL-1);
+	static constexpr unsigned  FOLD_STEP = DEPTHWISE? CF + 1 : 1;
 
-	// Words that lie next to each other from the window's first on
+	// Words that lie next to each other from a fold's first on
 	static constexpr unsigned  RUN =
-		KW > 1 && COLUMN_STEP > 1? CF : KH > 1 && ROW_STEP > 1? KW*CF : SF;
+		KW > 1 && COLUMN_STEP > 1? PIXEL : KH > 1 && ROW_STEP > 1? KW*PIXEL : SF;
 
-	// Words that die when the window moves on, and those of them that are replaced when read
+	// Least iterations from the write of a strip word to its read
+	static constexpr unsigned  DISTANCE = DEPTHWISE? SF + CF-1 : SF;
+
+	// Words that die when the window moves on, and those of them that are replaced when read, in
+	// each of so many folds
+	static constexpr unsigned  DIE_FOLDS = DEPTHWISE? NF : 1;
 	static constexpr unsigned  ADVANCE_COLUMN = SW*CF;
 	static constexpr unsigned  ADVANCE_ROW    = (SH*W - (OW-1)*SW)*CF;
 	static constexpr unsigned  ADVANCE_FRAME  = (H*W - (OH-1)*SH*W - (OW-1)*SW)*CF;
@@ -226,8 +251,8 @@ struct geometry {
 
 	static constexpr unsigned  ITERATIONS =
 		OH*OW*SF*NF
-		+ OH*(OW-1)*(ADVANCE_COLUMN - DIE_COLUMN)
-		+ (OH-1)*(ADVANCE_ROW - DIE_ROW)
+		+ OH*(OW-1)*(ADVANCE_COLUMN - DIE_FOLDS*DIE_COLUMN)
+		+ (OH-1)*(ADVANCE_ROW - DIE_FOLDS*DIE_ROW)
 		+ ADVANCE_FRAME;
 };
 
@@ -316,21 +341,21 @@ struct thresholds {
 // Width conversion
 
 /**
- * One frame of words of SIMD_IN elements to words of SIMD elements of BITS each.
- * An iteration moves gcd(SIMD_IN, SIMD) elements; II=1.
+ * One frame of words of SIMD_IN elements to words of WORD elements of BITS each.
+ * An iteration moves gcd(SIMD_IN, WORD) elements; II=1.
  */
 template<typename G, int BITS>
 void convert(
 	hls::stream<ap_uint<G::SIMD_IN*BITS>> &src,
-	hls::stream<ap_uint<G::SIMD   *BITS>> &dst
+	hls::stream<ap_uint<G::WORD   *BITS>> &dst
 ) {
-	constexpr unsigned  COMMON = gcd(G::SIMD_IN, G::SIMD);
+	constexpr unsigned  COMMON = gcd(G::SIMD_IN, G::WORD);
 	constexpr unsigned  PARTS_IN  = G::SIMD_IN/COMMON;
-	constexpr unsigned  PARTS_OUT = G::SIMD/COMMON;
+	constexpr unsigned  PARTS_OUT = G::WORD/COMMON;
 	constexpr int       PART_BITS = COMMON*BITS;
 
 	ap_uint<G::SIMD_IN*BITS>  x = 0;
-	ap_uint<G::SIMD   *BITS>  y = 0;
+	ap_uint<G::WORD   *BITS>  y = 0;
 	unsigned  in = 0, out = 0;
 	for(unsigned  i = 0; i < G::H*G::W*G::C/COMMON; i++) {
 #pragma HLS pipeline II=1 style=flp
@@ -338,7 +363,7 @@ void convert(
 		ap_uint<PART_BITS> const  part = x(PART_BITS-1, 0);
 		x >>= PARTS_IN == 1? 0 : PART_BITS;
 		y >>= PARTS_OUT == 1? 0 : PART_BITS;
-		y(G::SIMD*BITS - 1, G::SIMD*BITS - PART_BITS) = part;
+		y(G::WORD*BITS - 1, G::WORD*BITS - PART_BITS) = part;
 		in  = in  == PARTS_IN -1? 0 : in +1;
 		if(out == PARTS_OUT-1) {
 			dst.write(y);
@@ -362,7 +387,7 @@ unsigned wrap(unsigned const  a, unsigned const  step) {
 /// One frame, stream words as wide as strip words. See the head of this file.
 template<typename G, typename TA, typename TW, typename TAcc, typename BUFFER, typename ACT>
 void convolve(
-	hls::stream<ap_uint<G::SIMD*TA::width>> &src,
+	hls::stream<ap_uint<G::WORD*TA::width>> &src,
 	hls::stream<ap_uint<G::PE*ACT::width>> &dst,
 	weight_array<G, TW> const &weights,
 	ACT const &activation
@@ -371,9 +396,10 @@ void convolve(
 	constexpr int       O = ACT::width;
 	constexpr unsigned  DEPTH = G::DEPTH;
 	constexpr unsigned  SF = G::SF;
+	constexpr unsigned  DISTANCE = G::DISTANCE;
 	constexpr unsigned  LANES = weight_layout<G, TW>::LANES;
 
-	ap_uint<G::SIMD*A>  strip[DEPTH];
+	ap_uint<G::WORD*A>  strip[DEPTH];
 	BUFFER::bind(strip);
 
 	TAcc  acc[G::PE];
@@ -388,16 +414,16 @@ void convolve(
 	unsigned  cf = 0, kw = 0, sf = 0, nf = 0, x = 0, y = 0;
 	for(unsigned  i = 0; i < G::ITERATIONS; i++) {
 #pragma HLS pipeline II=1 style=flp
-#pragma HLS dependence variable=strip inter RAW distance=SF true
+#pragma HLS dependence variable=strip inter RAW distance=DISTANCE true
 		bool const  write_only = owed > 0;
 		bool const  last_fold   = nf == G::NF-1;
 		bool const  last_column = x == G::OW-1;
 		bool const  last_row    = y == G::OH-1;
 		unsigned const  dying =
-			!last_fold? 0 : !last_column? G::DIE_COLUMN : !last_row? G::DIE_ROW : 0;
+			!last_fold && !G::DEPTHWISE? 0 : !last_column? G::DIE_COLUMN : !last_row? G::DIE_ROW : 0;
 		bool const  replace = !write_only && sf < dying;	// then read_addr == write_addr
 
-		ap_uint<G::SIMD*A>  word = 0;
+		ap_uint<G::WORD*A>  word = 0;
 		if(!write_only)  word = strip[read_addr];
 		if(write_only || replace) {
 			strip[write_addr] = src.read();
@@ -406,9 +432,9 @@ void convolve(
 		if(write_only)  owed--;
 		else {
 			// Multiply and accumulate
-			TA  a[G::SIMD];
+			TA  a[G::WORD];
 #pragma HLS array_partition variable=a complete
-			for(unsigned  l = 0; l < G::SIMD; l++) {
+			for(unsigned  l = 0; l < G::WORD; l++) {
 #pragma HLS unroll
 				a[l] = TA(ap_uint<A>(word((l+1)*A - 1, l*A)));
 			}
@@ -420,7 +446,7 @@ void convolve(
 					TW const  w = TW(ap_uint<TW::width>(
 						weights[weight_addr][pe][l/LANES] >> (l%LANES*TW::width)
 					));
-					sum += product<TAcc>(a[l], w);
+					sum += product<TAcc>(a[G::DEPTHWISE? pe : l], w);
 				}
 				acc[pe] = sum;
 			}
@@ -437,7 +463,7 @@ void convolve(
 			}
 
 			// Advance
-			bool const  pixel_end  = cf == G::CF-1;
+			bool const  pixel_end  = cf == G::PIXEL-1;
 			bool const  column_end = pixel_end && kw == G::KW-1;
 			bool const  window_end = fold_end && last_fold;
 			// A window's first word is 1 modulo DEPTH behind its last
@@ -446,7 +472,8 @@ void convolve(
 					!last_column? (G::ADVANCE_COLUMN + 1) % DEPTH :
 					!last_row?    (G::ADVANCE_ROW    + 1) % DEPTH : 1 % DEPTH
 				) :
-				fold_end || !pixel_end? 1 % DEPTH :
+				fold_end? G::FOLD_STEP % DEPTH :
+				!pixel_end? 1 % DEPTH :
 				!column_end? G::COLUMN_STEP % DEPTH : G::ROW_STEP % DEPTH;
 			read_addr = wrap<DEPTH>(read_addr, step);
 			weight_addr = window_end? 0 : weight_addr + 1;
@@ -456,8 +483,8 @@ void convolve(
 			if(fold_end)   nf = last_fold? 0 : nf + 1;
 			if(window_end) {
 				owed =
-					!last_column? G::ADVANCE_COLUMN - G::DIE_COLUMN :
-					!last_row?    G::ADVANCE_ROW    - G::DIE_ROW :
+					!last_column? G::ADVANCE_COLUMN - G::DIE_FOLDS*G::DIE_COLUMN :
+					!last_row?    G::ADVANCE_ROW    - G::DIE_FOLDS*G::DIE_ROW :
 					              G::ADVANCE_FRAME  - DEPTH;
 				if(last_column)  y = last_row? 0 : y + 1;
 				x = last_column? 0 : x + 1;
@@ -480,7 +507,7 @@ void conv_as_wide(
 	weight_array<G, TW> const &weights, ACT const &activation, std::false_type
 ) {
 #pragma HLS inline
-	hls::stream<ap_uint<G::SIMD*TA::width>>  words("imec_strip_words");
+	hls::stream<ap_uint<G::WORD*TA::width>>  words("imec_strip_words");
 #pragma HLS stream variable=words depth=2
 	convert<G, TA::width>(src, words);
 	convolve<G, TA, TW, TAcc, BUFFER>(words, dst, weights, activation);
@@ -508,7 +535,7 @@ void conv(
 		"imec: xnor activations go with xnor weights only");
 	static_assert(TAcc::width <= 63, "imec: the accumulator has at most 63 bits");
 	conv_as_wide<G, TA, TW, TAcc, BUFFER>(
-		src, dst, weights, activation, std::integral_constant<bool, G::SIMD_IN == G::SIMD>()
+		src, dst, weights, activation, std::integral_constant<bool, G::SIMD_IN == G::WORD>()
 	);
 }
 

@@ -31,8 +31,9 @@ template<> struct plain<imec::xnor> : plain<imec::bipolar> {};
 /// The layer's inputs, weights and expected accumulators.
 template<typename G, typename TA, typename TW>
 struct reference {
+	static constexpr unsigned  C = G::DEPTHWISE? 1 : G::C;	// input channels of an output channel
 	unsigned  ifm[G::H][G::W][G::C];
-	unsigned  w[G::KH][G::KW][G::C][G::M];
+	unsigned  w[G::KH][G::KW][C][G::M];
 
 	void random_input() {
 		std::uniform_int_distribution<unsigned>  code(0, (1u<<TA::width) - 1);
@@ -55,10 +56,10 @@ struct reference {
 	}
 	long acc(unsigned const  y, unsigned const  x, unsigned const  m) const {
 		long  sum = 0;
-		for(unsigned  kh = 0; kh < G::KH; kh++)  for(unsigned  kw = 0; kw < G::KW; kw++)  for(unsigned  c = 0; c < G::C; c++) {
-			sum += plain<TA>::value(ifm[y*G::SH + kh*G::DH][x*G::SW + kw*G::DW][c]) * plain<TW>::value(w[kh][kw][c][m]);
+		for(unsigned  kh = 0; kh < G::KH; kh++)  for(unsigned  kw = 0; kw < G::KW; kw++)  for(unsigned  c = 0; c < C; c++) {
+			sum += plain<TA>::value(ifm[y*G::SH + kh*G::DH][x*G::SW + kw*G::DW][G::DEPTHWISE? m : c]) * plain<TW>::value(w[kh][kw][c][m]);
 		}
-		return  std::is_same<TA, imec::xnor>::value? (sum + long(G::KH*G::KW*G::C))/2 : sum;
+		return  std::is_same<TA, imec::xnor>::value? (sum + long(G::KH*G::KW*C))/2 : sum;
 	}
 	void put_input(hls::stream<ap_uint<G::SIMD_IN*TA::width>> &in) const {
 		for(auto &row : ifm)  for(auto &pixel : row)  for(unsigned  c = 0; c < G::C; c += G::SIMD_IN) {
@@ -72,8 +73,8 @@ private:
 	template<typename F>
 	void each_weight(F  f) {
 		constexpr unsigned  LANES = imec::weight_layout<G, TW>::LANES;
-		for(unsigned  kh = 0; kh < G::KH; kh++)  for(unsigned  kw = 0; kw < G::KW; kw++)  for(unsigned  c = 0; c < G::C; c++) {
-			unsigned const  row = (kh*G::KW + kw)*G::C + c;
+		for(unsigned  kh = 0; kh < G::KH; kh++)  for(unsigned  kw = 0; kw < G::KW; kw++)  for(unsigned  c = 0; c < C; c++) {
+			unsigned const  row = (kh*G::KW + kw)*C + c;
 			unsigned const  lane = row % G::SIMD;
 			for(unsigned  m = 0; m < G::M; m++) {
 				f(w[kh][kw][c][m], m/G::PE*G::SF + row/G::SIMD, m%G::PE, lane/LANES, lane%LANES*TW::width);
@@ -175,7 +176,7 @@ int main() {
 
 	check_example();
 
-	// Kernel, input, channels, stride, dilation, SIMD, PE, SIMD_IN
+	// Kernel, input, channels, stride, dilation, SIMD, PE, SIMD_IN, DEPTHWISE
 	check_pass<geometry<3,3, 7,6, 4,6>, ap_int<8>, ap_int<4>, ap_int<24>>("unfolded");
 	check_pass<geometry<3,3, 7,6, 4,6, 1,1, 1,1, 2,3>, ap_uint<2>, ap_int<2>, ap_int<12>>("folded");
 	check_pass<geometry<3,3, 7,6, 6,6, 1,1, 1,1, 1,1>, ap_uint<5>, ap_int<3>, ap_int<16>>("SIMD=PE=1");
@@ -194,6 +195,10 @@ int main() {
 	check_pass<geometry<2,3, 5,5, 4,2, 1,1, 1,1, 4,2>, bipolar, bipolar, ap_int<8>>("bipolar");
 	check_pass<geometry<3,3, 6,6, 80,2, 1,1, 1,1, 80,2>, xnor, xnor, ap_uint<10>>("xnor, words beyond 64 bits");
 	check_pass<geometry<2,2, 4,4, 24,2, 1,1, 1,1, 24,1>, ap_int<8>, ap_int<7>, ap_int<24>>("limbs that end inside a word");
+	check_pass<geometry<3,3, 7,6, 6,6, 1,1, 1,1, 1,2, 2, true>, ap_int<4>, ap_int<4>, ap_int<12>>("depthwise");
+	check_pass<geometry<3,2, 9,8, 6,6, 2,1, 1,2, 1,3, 2, true>, bipolar, bipolar, ap_int<8>>("depthwise, SIMD_IN=2, PE=3");
+	check_pass<geometry<1,1, 5,4, 4,4, 2,2, 1,1, 1,1, 4, true>, ap_uint<3>, ap_int<3>, ap_int<7>>("depthwise 1x1");
+	check_pass<geometry<3,3, 6,3, 4,4, 1,1, 1,1, 1,4, 4, true>, ap_uint<3>, ap_int<3>, ap_int<10>>("depthwise, one fold");
 	check_thresholds<geometry<3,3, 6,6, 4,6, 1,1, 1,1, 2,3>, ap_uint<2>, ap_int<2>, ap_int<12>, 3, 2, 0>("thresholds");
 	check_thresholds<geometry<3,3, 6,6, 4,6, 1,1, 1,1, 2,3>, ap_uint<2>, ap_int<2>, ap_int<12>, 15, 4, -8>("ActVal");
 	check_thresholds<geometry<3,3, 6,6, 8,6, 1,1, 1,1, 8,6>, bipolar, bipolar, ap_int<9>, 1, 1, 0>("bipolar output");

@@ -8,7 +8,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from finn_imec.synthesis.compare import geometric_means
+from finn_imec.synthesis.compare import figure, geometric_means
 
 #: Figure -> column title; "mem" is LUTs used as memory, LUTRAM and SRL.
 COLUMNS = {
@@ -20,6 +20,8 @@ COLUMNS = {
     "dsp": "DSP",
     "depth": "depth",
     "cycles": "cycles",
+    "surround_lut": "LUT*",
+    "surround_ff": "FF*",
 }
 #: The same where there is room.
 TITLES = COLUMNS | {
@@ -27,6 +29,8 @@ TITLES = COLUMNS | {
     "memory": "LUTs as memory",
     "bram18": "BRAM18",
     "depth": "LUT levels",
+    "surround_lut": "LUT around the MAC core",
+    "surround_ff": "FF around it",
 }
 
 
@@ -35,7 +39,7 @@ def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(
         title="FINN's SWG + MVAU beside IMECConv at the same folding",
         caption="Yosys, 7-series. paired: LUTs after sharing dual-output sites; mem: LUTs used as "
-        "LUTRAM or SRL; BRAM: 18 kbit; depth: LUT levels",
+        "LUTRAM or SRL; BRAM: 18 kbit; depth: LUT levels; *: all but the MAC core",
         box=box.SIMPLE,
         pad_edge=False,
     )
@@ -51,7 +55,7 @@ def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             (f"PE {row['pe']}, SIMD {row['simd']}", "ratio", ratio, ratio_text),
         )
         for left, side, values, text in lines:
-            table.add_row(left, side, *(text(values.get(key)) for key in COLUMNS))
+            table.add_row(left, side, *(text(figure(values, key)) for key in COLUMNS))
         table.add_section()
     means = geometric_means(rows)
     table.add_row("geometric mean", "ratio", *(ratio_text(means.get(key)) for key in COLUMNS))

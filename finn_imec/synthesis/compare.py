@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 FIGURES = ("lut", "lut_logic", "lutram", "srl", "lut_paired", "ff", "bram18", "dsp", "depth")
 #: The MAC core alone, and all around it.
 PARTS = ("core", "surround")
+#: What the two sides are compared by.
+RATIOS = (*FIGURES, "memory", "cycles", *(f"{part}_{key}" for part in PARTS for key in ("lut", "ff")))
 FRAMES = 3
 #: Operands from this width on go to FINN's DSP core by default: below it FINN builds LUTs.
 DSP_BITS = 4
@@ -232,15 +234,14 @@ def compare_layer(layer: Layer, core: str = "auto", flows: Sequence[str] = FLOWS
         "core": core,
         "finn": finn,
         "imec": imec,
-        "ratio": {
-            **{key: _ratio(imec[key], finn[key]) for key in (*FIGURES, "memory", "cycles")},
-            **{
-                f"{part}_{key}": _ratio(imec[part][key], finn[part][key])
-                for part in PARTS
-                for key in ("lut", "ff")
-            },
-        },
+        "ratio": {key: _ratio(figure(imec, key), figure(finn, key)) for key in RATIOS},
     }
+
+
+def figure(side: Mapping[str, Any], key: str) -> Any:
+    """A figure of finn, imec or ratio of a row by its name in RATIOS; None where it is missing."""
+    part, _, name = key.partition("_")
+    return side[part].get(name) if part in side and part in PARTS else side.get(key)
 
 
 def _ratio(imec: int, finn: int) -> float | None:
