@@ -20,6 +20,7 @@ from finn_imec.verification import random_case, random_values, reference
 
 PART = "xc7z020clg400-1"
 LAYER = ConvGeometry((3, 2), (6, 5), 4, 6, (1, 2), (1, 2), simd=2, pe=3, simd_in=4)
+DEPTHWISE = ConvGeometry((3, 2), (6, 5), 6, 6, (1, 2), (1, 2), pe=2, simd_in=2, depthwise=True)
 FRAMES = 3
 
 try:
@@ -128,7 +129,8 @@ def test_iterations_of_the_header_are_the_models():
     checks = []
     for case in cases:
         g = case.geometry
-        numbers = [*g.kernel, *g.ifm_dim, g.ifm_channels, g.mh, *g.stride, *g.dilation, g.simd, g.pe]
+        numbers = [*g.kernel, *g.ifm_dim, g.ifm_channels, g.mh, *g.stride, *g.dilation]
+        numbers += [g.simd, g.pe, g.simd_in, int(g.depthwise)]
         layer = f"imec::geometry<{','.join(map(str, numbers))}>"
         expected = g.compute_cycles + g.write_only_cycles + g.in_place_words[2]
         checks += [
@@ -272,8 +274,12 @@ def test_specialise_layers_picks_rtl_unless_asked_for_hls(make_hls, style, expec
 
 @pytest.mark.parametrize(
     "path",
-    [make_path("BIPOLAR", "INT3", "BIPOLAR", steps=1), make_path("UINT4", "INT3", "INT14")],
-    ids=["thresholds", "accumulators"],
+    [
+        make_path("BIPOLAR", "INT3", "BIPOLAR", steps=1),
+        make_path("UINT4", "INT3", "INT14"),
+        make_path("UINT4", "INT3", "UINT2", steps=3, geometry=DEPTHWISE),
+    ],
+    ids=["thresholds", "accumulators", "depthwise"],
 )
 def test_cppsim_in_finn(make_hls, path, tmp_path, monkeypatch):
     from finn.transformation.fpgadataflow.compile_cppsim import CompileCppSim
@@ -335,14 +341,14 @@ def test_ip_generation_writes_what_vitis_needs_and_names_it_when_missing(make_hl
         inst.execute_node({model.graph.node[0].input[0]: ifm}, None)
 
 
-def test_estimates(make_hls):
+@pytest.mark.parametrize("g", [LAYER, DEPTHWISE], ids=["dense", "depthwise"])
+def test_estimates(make_hls, g):
     """Cycles are the header's iterations; resources are those of the abstract node."""
     from qonnx.custom_op.registry import getCustomOp
 
     from finn_imec.custom_op.imecconv import IMECConv
 
-    inst = getCustomOp(make_hls(make_path("UINT4", "INT3")).graph.node[0])
-    g = LAYER
+    inst = getCustomOp(make_hls(make_path("UINT4", "INT3", geometry=g)).graph.node[0])
     expected = g.compute_cycles + g.write_only_cycles + g.in_place_words[2]
     assert inst.get_exp_cycles() == expected > g.cycles_per_frame
     assert inst.lut_estimation(PART) == IMECConv.lut_estimation(inst, PART) > 0

@@ -415,6 +415,7 @@ void convolve(
 	for(unsigned  i = 0; i < G::ITERATIONS; i++) {
 #pragma HLS pipeline II=1 style=flp
 #pragma HLS dependence variable=strip inter RAW distance=DISTANCE true
+		(void)DISTANCE;
 		bool const  write_only = owed > 0;
 		bool const  last_fold   = nf == G::NF-1;
 		bool const  last_column = x == G::OW-1;
