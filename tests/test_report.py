@@ -22,7 +22,7 @@ from finn_imec.errors import ModelError
 from finn_imec.geometry import ConvGeometry
 from finn_imec.report.page import write_report
 from finn_imec.report.results import DEMO_MODELS, comparison_folder, load_results, write_rows
-from finn_imec.report.table import COLUMNS
+from finn_imec.report.table import TITLES
 from finn_imec.synthesis.compare import PARTS, RATIOS, figure, geometric_means
 
 pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'finn-imec[plot]'")
@@ -140,12 +140,12 @@ def test_every_figure_of_the_rows_is_on_the_page(compared, rows):
     assert len(lines) == len(rows)
     for line, row in zip(lines, rows):
         assert row["layer"] in line[0]
-        for text, key in zip(line[1:], COLUMNS, strict=True):
+        for text, key in zip(line[1:], TITLES, strict=True):
             finn, imec, ratio = text.split()
             values = figure(row["finn"], key), figure(row["imec"], key)
             assert (finn, imec) == tuple(f"{value:,}" for value in values)
             assert float(ratio) == pytest.approx(values[1] / values[0], abs=0.005)
-    assert mean[1:] == [f"{means[key]:.2f}" for key in COLUMNS]
+    assert mean[1:] == [f"{means[key]:.2f}" for key in TITLES]
     assert result["means"] == means
     assert "finn-imec compare --layers here" in page.text
 

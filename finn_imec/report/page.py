@@ -16,7 +16,7 @@ from finn_imec import __version__
 from finn_imec.output import output_folder
 from finn_imec.report.chart import memory_chart
 from finn_imec.report.results import BUILD_MODEL, Results, load_results
-from finn_imec.report.table import COLUMNS, TITLES, number_text, ratio_text
+from finn_imec.report.table import TITLES, number_text, ratio_text
 from finn_imec.synthesis.compare import figure, geometric_means
 
 PAGE = "report.html"
@@ -57,7 +57,7 @@ def render(results: Results, means: Mapping[str, float | None] | None) -> str:
     return template.render(
         version=__version__,
         results=results,
-        columns=COLUMNS,
+        columns=TITLES,
         figure=figure,
         longest=_longest(results.rows or ()),
         means=means,
@@ -73,7 +73,7 @@ def _longest(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """The greatest value of each column, at least 1: the full length of its bars."""
     return {
         key: max([1, *(figure(row[s], key) or 0 for row in rows for s in ("finn", "imec"))])
-        for key in COLUMNS
+        for key in TITLES
     }
 
 

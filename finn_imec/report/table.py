@@ -20,10 +20,8 @@ COLUMNS = {
     "dsp": "DSP",
     "depth": "depth",
     "cycles": "cycles",
-    "surround_lut": "LUT*",
-    "surround_ff": "FF*",
 }
-#: The same where there is room.
+#: More, where there is room.
 TITLES = COLUMNS | {
     "lut_paired": "LUT, paired",
     "memory": "LUTs as memory",
@@ -39,7 +37,7 @@ def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(
         title="FINN's SWG + MVAU beside IMECConv at the same folding",
         caption="Yosys, 7-series. paired: LUTs after sharing dual-output sites; mem: LUTs used as "
-        "LUTRAM or SRL; BRAM: 18 kbit; depth: LUT levels; *: all but the MAC core",
+        "LUTRAM or SRL; BRAM: 18 kbit; depth: LUT levels",
         box=box.SIMPLE,
         pad_edge=False,
     )
