@@ -240,8 +240,8 @@ class Datapath:
     def packing(self) -> Packing | None:
         """Parameters of imec_dot_dsp, None for the other cores."""
         fixed = not self.runtime_weights
-        weights, chain = (self.weights, MAX_CHAIN) if fixed else (None, STREAMED_CHAIN)
-        return packing(self.geometry, *self.factors, self.res_type, weights, chain, fixed)
+        weights = self.weights if fixed else None
+        return packing(self.geometry, *self.factors, self.res_type, weights, fixed)
 
     @property
     def double(self) -> bool:
@@ -374,7 +374,6 @@ def packing(
     weight: Operand,
     res_type: str,
     weights: np.ndarray | None,
-    max_chain: int,
     fixed: bool,
 ) -> Packing | None:
     """How imec_dot_dsp computes with weights (MW, MH), or with any (None); None if LUTs compute.
@@ -393,6 +392,7 @@ def packing(
     if geometry.depthwise:  # no activation is shared
         words = words.reshape(-1, 1, geometry.simd)
     w_bits = weight.bits + (not weight.signed)
+    max_chain = MAX_CHAIN if fixed else STREAMED_CHAIN
     return Packing.of(words, w_bits, activation.bits, activation.signed, max_chain, fixed)
 
 

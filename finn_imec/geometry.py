@@ -30,11 +30,11 @@ import numpy as np
 
 from finn_imec.errors import GeometryError
 
-#: Deepest strip that ConvGeometry gives one port when it may choose: the deepest single-port LUT
-#: memory of one slice is RAM256X1S, and a block RAM has two ports anyway.
-ONE_PORT_WORDS = 256
+#: Deepest strip that is LUT memory when nobody says otherwise: RAM256X1S is the deepest with one port
+#: in one slice. Beyond, block RAM has two ports anyway.
+LUT_STRIP_WORDS = 256
 #: (up to so many words, a memory with two ports comes in steps of so many): RAM32M, RAM64M, RAMB18.
-DUAL_PORT_GRANULES = ((32, 32), (ONE_PORT_WORDS, 64), (inf, 512))
+DUAL_PORT_GRANULES = ((32, 32), (LUT_STRIP_WORDS, 64), (inf, 512))
 #: What a strip of one port may cost: this much of the cycles that only read, or, where two ports are
 #: no better, of theirs.
 ONE_PORT_CYCLES, ONE_PORT_BEYOND_TWO = 1.003, 1.0005
@@ -245,7 +245,7 @@ class ConvGeometry:
         if self.strip_ports:
             return self.strip_ports == 2
         one, two = (replace(self, strip_ports=ports).cycles_per_frame for ports in (1, 2))
-        if self.live_words > ONE_PORT_WORDS:
+        if self.live_words > LUT_STRIP_WORDS:
             return two < one
         return one > max(ONE_PORT_CYCLES * self.compute_cycles, ONE_PORT_BEYOND_TWO * two)
 
@@ -350,9 +350,16 @@ class ConvGeometry:
         fold it follows the reader for as long as the reader walks in raster order too: the window's
         first run. In a depthwise layer each fold reads words of its own for the last time.
         """
-        run, folds = self.loop_nest.run, self.nf if self.depthwise else 1
-        column, row, frame = (folds * min(run, advance) for advance in self.advance_words)
+        run = self.loop_nest.run
+        column, row, frame = (
+            self._dying_folds * min(run, advance) for advance in self.advance_words
+        )
         return column, row, frame
+
+    @property
+    def _dying_folds(self) -> int:
+        """Neuron folds of a window, its last ones, in which words are read for the last time."""
+        return self.nf if self.depthwise else 1
 
     @property
     def window_steps(self) -> tuple[int, int, int]:
@@ -472,11 +479,11 @@ class ConvGeometry:
         complete_at = self.cycles_per_strip_word - 1
         to_come = frames * self.ifm_dim[0] * self.ifm_dim[1] * self.cf
         reads = self.nf * self.sf
-        folds_before = 0 if self.depthwise else self.nf - 1  # folds in which no word dies
+        folds_before = self.nf - self._dying_folds
         owed, collected, cycle, result = self.strip_words, 0, 0, []
         for step in self._steps(frames):
             advance, in_place = self.advance_words[step], self.in_place_words[step]
-            per_fold = in_place // (self.nf - folds_before)
+            per_fold = in_place // self._dying_folds
             read = 0
             while read < reads:
                 fold, place = divmod(read, self.sf)
@@ -530,7 +537,7 @@ class ConvGeometry:
         words = frames * self.ifm_dim[0] * self.ifm_dim[1] * self.cf
         complete_at = self.cycles_per_strip_word - 1
         reads = self.nf * self.sf
-        folds_before = 0 if self.depthwise else self.nf - 1  # folds in which no word dies
+        folds_before = self.nf - self._dying_folds
         steps = self._steps(frames)
         step = next(steps, None)
         free, slack = self.strip_words, self.slack_words
@@ -548,7 +555,7 @@ class ConvGeometry:
                 fold, place = divmod(read, self.sf)
                 write_only = complete and free > 0
                 reads_now = starts and not write_only
-                in_run = place < in_place // (self.nf - folds_before)
+                in_run = place < in_place // self._dying_folds
                 dies = reads_now and fold >= folds_before and in_run
                 write = write_only or (complete and dies)
                 freed = dies + (advance - in_place) * (reads_now and read == reads - 1)

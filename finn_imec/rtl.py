@@ -14,6 +14,7 @@ from qonnx.core.datatype import BaseDataType, DataType
 from finn_imec.compat import memstream_has_sets, memstream_sources
 from finn_imec.datapath import Datapath
 from finn_imec.errors import UnsupportedError
+from finn_imec.geometry import LUT_STRIP_WORDS
 from finn_imec.simulation.verilator import Design, Stream, pack, unpack
 
 #: Library files in compilation order.
@@ -44,11 +45,9 @@ LIBRARY = (
 #: time; a stream from outside.
 MEM_MODES = ("internal_embedded", "internal_decoupled", "external")
 RAM_STYLES = ("auto", "block", "distributed", "ultra")
-#: "auto" is LUT memory up to these depths, block RAM beyond: 128 words are what two LUT6 and a MUXF7
-#: hold as ROM, and about where FINN's memstream moves to block RAM; RAM256X1S is the deepest
-#: single-port LUT memory of one slice.
+#: A ROM's "auto" is LUTs up to this depth, block RAM beyond: 128 words are what two LUT6 and a MUXF7
+#: hold, and about where FINN's memstream moves to block RAM. A strip's is geometry.LUT_STRIP_WORDS.
 AUTO_ROM_WORDS = 128
-AUTO_STRIP_WORDS = 256
 
 
 def library_path() -> Path:
@@ -165,7 +164,7 @@ class ImecRtl:
     def resolved_buffer_ram_style(self) -> str:
         """buffer_ram_style, with "auto" decided by depth."""
         return resolved_style(
-            self.buffer_ram_style, self.datapath.geometry.strip_words, AUTO_STRIP_WORDS
+            self.buffer_ram_style, self.datapath.geometry.strip_words, LUT_STRIP_WORDS
         )
 
     @property

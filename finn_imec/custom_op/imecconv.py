@@ -33,11 +33,10 @@ from finn_imec.estimate import (
     memory_luts,
     threshold_luts,
 )
-from finn_imec.geometry import ConvGeometry
-from finn_imec.packing import MAX_CHAIN, STREAMED_CHAIN, Packing
+from finn_imec.geometry import LUT_STRIP_WORDS, ConvGeometry
+from finn_imec.packing import Packing
 from finn_imec.rtl import (
     AUTO_ROM_WORDS,
-    AUTO_STRIP_WORDS,
     MEM_MODES,
     padded,
     resolved_style,
@@ -359,7 +358,7 @@ class IMECConv(HWCustomOp):
         if self.get_nodeattr("mem_mode") == "external":
             rom_style = "external"
         strip_style = resolved_style(
-            self.get_nodeattr("buffer_ram_style"), g.strip_words, AUTO_STRIP_WORDS
+            self.get_nodeattr("buffer_ram_style"), g.strip_words, LUT_STRIP_WORDS
         )
         return (g.weight_words, weight_bits, rom_style), (g.strip_words, strip_bits, strip_style)
 
@@ -397,11 +396,8 @@ class IMECConv(HWCustomOp):
             Operand.of(datatype, name)
             for datatype, name in zip(types, ("inputDataType", "weightDataType"), strict=True)
         ]
-        embedded = self.get_nodeattr("mem_mode") == "internal_embedded"
-        return packing(
-            self.geometry, *operands, self.get_nodeattr("resType"), None,
-            MAX_CHAIN if embedded else STREAMED_CHAIN, fixed=not self.runtime_weights,
-        )  # fmt: skip
+        fixed = not self.runtime_weights
+        return packing(self.geometry, *operands, self.get_nodeattr("resType"), None, fixed)
 
     def minimize_accumulator_width(self, model: Any, datatype_only: bool = False) -> BaseDataType:
         """What FINN's MVAU would choose: its own code, which asks for nothing but attributes.
