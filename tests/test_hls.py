@@ -251,6 +251,7 @@ def make_hls(make_pair_model):
     """The one-node IMECConv_hls model of a Datapath, by FINN's SpecializeLayers."""
     from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
     from qonnx.custom_op.registry import getCustomOp
+    from qonnx.transformation.general import GiveUniqueNodeNames
 
     from finn_imec.transformation import InferIMECConv
 
@@ -258,7 +259,8 @@ def make_hls(make_pair_model):
         model = make_pair_model(path).transform(InferIMECConv(max_slowdown=100))
         if style:
             getCustomOp(model.graph.node[0]).set_nodeattr("preferred_impl_style", style)
-        return model.transform(SpecializeLayers(PART))
+        model = model.transform(SpecializeLayers(PART))
+        return model.transform(GiveUniqueNodeNames())  # upstream FINN's SpecializeLayers drops them
 
     return make
 
