@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from qonnx.core.datatype import DataType
 
+from finn_imec.cases import random_values
 from finn_imec.compat import CLOCK_NS, FPGA_PART, finn_rtllib
 from finn_imec.datapath import Datapath
 from finn_imec.geometry import ConvGeometry
 from finn_imec.simulation.streams import Design, Stream
-from finn_imec.verification import random_values
 
 DOMAIN = "finn.custom_op.fpgadataflow"
 STUB = Path(__file__).with_name("vivado_stub.tcl")
@@ -167,7 +167,7 @@ def stitched(model, folder: Path) -> StitchedIp:
     from finn.transformation.fpgadataflow.create_stitched_ip import CreateStitchedIP
     from qonnx.custom_op.registry import getCustomOp
 
-    from finn_imec.synthesis.finn_pair import _copy_patched
+    from finn_imec.synthesis.finn_pair import copy_patched
 
     model = model.transform(CreateStitchedIP(FPGA_PART, CLOCK_NS))
     project = Path(model.get_metadata_prop("vivado_stitch_proj"))
@@ -176,7 +176,7 @@ def stitched(model, folder: Path) -> StitchedIp:
     nodes = [getCustomOp(node) for node in model.graph.node]
     rtl = Design(
         top="finn_design_wrapper",
-        sources=tuple(folder / name for name in _copy_patched(sources, folder, None)),
+        sources=tuple(folder / name for name in copy_patched(sources, folder, None)),
         inputs=(Stream("s_axis_0", nodes[0].get_instream_width_padded()),),
         outputs=(Stream("m_axis_0", nodes[-1].get_outstream_width_padded()),),
         data_files=tuple(

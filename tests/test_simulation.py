@@ -107,14 +107,14 @@ DESIGNS = {
 
 @pytest.fixture(scope="session")
 def model():
-    return build(list(DESIGNS.values()), trace=True)
+    return build(list(DESIGNS.values()), trace="vcd")
 
 
 @pytest.fixture
 def run(model):
     """Run one design of the model on a stimulus while the others have nothing to do."""
 
-    def run_one(name, inputs, n_outputs, check=True, seed=1, vcd=None, **options):
+    def run_one(name, inputs, n_outputs, check=True, seed=1, waves=None, **options):
         stimuli = [
             Stimulus({s.name: [] for s in d.inputs}, {s.name: 0 for s in d.outputs})
             for d in DESIGNS.values()
@@ -123,7 +123,7 @@ def run(model):
         inputs = inputs if isinstance(inputs, dict) else {"in0_V": inputs}
         options = {"timeout": 200, **options}
         stimuli[index] = Stimulus(inputs, {"out0_V": n_outputs}, **options)
-        return model.run(stimuli, check=check, seed=seed, vcd=vcd)[index]
+        return model.run(stimuli, check=check, seed=seed, waves=waves)[index]
 
     return run_one
 
@@ -363,10 +363,10 @@ def test_stall_rejects():
 
 
 def test_waveforms(run, tmp_path):
-    run("register", words(10), 10, vcd=tmp_path / "waves.vcd")
+    run("register", words(10), 10, waves=tmp_path / "waves.vcd")
     assert "out0_V_TVALID" in (tmp_path / "waves.vcd").read_text()
     with pytest.raises(SimulationError, match="cannot write"):
-        run("register", words(10), 10, vcd=tmp_path / "missing" / "waves.vcd")
+        run("register", words(10), 10, waves=tmp_path / "missing" / "waves.vcd")
 
 
 # ---------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from finn_imec.simulation.streams import (
+    Activity,
     Design,
     Result,
     SimulationError,
@@ -40,6 +41,20 @@ class _StreamRun(ctypes.Structure):
     ]
 
 
+class _ProbeRun(ctypes.Structure):
+    _fields_ = [
+        ("drained_by", ctypes.c_int64),
+        ("words", ctypes.c_uint64),
+        ("first", ctypes.c_int64),
+        ("last", ctypes.c_int64),
+        ("blocked", ctypes.c_uint64),
+        ("starved", ctypes.c_uint64),
+        ("peak", ctypes.c_uint64),
+        ("valid", ctypes.c_uint64),
+        ("ready", ctypes.c_uint64),
+    ]
+
+
 class _Violation(ctypes.Structure):
     _fields_ = [
         ("output", ctypes.c_uint64),
@@ -53,6 +68,7 @@ class _DesignRun(ctypes.Structure):
     _fields_ = [
         ("inputs", ctypes.POINTER(_StreamRun)),
         ("outputs", ctypes.POINTER(_StreamRun)),
+        ("probes", ctypes.POINTER(_ProbeRun)),
         ("reset_at", ctypes.POINTER(ctypes.c_int64)),
         ("n_resets", ctypes.c_uint64),
         ("reset_cycles", ctypes.c_int64),
@@ -134,8 +150,12 @@ class _DesignIo:
                 stall = stalls if isinstance(stalls, Stall) else stalls.get(io.name, Stall())
                 io.stall(stall, 2 * i + (side is self.outputs))
 
+        numbers = {probe.name: i for i, probe in enumerate(design.probes)}
+        self.probes = (_ProbeRun * len(numbers))()
+        for probe, fields in zip(design.probes, self.probes, strict=True):
+            fields.drained_by = numbers.get(probe.drained_by, -1)
         self.violations = (_Violation * _MAX_VIOLATIONS)()
-        run.inputs, run.outputs = inputs, outputs
+        run.inputs, run.outputs, run.probes = inputs, outputs, self.probes
         run.reset_at = (ctypes.c_int64 * (segments - 1))(*stimulus.reset_at)
         run.n_resets = segments - 1
         run.reset_cycles = stimulus.reset_cycles
@@ -165,6 +185,13 @@ class _DesignIo:
                 for v in self.violations[: min(n_violations, _MAX_VIOLATIONS)]
             ),
             n_violations=n_violations,
+            activity={
+                probe.name: Activity(
+                    *(seen.words, seen.first, seen.last, seen.blocked, seen.starved, seen.peak),
+                    *(bool(seen.valid), bool(seen.ready)),
+                )
+                for probe, seen in zip(self.design.probes, self.probes, strict=True)
+            },
         )
 
     def problems(self, result: Result) -> list[str]:
@@ -220,12 +247,12 @@ class Model:
     """Compiled designs. Every run starts from power-up, so that runs do not depend on each other.
 
     path: the shared library; log: what Verilator said; cached: whether it was taken from the
-    cache; trace: whether runs can write waveforms; kilocycles_per_second: speed of the last run,
-    in clock cycles of the whole model.
+    cache; trace: format of the waveforms that runs can write, "" for none;
+    kilocycles_per_second: speed of the last run, in clock cycles of the whole model.
     """
 
     def __init__(
-        self, path: Path, log: Path, designs: Sequence[Design], cached: bool, trace: bool
+        self, path: Path, log: Path, designs: Sequence[Design], cached: bool, trace: str
     ) -> None:
         self.path = path
         self.log = log
@@ -266,13 +293,13 @@ class Model:
         *,
         check: bool = True,
         seed: int = 1,
-        vcd: Path | None = None,
+        waves: Path | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> list[Result]:
         """Run all designs together, each on its stimulus, until each has finished.
 
         seed: of the random initial state of what has no initial value.
-        vcd: file for the waveforms; needs a model built with trace=True.
+        waves: file for the waveforms; needs a model built with trace="vcd" or "fst".
         progress: called now and then with the number of clock cycles done.
         Raises SimulationError if a design breaks a rule, deadlocks, runs out of cycles or
         returns more words than expected, unless check is False; always if a design stops the
@@ -280,11 +307,11 @@ class Model:
         """
         if len(stimuli) != len(self.designs):
             raise ValueError(f"stimuli: {len(stimuli)}; expected {len(self.designs)}, one a design")
-        if vcd is not None and not self.trace:
-            raise ValueError("vcd: this model has no waveforms; build it with trace=True")
+        if waves is not None and not self.trace:
+            raise ValueError('waves: this model has none; build it with trace="vcd" or "fst"')
         runs = (_DesignRun * len(self.designs))()
         ios = [_DesignIo(*each) for each in zip(self.designs, stimuli, runs, strict=True)]
-        self._simulate(runs, seed, vcd, progress)
+        self._simulate(runs, seed, waves, progress)
         results = [io.result() for io in ios]
         if check:
             problems = [
@@ -300,11 +327,11 @@ class Model:
         self,
         runs: ctypes.Array,
         seed: int,
-        vcd: Path | None,
+        waves: Path | None,
         progress: Callable[[int], None] | None,
     ) -> None:
         error = ctypes.create_string_buffer(4096)
-        name = None if vcd is None else os.fsencode(vcd)
+        name = None if waves is None else os.fsencode(waves)
         started = time.perf_counter()
         sim = self._lib.sim_open(runs, seed, name, error, len(error))
         if not sim:

@@ -25,7 +25,7 @@ def run_network(
     from qonnx.core.onnx_exec import execute_onnx
     from qonnx.custom_op.registry import getCustomOp
 
-    from finn_imec.verification import reference
+    from finn_imec.cases import reference
 
     nodes = [node for node in model.graph.node if node.op_type == "IMECConv_rtl"]
     for node in nodes:

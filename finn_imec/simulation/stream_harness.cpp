@@ -1,5 +1,6 @@
 #include "stream_harness.h"
 
+#include <algorithm>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
@@ -7,7 +8,9 @@
 #include <string>
 
 #include "verilated.h"
-#if VM_TRACE
+#if VM_TRACE_FST
+#include "verilated_fst_c.h"
+#elif VM_TRACE
 #include "verilated_vcd_c.h"
 #endif
 
@@ -213,13 +216,60 @@ class Consumer {
     bool held_ = false;
 };
 
+// Watches streams inside a design.
+class Probes {
+  public:
+    Probes(const DesignPins& pins, ProbeRun* runs) : pins_{pins}, runs_{runs} {}
+
+    void reset() {
+        for (uint64_t i = 0; i < pins_.n_probes; ++i) {
+            const int64_t drained_by = runs_[i].drained_by;
+            runs_[i] = {};
+            runs_[i].drained_by = drained_by;
+            runs_[i].first = runs_[i].last = -1;
+        }
+    }
+
+    // True on any handshake.
+    bool sample(int64_t cycle) {
+        bool progress = false;
+        for (uint64_t i = 0; i < pins_.n_probes; ++i) {
+            ProbeRun& run = runs_[i];
+            run.valid = bit(pins_.probe_tvalid, i);
+            run.ready = bit(pins_.probe_tready, i);
+            if (run.valid && run.ready) {
+                if (run.words++ == 0) run.first = cycle;
+                run.last = cycle;
+                progress = true;
+            } else {
+                run.blocked += run.valid;
+                run.starved += run.ready;
+            }
+        }
+        for (uint64_t i = 0; i < pins_.n_probes; ++i) {
+            ProbeRun& run = runs_[i];
+            if (run.drained_by < 0) continue;
+            const uint64_t drained = runs_[run.drained_by].words;
+            if (run.words > drained) run.peak = std::max(run.peak, run.words - drained);
+        }
+        return progress;
+    }
+
+  private:
+    static bool bit(const uint8_t* bits, uint64_t i) { return bits[i / 8] >> i % 8 & 1; }
+
+    const DesignPins& pins_;
+    ProbeRun* runs_;
+};
+
 // One design with its own reset, streams and cycle counter.
 //
 // Cycle 0 is the first cycle in which AXI4-Stream lets a producer raise TVALID: rst_n is high from
 // cycle -1 on, and low in cycles -1 - reset_cycles .. -2.
 class Design {
   public:
-    Design(const DesignPins& pins, DesignRun& run) : rst_n_{pins.rst_n}, run_{run} {
+    Design(const DesignPins& pins, DesignRun& run)
+        : rst_n_{pins.rst_n}, run_{run}, probes_{pins, run.probes} {
         for (size_t i = 0; i < pins.inputs.size(); ++i)
             inputs_.emplace_back(pins.inputs[i], run.inputs[i]);
         for (size_t i = 0; i < pins.outputs.size(); ++i)
@@ -249,7 +299,7 @@ class Design {
             ++cycle_;
             return;
         }
-        bool progress = false, complete = true, holding = false;
+        bool progress = !complete_ && probes_.sample(cycle_), complete = true, holding = false;
         for (Producer& input : inputs_) {
             progress |= input.sample(cycle_);
             holding |= input.holding();
@@ -260,6 +310,7 @@ class Design {
             holding |= output.holding();
             complete &= output.complete();
         }
+        complete_ = complete;
         if (progress) idle_ = 0;
         else if (!holding) ++idle_;
         ++cycle_;
@@ -274,7 +325,9 @@ class Design {
     void reset() {
         cycle_ = -1 - run_.reset_cycles;
         idle_ = 0;
+        complete_ = false;
         *rst_n_ = 0;
+        probes_.reset();
         for (Producer& input : inputs_) input.reset(segment_);
         for (Consumer& output : outputs_) output.reset(segment_);
     }
@@ -301,6 +354,8 @@ class Design {
     DesignRun& run_;
     std::vector<Producer> inputs_;
     std::vector<Consumer> outputs_;
+    Probes probes_;
+    bool complete_ = false;
     uint64_t segment_ = 0;
     int64_t cycle_ = 0;
     uint64_t idle_ = 0;
@@ -308,19 +363,19 @@ class Design {
 
 class Simulation {
   public:
-    Simulation(DesignRun* runs, uint64_t seed, const char* vcd) {
+    Simulation(DesignRun* runs, uint64_t seed, const char* waves) {
         printed.clear();
         context_.randReset(2);  // registers and memories with no initial value start at random
         context_.randSeed(static_cast<int>(seed));
-        if (vcd) context_.traceEverOn(true);
+        if (waves) context_.traceEverOn(true);
         model_ = make_model(context_);
         for (size_t i = 0; i < model_->designs.size(); ++i)
             designs_.emplace_back(model_->designs[i], runs[i]);
 #if VM_TRACE
-        if (vcd) {
-            model_->trace(vcd_);
-            vcd_.open(vcd);
-            if (!vcd_.isOpen()) throw std::runtime_error(std::string{"cannot write "} + vcd);
+        if (waves) {
+            model_->trace(waves_);
+            waves_.open(waves);
+            if (!waves_.isOpen()) throw std::runtime_error(std::string{"cannot write "} + waves);
         }
 #endif
     }
@@ -354,7 +409,7 @@ class Simulation {
     void half_cycle() {
         model_->eval();
 #if VM_TRACE
-        if (vcd_.isOpen()) vcd_.dump(context_.time());
+        if (waves_.isOpen()) waves_.dump(context_.time());
 #endif
         context_.timeInc(5);
     }
@@ -362,7 +417,7 @@ class Simulation {
     VerilatedContext context_;
     std::unique_ptr<Model> model_;
 #if VM_TRACE
-    VerilatedVcdC vcd_;
+    TraceFile waves_;
 #endif
     std::vector<Design> designs_;
     uint64_t cycles_ = 0;
@@ -373,10 +428,10 @@ class Simulation {
 extern "C" {
 
 __attribute__((visibility("default"))) void* sim_open(DesignRun* designs, uint64_t seed,
-                                                      const char* vcd, char* error,
+                                                      const char* waves, char* error,
                                                       uint64_t size) {
     try {
-        return new Simulation{designs, seed, vcd};
+        return new Simulation{designs, seed, waves};
     } catch (const std::exception& e) {
         std::snprintf(error, size, "%s", e.what());
         return nullptr;

@@ -1,5 +1,5 @@
 // Clock loop, stimulus, capture and AXI4-Stream checks for any number of designs in one model.
-// The layout of the *Run structures is mirrored by ctypes in verilator.py.
+// The layout of the *Run structures is mirrored by ctypes in model.py.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,13 @@
 #include <vector>
 
 class VerilatedContext;
+#if VM_TRACE_FST
+class VerilatedFstC;
+using TraceFile = VerilatedFstC;
+#else
 class VerilatedVcdC;
+using TraceFile = VerilatedVcdC;
+#endif
 
 // The pins of one stream, as Verilator stores them: little-endian bytes, unused top bits zero.
 struct StreamPins {
@@ -21,6 +27,9 @@ struct DesignPins {
     uint8_t* rst_n;
     std::vector<StreamPins> inputs;
     std::vector<StreamPins> outputs;
+    uint64_t n_probes;
+    uint8_t* probe_tvalid;  // a bit for each probe
+    uint8_t* probe_tready;
 };
 
 // The Verilated model behind an interface, so that this harness is compiled once for all models.
@@ -29,7 +38,7 @@ struct Model {
     std::vector<DesignPins> designs;
     virtual ~Model() = default;
     virtual void eval() = 0;
-    virtual void trace(VerilatedVcdC& file) = 0;
+    virtual void trace(TraceFile& file) = 0;
 };
 
 std::unique_ptr<Model> make_model(VerilatedContext& context);
@@ -70,6 +79,18 @@ struct StreamRun {
     uint64_t stuck;      // result: the stream that a deadlock waits for
 };
 
+struct ProbeRun {
+    int64_t drained_by;  // probe of the stream that empties what this one fills, or -1
+    uint64_t words;      // results
+    int64_t first;
+    int64_t last;
+    uint64_t blocked;
+    uint64_t starved;
+    uint64_t peak;
+    uint64_t valid;
+    uint64_t ready;
+};
+
 struct Violation {
     uint64_t output;
     uint64_t rule;
@@ -80,6 +101,7 @@ struct Violation {
 struct DesignRun {
     StreamRun* inputs;
     StreamRun* outputs;
+    ProbeRun* probes;
     int64_t* reset_at;
     uint64_t n_resets;
     int64_t reset_cycles;
@@ -92,7 +114,7 @@ struct DesignRun {
     uint64_t status;        // result
 };
 
-void* sim_open(DesignRun* designs, uint64_t seed, const char* vcd, char* error, uint64_t size);
+void* sim_open(DesignRun* designs, uint64_t seed, const char* waves, char* error, uint64_t size);
 int sim_advance(void* sim, uint64_t cycles, char* error, uint64_t size);
 uint64_t sim_cycles(void* sim);
 void sim_close(void* sim);

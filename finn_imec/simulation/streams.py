@@ -36,6 +36,18 @@ class Stream:
 
 
 @dataclass(frozen=True)
+class Probe:
+    """A stream inside a design that is watched; see `Activity`.
+
+    drained_by: the probe of the stream that empties what this one fills, such as the output of the
+    FIFO whose input this is; None where no fill level is asked for.
+    """
+
+    name: str
+    drained_by: str | None = None
+
+
+@dataclass(frozen=True)
 class Design:
     """One top module with AXI4-Streams, one clock and one active-low synchronous reset.
 
@@ -43,6 +55,8 @@ class Design:
     defines, include_dirs: as for a Verilog tool; the same for all designs of one model.
     data_files: what `$readmemh` reads; see `finn_imec.simulation.verilator`.
     tied: constant inputs, name -> (width in bits, value).
+    probes: streams inside that are watched. The top module then has two outputs, probe_tvalid and
+        probe_tready, of one bit for each probe, the first one's in bit 0.
     """
 
     top: str
@@ -56,6 +70,7 @@ class Design:
     clk: str = "ap_clk"
     rst_n: str = "ap_rst_n"
     tied: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    probes: tuple[Probe, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,8 +136,8 @@ class Stimulus:
         previous reset led to. The inputs then start over, at the word `restart` names (default
         0), and all of n_outputs is expected after the last reset.
     reset_cycles: length of every reset, the first included.
-    timeout: cycles without any handshake, waits of known length not counted, after which missing
-        outputs are a deadlock.
+    timeout: cycles without any handshake, at probes neither, waits of known length not counted,
+        after which missing outputs are a deadlock.
     drain: cycles without any handshake, waits of known length not counted, that end the run
         once all outputs have come.
     allow_extra: a further output word before that is no error. FINN's FMPadding, for example,
@@ -157,6 +172,26 @@ class Violation:
 
 
 @dataclass(frozen=True)
+class Activity:
+    """What a probe saw since the last reset, until the last expected output word had come.
+
+    words: handshakes. first, last: cycles of the first and the last one, -1 without any.
+    blocked, starved: cycles in which only TVALID or only TREADY was high.
+    peak: most words that were ever between this stream and the one that drains it.
+    valid, ready: TVALID and TREADY at the end.
+    """
+
+    words: int
+    first: int
+    last: int
+    blocked: int
+    starved: int
+    peak: int
+    valid: bool
+    ready: bool
+
+
+@dataclass(frozen=True)
 class Result:
     """What one design did. Cycles and words are those after the last reset, unless said otherwise.
 
@@ -170,6 +205,7 @@ class Result:
     stuck: unless complete, the streams that wait: inputs whose TVALID sees no TREADY, outputs
         with words missing.
     violations: the first 16 violations of the stream rules; n_violations counts all.
+    activity: what each probe saw.
     """
 
     outputs: dict[str, np.ndarray]
@@ -182,6 +218,7 @@ class Result:
     stuck: tuple[str, ...]
     violations: tuple[Violation, ...]
     n_violations: int
+    activity: dict[str, Activity]
 
     @property
     def deadlock(self) -> bool:

@@ -61,7 +61,9 @@ import numpy as np
 from finn_imec.errors import MissingToolError
 from finn_imec.simulation.model import Model
 from finn_imec.simulation.streams import (
+    Activity,
     Design,
+    Probe,
     Result,
     SimulationError,
     Stall,
@@ -72,8 +74,10 @@ from finn_imec.simulation.streams import (
 from finn_imec.simulation.words import pack, unpack
 
 __all__ = [
+    "Activity",
     "Design",
     "Model",
+    "Probe",
     "Result",
     "SimulationError",
     "Stall",
@@ -110,6 +114,11 @@ _HANDLERS = [
     "-DVL_PRINTF=harness_printf",
     *("-include", str(_HARNESS_H)),
 ]
+# Formats of waveforms: macros that choose them, libraries that they need.
+_TRACES = {
+    "vcd": (["-DVM_TRACE=1", "-DVM_TRACE_VCD=1"], []),
+    "fst": (["-DVM_TRACE=1", "-DVM_TRACE_FST=1"], ["-llz4", "-lz"]),
+}
 _OLDEST_VERILATOR = (5, 22)  # the first with --make json
 _BYTES_PER_UNIT = 200_000  # of generated C++: below that, parsing the headers dominates
 
@@ -149,6 +158,16 @@ def _tools() -> _Tools:
     return _Tools(Path(program), root, cxx, (version, cxx_version))
 
 
+def _check_fst_headers(tools: _Tools) -> None:
+    headers = "#include <lz4.h>\n#include <zlib.h>\n"
+    command = [*tools.cxx, "-E", "-x", "c++", "-"]
+    if subprocess.run(command, input=headers, capture_output=True, text=True).returncode:
+        raise MissingToolError(
+            "FST waveforms need the headers lz4.h and zlib.h (Debian: liblz4-dev, zlib1g-dev); VCD "
+            "needs none"
+        )
+
+
 def _output(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
@@ -163,20 +182,24 @@ def build(
     designs: Sequence[Design],
     cache_dir: Path | None = None,
     jobs: int = 2,
-    trace: bool = False,
+    trace: str = "",
 ) -> Model:
     """Compile designs into one model, or take it from the cache.
 
     cache_dir: default `default_cache_dir()`. What is cached depends on the content of sources,
         headers and data files, not on their names, so that a model is never stale. Several
         processes may build the same model at once.
-    jobs: compiler processes at once; trace: let runs write waveforms (slower).
+    jobs: compiler processes at once; trace: "vcd" or "fst", let runs write waveforms (slower).
     Raises MissingToolError without Verilator or a C++ compiler, ValueError for files that do not
     exist or designs that cannot share a model, SimulationError if the designs do not compile.
     """
+    if trace not in ("", *_TRACES):
+        raise ValueError(f"trace={trace!r}: accepted are {', '.join(_TRACES)}")
     if not designs:
         raise ValueError("designs: none; expected at least one")
     tools = _tools()
+    if trace == "fst":
+        _check_fst_headers(tools)
     cache = Path(cache_dir if cache_dir is not None else default_cache_dir()).resolve()
     cache.mkdir(parents=True, exist_ok=True)
     data = {path: _store_data(path, cache) for design in designs for path in design.data_files}
@@ -305,7 +328,7 @@ def _key(
     options: Sequence[str],
     generated: Mapping[str, str],
     designs: Sequence[Design],
-    trace: bool,
+    trace: str,
 ) -> str:
     include_dirs = {Path(d).resolve() for design in designs for d in design.include_dirs}
     headers = {
@@ -333,7 +356,7 @@ def _verilate(
     sources: Mapping[Path, str],
     options: Sequence[str],
     generated: Mapping[str, str],
-    trace: bool,
+    trace: str,
     log: Path,
 ) -> None:
     """Translate to C++ in `work`; everything that Verilator says goes to `log`."""
@@ -349,7 +372,7 @@ def _verilate(
         files.append(str(path.resolve()))
     command = [str(tools.verilator), "--cc", "--make", "json", "--quiet-stats", *_VERILATE]
     command += ["--prefix", "Vmodel", "--top-module", "finn_imec_streams", "--Mdir", "verilated"]
-    command += ["--trace-vcd"] if trace else []
+    command += [f"--trace-{trace}"] if trace else []
     done = subprocess.run(
         [*command, *options, *files, "model_top.sv"],
         cwd=work,
@@ -371,12 +394,12 @@ def _verilate(
         raise SimulationError(f"Verilator: {first} (log: {log})")
 
 
-def _compile(tools: _Tools, work: Path, cache: Path, jobs: int, trace: bool) -> None:
+def _compile(tools: _Tools, work: Path, cache: Path, jobs: int, trace: str) -> None:
     """Compile what Verilator wrote, and link it with its runtime and the harness to model.so."""
     listed = json.loads((work / "verilated" / "Vmodel.json").read_text())["sources"]
     include = tools.root / "include"
     flags = [*_COMPILE, f"-I{include}", f"-I{include / 'vltstd'}", f"-I{_HERE}"]
-    traced = ["-DVM_TRACE=1", "-DVM_TRACE_VCD=1"] if trace else []
+    traced, libraries = _TRACES.get(trace, ([], []))
 
     def compile_unit(source: Path, level: str) -> Path:
         output = source.with_suffix(".o")
@@ -406,7 +429,10 @@ def _compile(tools: _Tools, work: Path, cache: Path, jobs: int, trace: bool) -> 
         tasks += [pool.submit(compile_shared, Path(source), []) for source in listed["global"]]
         tasks += [pool.submit(compile_shared, _HARNESS_CPP, traced)]
         objects = [task.result() for task in tasks]
-    _run_cxx(tools, ["-shared", "-pthread", "-Wl,-Bsymbolic", *objects, "-o", work / "model.so"])
+    _run_cxx(
+        tools,
+        ["-shared", "-pthread", "-Wl,-Bsymbolic", *objects, *libraries, "-o", work / "model.so"],
+    )
 
 
 def _join(work: Path, name: str, sources: Sequence[str | Path], most: int) -> list[Path]:
