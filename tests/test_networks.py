@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from finn_imec.errors import GeometryError, ModelError, UnsupportedError
-from finn_imec.networks import cnv, digits, lowering
+from finn_imec.networks import cnv, digits, lowering, training
 
 pytest.importorskip("finn", reason="finn-plus is not installed")
 
@@ -69,6 +69,19 @@ def test_digits_learn(trained):
     assert trained.x_test.max() == 15
     right = digits.logits(trained.model, trained.x_test).argmax(1) == trained.y_test
     assert right.mean() == trained.accuracy
+
+
+def test_images_of_other_sizes_and_bits():
+    """Bilinear: the corners stay; grey levels grow by 16, the last one to what 8 bits hold."""
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    small, large = training.load_data()[2], training.load_data(bits=8, scale=2)[2]
+    assert small.shape == (360, 8, 8, 1)
+    assert large.shape == (360, 16, 16, 1)
+    assert large.max() == 255
+    corner, same = (x[:, [0, 0, -1, -1], [0, -1, 0, -1]] for x in (small, large))
+    assert (corner > 0).any()
+    np.testing.assert_array_equal(same, np.where(corner == 15, same, 16 * corner))
 
 
 def test_digits_training_is_deterministic():

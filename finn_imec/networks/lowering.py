@@ -1,7 +1,8 @@
 """From a QONNX network to FINN's hardware layers, with FINN's own transformations.
 
 The sequence is that of FINN's builder up to `step_minimize_bit_width` (step_qonnx_to_finn,
-step_tidy_up, step_streamline, step_convert_to_hw; finn/builder/build_dataflow_steps.py), called
+step_tidy_up, step_streamline, step_convert_to_hw; finn/builder/build_dataflow_steps.py), with what
+residual blocks, depthwise convolutions and global average pooling need beyond it. It is called
 without the builder, so that it needs no Vivado, no board and no output directory.
 """
 
@@ -18,9 +19,12 @@ import numpy as np
 from finn_imec.errors import GeometryError, ModelError, UnsupportedError, require
 
 if TYPE_CHECKING:
+    from onnx import NodeProto
     from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.transformation.base import Transformation
 
 FINN_DOMAIN = "finn.custom_op.fpgadataflow"
+_CONVERT = "finn.transformation.fpgadataflow.convert_to_hw"
 
 
 def _apply(model: ModelWrapper, *transformations) -> ModelWrapper:
@@ -47,13 +51,13 @@ def lowering_stages(model: ModelWrapper) -> Iterator[tuple[str, ModelWrapper]]:
     """
     _require_finn()
     from finn.transformation.qonnx.convert_qonnx_to_finn import ConvertQONNXtoFINN
-    from finn.transformation.streamline import Streamline, absorb
-    from finn.transformation.streamline.reorder import MakeMaxPoolNHWC
+    from finn.transformation.streamline import Streamline, absorb, reorder
     from qonnx.transformation.bipolar_to_xnor import ConvertBipolarMatMulToXnorPopcount
     from qonnx.transformation.fold_constants import FoldConstants
     from qonnx.transformation.general import (
         GiveReadableTensorNames,
         GiveUniqueNodeNames,
+        GiveUniqueParameterTensors,
         RemoveStaticGraphInputs,
         RemoveUnusedTensors,
     )
@@ -82,6 +86,7 @@ def lowering_stages(model: ModelWrapper) -> Iterator[tuple[str, ModelWrapper]]:
         model,
         InferShapes(),
         FoldConstants(),
+        GiveUniqueParameterTensors(),
         GiveUniqueNodeNames(),
         GiveReadableTensorNames(),
         InferDataTypes(),
@@ -93,10 +98,19 @@ def lowering_stages(model: ModelWrapper) -> Iterator[tuple[str, ModelWrapper]]:
         model,
         absorb.AbsorbScalarBiasIntoMultiThreshold(),
         Streamline(),
+        # Residual blocks: scales move into both branches, and from both behind the addition.
+        reorder.MoveLinearPastFork(),
+        Streamline(),
+        reorder.MoveLinearPastEltwiseAdd(),
+        Streamline(),
         LowerConvsToMatMul(),
-        MakeMaxPoolNHWC(),
+        reorder.MakeMaxPoolNHWC(),
         absorb.AbsorbTransposeIntoMultiThreshold(),
-        MakeMaxPoolNHWC(),
+        reorder.MakeMaxPoolNHWC(),
+        absorb.AbsorbConsecutiveTransposes(),
+        reorder.MoveTransposePastJoinAdd(),
+        reorder.MoveTransposePastFork(),
+        absorb.AbsorbTransposeIntoMultiThreshold(),
         absorb.AbsorbConsecutiveTransposes(),
         ConvertBipolarMatMulToXnorPopcount(),
         Streamline(),
@@ -111,29 +125,35 @@ def lowering_stages(model: ModelWrapper) -> Iterator[tuple[str, ModelWrapper]]:
 def to_hardware(model: ModelWrapper) -> ModelWrapper:
     """Lower a QONNX network to FINN's hardware layers: the last of `lowering_stages`.
 
-    Every convolution becomes ConvolutionInputGenerator -> MVAU (after an FMPadding if it pads),
-    thresholds fused into the MVAU, nothing folded (PE = 1, SIMD = 1, the generator at SIMD = C).
+    Every convolution becomes ConvolutionInputGenerator -> MVAU, or VVAU if it is depthwise (after an
+    FMPadding if it pads), a 1x1 convolution of stride 1 an MVAU alone; thresholds are fused, nothing
+    is folded (PE = 1, SIMD = 1, the generator at SIMD = C). Residual additions are layers of their own.
     The input is NHWC. Scales behind the last layer stay as plain ONNX nodes for the host.
     Raises what `lowering_stages` raises.
     """
     return dict(lowering_stages(model))["hardware"]
 
 
-def _infer_hw_transformations() -> list:
-    """FINN's Infer... transformations, from one module (upstream) or one each (finn-plus)."""
-    package = "finn.transformation.fpgadataflow.convert_to_hw"
-    modules = {
-        "InferBinaryMatrixVectorActivation": "binary_matrix_vector_activation",
-        "InferQuantizedMatrixVectorActivation": "quantized_matrix_vector_activation",
-        "InferThresholdingLayer": "thresholding",
-        "InferPool": "pool",
-        "InferConvInpGen": "conv_inp_gen",
-    }
-    upstream = importlib.util.find_spec(f"{package}_layers") is not None
-    return [
-        getattr(importlib.import_module(f"{package}_layers" if upstream else f"{package}.{m}"), c)()
-        for c, m in modules.items()
-    ]
+def _infer(name: str, module: str = "", *arguments) -> Transformation:
+    """FINN's transformation to a hardware layer, from one module (upstream) or one each (finn-plus)."""
+    module = f"{_CONVERT}_layers" if _upstream() else f"{_CONVERT}.{module}"
+    return getattr(importlib.import_module(module), name)(*arguments)
+
+
+def _upstream() -> bool:
+    return importlib.util.find_spec(f"{_CONVERT}_layers") is not None
+
+
+def _infer_add() -> Transformation:
+    """The addition of two streams: AddStreams upstream, ElementwiseAdd in finn-plus."""
+    if _upstream():
+        return _infer("InferAddStreamsLayer")
+
+    def adds_streams(model: ModelWrapper, node: NodeProto) -> bool:
+        return node.op_type == "Add" and all(model.get_initializer(i) is None for i in node.input)
+
+    operation = "InferElementwiseBinaryOperation"
+    return _infer(operation, "elementwise_binary_operation", adds_streams)
 
 
 def convert_to_hw(model: ModelWrapper) -> ModelWrapper:
@@ -144,7 +164,7 @@ def convert_to_hw(model: ModelWrapper) -> ModelWrapper:
     """
     _require_finn()
     from finn.transformation.move_reshape import RemoveCNVtoFCFlatten
-    from finn.transformation.streamline import absorb
+    from finn.transformation.streamline import absorb, collapse_repeated, reorder
     from qonnx.transformation.general import GiveReadableTensorNames, GiveUniqueNodeNames
     from qonnx.transformation.infer_data_layouts import InferDataLayouts
     from qonnx.transformation.infer_datatypes import InferDataTypes
@@ -152,7 +172,22 @@ def convert_to_hw(model: ModelWrapper) -> ModelWrapper:
 
     model = _apply(
         model,
-        *_infer_hw_transformations(),
+        # Global average pooling becomes a sum; its divisor moves behind the classifier.
+        _infer("InferGlobalAccPoolLayer", "global_acc_pool"),
+        absorb.AbsorbConsecutiveTransposes(),
+        absorb.AbsorbTransposeIntoFlatten(),
+        reorder.MoveScalarLinearPastInvariants(),
+        reorder.MoveScalarMulPastMatMul(),
+        collapse_repeated.CollapseRepeatedMul(),
+        InferDataTypes(),
+        _infer_add(),
+        _infer("InferBinaryMatrixVectorActivation", "binary_matrix_vector_activation"),
+        _infer("InferQuantizedMatrixVectorActivation", "quantized_matrix_vector_activation"),
+        _infer("InferVectorVectorActivation", "vector_vector_activation"),
+        _infer("InferThresholdingLayer", "thresholding"),
+        _infer("InferPool", "pool"),
+        _infer("InferConvInpGen", "conv_inp_gen"),
+        _infer("InferDuplicateStreamsLayer", "duplicate_streams"),
         absorb.AbsorbConsecutiveTransposes(),
         RemoveCNVtoFCFlatten(),
         GiveUniqueNodeNames(),
