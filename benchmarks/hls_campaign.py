@@ -2,7 +2,7 @@
 
     python benchmarks/hls_campaign.py [--cases 300] [--seed 0] [--batch 25] [--no-rtl]
 
-Case N is the one that `finn-imec verify --seed S --case N` runs in RTL. A batch of cases is one C++
+The cases are those of `finn-imec verify --seed S`, with embedded weights. A batch of cases is one C++
 program and one Verilator model. Prints every case that differs; exit code 1 if there is one.
 """
 
@@ -16,9 +16,10 @@ import numpy as np
 import typer
 
 from finn_imec import hls
+from finn_imec.cases import random_case, random_values, reference
 from finn_imec.rtl import encode
 from finn_imec.simulation.verilator import Stimulus
-from finn_imec.verification import FRAMES, build_cases, random_case, random_values, reference
+from finn_imec.verification import FRAMES, build_cases
 
 
 def main(cases: int = 300, seed: int = 0, batch: int = 25, rtl: bool = True) -> None:
@@ -28,7 +29,7 @@ def main(cases: int = 300, seed: int = 0, batch: int = 25, rtl: bool = True) -> 
         rng = np.random.default_rng([seed, first])
         ifms = [
             random_values(
-                c.datapath.input_datatype, (FRAMES, *c.geometry.ifm_dim, c.geometry.ifm_channels), rng
+                c.datapath.input_datatype, (FRAMES, *c.geometry.input_dim, c.geometry.ifm_channels), rng
             )
             for c in chosen
         ]
@@ -40,7 +41,7 @@ def main(cases: int = 300, seed: int = 0, batch: int = 25, rtl: bool = True) -> 
             encode(reference(c.datapath, x), c.datapath.output_datatype, c.geometry.pe)
             for c, x in zip(chosen, ifms, strict=True)
         ]
-        designs = [hls.ImecHls(f"case_{c.number}", c.datapath) for c in chosen]
+        designs = [hls.ImecHls(f"case_{i}", c.datapath) for i, c in enumerate(chosen)]
         with tempfile.TemporaryDirectory() as folder:
             program = hls.build(designs, Path(folder) / "cppsim")
             sides = [[hls.run(program, w, d.out_bits, d.top) for d, w in zip(designs, words, strict=True)]]

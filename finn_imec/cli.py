@@ -13,10 +13,12 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from finn_imec.compat import CLOCK_NS
 from finn_imec.errors import GeometryError, ImecError, ModelError
 from finn_imec.geometry import ConvGeometry
 
@@ -31,8 +33,8 @@ log = Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 GEOMETRY_HELP = (
-    "H,W,C,M,KH,KW[,SH,SW[,DH,DW]]: input height, width, channels, output channels, kernel, "
-    "stride, dilation."
+    "H,W,C,M,KH,KW[,SH,SW[,DH,DW[,PT,PL,PB,PR]]]: input height, width, channels, output channels, "
+    "kernel, stride, dilation, padding of the input at top, left, bottom, right."
 )
 
 
@@ -60,12 +62,17 @@ def parse_geometry(text: str, simd: int | None = None, pe: int | None = None) ->
         numbers = [int(v) for v in text.split(",")]
     except ValueError:
         numbers = []
-    if len(numbers) not in (6, 8, 10):
+    if len(numbers) not in (6, 8, 10, 14):
         raise typer.BadParameter(f"{text!r}: expected {GEOMETRY_HELP}")
     h, w, c, m, kh, kw, *rest = numbers
-    sh, sw, dh, dw = rest + [1] * (4 - len(rest))
+    sh, sw, dh, dw, *padding = rest + [1] * (4 - len(rest))
+    top, left, bottom, right = padding or [0] * 4
+    ifm_dim = h + top + bottom, w + left + right
     try:
-        return ConvGeometry((kh, kw), (h, w), c, m, (sh, sw), (dh, dw), simd or c, pe or m)
+        return ConvGeometry(
+            (kh, kw), ifm_dim, c, m, (sh, sw), (dh, dw), simd or c, pe or m,
+            padding=(top, left, bottom, right),
+        )  # fmt: skip
     except GeometryError as err:
         raise typer.BadParameter(str(err)) from err
 
@@ -260,58 +267,125 @@ def simulate(
     images: Annotated[
         Path | None, typer.Option(help="images.npz with photos and expected logits, for a CNV.")
     ] = None,
-    frames: Annotated[int, typer.Option(help="Random frames, without --images.", min=1)] = 2,
+    frames: Annotated[int, typer.Option(help="Random frames, without --images.", min=1)] = 3,
+    swap: Annotated[bool, typer.Option("--swap", help="Swap FINN's pairs for IMECConv first.")] = False,
+    per_layer: Annotated[
+        bool, typer.Option("--per-layer", help="Swap, and run each IMECConv on its own.")
+    ] = False,
+    fifo_depth: Annotated[
+        int, typer.Option(help="Least depth of the FIFOs put between abstract layers.", min=2)
+    ] = 2,
+    trace: Annotated[Path | None, typer.Option(help="File for waveforms, .vcd or .fst.")] = None,
+    clock_ns: Annotated[float, typer.Option(help="Clock period in ns.", min=0.01)] = CLOCK_NS,
     as_json: AsJson = False,
 ) -> None:
-    """Swap the pairs and run every IMECConv in RTL: bit-exact, cycle-exact, logits."""
-    import tempfile
-
-    from finn_imec.simulation.network import prepare_network, run_network
+    """A whole partition in RTL, each output word compared with FINN's execution in Python."""
     from finn_imec.transformation import swap_pairs
 
-    network = swap_pairs(load_model(model))
-    expected = None
+    if per_layer and trace:
+        raise typer.BadParameter("--per-layer and --trace exclude each other")
+    network = load_model(model)
+    if swap or per_layer:
+        network = swap_pairs(network)
+    inputs, photos = frames_for(network, model, frames, images)
+    if per_layer:
+        outputs, result = simulate_layers(network, inputs)
+        lines = [layer_line(layer) for layer in result["layers"]]
+    else:
+        from finn_imec.simulation.partition import simulate as simulate_partition
+
+        with progress_bar("partition", None) as advance:
+            run, outputs = simulate_partition(
+                network, inputs, fifo_depth, trace, lambda name: advance(0, label=name)
+            )
+        result = run.as_json(clock_ns)
+        lines = [partition_table(run), partition_line(run, clock_ns)]
+    result = {"model": str(model), "inputs": len(inputs), **result}
+    exact = True
+    if photos is not None:
+        from finn_imec.networks.cnv import class_logits
+
+        logits = class_logits(outputs)
+        result["logits_exact"] = int((logits == photos.logits[model.stem]).all(axis=1).sum())
+        result["classes"] = [photos.classes[i] for i in logits.argmax(axis=1)]
+        exact = result["logits_exact"] == len(inputs)
+        lines.append(
+            f"{result['logits_exact']} of {len(inputs)} photos with exactly the expected logits: "
+            f"{', '.join(result['classes'])}"
+        )
+    if as_json:
+        print_json(result)
+    else:
+        for line in lines:
+            console.print(line)
+    if not exact:
+        raise ImecError("logits differ from the expected ones")
+
+
+def frames_for(network: Any, path: Path, frames: int, images: Path | None) -> tuple[np.ndarray, Any]:
+    """Random inputs of the network, or those of the photos, and the photos or None."""
     if images is None:
         from qonnx.core.datatype import DataType
 
-        from finn_imec.verification import random_values
+        from finn_imec.cases import random_values
 
         source = network.graph.input[0].name
         datatype = network.get_tensor_datatype(source)
         if datatype == DataType["FLOAT32"]:
-            raise ModelError(f"{model}: input {source} has no integer datatype annotation")
+            raise ModelError(f"{path}: input {source} has no integer datatype annotation")
         shape = (frames, *network.get_tensor_shape(source)[1:])
-        inputs = random_values(datatype, shape, np.random.default_rng(0))
-    else:
-        from finn_imec.networks import cnv
+        return random_values(datatype, shape, np.random.default_rng(0)), None
+    from finn_imec.networks import cnv
 
-        photos = cnv.load_images(images)
-        inputs = cnv.quantise_images(photos.images)
-        expected = photos.logits.get(model.stem)
-        if expected is None:
-            raise ModelError(f"{images} has no logits for {model.stem}: it has {list(photos.logits)}")
+    photos = cnv.load_images(images)
+    if path.stem not in photos.logits:
+        raise ModelError(f"{images} has no logits for {path.stem}: it has {list(photos.logits)}")
+    return cnv.quantise_images(photos.images), photos
+
+
+def simulate_layers(network: Any, inputs: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+    """Each IMECConv on its own in RTL, the other layers in Python: outputs, and what it showed."""
+    import tempfile
+
+    from finn_imec.simulation.network import prepare_network, run_network
+
     with tempfile.TemporaryDirectory() as folder:
         with progress_bar("compiling the RTL", None):
             network = prepare_network(network, Path(folder))
         with progress_bar("input", len(inputs)) as advance:
             outputs, layers = run_network(network, inputs, lambda number: advance())
-    result: dict[str, Any] = {"model": str(model), "inputs": len(inputs), "layers": layers}
-    if expected is not None:
-        logits = cnv.class_logits(outputs)
-        result["logits_exact"] = int((logits == expected).all(axis=1).sum())
-        result["classes"] = [photos.classes[i] for i in logits.argmax(axis=1)]
-    if as_json:
-        print_json(result)
-    else:
-        for layer in layers:
-            console.print(layer_line(layer))
-        if expected is not None:
-            console.print(
-                f"{result['logits_exact']} of {len(inputs)} photos with exactly the expected logits: "
-                f"{', '.join(result['classes'])}"
-            )
-    if expected is not None and result["logits_exact"] != len(inputs):
-        raise ImecError("logits differ from the expected ones")
+    return outputs, {"layers": layers}
+
+
+def partition_table(run: Any) -> Table:
+    """A simulated partition's streams, each as the input of a node."""
+    caption = "blocked: a word waits for the node; starved: the node waits for a word"
+    table = Table("input of", caption=caption, box=box.SIMPLE_HEAD)
+    for column in ("words", "blocked", "starved", "depth", "peak"):
+        table.add_column(column, justify="right")
+    fifos = {fifo.node: fifo for fifo in run.fifos}
+    for edge in run.edges:
+        fifo = fifos.get(edge.consumer)
+        held = (str(fifo.depth), str(fifo.peak)) if fifo else ()
+        shares = (f"{edge.blocked:.1%}", f"{edge.starved:.1%}")
+        table.add_row(edge.consumer or "output", f"{edge.words:,}", *shares, *held)
+    return table
+
+
+def partition_line(run: Any, clock_ns: float) -> str:
+    """What a partition's simulation showed, in a few lines."""
+    slowest = max(run.nodes, key=lambda node: node.expected_cycles)
+    stand_ins = [node.node for node in run.nodes if node.origin == "stand-in"]
+    lines = [f"{run.frames} frames bit-exact; {run.latency:,} cycles latency"]
+    if run.interval:
+        lines.append(
+            f"{run.interval:,} cycles a frame in steady state, {run.frames_per_second(clock_ns):,.0f} "
+            f"frames/s at {1000 / clock_ns:,.0f} MHz; the slowest node, {slowest.node}, needs "
+            f"{slowest.expected_cycles:,}"
+        )
+    if stand_ins:
+        lines.append(f"RTL of a word a cycle stands in for HLS: {', '.join(stand_ins)}")
+    return "\n".join(lines)
 
 
 def layer_line(layer: dict[str, Any]) -> str:
@@ -328,18 +402,27 @@ def verify(
     cases: Annotated[int, typer.Option(help="Number of random cases.", min=1)] = 240,
     seed: Annotated[int, typer.Option(help="Seed of the campaign.", min=0)] = 0,
     case: Annotated[int | None, typer.Option(help="Only this case.", min=0)] = None,
+    parameters: Annotated[str | None, typer.Option(help="Only this one, in JSON.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Random geometries, foldings and datatypes in RTL against plain convolution."""
-    from finn_imec.verification import random_case
+    """Random layers in RTL against plain convolution; a case that fails is reduced."""
+    from finn_imec.cases import CAMPAIGN_MEM_MODES, Case, Parameters, random_case
+    from finn_imec.verification import VerificationError, reduce
     from finn_imec.verification import verify as run_campaign
 
     numbers = range(cases) if case is None else [case]
-    if case is not None:
-        log.print(str(random_case(seed, case)))
-    with progress_bar("cases", len(numbers)) as advance:
-        runs = run_campaign(numbers, seed, progress=advance)
-    result = {"seed": seed, "cases": len(numbers), "runs": runs, "failures": 0}
+    chosen = [random_case(seed, number, CAMPAIGN_MEM_MODES) for number in numbers]
+    if parameters is not None:
+        chosen = [Case(Parameters.from_json(parameters))]
+    if len(chosen) == 1:
+        log.print(str(chosen[0]))
+    with progress_bar("cases", len(chosen)) as advance:
+        try:
+            runs = run_campaign(chosen, progress=advance)
+        except VerificationError as err:
+            log.print(f"{err}\nreducing it ...", markup=False)
+            raise reduce(err) from err
+    result = {"seed": seed, "cases": len(chosen), "runs": runs, "failures": 0}
     if as_json:
         print_json(result)
     else:

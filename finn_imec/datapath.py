@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
-from math import prod
+from functools import cache, cached_property
+from math import ceil, log2, prod
 
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
@@ -28,6 +28,11 @@ MAX_PLANES = 16
 RES_TYPES = ("auto", "lut", "dsp")
 AUTO_DSP_BITS = 4
 LUT_PLANES = 4
+
+#: Most registers inside the dot products of LUTs (imec_dot_heap), and what a LUT and its net are
+#: reckoned at, in ns: 7-series, speed grade -1, where no placement says otherwise.
+MAX_PIPELINE = 2
+LEVEL_NS = 0.9
 
 #: Most thresholds per channel that are compared in parallel if a fold leaves time to search.
 MAX_PARALLEL_STEPS = 15
@@ -75,7 +80,8 @@ class Datapath:
     None to output accumulators. xnor: weights and activations are BINARY and stand for -1/+1, the
     accumulator is the popcount of their XNOR (FINN's binaryXnorMode). runtime_weights: `weights`
     are only the first ones, or None; ranges and constants hold for all that weight_datatype allows.
-    res_type: one of RES_TYPES.
+    res_type: one of RES_TYPES. pipeline: registers inside dot products
+    of LUTs, 0 to MAX_PIPELINE; those of DSPs have their own.
 
     Raises UnsupportedError naming the attribute for datatypes, shapes or ranges that do not fit.
     """
@@ -90,11 +96,19 @@ class Datapath:
     xnor: bool = False
     runtime_weights: bool = False
     res_type: str = "auto"
+    pipeline: int = 0
 
     def __post_init__(self) -> None:
         _ = self.activation, self.weight  # raise for unsupported datatypes
+        if any(self.geometry.padding) and not self.input_datatype.allowed(0):
+            raise UnsupportedError(
+                f"inputDataType={self.input_datatype.name} with Padding={list(self.geometry.padding)}: "
+                "accepted are datatypes that hold 0, the value of padding"
+            )
         if self.res_type not in RES_TYPES:
             raise UnsupportedError(f"resType={self.res_type!r}: accepted are {', '.join(RES_TYPES)}")
+        if not 0 <= self.pipeline <= MAX_PIPELINE:
+            raise UnsupportedError(f"pipeline={self.pipeline}: accepted are 0 to {MAX_PIPELINE}")
         if self.weights is not None or not self.runtime_weights:
             self._check_weights()
         binary = DataType["BINARY"]
@@ -291,8 +305,21 @@ class Datapath:
     @property
     def pipeline_stages(self) -> int:
         """Registers from a strip read to the output word that its window fold ends in."""
-        dot = self.packing.steps(self.geometry.simd) if self.packing else 1
+        dot = self.packing.steps(self.geometry.simd) if self.packing else 1 + self.pipeline
         return PIPELINE_STAGES - 1 + dot + (self.count_bits if self.search else 0)
+
+    def pipeline_for(self, clk_ns: float) -> int:
+        """Fewest registers inside the dot products that let a clock of this period be expected.
+
+        A step may take clk_ns/LEVEL_NS LUTs in a row. imec_dot_heap has one for the products, one per
+        halving of the highest column of its heap, down to two rows, and an addition.
+        """
+        a, w = self.factors
+        highest = self.geometry.simd * min(a.bits, w.bits) * (1 if a.bits * w.bits == 1 else 2) / 3
+        counters = max(0, ceil(log2(highest / 2))) if self.core == "planes" else a.bits + w.bits
+        stages = ((1 + counters + 1,), (1 + counters, 1), (1, counters, 1))
+        fast = (n for n, levels in enumerate(stages) if max(levels) * LEVEL_NS <= clk_ns)
+        return 0 if self.packing else next(fast, MAX_PIPELINE)
 
     def total_cycles(self, frames: int = 1) -> int:
         """ConvGeometry.total_cycles with this datapath's pipeline_stages."""
@@ -384,16 +411,27 @@ def packing(
     few = {"auto": min(widths) < AUTO_DSP_BITS, "lut": True, "dsp": prod(widths) <= LUT_PLANES}
     if few[res_type] or min(widths) < 2:  # as mvu.sv, which takes two bits and more
         return None
+    pe, simd = 1 if geometry.depthwise else geometry.pe, geometry.simd  # depthwise shares no activation
     if weights is None:
-        extremes = np.reshape(weight.range, (2, 1, 1))
-        words = np.broadcast_to(extremes, (2, geometry.pe, geometry.simd))
-    else:
-        words = _folded(geometry, weights)
-    if geometry.depthwise:  # no activation is shared
-        words = words.reshape(-1, 1, geometry.simd)
+        return _packing_of_any(pe, simd, activation, weight, fixed)
+    return _packing_of(_folded(geometry, weights).reshape(-1, pe, simd), activation, weight, fixed)
+
+
+@cache
+def _packing_of_any(
+    pe: int, simd: int, activation: Operand, weight: Operand, fixed: bool
+) -> Packing | None:
+    """`packing` for all weights that the operand has. Folding asks for the same ones again and again."""
+    extremes = np.broadcast_to(np.reshape(weight.range, (2, 1, 1)), (2, pe, 1))
+    return _packing_of(extremes, activation, weight, fixed, simd)
+
+
+def _packing_of(
+    words: np.ndarray, activation: Operand, weight: Operand, fixed: bool, simd: int | None = None
+) -> Packing | None:
     w_bits = weight.bits + (not weight.signed)
     max_chain = MAX_CHAIN if fixed else STREAMED_CHAIN
-    return Packing.of(words, w_bits, activation.bits, activation.signed, max_chain, fixed)
+    return Packing.of(words, w_bits, activation.bits, activation.signed, max_chain, fixed, simd)
 
 
 def _folded(geometry: ConvGeometry, weights: np.ndarray) -> np.ndarray:

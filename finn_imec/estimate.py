@@ -22,6 +22,8 @@ LUTS_PER_PLANE_BIT = 2.0
 CONTROL_LUTS = 130
 #: RAMB18 shapes, depth x width.
 RAMB18 = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+#: A slice has two registers for each LUT.
+LUTS_PER_FF = 0.5
 #: Bits that FINN reckons per RAMB18 and per UltraRAM.
 RAMB18_BITS, URAM_BITS = 512 * 36, 4096 * 72
 #: What a block is worth in LUTs: the device's LUTs over its blocks. XC7Z020; UltraRAM: XCZU7EV.
@@ -36,6 +38,21 @@ def memory_luts(words: int, bits: int) -> int:
 def memory_bram18(words: int, bits: int) -> int:
     """RAMB18 blocks of a memory, in the shape that takes fewest."""
     return min(ceil(words / depth) * ceil(bits / width) for depth, width in RAMB18)
+
+
+def queue_luts(words: int, bits: int) -> int:
+    """LUT sites of a LUT memory with two ports, of up to 64 words: four hold six or three bits of each."""
+    return 4 * ceil(bits / (6 if words <= 32 else 3)) if words else 0
+
+
+def window_luts(geometry: ConvGeometry, act_bits: int) -> int:
+    """LUTs of imec_window beside the line memory: its queues, and the choice of a window's word."""
+    kh, _ = geometry.kernel
+    queues = geometry.window.queues
+    column = queue_luts(queues.columns, kh * geometry.ifm_channels * act_bits)
+    window = queue_luts(queues.windows, geometry.mw * act_bits)
+    choice = ceil((geometry.sf - 1) / 3) * geometry.simd * act_bits  # four to one in a LUT
+    return column + window + choice
 
 
 def dot_luts(geometry: ConvGeometry, act_bits: int, weight_bits: int) -> int:
@@ -56,9 +73,15 @@ def threshold_luts(geometry: ConvGeometry, steps: int, acc_bits: int) -> int:
 
 
 def lut_equivalents(node: IMECConv) -> int:
-    """The node's estimates as one number, to compare foldings by: its blocks priced in LUTs."""
+    """The node's estimates as one number, to compare foldings by: its blocks priced in LUTs.
+
+    Registers come with the LUTs of what they stand behind, but for those of whole windows.
+    """
+    g = node.geometry
+    registers = g.window.register_pixels * g.ifm_channels if g.window else 0
     return (
         node.lut_estimation()
+        + ceil(LUTS_PER_FF * registers * node.get_input_datatype(0).bitwidth())
         + LUTS_PER_RAMB18 * node.bram_estimation()
         + LUTS_PER_DSP * node.dsp_estimation()
         + LUTS_PER_URAM * node.uram_estimation()

@@ -16,19 +16,24 @@ wherever consecutive window positions are neighbours in memory the walk is a pla
 The strip memory has one port or two. With one port a word is overwritten while it is read for the
 last time, and whatever dies unread costs a cycle that only writes. With two ports the writer follows
 the reader through the last neuron fold, and some slack_words let it run ahead of a stride.
+
+With SIMD > C more than a pixel is read in a cycle, and the unit of finn_imec.window takes the strip's
+place. Of what is said of a strip, only this then holds: words of C channels, pixels, arrive.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import repeat
 from math import ceil, gcd, inf, log2
 
 import numpy as np
 
 from finn_imec.errors import GeometryError
+from finn_imec.window import WindowUnit
 
 #: Deepest strip that is LUT memory when nobody says otherwise: RAM256X1S is the deepest with one port
 #: in one slice. Beyond, block RAM has two ports anyway.
@@ -70,6 +75,54 @@ class LoopNest:
 
 
 @dataclass(frozen=True)
+class PaddingRuns:
+    """In what order strip words of input and of padding come.
+
+    `first` of padding before the first frame; then in each frame `runs` runs of `run` input words, with
+    `gap` of padding between two and `between` behind the last, up to the next frame's first.
+    """
+
+    first: int
+    run: int
+    runs: int
+    gap: int
+    between: int
+
+
+@dataclass
+class _Progress:
+    """Where a schedule is: the cycle, free strip words, cycles in which the next word was collected,
+    and words that arrived since reset."""
+
+    cycle: int
+    free: int
+    collected: int
+    arrived: int = 0
+
+    def repeat(
+        self,
+        what: Callable[[_Progress], None],
+        times: int,
+        words: int,
+        alike: Callable[[int], tuple[int, bool]],
+    ) -> None:
+        """Do `what` so many times. Each takes `words` words of input in the long run.
+
+        Once it leaves as many free as it found, all further times are the same, as long as only words
+        alike come: alike(word) says how many there are from that one on.
+        """
+        while times:
+            cycle, free, collected, arrived = self.cycle, self.free, self.collected, self.arrived
+            what(self)
+            times -= 1
+            if (self.free, self.collected, self.arrived) == (free, collected, arrived + words):
+                same = max(0, min(times, (alike(arrived)[0] - 1) // words - 1))
+                self.cycle += same * (self.cycle - cycle)
+                self.arrived += same * words
+                times -= same
+
+
+@dataclass(frozen=True)
 class ConvGeometry:
     """One convolution layer and its folding.
 
@@ -78,7 +131,9 @@ class ConvGeometry:
     and PE); `simd_in` channels arrive per stream word (0: equal to word_channels). `strip_ports` is 1,
     2 or 0: the fewest that keep the throughput. A `depthwise` layer computes each output channel
     from the input channel of the same number, `pe` of them side by side (FINN's VVAU with SIMD=1).
-    There is no padding: FINN puts an FMPadding node in front.
+
+    ifm_dim is the size that windows are cut from, `padding` (top, left, bottom, right) included: zeros
+    that the unit adds itself. An image of input_dim arrives.
 
     Raises GeometryError naming the field and what is accepted.
     """
@@ -94,22 +149,23 @@ class ConvGeometry:
     simd_in: int = 0
     strip_ports: int = 0
     depthwise: bool = False
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            least = 0 if field.name in ("simd_in", "strip_ports", "depthwise") else 1
-            is_pair = field.type.startswith("tuple")
-            expected = "(height, width)" if is_pair else "an integer"
+            least = 0 if field.name in ("simd_in", "strip_ports", "depthwise", "padding") else 1
+            count = field.type.count("int") or 1
+            expected = {1: "an integer", 2: "(height, width)", 4: "(top, left, bottom, right)"}[count]
             try:
-                numbers = tuple(map(operator.index, value if is_pair else (value,)))
+                numbers = tuple(map(operator.index, value if count > 1 else (value,)))
             except TypeError:
                 numbers = ()
-            if len(numbers) != (2 if is_pair else 1) or min(numbers) < least:
+            if len(numbers) != count or min(numbers) < least:
                 raise GeometryError(
                     f"{field.name}={value!r}: expected {expected}, every value at least {least}"
                 )
-            object.__setattr__(self, field.name, numbers if is_pair else numbers[0])
+            object.__setattr__(self, field.name, numbers if count > 1 else numbers[0])
         if self.simd_in == 0:
             object.__setattr__(self, "simd_in", self.word_channels)
         for axis, name in enumerate(("height", "width")):
@@ -119,8 +175,17 @@ class ConvGeometry:
                     f"kernel={self.kernel} with dilation={self.dilation} spans {span} in {name}, "
                     f"more than ifm_dim={self.ifm_dim}: the span must fit into the input"
                 )
+        if min(self.input_dim) < 1:
+            raise GeometryError(
+                f"padding={self.padding} leaves nothing of ifm_dim={self.ifm_dim}, which includes it: "
+                "accepted is what leaves a pixel of the input"
+            )
+        if (self.mw if self.simd > self.ifm_channels else self.ifm_channels) % self.simd:
+            raise GeometryError(
+                f"simd={self.simd} does not divide ifm_channels={self.ifm_channels}, and is no larger "
+                f"divisor of MW={self.mw}: accepted are {self.legal_simd}"
+            )
         for name, whole, total in (
-            ("simd", "ifm_channels", self.ifm_channels),
             ("simd_in", "ifm_channels", self.ifm_channels),
             ("pe", "ofm_channels", self.ofm_channels),
         ):
@@ -142,6 +207,12 @@ class ConvGeometry:
         return replace(self, simd=simd, pe=pe, simd_in=self.simd_in if simd_in is None else simd_in)
 
     # ---- shapes -------------------------------------------------------------------------------
+
+    @property
+    def input_dim(self) -> tuple[int, int]:
+        """(height, width) of the image that arrives: ifm_dim without padding."""
+        (h, w), (top, left, bottom, right) = self.ifm_dim, self.padding
+        return h - top - bottom, w - left - right
 
     @property
     def ofm_dim(self) -> tuple[int, int]:
@@ -176,8 +247,13 @@ class ConvGeometry:
 
     @property
     def word_channels(self) -> int:
-        """Channels of a strip word: SIMD, or PE if depthwise."""
-        return self.pe if self.depthwise else self.simd
+        """Channels of a strip word: SIMD, or PE if depthwise; C with SIMD > C."""
+        return self.pe if self.depthwise else min(self.simd, self.ifm_channels)
+
+    @cached_property
+    def window(self) -> WindowUnit | None:
+        """What there is in place of a strip if SIMD > C."""
+        return WindowUnit(self) if self.simd > self.ifm_channels else None
 
     @property
     def cf(self) -> int:
@@ -196,8 +272,14 @@ class ConvGeometry:
 
     @property
     def legal_simd(self) -> list[int]:
-        """SIMD values that the engine accepts: divisors of the input channels, 1 if depthwise."""
-        return [1] if self.depthwise else divisors(self.ifm_channels)
+        """SIMD values that the engine accepts, 1 if depthwise.
+
+        Divisors of C, and divisors of MW that are larger: see finn_imec.window.
+        """
+        if self.depthwise:
+            return [1]
+        larger = (simd for simd in divisors(self.mw) if simd > self.ifm_channels)
+        return [*divisors(self.ifm_channels), *larger]
 
     @property
     def legal_pe(self) -> list[int]:
@@ -211,14 +293,14 @@ class ConvGeometry:
     def cheapest_folding(self, max_cycles: int) -> tuple[int, int] | None:
         """The (SIMD, PE) of least multipliers whose cycles_per_frame is at most max_cycles.
 
-        Ties go to the larger SIMD: fewer accumulators and thresholds, a shallower strip.
-        None when even the widest folding is too slow.
+        Ties go to the larger SIMD: fewer accumulators and thresholds, a shallower strip. But last to
+        SIMD > C, which keeps whole windows in registers. None when even the widest folding is too slow.
         """
-        input_cycles = self.ifm_dim[0] * self.ifm_dim[1] * self.ifm_channels // self.simd_in
+        input_cycles = self.input_dim[0] * self.input_dim[1] * self.ifm_channels // self.simd_in
         if input_cycles > max_cycles:
             return None
-        for _, negative_simd, pe in sorted(
-            (simd * pe, -simd, pe) for simd, pe in self.legal_foldings()
+        for _, _, negative_simd, pe in sorted(
+            (simd * pe, simd > self.ifm_channels, -simd, pe) for simd, pe in self.legal_foldings()
         ):
             folded = self.with_folding(-negative_simd, pe)
             # The exact count is dearer than its lower bound.
@@ -242,6 +324,8 @@ class ConvGeometry:
     @cached_property
     def dual_port(self) -> bool:
         """True if the strip has a write port of its own."""
+        if self.window:
+            return False
         if self.strip_ports:
             return self.strip_ports == 2
         one, two = (replace(self, strip_ports=ports).cycles_per_frame for ports in (1, 2))
@@ -268,12 +352,19 @@ class ConvGeometry:
 
     @property
     def strip_words(self) -> int:
-        """Depth of the strip memory, in words of word_channels."""
-        return self.live_words + self.slack_words
+        """Depth of the strip memory, or with SIMD > C of the line memory: the image's width."""
+        return self.ifm_dim[1] if self.window else self.live_words + self.slack_words
+
+    @property
+    def strip_channels(self) -> int:
+        """Channels of a word of that memory."""
+        return self.window.line_pixels * self.ifm_channels if self.window else self.word_channels
 
     def strip_bits(self, act_bits: int) -> int:
-        """Bits of the strip memory at `act_bits` per channel."""
-        return self.strip_words * self.word_channels * act_bits
+        """Bits of the strip memory, or with SIMD > C of all that holds pixels, registers included."""
+        if self.window:
+            return self.window.pixels * self.ifm_channels * act_bits
+        return self.strip_words * self.strip_channels * act_bits
 
     def replay_bits(self, act_bits: int) -> int:
         """Bits of the replay buffer of FINN's MVU (finn-rtllib/mvu/replay_buffer.sv).
@@ -285,11 +376,14 @@ class ConvGeometry:
         return 2 ** ceil(log2(self.sf)) * self.simd * act_bits
 
     def swg_bits(self, act_bits: int) -> int:
-        """Bits of the line buffer of FINN's RTL SWG, "default" style with parallel_window=0.
+        """Bits of the buffer of FINN's RTL SWG, "default" style; "parallel" (parallel_window=1) if SIMD > C.
 
         FINN rtl/convolutioninputgenerator_rtl.py, get_buffer_depth: the live strip, plus slack so
-        that inputs skipped by a stride load early. A 1x1 kernel has two words in "parallel" style.
+        that inputs skipped by a stride load early. "parallel" style has one pixel more than the
+        live ones, all but lines' rests in registers; two words for a 1x1 kernel.
         """
+        if self.window:
+            return (self.strip_pixels + 1) * self.ifm_channels * act_bits
         if self.kernel == (1, 1):
             return 2 * self.word_channels * act_bits
         (kh, kw), (sh, sw) = self.kernel, self.stride
@@ -306,6 +400,8 @@ class ConvGeometry:
     @cached_property
     def loop_nest(self) -> LoopNest:
         """The walk of one window in (kh, kw, c) order, with memory neighbours merged into runs."""
+        if self.window:
+            return LoopNest(self.sf, 1, 1, 1, 1)
         (kh, kw), (dh, dw), w, cf = self.kernel, self.dilation, self.ifm_dim[1], self.cf
         run = 1 if self.depthwise else cf
         column = dw * cf - (run - 1)
@@ -391,6 +487,8 @@ class ConvGeometry:
         Input always valid, output always ready. One port and input words as wide as the strip's are
         a formula; otherwise the schedule is stepped through.
         """
+        if self.window:
+            return self.window.cycles_per_frame
         if not self.dual_port and self.cycles_per_strip_word == 1:
             return self.compute_cycles + self.write_only_cycles
         last = self._last_read_cycles(4)
@@ -401,20 +499,83 @@ class ConvGeometry:
 
         stages: registers from a strip read to the output word, see Datapath.pipeline_stages.
         """
-        return int(self.stream_cycles(1, stages)[1][0]) + 1
+        taken, offered = self.stream_cycles(1, stages)
+        return int(offered[0] - taken[0]) + 1
 
     @property
     def cycles_per_strip_word(self) -> int:
-        """Cycles in which the input stream brings one strip word: SIMD/gcd(SIMD, SIMD_in) if dense."""
+        """Cycles in which the input stream brings one strip word: SIMD/gcd(SIMD, SIMD_in) if dense.
+
+        One of padding is there at once.
+        """
         return self.word_channels // gcd(self.word_channels, self.simd_in)
 
     @property
-    def _fill_cycles(self) -> int:
-        """Cycles until the first window has wholly arrived."""
-        return self.live_words * self.cycles_per_strip_word
+    def padding_runs(self) -> PaddingRuns:
+        """The order of input and padding, for imec_pad.sv."""
+        (rows, columns), (top, left, bottom, right) = self.input_dim, self.padding
+        gap = (left + right) * self.cf
+        if gap == 0:
+            rows, columns = 1, rows * columns
+        first, after = ((y * self.ifm_dim[1] + x) * self.cf for y, x in ((top, left), (bottom, right)))
+        return PaddingRuns(first, columns * self.cf, rows, gap, first + after)
+
+    @property
+    def runs_ahead(self) -> bool:
+        """True if padding alone fills a frame's first window: its output does not wait for input."""
+        return self.padding_runs.first >= self.live_words
+
+    @property
+    def _start(self) -> int:
+        """The cycle in which the strip gets its first word, counted from when input may come first.
+
+        AXI4-Stream keeps input back for one cycle after reset, and padding does not wait.
+        """
+        return -1 if self.padding_runs.first else 0
+
+    @property
+    def _frame_words(self) -> int:
+        """Strip words of a frame, padding included."""
+        return self.ifm_dim[0] * self.ifm_dim[1] * self.cf
+
+    def _all_words(self, frames: int) -> int:
+        """Strip words that come with so many frames: theirs, and the next one's first padding."""
+        return frames * self._frame_words + self.padding_runs.first
+
+    def _run(self, word: int) -> tuple[int, bool]:
+        """(how many strip words from this one on are of its kind at least, whether it is padding).
+
+        word: its number since reset, frames back to back.
+        """
+        (h, w), (top, left, bottom, right) = self.ifm_dim, self.padding
+        pixel, passed = divmod(word % self._frame_words, self.cf)
+        y, x = divmod(pixel, w)
+        padding = not top <= y < h - bottom
+        if padding or left + right == 0:
+            end = w * next(end for end in (top, h - bottom, h) if y < end)
+        else:
+            padding = not left <= x < w - right
+            end = y * w + next(end for end in (left, w - right, w) if x < end)
+        return (end - pixel) * self.cf - passed, padding
+
+    def _image_rows(self, word: int) -> tuple[int, bool]:
+        """As _run, of rows above, of and below the image."""
+        (h, w), (top, _, bottom, _) = self.ifm_dim, self.padding
+        word %= self._frame_words
+        y = word // (w * self.cf)
+        end = next(end for end in (top, h - bottom, h) if y < end)
+        return end * w * self.cf - word, not top <= y < h - bottom
+
+    def _words(self, frames: int) -> Iterator[bool]:
+        """For each strip word as it comes whether it is one of padding."""
+        word, total = 0, self._all_words(frames)
+        while word < total:
+            words, padding = self._run(word)
+            yield from repeat(padding, min(words, total - word))
+            word += words
 
     def total_cycles(self, frames: int = 1, stages: int = PIPELINE_STAGES) -> int:
-        """Exact cycles from the first input word taken to the last output word taken, both included.
+        """Exact cycles until the last output word is taken, from when input may come first.
 
         Unstalled, `frames` frames back to back; equals FINN's cycles_rtlsim attribute for a batch.
         stages: registers from a strip read to the output word, see Datapath.pipeline_stages.
@@ -427,15 +588,27 @@ class ConvGeometry:
         """Cycle of each frame's last strip read, by the rules of imec_sequencer.sv.
 
         Input always valid until all frames are in, but a strip word is complete only every
-        cycles_per_strip_word cycles.
+        cycles_per_strip_word cycles. Of padding, one is there in every cycle.
         """
-        if self.dual_port:
-            return self._last_reads_two_ports(frames)
-        if self.cycles_per_strip_word > 1:
-            return self._last_reads_one_port(frames)
-        trailing = self.advance_words[2] - self.in_place_words[2]  # replaced after the last read
-        start = self._fill_cycles - trailing
-        return [start + frame * self.cycles_per_frame for frame in range(1, frames + 1)]
+        if self.window:
+            return self.window.last_reads(frames)
+        if not self.dual_port and self.cycles_per_strip_word == 1:
+            trailing = self.advance_words[2] - self.in_place_words[2]  # replaced after the last read
+            start = self._start + self.live_words - trailing
+            return [start + frame * self.cycles_per_frame for frame in range(1, frames + 1)]
+        (oh, ow), (sh, sw), total = self.ofm_dim, self.stride, self._all_words(frames)
+        column = partial(self._window_two_ports if self.dual_port else self._window_one_port, total=total)
+        now, result = _Progress(self._start, self.strip_words, self._start), []
+
+        def columns(now: _Progress, step: int) -> None:
+            now.repeat(partial(column, step=0), ow - 1, sw * self.cf, self._run)
+            column(now, step=step)
+
+        for _ in range(frames):
+            now.repeat(partial(columns, step=1), oh - 1, sh * self.ifm_dim[1] * self.cf, self._image_rows)
+            columns(now, step=2)
+            result.append(now.cycle)
+        return result
 
     def _steps(self, frames: int) -> Iterator[int]:
         """For each window of `frames` frames what follows it: 0 a column, 1 a row, 2 a frame."""
@@ -443,72 +616,80 @@ class ConvGeometry:
         row = [0] * (ow - 1)
         return iter(([*row, 1] * (oh - 1) + [*row, 2]) * frames)
 
-    def _last_reads_two_ports(self, frames: int) -> list[int]:
-        """_last_read_cycles where words are free from the first read of the last fold on.
+    def _window_two_ports(self, now: _Progress, step: int, total: int) -> None:
+        """Read a window where words are free from the first read of the last fold on.
 
         Reads never wait for a word that comes after the last frame, so the input may be endless.
         """
-        word = self.cycles_per_strip_word
-        reads = self.nf * self.sf
-        free, collected, cycle, result = self.strip_words, 0, 0, []
+        word, reads = self.cycles_per_strip_word, self.nf * self.sf
 
-        def write(cycles: int) -> int:
-            """Words written in so many cycles with room for `free`; moves `collected` on."""
-            nonlocal collected
-            first = word - 1 - collected  # cycles before the next word is complete
-            written = min(free, max(0, (cycles - 1 - first) // word + 1))
-            collected = cycles - 1 - first - (written - 1) * word if written else collected + cycles
-            collected = min(collected, word - 1)
+        def write(room: int, cycles: int) -> tuple[int, int]:
+            """(words written, cycles passed) until there is no room or those cycles are over."""
+            written, passed = 0, 0
+            while written < room and passed < cycles:
+                left, padding = self._run(now.arrived)
+                first, each = (0, 1) if padding else (word - 1 - now.collected, word)
+                words = min(room - written, left, max(0, (cycles - passed - 1 - first) // each + 1))
+                took = first + (words - 1) * each + 1 if words else cycles - passed
+                now.collected = 0 if words and not padding else min(now.collected + took, word - 1)
+                now.arrived += words
+                written, passed = written + words, passed + took
+            return written, passed
+
+        def write_during(cycles: int) -> int:
+            """Words written in so many cycles."""
+            written, passed = write(now.free, cycles)
+            now.collected = min(now.collected + cycles - passed, word - 1)
             return written
 
-        for step in self._steps(frames):
-            missing = free - self.slack_words
-            if missing > 0:
-                cycle += missing * word - collected
-                free, collected = self.slack_words, 0
-            free -= write(reads - self.sf + 1)
-            free += self.advance_words[step]
-            free -= write(self.sf - 1)
-            cycle += reads
-            if step == 2:
-                result.append(cycle)
-        return result
+        missing = now.free - self.slack_words
+        if missing > 0:
+            now.cycle += write(missing, missing * word + 1)[1]
+            now.free = self.slack_words
+        now.free -= write_during(reads - self.sf + 1)
+        now.free += self.advance_words[step]
+        now.free -= write_during(self.sf - 1)
+        now.cycle += reads
 
-    def _last_reads_one_port(self, frames: int) -> list[int]:
-        """_last_read_cycles where words are free once read, and writes beyond those hold reads."""
+    def _window_one_port(self, now: _Progress, step: int, total: int) -> None:
+        """Read a window where words are free once read, and writes beyond those hold reads.
+
+        Of `total` words that come in all.
+        """
         complete_at = self.cycles_per_strip_word - 1
-        to_come = frames * self.ifm_dim[0] * self.ifm_dim[1] * self.cf
         reads = self.nf * self.sf
         folds_before = self.nf - self._dying_folds
-        owed, collected, cycle, result = self.strip_words, 0, 0, []
-        for step in self._steps(frames):
-            advance, in_place = self.advance_words[step], self.in_place_words[step]
-            per_fold = in_place // self._dying_folds
-            read = 0
-            while read < reads:
-                fold, place = divmod(read, self.sf)
-                dies = fold >= folds_before and place < per_fold
-                # Until a word dies, reads follow each other if nothing is owed.
-                if owed == 0 and not dies:
-                    undisturbed = min(reads, max(fold + 1, folds_before) * self.sf) - read
-                    read += undisturbed
-                    cycle += undisturbed
-                    collected = min(collected + undisturbed, complete_at)
-                    continue
-                cycle += 1
-                complete = collected == complete_at and to_come > 0
-                collected = min(collected + 1, complete_at)
-                write_only = owed > 0 and complete
-                reads_now = not write_only and not (owed > 0 and read == 0)
-                if write_only or (reads_now and dies and complete):
-                    collected = 0
-                    to_come -= 1
-                owed += (reads_now and dies and not complete) - write_only
-                read += reads_now
-            owed += advance - in_place
-            if step == 2:
-                result.append(cycle)
-        return result
+        in_place = self.in_place_words[step]
+        per_fold = in_place // self._dying_folds
+        left, padding = self._run(now.arrived)
+        read = 0
+        while read < reads:
+            if now.free > 0 and read == 0 and not padding:  # the window is incomplete
+                now.cycle += complete_at - now.collected
+                now.collected = complete_at
+            fold, place = divmod(read, self.sf)
+            dies = fold >= folds_before and place < per_fold
+            # Until a word dies, reads follow each other if nothing is owed.
+            if now.free == 0 and not dies:
+                undisturbed = min(reads, max(fold + 1, folds_before) * self.sf) - read
+                read += undisturbed
+                now.cycle += undisturbed
+                now.collected = min(now.collected + undisturbed, complete_at)
+                continue
+            now.cycle += 1
+            complete = now.arrived < total and (padding or now.collected == complete_at)
+            now.collected = min(now.collected + 1, complete_at)
+            write_only = now.free > 0 and complete
+            reads_now = not write_only and not (now.free > 0 and read == 0)
+            if write_only or (reads_now and dies and complete):
+                now.collected = now.collected if padding else 0
+                now.arrived += 1
+                left -= 1
+                if left == 0:
+                    left, padding = self._run(now.arrived)
+            now.free += (reads_now and dies and not complete) - write_only
+            read += reads_now
+        now.free += self.advance_words[step] - in_place
 
     # ---- streams ------------------------------------------------------------------------------
 
@@ -517,8 +698,8 @@ class ConvGeometry:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Cycle, from 0, in which each input word is taken and each output word offered. int64.
 
-        Unstalled: `frames` frames back to back, every word as soon as possible. The last output word
-        is that of total_cycles(frames, stages).
+        Unstalled: `frames` frames back to back, every word as soon as possible; input may come from
+        cycle 0 on. The last output word is that of total_cycles(frames, stages).
         """
         written, read = self._strip_cycles(frames)
         # Input and strip words consist of pieces of as many channels as divide both. The last piece of
@@ -530,11 +711,15 @@ class ConvGeometry:
         return pieces.ravel()[per_input - 1 :: per_input], read + stages
 
     def _strip_cycles(self, frames: int) -> tuple[np.ndarray, np.ndarray]:
-        """Cycle, from 0, of each strip write and of each fold's last read.
+        """Cycle, from 0, in which each strip word but those of padding is written, each fold read last.
 
         The rules of imec_sequencer.sv as _last_read_cycles has them, but one cycle at a time.
         """
-        words = frames * self.ifm_dim[0] * self.ifm_dim[1] * self.cf
+        if self.window:
+            return self.window.cycles(frames)
+        words = frames * self.input_dim[0] * self.input_dim[1] * self.cf
+        arrivals = self._words(frames)
+        padding = next(arrivals, None)
         complete_at = self.cycles_per_strip_word - 1
         reads = self.nf * self.sf
         folds_before = self.nf - self._dying_folds
@@ -542,9 +727,9 @@ class ConvGeometry:
         step = next(steps, None)
         free, slack = self.strip_words, self.slack_words
         written, folds = [], []
-        read = collected = cycle = 0
+        read, collected, cycle = 0, self._start, self._start
         while step is not None or len(written) < words:
-            complete = collected == complete_at and len(written) < words
+            complete = padding or (padding is False and collected == complete_at)
             starts = step is not None and (read > 0 or free <= slack)
             advance = self.advance_words[step or 0]
             if self.dual_port:
@@ -560,9 +745,11 @@ class ConvGeometry:
                 write = write_only or (complete and dies)
                 freed = dies + (advance - in_place) * (reads_now and read == reads - 1)
             free += freed - write
-            collected = 0 if write else min(collected + 1, complete_at)
+            collected = 0 if write and not padding else min(collected + 1, complete_at)
             if write:
-                written.append(cycle)
+                if not padding:
+                    written.append(cycle)
+                padding = next(arrivals, None)
             if reads_now:
                 read += 1
                 if read % self.sf == 0:

@@ -64,16 +64,18 @@ class Packing:
         a_signed: bool,
         max_chain: int,
         may_centre: bool,
+        simd: int | None = None,
     ) -> Packing | None:
         """The packing for weight words, shape (words, PE, SIMD), that has the fewest chains.
 
-        w_bits: width of a weight in two's complement. max_chain: most slices of a chain. may_centre: the
-        constants that `centred` adds to each channel's sum are known.
+        With `simd`, of shape (words, PE, 1): all of so many lanes may have any of these weights.
+        w_bits: width of a weight in two's complement. max_chain: most slices of a chain. may_centre:
+        the constants that `centred` adds to each channel's sum are known.
 
         It takes no more slices than FINN's mvu.sv, so spacings may be as narrow as a product of signed
         numbers. Unsigned activations are then centred; None where they must not.
         """
-        pe, simd = weights.shape[1:]
+        pe, simd = weights.shape[1], simd or weights.shape[2]
         narrow = int(weights.min()) > -(2 ** (w_bits - 1))
         columns = ceil(pe / finn_fields(a_bits, w_bits, narrow))
         fields = ceil(pe / columns)
@@ -83,13 +85,20 @@ class Packing:
             products = np.stack([weights * least, weights * (least + 2**a_bits - 1)])
             low, high = products.min(axis=0), products.max(axis=0)
             for chains in range(ceil(simd / max_chain), simd + 1):
-                lanes = [slice(first, None, chains) for first in range(chains)]
-                lowest = min(int(low[..., chain].sum(axis=-1).min()) for chain in lanes)
-                highest = max(int(high[..., chain].sum(axis=-1).max()) for chain in lanes)
+                lowest = int(_chained(low, simd, chains).min())
+                highest = int(_chained(high, simd, chains).max())
                 field_bits = max(1, (highest - lowest).bit_length())
                 if field_bits <= spacing:
                     return Packing(fields, spacing, field_bits, chains, -lowest, centred)
         return None
+
+
+def _chained(products: np.ndarray, simd: int, chains: int) -> np.ndarray:
+    """Sums of products (..., SIMD or 1) over the lanes of each chain, which are `chains` apart."""
+    if products.shape[-1] < simd:
+        return products * ceil(simd / chains)
+    filled = np.pad(products, [(0, 0)] * (products.ndim - 1) + [(0, -simd % chains)])
+    return filled.reshape(*products.shape[:-1], -1, chains).sum(axis=-2)
 
 
 def _widest_spacing(weights: np.ndarray, fields: int, w_bits: int) -> int:

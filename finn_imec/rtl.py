@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from math import ceil
@@ -24,10 +25,15 @@ LIBRARY = (
     "imec_counter.sv",
     "imec_ring.sv",
     "imec_convert.sv",
+    "imec_pad.sv",
     "imec_sequencer.sv",
     "imec_strip.sv",
-    "imec_rom.sv",
+    "imec_axis.sv",
+    "imec_queue.sv",
+    "imec_window.sv",
     "imec_lut6.sv",
+    "imec_mux.sv",
+    "imec_rom.sv",
     "imec_counter6.sv",
     "imec_compress.sv",
     "imec_dot_heap.sv",
@@ -48,11 +54,62 @@ RAM_STYLES = ("auto", "block", "distributed", "ultra")
 #: A ROM's "auto" is LUTs up to this depth, block RAM beyond: 128 words are what two LUT6 and a MUXF7
 #: hold, and about where FINN's memstream moves to block RAM. A strip's is geometry.LUT_STRIP_WORDS.
 AUTO_ROM_WORDS = 128
+#: ROMs in LUTs that are tables, see imec_rom: as many words are one or two LUT6 a bit, where fewer words
+#: have bits in common that synthesis finds; and bits in all, which stand as a number in the wrapper.
+TABLE_WORDS = range(17, 81)
+MOST_TABLE_BITS = 2**16
+#: Words from which on ROMs in block RAM are banked, see imec_rom.
+BANKED_WORDS = 4096
 
 
 def library_path() -> Path:
     """Folder of the SystemVerilog library inside the installed package."""
     return Path(str(resources.files("finn_imec") / "rtllib"))
+
+
+def rom_layout(depth: int, width: int, style: str) -> str:
+    """imec_rom's LAYOUT of `depth` words of `width` bits in a resolved ram_style.
+
+    Block RAM takes 2**n words. Depths up to a quarter beyond, such as the 9 * 2**n of 3x3 kernels, are
+    worth a memory of its own for the rest.
+    """
+    if style == "distributed":
+        return "table" if depth in TABLE_WORDS and depth * width <= MOST_TABLE_BITS else "plain"
+    far = 1 << (depth - 1).bit_length()
+    if style != "block" or depth > far * 5 // 8 or far <= 1024:
+        return "plain"
+    if depth > BANKED_WORDS:
+        return "banked"
+    return "paired" if width > 1 else "plain"
+
+
+def rom_images(words: Sequence[int], width: int, layout: str) -> dict[str, tuple[list[int], int]]:
+    """Contents of imec_rom's files, {"" or "_rest": (words, bits per word)}, see there."""
+    depth = len(words)
+    if layout == "banked":
+        per_bank = 2048 if depth <= 2**15 else 4096
+        banks = depth // per_bank
+        rows = [
+            sum(words[bank * per_bank + row] << bank * width for bank in range(banks))
+            for row in range(per_bank)
+        ]
+        rest = _wrapped(words, banks * per_bank)
+        return {"": (rows, banks * width)} | ({"_rest": (rest, width)} if rest else {})
+    if layout == "paired":
+        far, half = 1 << (depth - 1).bit_length(), (width + 1) // 2
+        high = [word >> half for word in words]
+        rows = [word & (1 << half) - 1 for word in words] + high[: far - depth][::-1]
+        return {"": (rows, half), "_rest": (_wrapped(high, far - depth), half)}
+    return {"": (list(words), width)}
+
+
+def _wrapped(words: Sequence[int], first: int) -> list[int]:
+    """words[first:] in 2**m rows, each at its index modulo 2**m."""
+    rest = words[first:]
+    rows = [0] * (1 << (len(rest) - 1).bit_length() if rest else 0)
+    for i, word in enumerate(rest, first):
+        rows[i % len(rows)] = word
+    return rows
 
 
 def padded(bits: int) -> int:
@@ -161,6 +218,15 @@ class ImecRtl:
         return resolved_style(self.ram_style, self.datapath.geometry.weight_words, AUTO_ROM_WORDS)
 
     @property
+    def rom_layout(self) -> str:
+        """imec_rom's LAYOUT of the weights. Several ROMs, of a DSP core's parts, stay plain."""
+        path, g = self.datapath, self.datapath.geometry
+        if self.mem_mode != "internal_embedded" or len(path.weight_parts) > 1:
+            return "plain"
+        width = g.pe * g.simd * path.weight.bits
+        return rom_layout(g.weight_words, width, self.resolved_ram_style)
+
+    @property
     def resolved_buffer_ram_style(self) -> str:
         """buffer_ram_style, with "auto" decided by depth."""
         return resolved_style(
@@ -202,11 +268,16 @@ class ImecRtl:
         folder.mkdir(parents=True, exist_ok=True)
         path, g = self.datapath, self.datapath.geometry
         images = {}
+        table = []
         if self.mem_mode != "external" and path.weights is not None:
-            parts = path.weight_parts if self.mem_mode == "internal_embedded" else [slice(0, g.simd)]
+            embedded = self.mem_mode == "internal_embedded"
+            parts = path.weight_parts if embedded else [slice(0, g.simd)]
+            if self.rom_layout == "table":
+                table, parts = path.weight_words(), []
             for i, part in enumerate(parts):
                 bits = g.pe * (part.stop - part.start) * path.weight.bits
-                images[f"weight{i}" if i else "weight"] = (path.weight_words(part), bits)
+                memories = rom_images(path.weight_words(part), bits, self.rom_layout)
+                images |= {f"weight{i or ''}{name}": image for name, image in memories.items()}
         if path.steps:
             per_channel = 1 if path.search else path.steps
             images["threshold"] = (path.threshold_words(), g.pe * per_channel * path.acc_bits)
@@ -238,6 +309,8 @@ class ImecRtl:
                 axilite_bits=self.axilite_bits,
                 has_sets=decoupled and memstream_has_sets(memstream_sources()),
                 ram_style=self.resolved_ram_style,
+                rom_layout=self.rom_layout,
+                table=table,
                 buffer_ram_style=self.resolved_buffer_ram_style,
                 ram_style_thresholds=self.resolved_ram_style_thresholds,
                 files={**dict.fromkeys(("weight", "threshold", "bias"), ""), **files},
@@ -262,6 +335,7 @@ def mac_parameters(datapath: Datapath) -> dict[str, int | str]:
         "A_BITS": a.bits, "A_SIGNED": int(a.signed), "A_BIPOLAR": int(a.bipolar),
         "W_BITS": w.bits, "W_SIGNED": int(w.signed), "W_BIPOLAR": int(w.bipolar),
         "WIDEN": int(datapath.widen), "ACC_BITS": datapath.acc_bits, "DOUBLE": int(datapath.double),
+        "PIPELINE": 0 if packing else datapath.pipeline,
     }  # fmt: skip
     if packing:
         parameters |= {

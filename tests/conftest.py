@@ -25,7 +25,7 @@ def finn(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def make_pair_model(finn):
-    """Builder of the model input -> ConvolutionInputGenerator -> MVAU -> output."""
+    """Builder of the model input -> [FMPadding ->] ConvolutionInputGenerator -> MVAU -> output."""
 
     def make(
         path: Datapath,
@@ -33,12 +33,14 @@ def make_pair_model(finn):
         backend: str = "",
         swg: dict | None = None,
         mvau: dict | None = None,
+        fmpadding: dict | None = None,
+        fifo_after_padding: bool = False,
     ):
-        """FINN's pair for a Datapath.
+        """FINN's pair for a Datapath, with FMPadding in front if its geometry is padded.
 
         between: op types, StreamingFIFO or StreamingDataWidthConverter, between the two nodes.
-        backend: "" for abstract nodes, "rtl" or "hls". swg, mvau: attributes that differ from the
-        Datapath's. Tensors: ifm (1, H, W, C), ofm (1, OH, OW, M), weights, thresholds.
+        backend: "" for abstract nodes, "rtl" or "hls". swg, mvau, fmpadding: attributes that differ
+        from the Datapath's. Tensors: ifm (1, H, W, C), ofm (1, OH, OW, M), weights, thresholds.
         """
         from onnx import TensorProto, helper
         from qonnx.core.modelwrapper import ModelWrapper
@@ -74,10 +76,24 @@ def make_pair_model(finn):
             },
             "StreamingDataWidthConverter": {
                 "inShape": windows, "outShape": windows, "dataType": idt,
-                "inWidth": g.simd_in * path.activation.bits,
+                "inWidth": (g.mw if g.window else g.simd_in) * path.activation.bits,
                 "outWidth": g.simd * path.activation.bits,
             },
         }  # fmt: skip
+        front, image = [], "ifm"
+        if any(g.padding):
+            attributes = {
+                "ImgDim": g.input_dim, "Padding": g.padding, "NumChannels": g.ifm_channels,
+                "SIMD": g.simd_in, "inputDataType": idt, **(fmpadding or {}),
+            }  # fmt: skip
+            front.append(node("FMPadding", ["ifm"], ["padded0"], swg_backend, **attributes))
+            image = "padded0"
+            if fifo_after_padding:
+                folded = [1, *g.ifm_dim, g.ifm_channels // g.simd_in, g.simd_in]
+                fifo = {"depth": 4, "folded_shape": folded, "dataType": idt}
+                fifo["normal_shape"] = [1, *g.ifm_dim, g.ifm_channels]
+                front.append(node("StreamingFIFO", [image], ["padded1"], swg_backend, **fifo))
+                image = "padded1"
         parameters = {"weights": path.weights}
         unit, shape = "MVAU", {"MW": g.mw, "MH": g.mh, "numInputVectors": [1, *g.ofm_dim]}
         if g.depthwise:
@@ -86,9 +102,10 @@ def make_pair_model(finn):
         if path.thresholds is not None:
             parameters["thresholds"] = path.thresholds
         nodes = [
+            *front,
             node(
                 "ConvolutionInputGenerator",
-                ["ifm"],
+                [image],
                 [tensors[0]],
                 swg_backend,
                 **{
@@ -98,10 +115,11 @@ def make_pair_model(finn):
                     "OFMDim": g.ofm_dim,
                     "Stride": g.stride,
                     "Dilation": g.dilation,
-                    "SIMD": g.pe if g.depthwise else g.simd_in,
+                    "SIMD": g.pe if g.depthwise else g.ifm_channels if g.window else g.simd_in,
                     "inputDataType": idt,
                     "outputDataType": idt,
                     "depthwise": int(g.depthwise),
+                    "parallel_window": int(g.window is not None),
                     **(swg or {}),
                 },
             ),
@@ -131,13 +149,16 @@ def make_pair_model(finn):
         graph = helper.make_graph(
             nodes,
             "pair",
-            [tensor("ifm", (1, *g.ifm_dim, g.ifm_channels))],
+            [tensor("ifm", (1, *g.input_dim, g.ifm_channels))],
             [tensor("ofm", (1, *g.ofm_dim, g.mh))],
-            value_info=[tensor(name, windows) for name in tensors],
+            value_info=[
+                *(tensor(each.output[0], (1, *g.ifm_dim, g.ifm_channels)) for each in front),
+                *(tensor(name, windows) for name in tensors),
+            ],
         )
         model = ModelWrapper(qonnx_make_model(graph))
         for name, datatype in (
-            *((name, path.input_datatype) for name in ("ifm", *tensors)),
+            *((name, path.input_datatype) for name in ("ifm", *(n.output[0] for n in front), *tensors)),
             ("ofm", path.output_datatype),
             ("weights", path.weight_datatype),
         ):

@@ -23,8 +23,9 @@ def geometries(
     max_extra: int = 5,
     max_channels: int = 6,
     with_depthwise: bool = False,
+    with_padding: bool = False,
 ) -> ConvGeometry:
-    """Any small layer: non-square, one-dimensional, strided, dilated, folded."""
+    """Any small layer: non-square, one-dimensional, strided, dilated, folded, padded."""
     point = st.just((1, 1, 1, 1))
     rows = draw(axes(max_kernel, max_extra) | point)
     columns = draw(axes(max_kernel, max_extra) | point)
@@ -33,6 +34,11 @@ def geometries(
     depthwise = draw(st.sampled_from([False, False, True])) if with_depthwise else False
     if depthwise:
         ofm_channels = channels
+    padding = (0, 0, 0, 0)
+    if with_padding and draw(st.booleans()):
+        top, left = (draw(st.integers(0, min(3, size - 1))) for size in ifm_dim)
+        bottom = draw(st.integers(0, min(3, ifm_dim[0] - 1 - top)))
+        padding = (top, left, bottom, draw(st.integers(0, min(3, ifm_dim[1] - 1 - left))))
     return ConvGeometry(
         kernel=kernel,
         ifm_dim=ifm_dim,
@@ -44,4 +50,5 @@ def geometries(
         pe=draw(st.sampled_from(divisors(ofm_channels))),
         simd_in=draw(st.sampled_from(divisors(channels))),
         depthwise=depthwise,
+        padding=padding,
     )

@@ -32,6 +32,7 @@ from finn_imec.builder import (
     imec_build_steps,
     step_convert_to_imec,
     step_fold_imec,
+    step_write_runtime_weights,
 )
 from finn_imec.datapath import Datapath
 from finn_imec.errors import ModelError, UnsupportedError
@@ -167,6 +168,14 @@ def test_build_steps_insert_after_minimisation(anchor):
     assert imec_build_steps(dotted) == dotted
 
 
+@pytest.mark.parametrize("driver", ["step_make_driver", "step_make_pynq_driver"])
+def test_runtime_weights_follow_the_driver(driver):
+    steps = ["step_minimize_bit_width", driver, "step_out_of_context_synthesis"]
+    expected = [steps[0], step_convert_to_imec, driver, step_write_runtime_weights, steps[2]]
+    assert imec_build_steps(steps) == expected
+    assert imec_build_steps(expected) == expected
+
+
 def test_folding_follows_a_swap_before_finn_folds():
     early = ["step_specialize_layers", step_convert_to_imec, "step_target_fps_parallelization"]
     assert imec_build_steps([*early, "step_tidy_up"]) == [*early, step_fold_imec, "step_tidy_up"]
@@ -203,7 +212,7 @@ def test_build_steps_fit_finn_plus_default_list(built):
     names = [step.__name__ for step in resolve_build_steps(DataflowBuildConfig(steps=steps))]
     at = names.index("step_convert_to_imec")
     assert names[at - 1] == "step_minimize_bit_width"
-    assert len(names) == len(default_build_dataflow_steps) + 1
+    assert len(names) == len(default_build_dataflow_steps) + 2
 
 
 def test_dotted_name_fits_finn_plus_yaml(built):
@@ -470,7 +479,7 @@ def test_unusable_folding_config(streamlined, tmp_path):
     config = tmp_path / "folding.json"
     config.write_text('{"Defaults": {}, "IMECConv_rtl_1": {"SIMD": 3}}')
     fields = {**EARLY, "target_fps": None, "folding_config_file": str(config)}
-    message = r"IMECConv_rtl_1: simd=3 does not divide ifm_channels=8: accepted are \[1, 2, 4, 8\]"
+    message = r"IMECConv_rtl_1: simd=3 does not divide ifm_channels=8, and is no larger divisor of MW="
     with pytest.raises(BuildError, match=message):
         build(streamlined, fields, tmp_path / "out")
 
@@ -544,7 +553,7 @@ def test_qonnx_export_through_the_standard_steps(tmp_path):
     # the classifier and the scale of the logits have no RTL in FINN
     assert types[-2:] == ["MVAU_hls", "ElementwiseMul_hls"]
     assert {path.name.split("_")[3] for path in result.generated.glob("code_gen_ipgen_*")} == {
-        *("FMPadding", "IMECConv", "MVAU", "ElementwiseMul"),
+        *("IMECConv", "MVAU", "ElementwiseMul"),
     }
 
     # Vitis is first needed to synthesise the HLS layers, which step_hw_ipgen does.

@@ -107,7 +107,7 @@ def pair_model(make_pair_model, datapath):
 
 def test_simulate_a_model(tmp_path, pair_model):
     pair_model.save(str(tmp_path / "pair.onnx"))
-    run = finn_imec("simulate", tmp_path / "pair.onnx", "--frames", "3", "--json")
+    run = finn_imec("simulate", tmp_path / "pair.onnx", "--per-layer", "--frames", "3", "--json")
     assert run.returncode == 0, run.stderr
     (layer,) = json.loads(run.stdout)["layers"]
     assert layer["words_checked"] == 3 * 9 * 2
@@ -116,7 +116,7 @@ def test_simulate_a_model(tmp_path, pair_model):
 
 def test_model_without_a_convertible_pair(tmp_path, make_pair_model, datapath):
     make_pair_model(datapath, swg={"depthwise": 1}).save(str(tmp_path / "depthwise.onnx"))
-    error = error_of(finn_imec("simulate", tmp_path / "depthwise.onnx"), 1)
+    error = error_of(finn_imec("simulate", tmp_path / "depthwise.onnx", "--swap"), 1)
     assert "no convertible pair" in error
     assert "it feeds MVAU_0 (MVAU), not VVAU" in error
 

@@ -24,7 +24,10 @@ pytestmark = pytest.mark.skipif(
 def test_photos_have_exactly_the_expected_logits(network):
     run = CliRunner().invoke(
         app,
-        ["simulate", str(DATA / f"{network}.npz"), "--images", str(DATA / "images.npz"), "--json"],
+        [
+            *("simulate", str(DATA / f"{network}.npz"), "--per-layer"),
+            *("--images", str(DATA / "images.npz"), "--json"),
+        ],
     )
     assert run.exit_code == 0, run.output
     result = json.loads(run.stdout)

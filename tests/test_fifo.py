@@ -137,6 +137,14 @@ LAYERS = {
     "depthwise, two ports": ConvGeometry(
         (3, 2), (7, 6), 6, 6, (2, 1), pe=3, simd_in=2, strip_ports=2, depthwise=True
     ),
+    "padding": ConvGeometry((3, 3), (8, 8), 4, 8, simd=2, pe=4, padding=(1, 1, 1, 1)),
+    "padding, one port, narrow words": ConvGeometry(
+        (3, 3), (6, 7), 6, 2, simd=6, pe=1, simd_in=2, strip_ports=1, padding=(1, 2, 0, 1)
+    ),
+    "padding, two ports, narrow words": ConvGeometry(
+        (3, 2), (7, 6), 4, 4, (2, 2), simd=4, pe=2, simd_in=1, strip_ports=2, padding=(2, 0, 1, 3)
+    ),
+    "windows of padding alone": ConvGeometry((1, 1), (5, 5), 2, 2, simd=1, pe=1, padding=(1, 1, 1, 1)),
 }
 
 
@@ -152,9 +160,10 @@ def traces(tmp_path_factory) -> dict:
     stimuli = []
     for path in paths:
         g = path.geometry
-        ifm = np.random.default_rng(0).integers(0, 4, (3, *g.ifm_dim, g.ifm_channels))
+        ifm = np.random.default_rng(0).integers(0, 4, (3, *g.input_dim, g.ifm_channels))
         words = encode(ifm, DataType["UINT2"], g.simd_in)
-        stimuli.append(Stimulus({"in0_V": words}, {"out0_V": 3 * g.windows * g.nf}))
+        outputs = {"out0_V": 3 * g.windows * g.nf}
+        stimuli.append(Stimulus({"in0_V": words}, outputs, allow_extra=g.runs_ahead))
     results = verilator.build(designs).run(stimuli)
     return {
         name: (path, result.input_cycle["in0_V"], result.output_cycle["out0_V"])

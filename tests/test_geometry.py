@@ -15,6 +15,7 @@ from finn_imec.errors import GeometryError
 from finn_imec.geometry import PIPELINE_STAGES, ConvGeometry, address_bits, divisors
 
 layers = partial(geometries, with_depthwise=True)
+padded_layers = partial(layers, with_padding=True)
 
 LAYER = {"kernel": (3, 3), "ifm_dim": (8, 9), "ifm_channels": 4, "ofm_channels": 6}
 
@@ -169,14 +170,64 @@ def test_schedule_on_a_single_port_memory(geometry):
 
 
 @settings(max_examples=100, deadline=None)
-@given(layers())
+@given(padded_layers())
 def test_formula_equals_stepping(geometry):
     """Where a formula exists, stepping the sequencer's rules gives the same cycles."""
     geometry = replace(geometry, simd_in=geometry.word_channels, strip_ports=1)
     assert geometry.cycles_per_strip_word == 1
-    last = geometry._last_reads_one_port(4)
+    folds = geometry.windows * geometry.nf
+    last = [int(cycle) + 1 for cycle in geometry._strip_cycles(4)[1][folds - 1 :: folds]]
     assert [b - a for a, b in pairwise(last)] == [geometry.cycles_per_frame] * 3
     assert geometry.total_cycles(4) == last[-1] + PIPELINE_STAGES
+
+
+def words_of_padding(geometry: ConvGeometry) -> list[bool]:
+    """For each word of a padded frame whether it is one of padding."""
+    (h, w), (top, left, bottom, right) = geometry.ifm_dim, geometry.padding
+    rows, columns = range(top, h - bottom), range(left, w - right)
+    return [
+        y not in rows or x not in columns for y in range(h) for x in range(w) for _ in range(geometry.cf)
+    ]
+
+
+@settings(max_examples=200, deadline=None)
+@given(padded_layers())
+def test_padding_runs(geometry):
+    """Two frames of runs are the words of the padded frames, and then the next one's upper padding."""
+    order, frame = geometry.padding_runs, words_of_padding(geometry)
+    words = [True] * order.first
+    for run in range(2 * order.runs):
+        words += [False] * order.run
+        words += [True] * (order.between if run % order.runs == order.runs - 1 else order.gap)
+    assert words == [*frame, *frame, *frame[: order.first]]
+    assert not any(frame[order.first : order.first + 1])
+    h, w = geometry.input_dim
+    assert h * w * geometry.cf == frame.count(False)
+
+
+@settings(max_examples=100, deadline=None)
+@given(padded_layers())
+def test_padding_costs_no_cycles(geometry):
+    """Its words are there in every cycle, from the first after reset on."""
+    dense = replace(geometry, simd_in=geometry.word_channels, padding=(0, 0, 0, 0))
+    padded = replace(dense, padding=geometry.padding)
+    assert padded.cycles_per_frame == dense.cycles_per_frame
+    early = padded.padding_runs.first > 0
+    assert padded.total_cycles(3) == dense.total_cycles(3) - early
+    assert geometry.cycles_per_frame <= replace(geometry, padding=(0, 0, 0, 0)).cycles_per_frame
+
+
+@settings(max_examples=100, deadline=None)
+@given(padded_layers())
+def test_stream_cycles(geometry):
+    """Every input word once, in order; the frames end when total_cycles says."""
+    taken, given_ = geometry.stream_cycles(2)
+    h, w = geometry.input_dim
+    assert len(taken) == 2 * h * w * geometry.ifm_channels // geometry.simd_in
+    assert (taken[1:] > taken[:-1]).all()
+    assert taken[0] >= 0
+    last = given_[geometry.windows * geometry.nf - 1 :: geometry.windows * geometry.nf] + 1
+    assert last.tolist() == [cycle + PIPELINE_STAGES for cycle in geometry._last_read_cycles(2)]
 
 
 def run_two_ports(geometry: ConvGeometry, frames: int) -> list[int]:
@@ -185,19 +236,22 @@ def run_two_ports(geometry: ConvGeometry, frames: int) -> list[int]:
     The words that a window leaves behind may be replaced from the cycle after the first read of its
     last fold on. Checks every word that is read; returns the cycle of each frame's last read.
     """
-    depth, pieces = geometry.strip_words, 0
+    depth, padding = geometry.strip_words, words_of_padding(geometry)
+    pieces = start = -1 if padding[0] else 0  # input comes from cycle 0 on
     offsets = [geometry.read_offsets(fold).tolist() for fold in range(geometry.nf)]
-    memory, written, cycle, ends = [None] * depth, 0, 0, []
+    memory, written, cycle, ends = [None] * depth, 0, start, []
     first = first_words(geometry, frames + 1)
 
     def write(released: int) -> None:
         """One cycle of the write port, words before `released` having been given up."""
         nonlocal pieces, written
         pieces += 1
-        if pieces >= geometry.cycles_per_strip_word and written < released + depth:
+        of_padding = padding[written % len(padding)]
+        arrived = of_padding or pieces >= geometry.cycles_per_strip_word
+        if arrived and written < released + depth:
             memory[written % depth] = written
             written += 1
-            pieces = 0
+            pieces = pieces if of_padding else 0
 
     for window, base in enumerate(first[: frames * geometry.windows]):
         while written < base + geometry.live_words:
@@ -215,7 +269,7 @@ def run_two_ports(geometry: ConvGeometry, frames: int) -> list[int]:
 
 
 @settings(max_examples=100, deadline=None)
-@given(layers())
+@given(padded_layers())
 def test_schedule_on_a_memory_with_two_ports(geometry):
     geometry = replace(geometry, strip_ports=2)
     ends = run_two_ports(geometry, frames=5)
@@ -267,9 +321,9 @@ def test_cheapest_folding(geometry, slack):
     """Brute force: every accepted fold that is fast enough has as many multipliers, or more."""
     channels, ofm_channels = geometry.ifm_channels, geometry.ofm_channels
     folds = {}
-    most_simd = 1 if geometry.depthwise else channels
+    most_simd = 1 if geometry.depthwise else geometry.mw
     for simd, pe in product(range(1, most_simd + 1), range(1, ofm_channels + 1)):
-        if channels % simd == 0 and ofm_channels % pe == 0:
+        if (channels if simd <= channels else geometry.mw) % simd == 0 and ofm_channels % pe == 0:
             folds[simd, pe] = geometry.with_folding(simd, pe).cycles_per_frame
     assert set(geometry.legal_foldings()) == set(folds)
 
@@ -282,7 +336,8 @@ def test_cheapest_folding(geometry, slack):
     multipliers = min(simd * pe for simd, pe in fast)
     assert chosen in fast
     assert chosen[0] * chosen[1] == multipliers
-    assert chosen[0] == max(simd for simd, pe in fast if simd * pe == multipliers)
+    simds = [simd for simd, pe in fast if simd * pe == multipliers]
+    assert chosen[0] == max([simd for simd in simds if simd <= channels] or simds)
 
 
 def test_with_folding():
@@ -384,9 +439,15 @@ def test_swg_bits_are_finns(finn_swg, geometry):
         ({"simd": -2}, r"simd=-2: expected .*, every value at least 1"),
         ({"kernel": (9, 3)}, r"spans 9 in height, more than ifm_dim=\(8, 9\)"),
         ({"dilation": (1, 5)}, r"dilation=\(1, 5\) spans 11 in width, more than ifm_dim=\(8, 9\)"),
-        ({"simd": 3}, r"simd=3 does not divide ifm_channels=4: accepted are \[1, 2, 4\]"),
+        ({"simd": 3}, r"simd=3 does not divide ifm_channels=4, and is no larger divisor of MW=36: "),
+        ({"simd": 5}, r"simd=5 does not divide ifm_channels=4, and is no larger divisor of MW=36: "
+            r"accepted are \[1, 2, 4, 6, 9, 12, 18, 36\]"),
         ({"simd_in": 3}, r"simd_in=3 does not divide ifm_channels=4: accepted are \[1, 2, 4\]"),
         ({"pe": 4}, r"pe=4 does not divide ofm_channels=6: accepted are \[1, 2, 3, 6\]"),
+        ({"padding": (1, 1)}, r"padding=\(1, 1\): expected \(top, left, bottom, right\)"),
+        ({"padding": (0, -1, 0, 0)}, r"padding=\(0, -1, 0, 0\): expected .*, every value at least 0"),
+        ({"padding": (0, 4, 1, 5)},
+            r"padding=\(0, 4, 1, 5\) leaves nothing of ifm_dim=\(8, 9\).*what leaves a pixel"),
     ],
 )
 def test_errors_name_the_field_and_what_is_accepted(change, message):

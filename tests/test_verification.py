@@ -12,16 +12,16 @@ import pytest
 from qonnx.core.datatype import DataType
 
 from finn_imec import rtl
-from finn_imec.verification import (
+from finn_imec.cases import (
     ACTIVATIONS,
+    CAMPAIGN_MEM_MODES,
     WEIGHTS,
     Case,
-    VerificationError,
-    build_cases,
+    Parameters,
     random_case,
-    run_cases,
-    verify,
 )
+from finn_imec.errors import UnsupportedError
+from finn_imec.verification import VerificationError, build_cases, reduce, run_cases, verify
 
 SEED = 2022
 #: 16 pairs of stall patterns, 3 input rates, resets, ready after valid.
@@ -30,7 +30,10 @@ RUNS_PER_CASE = 21
 
 def test_campaign():
     done = []
-    assert verify(range(48), SEED, progress=done.append) == 48 * RUNS_PER_CASE
+    pytest.importorskip("finn", reason="needs FINN's memstream: pip install 'finn-imec[finn]'")
+    cases = [random_case(SEED, number, CAMPAIGN_MEM_MODES) for number in range(48)]
+    assert {case.mem_mode for case in cases} == set(rtl.MEM_MODES)
+    assert verify(cases, progress=done.append) == 48 * RUNS_PER_CASE
     assert sum(done) == 48
 
 
@@ -39,10 +42,20 @@ def test_cases_are_reproducible():
     assert str(first) == str(again) != str(other)
     np.testing.assert_array_equal(first.datapath.weights, again.datapath.weights)
     assert first.command == "finn-imec verify --seed 1 --case 7"
+    given = Case(Parameters.from_json(first.parameters.json()))
+    assert given.parameters == first.parameters
+    np.testing.assert_array_equal(given.datapath.weights, first.datapath.weights)
+    assert given.command == f"finn-imec verify --parameters '{first.parameters.json()}'"
+
+
+@pytest.mark.parametrize("text", ["[1]", "{}", '{"geometry": {}}', '{"geometry": {"kernel": 1}}'])
+def test_wrong_parameters_are_refused(text):
+    with pytest.raises(UnsupportedError, match="accepted is JSON of geometry, input_datatype"):
+        Parameters.from_json(text)
 
 
 def test_cases_cover_what_they_should():
-    cases = [random_case(SEED, number) for number in range(300)]
+    cases = [random_case(SEED, number) for number in range(400)]
     paths = [case.datapath for case in cases]
     geometries = [case.geometry for case in cases]
     assert {path.input_datatype.name for path in paths} == set(ACTIVATIONS)
@@ -68,6 +81,11 @@ def test_cases_cover_what_they_should():
         "wide input": any(g.simd_in > g.simd for g in geometries),
         "neither divides": any(g.simd % g.simd_in and g.simd_in % g.simd for g in geometries),
         "write-only cycles": any(g.write_only_cycles for g in geometries),
+        "padding": any(any(g.padding) for g in geometries),
+        "padding and narrow input": any(
+            any(g.padding) and g.cycles_per_strip_word > 1 for g in geometries
+        ),
+        "windows of padding alone": any(g.runs_ahead for g in geometries),
         "no fold": any(g.nf == g.sf == 1 for g in geometries),
     }
     assert [what for what, found in seen.items() if not found] == []
@@ -84,6 +102,7 @@ def small_case(thresholds: bool) -> Case:
         for case in (random_case(SEED, number) for number in count())
         if (case.datapath.steps > 12) == thresholds
         and not case.datapath.search
+        and not any(case.geometry.padding)  # every weight counts
         and not (case.geometry.dual_port or case.geometry.depthwise)
         and case.geometry.nf > 1
         and case.geometry.loop_nest.run > 1
@@ -118,22 +137,47 @@ MUTATIONS = {
 }  # fmt: skip
 
 
+@pytest.fixture
+def mutate(monkeypatch, tmp_path):
+    """Function of a key of MUTATIONS that puts this fault into the library that is simulated."""
+
+    def apply(what: str) -> None:
+        name, right, wrong, _ = MUTATIONS[what]
+        library = tmp_path / "rtllib"
+        shutil.copytree(rtl.library_path(), library)
+        source = (library / name).read_text()
+        assert source.count(right) == 1
+        source = source.replace(right, wrong)
+        if wrong == "owing":
+            source = source.replace("miss = rd && dies && !ivld", "miss = rd && dies")
+        (library / name).write_text(source)
+        monkeypatch.setattr(rtl, "library_path", lambda: library)
+
+    return apply
+
+
 @pytest.mark.parametrize("what", MUTATIONS)
-def test_faults_in_the_rtl_are_found(what, monkeypatch, tmp_path):
-    name, right, wrong, message = MUTATIONS[what]
-    library = tmp_path / "rtllib"
-    shutil.copytree(rtl.library_path(), library)
-    source = (library / name).read_text()
-    assert source.count(right) == 1
-    source = source.replace(right, wrong)
-    if wrong == "owing":
-        source = source.replace("miss = rd && dies && !ivld", "miss = rd && dies")
-    (library / name).write_text(source)
-    monkeypatch.setattr(rtl, "library_path", lambda: library)
-    with pytest.raises(VerificationError, match=message) as caught:
+def test_faults_in_the_rtl_are_found(what, mutate, tmp_path):
+    mutate(what)
+    with pytest.raises(VerificationError, match=MUTATIONS[what][3]) as caught:
         run_cases(build_cases([CASE], tmp_path), [CASE])
     assert CASE.command in str(caught.value)
     assert str(CASE.geometry) in str(caught.value)
+
+
+def test_a_failure_is_reduced_to_the_simplest(mutate, tmp_path):
+    mutate("thresholds are exclusive")
+    with pytest.raises(VerificationError) as caught:
+        run_cases(build_cases([CASE], tmp_path), [CASE])
+    reduced = reduce(caught.value)
+    small, parameters = reduced.case.geometry, reduced.case.parameters
+    assert small.macs == 1, small
+    assert parameters.steps == 1
+    assert (parameters.input_datatype, parameters.weight_datatype) == ("UINT2", "INT2")
+    assert reduced.case.command in str(reduced)
+    again = Case(Parameters.from_json(reduced.case.command.split("'")[1]))
+    with pytest.raises(VerificationError, match="output words differ"):
+        run_cases(build_cases([again], tmp_path), [again])
 
 
 def test_a_wrong_weight_is_found(tmp_path):
@@ -147,6 +191,7 @@ def test_a_wrong_weight_is_found(tmp_path):
         weights = path.weights.copy()
         lane = np.flatnonzero(weights[:, channel])[0]
         weights[lane, channel] = -weights[lane, channel] if path.weight.bipolar else 0
-        other = dataclasses.replace(path, weights=weights)
-        with pytest.raises(VerificationError, match=re.escape(case.command)):
-            run_cases(model, [dataclasses.replace(case, datapath=other)])
+        other = Case(case.parameters)
+        other.__dict__["datapath"] = dataclasses.replace(path, weights=weights)
+        with pytest.raises(VerificationError, match=re.escape(other.command)):
+            run_cases(model, [other])

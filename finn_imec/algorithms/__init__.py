@@ -74,7 +74,7 @@ def run(name: str, geometry: ConvGeometry, batch: int = 1, seed: int = 0) -> dic
     if seed < 0:
         raise GeometryError(f"seed={seed}: must be at least 0")
     rng = np.random.default_rng(seed)
-    frames = (batch, *geometry.ifm_dim, geometry.ifm_channels)
+    frames = (batch, *geometry.input_dim, geometry.ifm_channels)
     ifm = rng.integers(-128, 128, frames, dtype=np.int8)
     weights = rng.integers(-128, 128, (geometry.mw, geometry.mh), dtype=np.int8)
 

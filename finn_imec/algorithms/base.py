@@ -46,8 +46,9 @@ class Algorithm:
     depthwise: bool = False
 
     def __call__(self, ifm: np.ndarray, weights: np.ndarray, geometry: ConvGeometry) -> ConvResult:
-        """Convolve ifm (N, H, W, C) with weights (K_h*K_w*C, M): integers or floats, no padding.
+        """Convolve ifm (N, H, W, C) with weights (K_h*K_w*C, M): integers or floats.
 
+        H, W are geometry.input_dim; the algorithm gets the padded input.
         Integers are accumulated in int64, floats in NumPy's result type of both.
         Raises GeometryError for a shape that is not the geometry's, UnsupportedError for a type
         that is neither float nor an integer that int64 can hold.
@@ -55,7 +56,7 @@ class Algorithm:
         if geometry.depthwise and not self.depthwise:
             raise UnsupportedError("depthwise=True: only the direct algorithm takes depthwise layers")
         ifm, weights = np.asarray(ifm), np.asarray(weights)
-        pixel_shape = (*geometry.ifm_dim, geometry.ifm_channels)
+        pixel_shape = (*geometry.input_dim, geometry.ifm_channels)
         if ifm.ndim != 4 or ifm.shape[1:] != pixel_shape:
             expected = ", ".join(map(str, pixel_shape))
             raise GeometryError(
@@ -75,4 +76,13 @@ class Algorithm:
         floats = "f" in (ifm.dtype.kind, weights.dtype.kind)
         accumulator = np.result_type(ifm, weights) if floats else np.int64
         # Column order: NumPy's integer matrix product walks down the columns.
-        return self.convolve(ifm, np.asarray(weights, accumulator, order="F"), geometry)
+        weights = np.asarray(weights, accumulator, order="F")
+        return self.convolve(pad(ifm, geometry), weights, geometry)
+
+
+def pad(ifm: np.ndarray, geometry: ConvGeometry) -> np.ndarray:
+    """ifm (N, *input_dim, C) with the geometry's padding: (N, *ifm_dim, C). No copy without any."""
+    if not any(geometry.padding):
+        return ifm
+    top, left, bottom, right = geometry.padding
+    return np.pad(ifm, ((0, 0), (top, bottom), (left, right), (0, 0)))

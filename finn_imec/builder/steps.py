@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 FUSE_AFTER = "step_minimize_bit_width"
 #: FINN's step that folds its own layers to target_fps.
 FINN_FOLDS_IN = "step_target_fps_parallelization"
+#: finn-plus' and upstream FINN's step that makes the PYNQ driver.
+DRIVER_STEPS = ("step_make_driver", "step_make_pynq_driver")
 
 #: Written by step_convert_to_imec and step_fold_imec, relative to the build's output_dir.
 REPORT = "report/imec_conversion.json"
@@ -230,26 +232,34 @@ def step_name(step: str | Callable) -> str:
 
 
 def imec_build_steps(default_steps: Iterable[str | Callable]) -> list[str | Callable]:
-    """A list of build steps with step_convert_to_imec right after step_minimize_bit_width.
+    """A list of build steps with those of this plugin where they belong.
 
-    default_steps: functions, names, or dotted names, as in DataflowBuildConfig.steps. A list that
-    holds step_convert_to_imec already keeps it there; if that is before FINN folds its layers,
-    step_fold_imec is put behind step_target_fps_parallelization unless it is there already. Raises
-    ModelError if step_minimize_bit_width is missing or there twice, and step_convert_to_imec is not
-    there.
+    step_convert_to_imec right after step_minimize_bit_width, unless the list holds it already; then,
+    if that is before FINN folds its layers, step_fold_imec behind step_target_fps_parallelization.
+    step_write_runtime_weights behind the step that makes the PYNQ driver, if there is one.
+
+    default_steps: functions, names, or dotted names, as in DataflowBuildConfig.steps. What the list
+    holds already stays where it is. Raises ModelError if step_minimize_bit_width is missing or there
+    twice, and step_convert_to_imec is not there.
     """
     steps = list(default_steps)
-    names = [step_name(step) for step in steps]
-    if step_convert_to_imec.__name__ in names:
-        converted = names.index(step_convert_to_imec.__name__)
-        if FINN_FOLDS_IN not in names[converted:] or step_fold_imec.__name__ in names:
-            return steps
-        at = names.index(FINN_FOLDS_IN) + 1
-        return [*steps[:at], step_fold_imec, *steps[at:]]
-    if names.count(FUSE_AFTER) != 1:
+
+    def names() -> list[str]:
+        return [step_name(step) for step in steps]
+
+    def insert(step: Callable, behind: str) -> None:
+        if step.__name__ not in names() and behind in names():
+            steps.insert(names().index(behind) + 1, step)
+
+    convert = step_convert_to_imec.__name__
+    if convert not in names() and names().count(FUSE_AFTER) != 1:
         raise ModelError(
-            f"step_convert_to_imec belongs right after {FUSE_AFTER}, which the build steps hold "
-            f"{names.count(FUSE_AFTER)} times, not once: {', '.join(names) or 'no steps'}"
+            f"{convert} belongs right after {FUSE_AFTER}, which the build steps hold "
+            f"{names().count(FUSE_AFTER)} times, not once: {', '.join(names()) or 'no steps'}"
         )
-    at = names.index(FUSE_AFTER) + 1
-    return [*steps[:at], step_convert_to_imec, *steps[at:]]
+    insert(step_convert_to_imec, FUSE_AFTER)
+    if FINN_FOLDS_IN in names()[names().index(convert) :]:
+        insert(step_fold_imec, FINN_FOLDS_IN)
+    for driver in DRIVER_STEPS:
+        insert(step_write_runtime_weights, driver)
+    return steps

@@ -13,7 +13,9 @@ from finn.custom_op.fpgadataflow.matrixvectoractivation import MVAU
 from qonnx.core.datatype import BaseDataType, DataType
 
 from finn_imec.algorithms import direct, im2col
+from finn_imec.algorithms.base import pad
 from finn_imec.datapath import (
+    MAX_PIPELINE,
     RES_TYPES,
     Datapath,
     Operand,
@@ -32,6 +34,7 @@ from finn_imec.estimate import (
     memory_bram18,
     memory_luts,
     threshold_luts,
+    window_luts,
 )
 from finn_imec.geometry import LUT_STRIP_WORDS, ConvGeometry
 from finn_imec.packing import Packing
@@ -45,12 +48,13 @@ from finn_imec.rtl import (
 
 
 class IMECConv(HWCustomOp):
-    """Fused convolution: FINN's ConvolutionInputGenerator and MVAU as one streaming unit.
+    """Fused convolution: FINN's FMPadding, ConvolutionInputGenerator and MVAU as one streaming unit.
 
-    Inputs: activations (N, H, W, C); weights (MW, MH) in (kh, kw, c) row order; thresholds
-    (MH or 1, steps) unless noActivation. Output: (N, OH, OW, MH). If depthwise, MW = K_h*K_w and
-    output channel m is computed from input channel m alone. Streams: in0 carries SIMD_in
-    channels per word (0: SIMD), out0 PE channels.
+    Inputs: activations (N, H, W, C), which Padding makes as large as IFMDim; weights (MW, MH) in
+    (kh, kw, c) row order; thresholds (MH or 1, steps) unless noActivation. Output: (N, OH, OW, MH).
+    If depthwise, MW = K_h*K_w and output channel m is computed from input channel m alone. Streams:
+    in0 carries SIMD_in channels per word (0: SIMD, at most all), out0 PE channels. SIMD divides the
+    channels, or is a larger divisor of MW: see finn_imec.window.
 
     mem_mode says, as for FINN's MVAU, where the weights are: internal_embedded in a ROM;
     internal_decoupled in FINN's memstream, with runtime_writeable_weights=1 writable at its AXI4-Lite
@@ -70,6 +74,8 @@ class IMECConv(HWCustomOp):
             "Stride": ("ints", True, [1, 1]),
             "Dilation": ("ints", True, [1, 1]),
             "depthwise": ("i", False, 0, {0, 1}),
+            # FMPadding's; [top, left, bottom, right], part of IFMDim
+            "Padding": ("ints", False, [0, 0, 0, 0]),
             # MVAU's
             "MW": ("i", True, 0),
             "MH": ("i", True, 0),
@@ -88,7 +94,10 @@ class IMECConv(HWCustomOp):
             "runtime_writeable_weights": ("i", False, 0, {0, 1}),
             "ram_style": ("s", False, "auto", {"auto", "block", "distributed", "ultra"}),
             "dynamic_input": ("i", False, 0, {0}),  # of upstream FINN
-            # our own: input channels per stream word (0: SIMD), strip memory
+            "ram_style_thresholds": ("s", False, "auto", {"auto", "block", "distributed", "ultra"}),
+            # our own: input channels per stream word (0: SIMD), strip memory, registers inside dot
+            # products of LUTs (-1: as the target clock needs)
+            "pipeline": ("i", False, -1, set(range(-1, MAX_PIPELINE + 1))),
             "SIMD_in": ("i", False, 0),
             "buffer_ram_style": ("s", False, "auto", {"auto", "block", "distributed", "ultra"}),
         }
@@ -110,6 +119,7 @@ class IMECConv(HWCustomOp):
                 pe=self.get_nodeattr("PE"),
                 simd_in=self.get_nodeattr("SIMD_in"),
                 depthwise=bool(self.get_nodeattr("depthwise")),
+                padding=tuple(self.get_nodeattr("Padding")),
             )
         except ImecError as err:
             raise type(err)(f"{self.onnx_node.name}: {err}") from err
@@ -147,6 +157,7 @@ class IMECConv(HWCustomOp):
                 bool(self.get_nodeattr("binaryXnorMode")),
                 self.runtime_weights,
                 self.get_nodeattr("resType"),
+                max(0, self.get_nodeattr("pipeline")),
             )
         except UnsupportedError as err:
             raise UnsupportedError(f"{self.onnx_node.name}: {err}") from err
@@ -196,10 +207,10 @@ class IMECConv(HWCustomOp):
     # ---- shapes and streams ---------------------------------------------------------------------
 
     def get_normal_input_shape(self, ind: int = 0) -> tuple[int, ...]:
-        """(1, H, W, C) or (MW, MH)."""
+        """(1, H, W, C), without padding, or (MW, MH)."""
         geometry = self.geometry
         if ind == 0:
-            return (1, *geometry.ifm_dim, geometry.ifm_channels)
+            return (1, *geometry.input_dim, geometry.ifm_channels)
         return (geometry.mw, geometry.mh)
 
     def get_normal_output_shape(self, ind: int = 0) -> tuple[int, ...]:
@@ -210,7 +221,7 @@ class IMECConv(HWCustomOp):
         """(1, H, W, C/SIMD_in, SIMD_in), or (OH*OW, SF*NF, PE*SIMD) for the weights."""
         g = self.geometry
         if ind == 0:
-            return (1, *g.ifm_dim, g.ifm_channels // g.simd_in, g.simd_in)
+            return (1, *g.input_dim, g.ifm_channels // g.simd_in, g.simd_in)
         return (g.windows, g.weight_words, g.pe * g.simd)
 
     def get_folded_output_shape(self, ind: int = 0) -> tuple[int, ...]:
@@ -333,6 +344,8 @@ class IMECConv(HWCustomOp):
             for words, bits, style in self._memories()
             if style == "distributed"
         )
+        if g.window:
+            luts += window_luts(g, self.get_input_datatype(0).bitwidth())
         if not self.get_nodeattr("noActivation"):
             odt = self.get_output_datatype()
             luts += threshold_luts(g, odt.get_num_possible_values() - 1, acc_bits)
@@ -353,7 +366,7 @@ class IMECConv(HWCustomOp):
         """(words, bits, resolved ram_style) of weight memory and strip."""
         g = self.geometry
         weight_bits = g.pe * g.simd * self.get_input_datatype(1).bitwidth()
-        strip_bits = g.word_channels * self.get_input_datatype(0).bitwidth()
+        strip_bits = g.strip_channels * self.get_input_datatype(0).bitwidth()
         rom_style = resolved_style(self.get_nodeattr("ram_style"), g.weight_words, AUTO_ROM_WORDS)
         if self.get_nodeattr("mem_mode") == "external":
             rom_style = "external"
@@ -461,6 +474,7 @@ def convolve(datapath: Datapath, ifm: np.ndarray) -> np.ndarray:
     float64 products go through BLAS and are exact: no accumulator comes near 2**53.
     """
     weights, geometry = datapath.weights, datapath.geometry
+    ifm = pad(ifm, geometry)
     if datapath.xnor:  # BINARY stands for -1/+1
         ifm, weights = 2 * ifm - 1, 2 * weights - 1
     algorithm = direct if geometry.depthwise else im2col

@@ -42,7 +42,9 @@ class IMECConv_hls(IMECConv, HLSBackend):
         """
         g = self.geometry
         iterations = g.compute_cycles + g.write_only_cycles + g.in_place_words[2]
-        words = g.ifm_dim[0] * g.ifm_dim[1] * g.cf
+        if g.window:
+            iterations = g.compute_cycles + g.ifm_dim[0] * g.ifm_dim[1] - g.windows
+        words = g.input_dim[0] * g.input_dim[1] * g.cf
         return iterations + words * (g.cycles_per_strip_word - 1)
 
     # ---- generation -----------------------------------------------------------------------------

@@ -29,6 +29,9 @@ class IMECConv_rtl(IMECConv, RTLBackend):
     def generate_hdl(self, model: Any, fpgapart: str, clk: float) -> None:
         """Write the top level and its memory files into code_gen_dir_ipgen."""
         datapath = self.constant_datapath(model)
+        if self.get_nodeattr("pipeline") < 0:  # remembered, because latency depends on it
+            datapath = replace(datapath, pipeline=datapath.pipeline_for(clk))
+            self.set_nodeattr("pipeline", datapath.pipeline)
         folder = self.get_nodeattr("code_gen_dir_ipgen")
         top = self.get_verilog_top_module_name()
         mode, ram_style = self.get_nodeattr("mem_mode"), self.get_nodeattr("ram_style")
@@ -39,8 +42,11 @@ class IMECConv_rtl(IMECConv, RTLBackend):
                     f"{fpgapart} cannot be initialised, accepted is runtime_writeable_weights=1"
                 )
             datapath = replace(datapath, weights=None)
-        buffer_ram_style = self.get_nodeattr("buffer_ram_style")
-        ImecRtl(top, datapath, ram_style, buffer_ram_style, mode).generate(Path(folder))
+        buffer_ram_style, threshold_style = (
+            self.get_nodeattr(name) for name in ("buffer_ram_style", "ram_style_thresholds")
+        )
+        rtl = ImecRtl(top, datapath, ram_style, buffer_ram_style, mode, threshold_style)
+        rtl.generate(Path(folder))
         # Remembered because FINN may rename the node later.
         self.set_nodeattr("gen_top_module", top)
         self.set_nodeattr("ipgen_path", folder)
@@ -110,7 +116,7 @@ class IMECConv_rtl(IMECConv, RTLBackend):
 
     def _run(self, sim: Model, inputs: dict[str, Any], frames: int) -> np.ndarray:
         expected = frames * self.get_number_output_values()
-        stimulus = Stimulus(inputs, {"out0_V": expected})
+        stimulus = Stimulus(inputs, {"out0_V": expected}, allow_extra=self.geometry.runs_ahead)
         result = sim.run([stimulus])[0]
         self.set_nodeattr("cycles_rtlsim", int(result.cycles))
         return result.outputs["out0_V"]

@@ -78,8 +78,17 @@
  *	a strip word, that takes WORD/gcd(WORD, SIMD_IN) cycles to arrive. II=1 is by
  *	design, not measured: this text was written without Vitis HLS.
  *
+ * Whole windows
+ *	With SIMD > C the pixels of a window are in registers, a chain of columns; lines
+ *	hold the rows above the newest pixel. An iteration takes a pixel and, where it
+ *	completes a window, reads that one's first word; one for each further word follows:
+ *
+ *	  iterations per frame = H*W + OH*OW*(SF*NF - 1)
+ *
+ *	A line word is read W pixels after it was written: at least W iterations on.
+ *
  * Contract
- *	One call computes one frame: it takes exactly its H*W*C/SIMD_IN input words and
+ *	One call computes one frame: it takes exactly its H_IN*W_IN*C/SIMD_IN input words and
  *	gives exactly its OH*OW*NF output words. It never needs a pixel of the next
  *	frame, so the last frame comes out with no further input, and it keeps no
  *	state between calls. Under ap_ctrl_none frames follow each other. Reads block:
@@ -100,7 +109,7 @@
  *	besides counters; one addition.
  *
  * What it does not do
- *	Pad; weights written at run time; FINN's packing of several products into a DSP
+ *	Pad with other than 0; weights written at run time; FINN's packing of several products into a DSP
  *	(Vitis HLS decides about multipliers).
  *
  * What the RTL has and C++ cannot express
@@ -193,37 +202,46 @@ constexpr unsigned gcd(unsigned const  a, unsigned const  b) { return  b == 0? a
 /**
  * Shapes, folding and schedule of one layer; heights before widths.
  * Kernel KH x KW, input H x W x C, M output channels, stride SH x SW, dilation DH x DW.
+ * H x W includes TOP, LEFT, BOTTOM and RIGHT rows and columns of zeros, which do not arrive.
  * DEPTHWISE takes M = C and SIMD = 1.
  */
 template<
 	unsigned KH_, unsigned KW_, unsigned H_, unsigned W_, unsigned C_, unsigned M_,
 	unsigned SH_ = 1, unsigned SW_ = 1, unsigned DH_ = 1, unsigned DW_ = 1,
-	unsigned SIMD_ = C_, unsigned PE_ = M_, unsigned SIMD_IN_ = SIMD_,
-	bool DEPTHWISE_ = false
+	unsigned SIMD_ = C_, unsigned PE_ = M_, unsigned SIMD_IN_ = min(SIMD_, C_),
+	bool DEPTHWISE_ = false,
+	unsigned TOP_ = 0, unsigned LEFT_ = 0, unsigned BOTTOM_ = 0, unsigned RIGHT_ = 0
 >
 struct geometry {
 	static constexpr unsigned  KH = KH_, KW = KW_, H = H_, W = W_, C = C_, M = M_;
 	static constexpr unsigned  SH = SH_, SW = SW_, DH = DH_, DW = DW_;
 	static constexpr unsigned  SIMD = SIMD_, PE = PE_, SIMD_IN = SIMD_IN_;
 	static constexpr bool      DEPTHWISE = DEPTHWISE_;
+	static constexpr unsigned  TOP = TOP_, LEFT = LEFT_, BOTTOM = BOTTOM_, RIGHT = RIGHT_;
 
 	static_assert(min(min(min(KH, KW), min(C, M)), min(min(SH, SW), min(DH, DW))) > 0,
 		"imec: kernel, channels, stride and dilation must be at least 1");
 	static_assert((KH-1)*DH < H, "imec: the dilated kernel must not be higher than the input");
 	static_assert((KW-1)*DW < W, "imec: the dilated kernel must not be wider than the input");
-	static_assert(SIMD > 0 && C % SIMD == 0, "imec: SIMD must divide the input channels C");
+	static_assert(TOP + BOTTOM < H && LEFT + RIGHT < W, "imec: padding must leave a pixel of the input");
+	static_assert(SIMD > 0 && (C % SIMD == 0 || (SIMD > C && KH*KW*C % SIMD == 0)),
+		"imec: SIMD must divide the input channels C, or be larger and divide the window's KH*KW*C");
 	static_assert(SIMD_IN > 0 && C % SIMD_IN == 0, "imec: SIMD_IN must divide the input channels C");
 	static_assert(PE > 0 && M % PE == 0, "imec: PE must divide the output channels M");
 	static_assert(!DEPTHWISE || M == C, "imec: DEPTHWISE needs as many output as input channels, M = C");
 	static_assert(!DEPTHWISE || SIMD == 1, "imec: DEPTHWISE needs SIMD 1; a strip word holds PE channels");
 
-	// Output shape and folds
+	// The image that arrives, output shape, and folds
+	static constexpr unsigned  H_IN = H - TOP - BOTTOM;
+	static constexpr unsigned  W_IN = W - LEFT - RIGHT;
+	static constexpr bool      PADDED = H_IN < H || W_IN < W;
 	static constexpr unsigned  OH = (H - (KH-1)*DH - 1)/SH + 1;
 	static constexpr unsigned  OW = (W - (KW-1)*DW - 1)/SW + 1;
-	static constexpr unsigned  WORD = DEPTHWISE? PE : SIMD;	// channels of a strip word
+	static constexpr bool      WINDOWS = SIMD > C;	// whole windows in registers
+	static constexpr unsigned  WORD = DEPTHWISE? PE : min(SIMD, C);	// channels of a strip word
 	static constexpr unsigned  CF = C/WORD;
 	static constexpr unsigned  PIXEL = DEPTHWISE? 1 : CF;	// words of a pixel that a fold reads
-	static constexpr unsigned  SF = KH*KW*PIXEL;
+	static constexpr unsigned  SF = WINDOWS? KH*KW*C/SIMD : KH*KW*PIXEL;
 	static constexpr unsigned  NF = M/PE;
 
 	// Strip words, and steps from the last word that a fold reads of a pixel to the first of the
@@ -250,6 +268,7 @@ struct geometry {
 	static constexpr unsigned  DIE_ROW    = min(RUN, ADVANCE_ROW);
 
 	static constexpr unsigned  ITERATIONS =
+		WINDOWS? H*W + OH*OW*(SF*NF - 1) :
 		OH*OW*SF*NF
 		+ OH*(OW-1)*(ADVANCE_COLUMN - DIE_FOLDS*DIE_COLUMN)
 		+ (OH-1)*(ADVANCE_ROW - DIE_FOLDS*DIE_ROW)
@@ -357,7 +376,7 @@ void convert(
 	ap_uint<G::SIMD_IN*BITS>  x = 0;
 	ap_uint<G::WORD   *BITS>  y = 0;
 	unsigned  in = 0, out = 0;
-	for(unsigned  i = 0; i < G::H*G::W*G::C/COMMON; i++) {
+	for(unsigned  i = 0; i < G::H_IN*G::W_IN*G::C/COMMON; i++) {
 #pragma HLS pipeline II=1 style=flp
 		if(in == 0)  x = src.read();
 		ap_uint<PART_BITS> const  part = x(PART_BITS-1, 0);
@@ -374,6 +393,30 @@ void convert(
 }
 
 //---------------------------------------------------------------------------
+// Padding
+
+/// One frame of strip words with the zeros around it; II=1.
+template<typename G, int BITS>
+void pad(
+	hls::stream<ap_uint<G::WORD*BITS>> &src,
+	hls::stream<ap_uint<G::WORD*BITS>> &dst
+) {
+	unsigned  cf = 0, x = 0, y = 0;
+	for(unsigned  i = 0; i < G::H*G::W*G::CF; i++) {
+#pragma HLS pipeline II=1 style=flp
+		bool const  inside = G::TOP <= y && y < G::H-G::BOTTOM && G::LEFT <= x && x < G::W-G::RIGHT;
+		ap_uint<G::WORD*BITS>  word = 0;
+		if(inside)  word = src.read();
+		dst.write(word);
+		bool const  pixel_end = cf == G::CF-1;
+		bool const  row_end   = pixel_end && x == G::W-1;
+		cf = pixel_end? 0 : cf + 1;
+		if(pixel_end)  x = row_end? 0 : x + 1;
+		if(row_end)    y++;
+	}
+}
+
+//---------------------------------------------------------------------------
 // Convolution
 
 /// a + step modulo n, for a, step < n
@@ -384,20 +427,52 @@ unsigned wrap(unsigned const  a, unsigned const  step) {
 	return  sum < N? sum : sum - N;
 }
 
-/// One frame, stream words as wide as strip words. See the head of this file.
+/**
+ * Multiply SIMD activations with a weight word, accumulate, and write the result if they are a
+ * fold's last. DEPTHWISE, PE pe has the activation a[pe] for itself.
+ */
+template<typename G, typename TA, typename TW, typename TAcc, unsigned N, typename ACT>
+void accumulate(
+	TA const (&a)[N], typename weight_layout<G, TW>::limb const (&w)[G::PE][weight_layout<G, TW>::LIMBS],
+	bool const  first, bool const  last, unsigned const  nf,
+	TAcc (&acc)[G::PE], ACT const &activation, hls::stream<ap_uint<G::PE*ACT::width>> &dst
+) {
+#pragma HLS inline
+	constexpr int       O = ACT::width;
+	constexpr unsigned  LANES = weight_layout<G, TW>::LANES;
+	for(unsigned  pe = 0; pe < G::PE; pe++) {
+#pragma HLS unroll
+		TAcc  sum = first? TAcc(0) : acc[pe];
+		for(unsigned  l = 0; l < G::SIMD; l++) {
+#pragma HLS unroll
+			TW const  weight = TW(ap_uint<TW::width>(w[pe][l/LANES] >> (l%LANES*TW::width)));
+			sum += product<TAcc>(a[G::DEPTHWISE? pe : l], weight);
+		}
+		acc[pe] = sum;
+	}
+	if(last) {
+		ap_uint<G::PE*O>  result = 0;
+		for(unsigned  pe = 0; pe < G::PE; pe++) {
+#pragma HLS unroll
+			result((pe+1)*O - 1, pe*O) = activation(nf, pe, acc[pe]);
+		}
+		dst.write(result);
+	}
+}
+
+/// One frame, padded, stream words as wide as strip words. See the head of this file.
 template<typename G, typename TA, typename TW, typename TAcc, typename BUFFER, typename ACT>
 void convolve(
 	hls::stream<ap_uint<G::WORD*TA::width>> &src,
 	hls::stream<ap_uint<G::PE*ACT::width>> &dst,
 	weight_array<G, TW> const &weights,
-	ACT const &activation
+	ACT const &activation,
+	std::false_type
 ) {
 	constexpr int       A = TA::width;
-	constexpr int       O = ACT::width;
 	constexpr unsigned  DEPTH = G::DEPTH;
 	constexpr unsigned  SF = G::SF;
 	constexpr unsigned  DISTANCE = G::DISTANCE;
-	constexpr unsigned  LANES = weight_layout<G, TW>::LANES;
 
 	ap_uint<G::WORD*A>  strip[DEPTH];
 	BUFFER::bind(strip);
@@ -432,36 +507,14 @@ void convolve(
 		}
 		if(write_only)  owed--;
 		else {
-			// Multiply and accumulate
 			TA  a[G::WORD];
 #pragma HLS array_partition variable=a complete
 			for(unsigned  l = 0; l < G::WORD; l++) {
 #pragma HLS unroll
 				a[l] = TA(ap_uint<A>(word((l+1)*A - 1, l*A)));
 			}
-			for(unsigned  pe = 0; pe < G::PE; pe++) {
-#pragma HLS unroll
-				TAcc  sum = sf == 0? TAcc(0) : acc[pe];
-				for(unsigned  l = 0; l < G::SIMD; l++) {
-#pragma HLS unroll
-					TW const  w = TW(ap_uint<TW::width>(
-						weights[weight_addr][pe][l/LANES] >> (l%LANES*TW::width)
-					));
-					sum += product<TAcc>(a[G::DEPTHWISE? pe : l], w);
-				}
-				acc[pe] = sum;
-			}
-
-			// Activate
 			bool const  fold_end = sf == SF-1;
-			if(fold_end) {
-				ap_uint<G::PE*O>  result = 0;
-				for(unsigned  pe = 0; pe < G::PE; pe++) {
-#pragma HLS unroll
-					result((pe+1)*O - 1, pe*O) = activation(nf, pe, acc[pe]);
-				}
-				dst.write(result);
-			}
+			accumulate<G, TA, TW, TAcc>(a, weights[weight_addr], sf == 0, fold_end, nf, acc, activation, dst);
 
 			// Advance
 			bool const  pixel_end  = cf == G::PIXEL-1;
@@ -494,13 +547,127 @@ void convolve(
 	}
 }
 
+/// Positions of an axis before the next that ends a window: the step to the next position.
+template<unsigned N, unsigned SPAN, unsigned STRIDE>
+void advance(unsigned &position, unsigned &wait) {
+#pragma HLS inline
+	bool const  last = position == N-1;
+	wait = last? SPAN-1 : wait == 0? STRIDE-1 : wait-1;
+	position = last? 0 : position + 1;
+}
+
+/// The same with SIMD > C, whole windows in registers. See the head of this file.
+template<typename G, typename TA, typename TW, typename TAcc, typename BUFFER, typename ACT>
+void convolve(
+	hls::stream<ap_uint<G::WORD*TA::width>> &src,
+	hls::stream<ap_uint<G::PE*ACT::width>> &dst,
+	weight_array<G, TW> const &weights,
+	ACT const &activation,
+	std::true_type
+) {
+	constexpr int       A = TA::width;
+	constexpr unsigned  SPAN_H = (G::KH-1)*G::DH + 1, SPAN_W = (G::KW-1)*G::DW + 1;
+	constexpr unsigned  ROWS = SPAN_H > 1? SPAN_H-1 : 1;	// above the newest; one unused if there is none
+	constexpr unsigned  DISTANCE = G::W;
+	using pixel = ap_uint<G::C*A>;
+
+	pixel  lines[G::W][ROWS];	// newest first
+#pragma HLS array_reshape variable=lines complete dim=2
+	BUFFER::bind(lines);
+
+	pixel  chain[SPAN_W][G::KH];	// columns, newest first, from the top
+#pragma HLS array_partition variable=chain complete dim=0
+
+	TAcc  acc[G::PE];
+#pragma HLS array_partition variable=acc complete
+	for(unsigned  pe = 0; pe < G::PE; pe++) {
+#pragma HLS unroll
+		acc[pe] = 0;
+	}
+
+	bool  reading = false;
+	unsigned  x = 0, y = 0, wait_x = SPAN_W-1, wait_y = SPAN_H-1, sf = 0, nf = 0;
+	for(unsigned  i = 0; i < G::ITERATIONS; i++) {
+#pragma HLS pipeline II=1 style=flp
+#pragma HLS dependence variable=lines inter RAW distance=DISTANCE true
+		(void)DISTANCE;
+		if(!reading) {
+			pixel  column[ROWS+1];	// newest first
+#pragma HLS array_partition variable=column complete
+			column[0] = src.read();
+			for(unsigned  r = 0; r < ROWS; r++) {
+#pragma HLS unroll
+				column[r+1] = lines[x][r];
+			}
+			for(unsigned  r = 0; r < ROWS; r++) {
+#pragma HLS unroll
+				lines[x][r] = column[r];
+			}
+			for(unsigned  kh = 0; kh < G::KH; kh++) {
+#pragma HLS unroll
+				for(unsigned  t = SPAN_W-1; t > 0; t--) {
+#pragma HLS unroll
+					chain[t][kh] = chain[t-1][kh];
+				}
+				chain[0][kh] = column[(G::KH-1-kh)*G::DH];
+			}
+			reading = wait_x == 0 && wait_y == 0;
+			if(x == G::W-1)  advance<G::H, SPAN_H, G::SH>(y, wait_y);
+			advance<G::W, SPAN_W, G::SW>(x, wait_x);
+		}
+		if(reading) {
+			TA  window[G::SF][G::SIMD];
+#pragma HLS array_partition variable=window complete dim=0
+			for(unsigned  n = 0; n < G::KH*G::KW*G::C; n++) {
+#pragma HLS unroll
+				unsigned const  c = n % G::C, kw = n / G::C % G::KW, kh = n / G::C / G::KW;
+				pixel const  p = chain[(G::KW-1-kw)*G::DW][kh];
+				window[n/G::SIMD][n%G::SIMD] = TA(ap_uint<A>(p((c+1)*A - 1, c*A)));
+			}
+			bool const  fold_end = sf == G::SF-1;
+			accumulate<G, TA, TW, TAcc>(
+				window[sf], weights[nf*G::SF + sf], sf == 0, fold_end, nf, acc, activation, dst
+			);
+			reading = !fold_end || nf != G::NF-1;
+			sf = fold_end? 0 : sf + 1;
+			if(fold_end)  nf = reading? nf + 1 : 0;
+		}
+	}
+}
+
+template<typename G, typename TA, typename TW, typename TAcc, typename BUFFER, typename ACT>
+void conv_padded(
+	hls::stream<ap_uint<G::WORD*TA::width>> &src, hls::stream<ap_uint<G::PE*ACT::width>> &dst,
+	weight_array<G, TW> const &weights, ACT const &activation, std::false_type
+) {
+#pragma HLS inline
+	convolve<G, TA, TW, TAcc, BUFFER>(
+		src, dst, weights, activation, std::integral_constant<bool, G::WINDOWS>()
+	);
+}
+template<typename G, typename TA, typename TW, typename TAcc, typename BUFFER, typename ACT>
+void conv_padded(
+	hls::stream<ap_uint<G::WORD*TA::width>> &src, hls::stream<ap_uint<G::PE*ACT::width>> &dst,
+	weight_array<G, TW> const &weights, ACT const &activation, std::true_type
+) {
+#pragma HLS inline
+	hls::stream<ap_uint<G::WORD*TA::width>>  padded("imec_padded_words");
+#pragma HLS stream variable=padded depth=2
+	pad<G, TA::width>(src, padded);
+	convolve<G, TA, TW, TAcc, BUFFER>(
+		padded, dst, weights, activation, std::integral_constant<bool, G::WINDOWS>()
+	);
+}
+
 template<typename G, typename TA, typename TW, typename TAcc, typename BUFFER, typename ACT>
 void conv_as_wide(
 	hls::stream<ap_uint<G::SIMD_IN*TA::width>> &src, hls::stream<ap_uint<G::PE*ACT::width>> &dst,
 	weight_array<G, TW> const &weights, ACT const &activation, std::true_type
 ) {
 #pragma HLS inline
-	convolve<G, TA, TW, TAcc, BUFFER>(src, dst, weights, activation);
+	conv_padded<G, TA, TW, TAcc, BUFFER>(
+		src, dst, weights, activation, std::integral_constant<bool, G::PADDED>()
+	);
 }
 template<typename G, typename TA, typename TW, typename TAcc, typename BUFFER, typename ACT>
 void conv_as_wide(
@@ -511,7 +678,9 @@ void conv_as_wide(
 	hls::stream<ap_uint<G::WORD*TA::width>>  words("imec_strip_words");
 #pragma HLS stream variable=words depth=2
 	convert<G, TA::width>(src, words);
-	convolve<G, TA, TW, TAcc, BUFFER>(words, dst, weights, activation);
+	conv_padded<G, TA, TW, TAcc, BUFFER>(
+		words, dst, weights, activation, std::integral_constant<bool, G::PADDED>()
+	);
 }
 
 /**
@@ -532,6 +701,7 @@ void conv(
 ) {
 #pragma HLS inline
 	static_assert(TA::width <= 16 && TW::width <= 16, "imec: activations and weights have at most 16 bits");
+	static_assert(!G::PADDED || !std::is_same<TA, bipolar>::value, "imec: bipolar activations have no 0 to pad with");
 	static_assert(std::is_same<TA, xnor>::value == std::is_same<TW, xnor>::value,
 		"imec: xnor activations go with xnor weights only");
 	static_assert(TAcc::width <= 63, "imec: the accumulator has at most 63 bits");

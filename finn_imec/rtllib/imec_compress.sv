@@ -18,14 +18,19 @@
  *	               o o o          ---->     o o       ------>   o o o o o
  *	               o o o
  *
- *	Combinational; drops carries out of the top column, so COLS must hold the sum.
+ *	Combinational, or, PIPELINED, with registers in front of the addition. Drops
+ *	carries out of the top column, so COLS must hold the sum.
  ***************************************************************************/
 module imec_compress import imec_pkg::*; #(
 	int unsigned  COLS,
 	heights_t  HEIGHT,
+	bit  PIPELINED = 0,
 
 	localparam int unsigned  BITS = bits_below(HEIGHT, COLS)
 )(
+	input	logic  clk,
+
+	input	logic  en,
 	input	logic [BITS-1:0]  d,
 	output	logic [COLS-1:0]  y
 );
@@ -98,7 +103,9 @@ module imec_compress import imec_pkg::*; #(
 				end : genZero
 			end : genRow
 		end : genColumn
-		assign	y = row[0] + row[1];
+		uwire [1:0][COLS-1:0]  term;
+		imec_delay #(.WIDTH(2*COLS), .STEPS(32'(PIPELINED))) cut(.clk, .en, .d(row), .q(term));
+		assign	y = term[0] + term[1];
 	end : genAdd
 	else begin : genLevel
 		localparam int unsigned  NEXT_BITS = bits_below(NEXT, COLS);
@@ -133,7 +140,7 @@ module imec_compress import imec_pkg::*; #(
 			end : genPass
 		end : genColumn
 
-		imec_compress #(.COLS(COLS), .HEIGHT(NEXT)) level(.d(q), .y);
+		imec_compress #(.COLS(COLS), .HEIGHT(NEXT), .PIPELINED(PIPELINED)) level(.clk, .en, .d(q), .y);
 	end : genLevel
 
 endmodule : imec_compress

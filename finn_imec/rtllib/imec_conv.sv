@@ -12,17 +12,20 @@
  *	ConvolutionInputGenerator and MVAU, without replay buffer, weight stream or
  *	FIFO between them:
  *
- *	        +---------+   +-------+ Strip   +-----+ Product +-----+ Acc  +-----+
- *	 in --->| convert |-->| strip |---||--->| dot |---||--->|  +  |--||->| thr |--> out
- *	        +---------+   +-------+         | xPE |         | xPE |      +-----+
- *	                          ^     +-----+ |     |         +-----+
- *	        +-----------+-----+     | rom |-||--->|
- *	        | sequencer |---------->+-----+ Weight+
- *	        +-----------+
+ *	        +---------+   +-----+   +-------+ Strip   +-----+ Product +-----+ Acc  +-----+
+ *	 in --->| convert |-->| pad |-->| strip |---||--->| dot |---||--->|  +  |--||->| thr |--> out
+ *	        +---------+   +-----+   +-------+         | xPE |         | xPE |      +-----+
+ *	                                    ^     +-----+ |     |         +-----+
+ *	                  +-----------+-----+     | rom |-||--->|
+ *	                  | sequencer |---------->+-----+ Weight+
+ *	                  +-----------+
  *
  *	The strip holds the live input rows and is read NF times per window, see
- *	imec_sequencer. The accumulators are the output registers: the pipeline stops
- *	only if the next fold would overwrite a result that nobody has taken.
+ *	imec_sequencer. With SIMD > CHANNELS, imec_window takes the place of both: pixels
+ *	go in, SIMD channels of a window come out.
+ *
+ *	The accumulators are the output registers: the pipeline stops only if the next
+ *	fold would overwrite a result that nobody has taken.
  *
  *	With SEARCH, imec_threshold_search takes results instead and offers each one
  *	$clog2(STEPS+1) cycles later; folds of as many words or more never wait for it.
@@ -36,11 +39,15 @@
  *	may change at run time, no constant may depend on them: WIDEN then multiplies a
  *	bipolar operand, whose counterpart is plain, as the number -1 or +1 of two bits.
  *
+ *	PIPELINE adds registers inside the dot products for fast clocks.
+ *
  *	CORE "dsp" takes more steps for its dot products than the one register shown,
  *	and its weights in several parts, each a step pair later than the one before:
  *	ROMs read by a delayed address, the words of WEIGHT_FILE, WEIGHT1_FILE, ...
  *
- *	Does not pad.
+ *	ifm is the image with the zeros that PAD_* add to the stream, see imec_pad.
+ *
+ *	Does not pad with values other than 0.
  ***************************************************************************/
 module imec_conv import imec_pkg::*; #(
 	// Folding
@@ -48,6 +55,13 @@ module imec_conv import imec_pkg::*; #(
 	int unsigned  SIMD,
 	int unsigned  PE,
 	int unsigned  NF,
+
+	// Padding in strip words, see imec_pad; none by default
+	int unsigned  PAD_FIRST = 0,
+	int unsigned  PAD_RUN = 1,
+	int unsigned  PAD_RUNS = 1,
+	int unsigned  PAD_GAP = 0,
+	int unsigned  PAD_BETWEEN = 0,
 
 	// Schedule in strip words, see imec_sequencer
 	int unsigned  DEPTH,
@@ -66,6 +80,19 @@ module imec_conv import imec_pkg::*; #(
 	int unsigned  ADVANCE_ROW,
 	int unsigned  ADVANCE_FRAME,
 
+	// Windows instead of a strip, if SIMD is more than the CHANNELS of a pixel, see imec_window
+	int unsigned  CHANNELS,
+	int unsigned  H,
+	int unsigned  W,
+	int unsigned  K_H,
+	int unsigned  K_W,
+	int unsigned  S_H,
+	int unsigned  S_W,
+	int unsigned  D_H,
+	int unsigned  D_W,
+	int unsigned  COLUMNS,
+	int unsigned  WINDOWS,
+
 	// Datatypes
 	int unsigned  A_BITS,
 	bit  A_SIGNED,
@@ -78,6 +105,7 @@ module imec_conv import imec_pkg::*; #(
 	parameter string  CORE,	// of dot products: "planes", "product" or "dsp", see imec_dot_*
 	bit  DOUBLE,	// accumulate 2*dot
 	bit  WIDEN = 0,	// bipolar values as two-bit numbers
+	int unsigned  PIPELINE = 0,	// further registers in the dot products, see imec_mac
 	logic [ACC_BITS-1:0]  INIT,
 
 	// Packing of CORE "dsp", see imec_dot_dsp
@@ -102,6 +130,10 @@ module imec_conv import imec_pkg::*; #(
 	parameter string  WEIGHT3_FILE = "",
 	parameter  THRESHOLD_FILE = "",
 	parameter  BIAS_FILE = "",
+	parameter string  WEIGHT_LAYOUT = "plain",	// of the ROM, see imec_rom
+	parameter string  WEIGHT_REST_FILE = "",
+	int unsigned  WEIGHT_ROWS = 1,	// of WEIGHT_TABLE, used if the layout is "table"
+	logic [WEIGHT_ROWS-1:0][PE*SIMD*W_BITS-1:0]  WEIGHT_TABLE = '0,
 	parameter  WEIGHT_RAM_STYLE = "auto",
 	parameter  BUFFER_RAM_STYLE = "auto",
 	parameter  THRESHOLD_RAM_STYLE = "auto"
@@ -125,7 +157,9 @@ module imec_conv import imec_pkg::*; #(
 	function int unsigned gcd(input int unsigned  m, input int unsigned  n);
 		return  n == 0? m : gcd(n, m % n);
 	endfunction : gcd
-	localparam int unsigned  WORD   = DEPTHWISE? PE : SIMD;	// channels of a strip word
+	localparam bit  WINDOW = SIMD > CHANNELS;
+	localparam int unsigned  READ   = DEPTHWISE? PE : SIMD;	// channels that are read together
+	localparam int unsigned  WORD   = WINDOW? CHANNELS : READ;	// channels of a strip word
 	localparam int unsigned  COMMON = gcd(SIMD_IN, WORD);
 
 	//-----------------------------------------------------------------------
@@ -135,11 +169,16 @@ module imec_conv import imec_pkg::*; #(
 	imec_convert #(.IN(SIMD_IN), .OUT(COMMON), .BITS(A_BITS)) narrow(
 		.clk, .rst, .ivld, .irdy, .idat, .ovld(cvld), .ordy(crdy), .odat(cdat)
 	);
+	uwire  pvld, prdy;
+	uwire [WORD*A_BITS-1:0]  pdat;
+	imec_convert #(.IN(COMMON), .OUT(WORD), .BITS(A_BITS)) widen(
+		.clk, .rst, .ivld(cvld), .irdy(crdy), .idat(cdat), .ovld(pvld), .ordy(prdy), .odat(pdat)
+	);
 	uwire  svld, srdy;
 	uwire [WORD*A_BITS-1:0]  sdat;
-	imec_convert #(.IN(COMMON), .OUT(WORD), .BITS(A_BITS)) widen(
-		.clk, .rst, .ivld(cvld), .irdy(crdy), .idat(cdat), .ovld(svld), .ordy(srdy), .odat(sdat)
-	);
+	imec_pad #(
+		.WIDTH(WORD*A_BITS), .FIRST(PAD_FIRST), .RUN(PAD_RUN), .RUNS(PAD_RUNS), .GAP(PAD_GAP), .BETWEEN(PAD_BETWEEN)
+	) pad(.clk, .rst, .ivld(pvld), .irdy(prdy), .idat(pdat), .ovld(svld), .ordy(srdy), .odat(sdat));
 
 	//-----------------------------------------------------------------------
 	// Schedule
@@ -148,27 +187,40 @@ module imec_conv import imec_pkg::*; #(
 	localparam int unsigned  WEIGHT_BITS = WEIGHTS > 1? $clog2(WEIGHTS) : 1;
 	uwire  en;
 	uwire  rvld, rfirst, rlast;
-	uwire  strip_we;
-	uwire [  ADDR_BITS-1:0]  strip_addr, write_addr;
 	uwire [WEIGHT_BITS-1:0]  weight_addr;
-	imec_sequencer #(
-		.DEPTH(DEPTH), .LIVE(LIVE), .DUAL_PORT(DUAL_PORT),
-		.RUN(RUN), .INNER(INNER), .INNER_STEP(INNER_STEP), .OUTER(OUTER), .OUTER_STEP(OUTER_STEP),
-		.NF(NF), .FOLD_STEP(FOLD_STEP), .DEPTHWISE(DEPTHWISE), .OW(OW), .OH(OH),
-		.ADVANCE_COLUMN(ADVANCE_COLUMN), .ADVANCE_ROW(ADVANCE_ROW), .ADVANCE_FRAME(ADVANCE_FRAME)
-	) sequencer(
-		.clk, .rst, .en,
-		.ivld(svld), .irdy(srdy),
-		.strip_addr, .write_addr, .strip_we, .wvld(wvld || !WEIGHTS_STREAMED), .weight_addr,
-		.rvld, .rfirst, .rlast
-	);
+	uwire [READ-1:0][A_BITS-1:0]  a;	// stage 1
+	if(WINDOW) begin : genWindow
+		imec_window #(
+			.WIDTH(WORD*A_BITS), .H(H), .W(W), .K_H(K_H), .K_W(K_W), .S_H(S_H), .S_W(S_W), .D_H(D_H), .D_W(D_W),
+			.SF(OUTER*INNER*RUN), .NF(NF), .COLUMNS(COLUMNS), .WINDOWS(WINDOWS), .RAM_STYLE(BUFFER_RAM_STYLE)
+		) window(
+			.clk, .rst, .en,
+			.ivld(svld), .irdy(srdy), .idat(sdat),
+			.wvld(wvld || !WEIGHTS_STREAMED), .weight_addr,
+			.rvld, .rfirst, .rlast, .q(a)
+		);
+	end : genWindow
+	else begin : genStrip
+		uwire  strip_we;
+		uwire [ADDR_BITS-1:0]  strip_addr, write_addr;
+		imec_sequencer #(
+			.DEPTH(DEPTH), .LIVE(LIVE), .DUAL_PORT(DUAL_PORT),
+			.RUN(RUN), .INNER(INNER), .INNER_STEP(INNER_STEP), .OUTER(OUTER), .OUTER_STEP(OUTER_STEP),
+			.NF(NF), .FOLD_STEP(FOLD_STEP), .DEPTHWISE(DEPTHWISE), .OW(OW), .OH(OH),
+			.ADVANCE_COLUMN(ADVANCE_COLUMN), .ADVANCE_ROW(ADVANCE_ROW), .ADVANCE_FRAME(ADVANCE_FRAME)
+		) sequencer(
+			.clk, .rst, .en,
+			.ivld(svld), .irdy(srdy),
+			.strip_addr, .write_addr, .strip_we, .wvld(wvld || !WEIGHTS_STREAMED), .weight_addr,
+			.rvld, .rfirst, .rlast
+		);
+		imec_strip #(.DEPTH(DEPTH), .WIDTH(WORD*A_BITS), .DUAL_PORT(DUAL_PORT), .RAM_STYLE(BUFFER_RAM_STYLE)) strip(
+			.clk, .en, .addr(strip_addr), .write_addr, .we(strip_we), .d(sdat), .q(a)
+		);
+	end : genStrip
 
 	//-----------------------------------------------------------------------
-	// Memories, stage 1
-	uwire [WORD-1:0][A_BITS-1:0]  a;
-	imec_strip #(.DEPTH(DEPTH), .WIDTH(WORD*A_BITS), .DUAL_PORT(DUAL_PORT), .RAM_STYLE(BUFFER_RAM_STYLE)) strip(
-		.clk, .en, .addr(strip_addr), .write_addr, .we(strip_we), .d(sdat), .q(a)
-	);
+	// Weights, stage 1
 	uwire [PE-1:0][SIMD-1:0][W_BITS-1:0]  w;	// each lane weight_delay steps late
 	if(WEIGHTS_STREAMED) begin : genStream
 		logic [PE-1:0][SIMD-1:0][W_BITS-1:0]  Word;
@@ -191,6 +243,7 @@ module imec_conv import imec_pkg::*; #(
 			uwire [PE-1:0][LANES-1:0][W_BITS-1:0]  q;
 			imec_rom #(
 				.DEPTH(WEIGHTS), .WIDTH(PE*LANES*W_BITS), .RAM_STYLE(WEIGHT_RAM_STYLE),
+				.LAYOUT(WEIGHT_LAYOUT), .ROWS(WEIGHT_ROWS), .TABLE(WEIGHT_TABLE), .REST_FILE(WEIGHT_REST_FILE),
 				.INIT_FILE(g == 0? WEIGHT_FILE : g == 1? WEIGHT1_FILE : g == 2? WEIGHT2_FILE : WEIGHT3_FILE)
 			) weights(.clk, .en, .addr, .q);
 			for(genvar  p = 0; p < PE; p++) begin : genWord
@@ -200,7 +253,7 @@ module imec_conv import imec_pkg::*; #(
 		assign	wrdy = 1'b0;
 	end : genRom
 
-	localparam int unsigned  DOT = mac_steps(CORE == "dsp", SIMD, CHAINS);
+	localparam int unsigned  DOT = mac_steps(CORE == "dsp", SIMD, CHAINS, PIPELINE);
 	logic [DOT:0]  Vld = 0, First, Last;	// [0] beside strip and weight words, [DOT] beside dot products
 	always_ff @(posedge clk) begin
 		if(rst)      Vld <= 0;
@@ -246,7 +299,7 @@ module imec_conv import imec_pkg::*; #(
 		.CORE(CORE), .PE(PE), .SIMD(SIMD), .DEPTHWISE(DEPTHWISE),
 		.A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .A_BIPOLAR(A_BIPOLAR),
 		.W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR), .WIDEN(WIDEN),
-		.ACC_BITS(ACC_BITS), .DOUBLE(DOUBLE),
+		.ACC_BITS(ACC_BITS), .DOUBLE(DOUBLE), .PIPELINE(PIPELINE),
 		.FIELDS(FIELDS), .SPACING(SPACING), .FIELD_BITS(FIELD_BITS), .CHAINS(CHAINS), .CHAIN_BIAS(CHAIN_BIAS), .CENTRED(CENTRED)
 	) mac(.clk, .en, .a, .w, .vld, .first, .start, .acc);
 

@@ -5,7 +5,8 @@
  *	y of imec_dot_planes for one PE, as a bit heap: LUT6 that count three products
  *	each, one for the sum and one for the carry, and imec_compress.
  *
- *	Combinational.
+ *	PIPELINE registers: the first in front of the final addition, the second behind
+ *	the first LUT6.
  ***************************************************************************/
 module imec_dot_heap import imec_pkg::*; #(
 	int unsigned  SIMD,
@@ -15,9 +16,13 @@ module imec_dot_heap import imec_pkg::*; #(
 	int unsigned  W_BITS,
 	bit  W_SIGNED,
 	bit  W_BIPOLAR,
+	int unsigned  PIPELINE,
 
 	localparam int unsigned  Y_BITS = $clog2(SIMD*(2**A_BITS-1)*(2**W_BITS-1) + 1)
 )(
+	input	logic  clk,
+
+	input	logic  en,
 	input	logic [SIMD-1:0][A_BITS-1:0]  a,
 	input	logic [SIMD-1:0][W_BITS-1:0]  w,
 	output	logic [Y_BITS-1:0]  y
@@ -71,7 +76,8 @@ module imec_dot_heap import imec_pkg::*; #(
 		return  init;
 	endfunction : count
 
-	uwire [bits_below(HEIGHT, WEIGHTS+1)-1:0]  heap;
+	localparam int unsigned  BITS = bits_below(HEIGHT, WEIGHTS+1);
+	uwire [BITS-1:0]  heap, summand;
 	for(genvar  e = 0; e < WEIGHTS; e++) begin : genWeight
 		localparam int unsigned  N     = planes(e)*SIMD;
 		localparam int unsigned  ONES  = bits_below(HEIGHT, e) + (e > 0? carries(e-1) : 0);
@@ -98,7 +104,8 @@ module imec_dot_heap import imec_pkg::*; #(
 
 	localparam int unsigned  COLS = Y_BITS > WEIGHTS+1? Y_BITS : WEIGHTS+1;
 	uwire [COLS-1:0]  sum;
-	imec_compress #(.COLS(COLS), .HEIGHT(HEIGHT)) compress(.d(heap), .y(sum));
+	imec_delay #(.WIDTH(BITS), .STEPS(32'(PIPELINE > 1))) cut(.clk, .en, .d(heap), .q(summand));
+	imec_compress #(.COLS(COLS), .HEIGHT(HEIGHT), .PIPELINED(PIPELINE > 0)) compress(.clk, .en, .d(summand), .y(sum));
 	assign	y = sum[Y_BITS-1:0];
 
 endmodule : imec_dot_heap

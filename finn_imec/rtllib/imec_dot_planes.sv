@@ -23,7 +23,7 @@
  *
  *	Synthesis reads imec_dot_heap; simulation of its LUTs one by one would be slow.
  *
- *	Combinational; does not scale by the 2 of the table.
+ *	y comes PIPELINE steps after a and w. Does not scale by the 2 of the table.
  ***************************************************************************/
 module imec_dot_planes #(
 	int unsigned  PE,
@@ -36,21 +36,26 @@ module imec_dot_planes #(
 	int unsigned  W_BITS,
 	bit  W_SIGNED,
 	bit  W_BIPOLAR,
+	int unsigned  PIPELINE = 0,	// to 2, see imec_dot_heap
 
 	localparam int unsigned  Y_BITS = $clog2(SIMD*(2**A_BITS-1)*(2**W_BITS-1) + 1)
 )(
+	input	logic  clk,
+
+	input	logic  en,
 	input	logic [SIMD-1:0][A_BITS-1:0]  a,
 	input	logic [PE-1:0][SIMD-1:0][W_BITS-1:0]  w,
 	output	logic [PE-1:0][Y_BITS-1:0]  y
 );
+	if(PIPELINE > 2)  $error("PIPELINE=%0d must be 0, 1 or 2.", PIPELINE);
 	if(A_BIPOLAR && (A_BITS != 1 || A_SIGNED))  $error("bipolar activations are 1 bit without sign.");
 	if(W_BIPOLAR && (W_BITS != 1 || W_SIGNED))  $error("bipolar weights are 1 bit without sign.");
 
 `ifdef SYNTHESIS
 	for(genvar  p = 0; p < PE; p++) begin : genPE
 		imec_dot_heap #(
-			.SIMD(SIMD), .A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR)
-		) heap(.a, .w(w[p]), .y(y[p]));
+			.SIMD(SIMD), .A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR), .PIPELINE(PIPELINE)
+		) heap(.clk, .en, .a, .w(w[p]), .y(y[p]));
 	end : genPE
 `else
 	// The sum as it stands: over few lanes whole activations at a time, else whole planes
@@ -66,15 +71,17 @@ module imec_dot_planes #(
 	endfunction : negative_planes
 	localparam planes_t  NEGATIVE = negative_planes();
 
+	logic [PE-1:0][Y_BITS-1:0]  sum;
+	imec_delay #(.WIDTH(PE*Y_BITS), .STEPS(PIPELINE)) late(.clk, .en, .d(sum), .q(y));
 	if(SIMD < 2*A_BITS) begin : genLanes
 		for(genvar  p = 0; p < PE; p++) begin : genPE
 			always_comb begin
-				y[p] = '0;
+				sum[p] = '0;
 				for(int unsigned  l = 0; l < SIMD; l++) begin
 					for(int unsigned  j = 0; j < W_BITS; j++) begin
 						automatic logic [A_BITS-1:0]  wj = {A_BITS{w[p][l][j]}};
 						automatic logic [A_BITS-1:0]  z = W_BIPOLAR? a[l] ~^ wj : a[l] & wj;
-						y[p] += Y_BITS'(z ^ NEGATIVE[j]) << j;
+						sum[p] += Y_BITS'(z ^ NEGATIVE[j]) << j;
 					end
 				end
 			end
@@ -91,12 +98,12 @@ module imec_dot_planes #(
 
 		for(genvar  p = 0; p < PE; p++) begin : genPE
 			always_comb begin
-				y[p] = '0;
+				sum[p] = '0;
 				for(int unsigned  i = 0; i < A_BITS; i++) begin
 					for(int unsigned  j = 0; j < W_BITS; j++) begin
 						automatic logic [SIMD*W_BITS-1:0]  z = W_BIPOLAR? plane[i] ~^ w[p] : plane[i] & w[p];
 						automatic logic [SIMD*W_BITS-1:0]  zj = (NEGATIVE[j][i]? ~z : z) & {SIMD{W_BITS'(1 << j)}};
-						y[p] += Y_BITS'($countones(zj)) << (i+j);
+						sum[p] += Y_BITS'($countones(zj)) << (i+j);
 					end
 				end
 			end

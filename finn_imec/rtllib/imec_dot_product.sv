@@ -5,7 +5,8 @@
  *	y = sum_lanes a*w, exact and signed. For operands too wide for bit planes.
  *	Vivado is told to build the multipliers of LUTs.
  *
- *	Combinational; does not know bipolar values.
+ *	y comes PIPELINE steps after a and w, in registers that synthesis may retime.
+ *	Does not know bipolar values.
  ***************************************************************************/
 (* use_dsp = "no" *)
 module imec_dot_product #(
@@ -15,20 +16,26 @@ module imec_dot_product #(
 	bit  A_SIGNED,
 	int unsigned  W_BITS,
 	bit  W_SIGNED,
+	int unsigned  PIPELINE = 0,
 
 	localparam int unsigned  Y_BITS = A_BITS + W_BITS + 1 + $clog2(SIMD)
 )(
+	input	logic  clk,
+
+	input	logic  en,
 	input	logic [SIMD-1:0][A_BITS-1:0]  a,
 	input	logic [PE-1:0][SIMD-1:0][W_BITS-1:0]  w,
 	output	logic [PE-1:0][Y_BITS-1:0]  y
 );
+	logic [PE-1:0][Y_BITS-1:0]  sum;
+	imec_delay #(.WIDTH(PE*Y_BITS), .STEPS(PIPELINE)) late(.clk, .en, .d(sum), .q(y));
 	for(genvar  p = 0; p < PE; p++) begin : genPE
 		always_comb begin
-			y[p] = '0;
+			sum[p] = '0;
 			for(int unsigned  l = 0; l < SIMD; l++) begin
 				automatic logic signed [A_BITS:0]  al = { A_SIGNED && a[l][A_BITS-1], a[l] };
 				automatic logic signed [W_BITS:0]  wl = { W_SIGNED && w[p][l][W_BITS-1], w[p][l] };
-				y[p] += Y_BITS'(al * wl);
+				sum[p] += Y_BITS'(al * wl);
 			end
 		end
 	end : genPE

@@ -28,6 +28,7 @@ module imec_mac import imec_pkg::*; #(
 	bit  WIDEN = 0,
 	int unsigned  ACC_BITS,
 	bit  DOUBLE = 0,
+	int unsigned  PIPELINE = 0,	// further registers in the dot products, but for CORE "dsp"
 
 	// Packing of CORE "dsp", see imec_dot_dsp
 	int unsigned  FIELDS = 1,
@@ -53,6 +54,7 @@ module imec_mac import imec_pkg::*; #(
 	if(CORE != "planes" && CORE != "product" && CORE != "dsp") begin : genCore
 		$error("CORE=\"%s\" must be \"planes\", \"product\" or \"dsp\".", CORE);
 	end : genCore
+	if(CORE == "dsp" && PIPELINE > 0)  $error("PIPELINE=%0d must be 0 for CORE dsp.", PIPELINE);
 	if(DEPTHWISE && SIMD != 1)  $error("SIMD=%0d must be 1 if DEPTHWISE.", SIMD);
 
 	localparam bit  WIDE_A = WIDEN && A_BIPOLAR;
@@ -89,14 +91,15 @@ module imec_mac import imec_pkg::*; #(
 			imec_dot_planes #(
 				.PE(EACH), .SIMD(SIMD),
 				.A_BITS(X_BITS), .A_SIGNED(A_SIGNED || WIDE_A), .A_BIPOLAR(A_BIPOLAR && !WIDE_A),
-				.W_BITS(V_BITS), .W_SIGNED(W_SIGNED || WIDE_W), .W_BIPOLAR(W_BIPOLAR && !WIDE_W)
-			) dot(.a(x[d*SIMD +: SIMD]), .w(v[d*EACH +: EACH]), .y(y[d*EACH +: EACH]));
+				.W_BITS(V_BITS), .W_SIGNED(W_SIGNED || WIDE_W), .W_BIPOLAR(W_BIPOLAR && !WIDE_W),
+				.PIPELINE(PIPELINE)
+			) dot(.clk, .en, .a(x[d*SIMD +: SIMD]), .w(v[d*EACH +: EACH]), .y(y[d*EACH +: EACH]));
 		end : genPlanes
 		else begin : genProduct
 			imec_dot_product #(
 				.PE(EACH), .SIMD(SIMD),
-				.A_BITS(X_BITS), .A_SIGNED(A_SIGNED || WIDE_A), .W_BITS(V_BITS), .W_SIGNED(W_SIGNED || WIDE_W)
-			) dot(.a(x[d*SIMD +: SIMD]), .w(v[d*EACH +: EACH]), .y(y[d*EACH +: EACH]));
+				.A_BITS(X_BITS), .A_SIGNED(A_SIGNED || WIDE_A), .W_BITS(V_BITS), .W_SIGNED(W_SIGNED || WIDE_W), .PIPELINE(PIPELINE)
+			) dot(.clk, .en, .a(x[d*SIMD +: SIMD]), .w(v[d*EACH +: EACH]), .y(y[d*EACH +: EACH]));
 		end : genProduct
 	end : genDot
 

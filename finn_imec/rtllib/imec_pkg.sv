@@ -37,8 +37,8 @@ package imec_pkg;
 	endfunction : dsp_steps
 
 	// Steps from the activations of a word to its dot products in imec_mac
-	function automatic int unsigned mac_steps(input bit  dsp, input int unsigned  simd, input int unsigned  chains);
-		return  dsp? dsp_steps(simd, chains) : 1;
+	function automatic int unsigned mac_steps(input bit  dsp, input int unsigned  simd, input int unsigned  chains, input int unsigned  pipeline);
+		return  dsp? dsp_steps(simd, chains) : 1 + pipeline;
 	endfunction : mac_steps
 
 endpackage : imec_pkg

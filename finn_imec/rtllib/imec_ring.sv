@@ -3,9 +3,9 @@
  *
  * @description
  *	addr <- (addr + STEP[sel]) mod DEPTH  whenever en is high.
- *	STEPS are constants below DEPTH. Without a power of two, both addr + step
- *	and addr + step - DEPTH are formed side by side and the sign of the second
- *	picks: two short carry chains, no comparator behind an adder.
+ *	STEPS are constants below DEPTH. Without a power of two, the register holds
+ *	addr + step - DEPTH, and DEPTH is added to it after a negative sum: two short
+ *	carry chains in line, of which the first is constant but for the sign.
  *
  *	Does not check that sel is one of the STEPS.
  ***************************************************************************/
@@ -33,38 +33,34 @@ module imec_ring #(
 		assign	addr = '0;
 	end : genConst
 	else begin : genRing
-		logic [BITS-1:0]  Addr = '0;
-		uwire [BITS-1:0]  addr_nxt;
 		if(DEPTH == 2**BITS) begin : genNatural
 			logic [BITS-1:0]  step;
 			always_comb begin
 				step = '0;
 				for(int unsigned  i = 0; i < STEPS; i++)  if(sel == SEL_BITS'(i))  step = BITS'(STEP[i]);
 			end
-			assign	addr_nxt = Addr + step;
+			logic [BITS-1:0]  Addr = '0;
+			always_ff @(posedge clk) begin
+				if(rst)      Addr <= '0;
+				else if(en)  Addr <= Addr + step;
+			end
+			assign	addr = Addr;
 		end : genNatural
 		else begin : genWrap
-			logic [BITS  :0]  fore;	// step
-			logic [BITS  :0]  back;	// step - DEPTH
+			logic [BITS:0]  back;
 			always_comb begin
-				fore = '0;
 				back = '0;
 				for(int unsigned  i = 0; i < STEPS; i++) begin
-					if(sel == SEL_BITS'(i)) begin
-						fore = (BITS+1)'(STEP[i]);
-						back = (BITS+1)'(STEP[i] - DEPTH);
-					end
+					if(sel == SEL_BITS'(i))  back = (BITS+1)'(STEP[i] - DEPTH);
 				end
 			end
-			uwire [BITS-1:0]  sum  = Addr + fore[BITS-1:0];
-			uwire [BITS  :0]  wrap = Addr + back;
-			assign	addr_nxt = wrap[BITS]? sum : wrap[BITS-1:0];
+			logic [BITS:0]  Addr = '0;	// negative: DEPTH is to be added
+			always_ff @(posedge clk) begin
+				if(rst)      Addr <= '0;
+				else if(en)  Addr <= addr + back;
+			end
+			assign	addr = Addr[BITS-1:0] + (Addr[BITS]? BITS'(DEPTH) : '0);
 		end : genWrap
-		always_ff @(posedge clk) begin
-			if(rst)      Addr <= '0;
-			else if(en)  Addr <= addr_nxt;
-		end
-		assign	addr = Addr;
 	end : genRing
 
 endmodule : imec_ring

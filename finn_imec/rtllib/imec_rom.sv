@@ -1,16 +1,36 @@
 /****************************************************************************
- * @brief	Read-only memory with registered output, filled from a file.
+ * @brief	Read-only memory with registered output.
  *
  * @description
  *	q <- mem[addr]  whenever en is high. INIT_FILE holds DEPTH hexadecimal
- *	words, one per line.
+ *	words, one per line, or LAYOUT arranges them for memories of 2**n rows:
+ *
+ *	"table"		Up to 80 words in LUTs: TABLE has them, no file. An output bit is
+ *			one LUT6, and a second one for the words from 64 on.
+ *
+ *	"banked"	Block RAM holds most in words of 9 bits. In as many rows, ROWS = 2048
+ *			of half a RAMB36 or, beyond 2**15 words, 4096 of a whole one,
+ *			INIT_FILE row r = words { .., 2*ROWS + r, ROWS + r, r },
+ *			REST_FILE row r mod 2**m = word r of those beyond the last full bank.
+ *
+ *	"paired"	Little more than half of FAR = 2**n words, in both ports of a memory:
+ *
+ *			INIT_FILE  |-- low half of word r -->|<- high half of FAR-1-r -|
+ *			           0                         DEPTH                   FAR
+ *			REST_FILE row r mod 2**m = high half of word r from FAR-DEPTH on.
+ *
+ *	finn_imec.rtl.rom_images writes these files.
  *
  *	Cannot be written at run time.
  ***************************************************************************/
 module imec_rom #(
 	int unsigned  DEPTH,
 	int unsigned  WIDTH,
-	parameter     INIT_FILE,
+	parameter string  LAYOUT = "plain",
+	parameter     INIT_FILE = "",
+	parameter     REST_FILE = "",
+	int unsigned  ROWS = 1,	// of TABLE: DEPTH if it is used
+	logic [ROWS-1:0][WIDTH-1:0]  TABLE = '0,
 	parameter     RAM_STYLE = "auto",	// auto, distributed, block, ultra
 
 	localparam int unsigned  BITS = DEPTH > 1? $clog2(DEPTH) : 1
@@ -21,19 +41,105 @@ module imec_rom #(
 	input	logic [BITS-1:0]  addr,
 	output	logic [WIDTH-1:0]  q
 );
-	logic [WIDTH-1:0]  Q;
-	// A ROM in LUTs is logic: open synthesis has no attribute for it, Vivado does so by default.
-	if(RAM_STYLE == "distributed") begin : genLogic
-		logic [WIDTH-1:0]  Mem[DEPTH];
-		initial  $readmemh(INIT_FILE, Mem);
-		always_ff @(posedge clk)  if(en)  Q <= Mem[addr];
-	end : genLogic
-	else begin : genMemory
+	function logic [79:0] column(input int unsigned  b);	// a bit of the words in TABLE
+		column = '0;
+		for(int unsigned  i = 0; i < ROWS; i++)  column[i] = TABLE[i][b];
+	endfunction : column
+
+	if(LAYOUT == "table") begin : genTable
+		if(DEPTH > 80)  $error("DEPTH=%0d must be at most 80 in a table.", DEPTH);
+		if(ROWS != DEPTH)  $error("ROWS=%0d must be DEPTH=%0d in a table.", ROWS, DEPTH);
+		uwire [6:0]  index = 7'(addr);
+		uwire [WIDTH-1:0]  word;
+`ifdef SYNTHESIS
+		for(genvar  b = 0; b < WIDTH; b++) begin : genBit
+			localparam logic [79:0]  COLUMN = column(b);
+			uwire  low;
+			imec_lut6 #(.INIT(COLUMN[63:0])) first(.i(index[5:0]), .o(low));
+			if(DEPTH <= 64)  assign  word[b] = low;
+			else begin : genHigh
+				imec_lut6 #(.INIT({ {2{COLUMN[79:64]}}, 16'hFFFF, 16'h0000 })) second(.i({ index[6], low, index[3:0] }), .o(word[b]));
+			end : genHigh
+		end : genBit
+`else
+		assign	word = TABLE[addr];	// the same, simulated faster
+`endif
+		logic [WIDTH-1:0]  Q;
+		always_ff @(posedge clk)  if(en)  Q <= word;
+		assign	q = Q;
+	end : genTable
+	else if(LAYOUT == "banked") begin : genBanked
+		localparam int unsigned  ROW_BITS  = BITS < 16? 11 : 12;
+		localparam int unsigned  BANKS     = DEPTH >> ROW_BITS;
+		localparam int unsigned  REST      = DEPTH - (BANKS << ROW_BITS);
+		localparam int unsigned  REST_BITS = REST > 1? $clog2(REST) : 1;
+		if(BITS <= ROW_BITS)  $error("DEPTH=%0d must be above %0d in banks.", DEPTH, 2**ROW_BITS);
+
 		(* ram_style = RAM_STYLE, rom_style = RAM_STYLE *)
-		logic [WIDTH-1:0]  Mem[DEPTH];
+		logic [BANKS-1:0][WIDTH-1:0]  Mem[2**ROW_BITS];
 		initial  $readmemh(INIT_FILE, Mem);
-		always_ff @(posedge clk)  if(en)  Q <= Mem[addr];
-	end : genMemory
-	assign	q = Q;
+		logic [BANKS-1:0][WIDTH-1:0]  Row;
+		logic [BITS-ROW_BITS-1:0]  Bank;
+		always_ff @(posedge clk) begin
+			if(en) begin
+				Row  <= Mem[addr[ROW_BITS-1:0]];
+				Bank <= addr[BITS-1:ROW_BITS];
+			end
+		end
+
+		if(REST == 0) begin : genFull
+			imec_mux #(.N(BANKS), .WIDTH(WIDTH)) pick(.sel(Bank), .d(Row), .q);
+		end : genFull
+		else begin : genRest
+			(* ram_style = RAM_STYLE, rom_style = RAM_STYLE *)
+			logic [WIDTH-1:0]  Mem[2**REST_BITS];
+			initial  $readmemh(REST_FILE, Mem);
+			logic [WIDTH-1:0]  Q;
+			always_ff @(posedge clk)  if(en)  Q <= Mem[addr[REST_BITS-1:0]];
+			imec_mux #(.N(BANKS+1), .WIDTH(WIDTH)) pick(.sel(Bank), .d({ Q, Row }), .q);
+		end : genRest
+	end : genBanked
+	else if(LAYOUT == "paired") begin : genPaired
+		localparam int unsigned  FAR  = 2**BITS;
+		localparam int unsigned  HALF = (WIDTH+1)/2;
+		localparam int unsigned  REST_BITS = $clog2(2*DEPTH - FAR);
+		if(DEPTH == FAR || WIDTH == 1)  $error("DEPTH=%0d must be below %0d and WIDTH=%0d above 1 in pairs.", DEPTH, FAR, WIDTH);
+
+		(* ram_style = RAM_STYLE, rom_style = RAM_STYLE *)
+		logic [HALF-1:0]  Mem[FAR];
+		(* ram_style = RAM_STYLE, rom_style = RAM_STYLE *)
+		logic [HALF-1:0]  Rest[2**REST_BITS];
+		initial begin
+			$readmemh(INIT_FILE, Mem);
+			$readmemh(REST_FILE, Rest);
+		end
+		logic [HALF-1:0]  Low, High, Late;
+		logic  Beyond;
+		always_ff @(posedge clk) begin
+			if(en) begin
+				Low    <= Mem[addr];
+				High   <= Mem[~addr];
+				Late   <= Rest[addr[REST_BITS-1:0]];
+				Beyond <= addr >= BITS'(FAR - DEPTH);
+			end
+		end
+		assign	q = WIDTH'({ Beyond? Late : High, Low });
+	end : genPaired
+	else begin : genPlain
+		logic [WIDTH-1:0]  Q;
+		// A ROM in LUTs is logic: open synthesis has no attribute for it, Vivado does so by default.
+		if(RAM_STYLE == "distributed") begin : genLogic
+			logic [WIDTH-1:0]  Mem[DEPTH];
+			initial  $readmemh(INIT_FILE, Mem);
+			always_ff @(posedge clk)  if(en)  Q <= Mem[addr];
+		end : genLogic
+		else begin : genMemory
+			(* ram_style = RAM_STYLE, rom_style = RAM_STYLE *)
+			logic [WIDTH-1:0]  Mem[DEPTH];
+			initial  $readmemh(INIT_FILE, Mem);
+			always_ff @(posedge clk)  if(en)  Q <= Mem[addr];
+		end : genMemory
+		assign	q = Q;
+	end : genPlain
 
 endmodule : imec_rom

@@ -134,10 +134,13 @@ module imec_sequencer #(
 
 	debt_t  Debt;
 	debt_t  charge;	// its change, but for
-	uwire   miss;	// one more slot
+	uwire   miss;	// one more slot: the carry into
+	debt_t  debt;	// their sum
+	logic  carried;
+	assign	{ debt, carried } = { Debt, 1'b1 } + { charge, miss };
 	always_ff @(posedge clk) begin
 		if(rst)      Debt <= debt_t'(LIVE - 1);
-		else if(en)  Debt <= Debt + charge + debt_t'(signed'({1'b0, miss}));
+		else if(en)  Debt <= debt;
 	end
 	uwire  owing = !Debt[DEBT_BITS-1];
 	uwire  incomplete = owing && WindowStart;

@@ -38,7 +38,7 @@ module imec_threshold import imec_pkg::*; #(
 		end : genStep
 		uwire [COUNT_BITS-1:0]  n;
 `ifdef SYNTHESIS
-		imec_compress #(.COLS(COUNT_BITS), .HEIGHT(heights_t'(STEPS))) count(.d(reached), .y(n));
+		imec_compress #(.COLS(COUNT_BITS), .HEIGHT(heights_t'(STEPS))) count(.clk(1'b0), .en(1'b0), .d(reached), .y(n));
 `else
 		assign	n = COUNT_BITS'($countones(reached));	// the same, simulated faster
 `endif

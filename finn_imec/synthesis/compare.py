@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
+from finn_imec.cases import random_values, reference
 from finn_imec.datapath import Datapath, smallest_datatype
 from finn_imec.errors import ImecError, UnsupportedError
 from finn_imec.geometry import ConvGeometry
 from finn_imec.rtl import ImecRtl, encode, mac_parameters
 from finn_imec.simulation.verilator import Design, SimulationError, Stimulus, build, unpack
 from finn_imec.synthesis.yosys import FLOWS, CoreSpec, count
-from finn_imec.verification import random_values, reference
 
 if TYPE_CHECKING:
     from finn_imec.synthesis.finn_pair import FinnPair
@@ -162,8 +162,8 @@ def generate_both(layer: Layer, core: str, folder: Path) -> tuple[FinnPair, Imec
         folder / "finn",
         kernel=g.kernel, ifm_dim=g.ifm_dim, ifm_channels=g.ifm_channels,
         ofm_channels=g.ofm_channels, stride=g.stride, dilation=g.dilation,
-        simd=layer.finn_simd or g.simd, pe=g.pe, swg_simd=g.simd_in,
-        input_datatype=finn_types[0], weight_datatype=finn_types[1],
+        simd=layer.finn_simd or g.simd, pe=g.pe, swg_simd=g.simd_in, parallel_window=bool(g.window),
+        padding=g.padding, input_datatype=finn_types[0], weight_datatype=finn_types[1],
         weights=2 * layer.weights - 1 if layer.xnor else layer.weights,
         core=core,
     )  # fmt: skip
@@ -184,7 +184,7 @@ def simulate_both(layer: Layer, pair: FinnPair, imec: ImecSide) -> dict[str, dic
     """
     datapath, g = layer.datapath(), layer.geometry
     ifm = random_values(
-        layer.input_datatype, (FRAMES, *g.ifm_dim, g.ifm_channels), np.random.default_rng(1)
+        layer.input_datatype, (FRAMES, *g.input_dim, g.ifm_channels), np.random.default_rng(1)
     )
     words = encode(ifm, layer.input_datatype, g.simd_in)
     expected = reference(datapath, ifm).reshape(-1, g.pe)
@@ -195,7 +195,9 @@ def simulate_both(layer: Layer, pair: FinnPair, imec: ImecSide) -> dict[str, dic
         ("imec", imec.design, imec.acc_bits),
     ):
         model = build([of])
-        stimulus = Stimulus({"in0_V": words}, {"out0_V": len(expected)}, timeout=20_000)
+        stimulus = Stimulus(
+            {"in0_V": words}, {"out0_V": len(expected)}, timeout=20_000, allow_extra=g.runs_ahead
+        )
         result = model.run([stimulus])[0]
         out = result.outputs["out0_V"][:, : (g.pe * bits + 7) // 8]
         signed = bool(datapath.output_datatype.signed())

@@ -1,6 +1,7 @@
 """FINN's own pair for one convolution: the design that IMECConv replaces, as one stitched RTL top.
 
-    in0 -> ConvolutionInputGenerator_rtl -> [StreamingDataWidthConverter_rtl] -> StreamingFIFO_rtl
+    in0 -> [FMPadding_rtl -> StreamingFIFO_rtl] -> ConvolutionInputGenerator_rtl
+        -> [StreamingDataWidthConverter_rtl] -> StreamingFIFO_rtl
         -> MVAU_rtl with its weight memstream and replay buffer -> out0
 
 finn-plus generates each part (no Vivado needed); `generate` copies what it generated and the
@@ -62,6 +63,8 @@ def generate(
     simd: int,
     pe: int,
     swg_simd: int | None = None,
+    parallel_window: bool = False,
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0),
     input_datatype: str,
     weight_datatype: str,
     acc_bits: int | None = None,
@@ -72,8 +75,10 @@ def generate(
 
     kernel, ifm_dim, stride, dilation are (height, width). `simd` and `pe` fold the MVU (simd
     divides MW = K_h*K_w*C, pe divides ofm_channels); `swg_simd` folds the sliding window generator
-    and divides C (None: the largest such value that divides simd). FINN's width converter is put
-    between where they differ. The datatypes are FINN names. `weights` has shape (MW, MH), rows in
+    and divides C (None: the largest such value that divides simd). parallel_window: it gives whole
+    windows, and takes whole pixels; swg_simd is then C. FINN's width converter is put between where
+    its words and the MVU's differ. padding (top, left, bottom, right) is part of ifm_dim, and an
+    FMPadding in front. The datatypes are FINN names. `weights` has shape (MW, MH), rows in
     (kh, kw, c) order. acc_bits=None takes the narrowest accumulator that these weights and this
     input type need, as FINN's minimize_accumulator_width.
 
@@ -89,10 +94,15 @@ def generate(
     """
     require("finn.custom_op.fpgadataflow.rtl", "finn")
     if swg_simd is None:
-        swg_simd = gcd(simd, ifm_channels)
+        swg_simd = ifm_channels if parallel_window else gcd(simd, ifm_channels)
+    if parallel_window and swg_simd != ifm_channels:
+        raise ValueError(
+            f"swg_simd={swg_simd} with parallel_window: accepted is ifm_channels={ifm_channels}"
+        )
     geometry = ConvGeometry(
-        kernel, ifm_dim, ifm_channels, ofm_channels, stride, dilation, simd=swg_simd, pe=pe
-    )
+        kernel, ifm_dim, ifm_channels, ofm_channels, stride, dilation, simd=swg_simd, pe=pe,
+        padding=padding,
+    )  # fmt: skip
     if simd < 1 or geometry.mw % simd:
         raise ValueError(f"simd={simd}: accepted are the divisors of K_h*K_w*C={geometry.mw}")
     idt = _datatype("input_datatype", input_datatype)
@@ -118,11 +128,11 @@ def generate(
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}_", dir=out_dir.parent))
     try:
-        plan = _plan(geometry, simd, idt, wdt, acc_bits)
+        plan = _plan(geometry, simd, parallel_window, idt, wdt, acc_bits)
         stages, generated = _generate_nodes(work / "finn", plan, weights)
         pair = work / "pair"
         pair.mkdir()
-        names = _copy_patched(generated, pair, product if core == "lut" else None)
+        names = copy_patched(generated, pair, product if core == "lut" else None)
         shutil.copy(work / "finn" / "mvu" / _WEIGHT_FILE, pair / _WEIGHT_FILE)
         if core == "lut":
             name = "finn_lut_core.sv"
@@ -200,8 +210,11 @@ def _acc_bits(weights: np.ndarray, idt, product: str) -> int:
     return max(int(-low - 1).bit_length(), int(high).bit_length()) + 1
 
 
-def _plan(geometry: ConvGeometry, simd: int, idt, wdt, acc_bits: int) -> dict[str, dict]:
+def _plan(
+    geometry: ConvGeometry, simd: int, parallel_window: bool, idt, wdt, acc_bits: int
+) -> dict[str, dict]:
     """The stages of the pair in their order, with FINN's node attributes for each."""
+    swg_word = geometry.mw if parallel_window else geometry.simd
     mw, mh = geometry.mw, geometry.ofm_channels
     windows = [1, *geometry.ofm_dim, mw]
     adt = f"UINT{acc_bits}" if idt.name == wdt.name == "BIPOLAR" else f"INT{acc_bits}"
@@ -219,12 +232,12 @@ def _plan(geometry: ConvGeometry, simd: int, idt, wdt, acc_bits: int) -> dict[st
             "depthwise": 0,
             "is1D": int(1 in geometry.ifm_dim),
             "ram_style": "distributed",
-            "parallel_window": 0,
+            "parallel_window": int(parallel_window),
         },
         "dwc": {
             "inShape": windows,
             "outShape": windows,
-            "inWidth": geometry.simd * idt.bitwidth(),
+            "inWidth": swg_word * idt.bitwidth(),
             "outWidth": simd * idt.bitwidth(),
             "dataType": idt.name,
         },
@@ -250,8 +263,21 @@ def _plan(geometry: ConvGeometry, simd: int, idt, wdt, acc_bits: int) -> dict[st
             "resType": "dsp",
         },
     }
-    if simd == geometry.simd:
+    if simd == swg_word:
         del plan["dwc"]
+    if any(geometry.padding):
+        padding = {
+            "ImgDim": list(geometry.input_dim),
+            "Padding": list(geometry.padding),
+            "NumChannels": geometry.ifm_channels,
+            "SIMD": geometry.simd,
+            # binaryXnorMode pads with the code 0, too
+            "inputDataType": "BINARY" if idt.name == "BIPOLAR" else idt.name,
+        }
+        image = [1, *geometry.ifm_dim, geometry.ifm_channels]
+        folded = [*image[:-1], geometry.cf, geometry.simd]
+        fifo = plan["fifo"] | {"folded_shape": folded, "normal_shape": image}
+        plan = {"padding": padding, "padding_fifo": fifo, **plan}
     return plan
 
 
@@ -262,6 +288,7 @@ def _generate_nodes(
     from finn.custom_op.fpgadataflow.rtl.convolutioninputgenerator_rtl import (
         ConvolutionInputGenerator_rtl,
     )
+    from finn.custom_op.fpgadataflow.rtl.fmpadding_rtl import FMPadding_rtl
     from finn.custom_op.fpgadataflow.rtl.matrixvectoractivation_rtl import MVAU_rtl
     from finn.custom_op.fpgadataflow.rtl.streamingdatawidthconverter_rtl import (
         StreamingDataWidthConverter_rtl,
@@ -271,6 +298,8 @@ def _generate_nodes(
 
     _initialise_finn()
     classes = {
+        "padding": FMPadding_rtl,
+        "padding_fifo": StreamingFIFO_rtl,
         "swg": ConvolutionInputGenerator_rtl,
         "dwc": StreamingDataWidthConverter_rtl,
         "fifo": StreamingFIFO_rtl,
@@ -354,14 +383,14 @@ def _render_top(stages: list[dict], weight_bits: int) -> str:
 _LEFT_OUT = ("fifo_gauge.sv", "mvu_vvu_8sx9_dsp58.sv")
 
 
-def _copy_patched(sources: list[Path], folder: Path, lut_product: str | None) -> list[str]:
+def copy_patched(sources: list[Path], folder: Path, lut_product: str | None) -> list[str]:
     """Copy RTL into `folder` with the edits below; file names, packages first."""
     patches = {"add_multi.sv": _patch_add_multi, "fifo.sv": _patch_fifo, "mvu.sv": _patch_mvu}
     if lut_product is not None:
         patches["mvu_vvu_axi.sv"] = partial(_patch_wrapper, lut_product)
     names = []
     for source in sources:
-        if source.name in _LEFT_OUT:
+        if source.name in (*_LEFT_OUT, *names):  # two FIFOs have the same source
             continue
         text = source.read_text()
         # A directive inside a module body is an error to slang and to Verilator.

@@ -1,4 +1,4 @@
-"""IMECConv -> ConvolutionInputGenerator + MVAU or VVAU, the inverse of InferIMECConv."""
+"""IMECConv -> [FMPadding +] ConvolutionInputGenerator + MVAU or VVAU, the inverse of InferIMECConv."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ class ExpandIMECConv(Transformation):
                 continue
             inst = getCustomOp(node)
             geometry, mem_mode = inst.geometry, inst.get_nodeattr("mem_mode")
+            swg_simd = geometry.ifm_channels if geometry.window else geometry.simd_in
             windows = helper.make_tensor_value_info(
                 model.make_new_valueinfo_name(),
                 TensorProto.FLOAT,
@@ -53,15 +54,40 @@ class ExpandIMECConv(Transformation):
             model.graph.value_info.append(windows)
             model.set_tensor_datatype(windows.name, inst.get_input_datatype(0))
             common = {"domain": "finn.custom_op.fpgadataflow", "backend": "fpgadataflow"}
+            nodes, image = [], node.input[0]
+            fifo_depths = inst.get_nodeattr("inFIFODepths")
+            if any(geometry.padding):
+                padded = helper.make_tensor_value_info(
+                    model.make_new_valueinfo_name(),
+                    TensorProto.FLOAT,
+                    (1, *geometry.ifm_dim, geometry.ifm_channels),
+                )
+                model.graph.value_info.append(padded)
+                model.set_tensor_datatype(padded.name, inst.get_input_datatype(0))
+                fmpadding = helper.make_node(
+                    "FMPadding",
+                    [image],
+                    [padded.name],
+                    name=f"FMPadding_of_{node.name}",
+                    ImgDim=geometry.input_dim,
+                    Padding=geometry.padding,
+                    NumChannels=geometry.ifm_channels,
+                    SIMD=geometry.simd_in,
+                    inputDataType=inst.get_nodeattr("inputDataType"),
+                    inFIFODepths=fifo_depths[:1],
+                    **common,
+                )
+                nodes, image, fifo_depths = [fmpadding], padded.name, [2, *fifo_depths[1:]]
             swg = helper.make_node(
                 "ConvolutionInputGenerator",
-                [node.input[0]],
+                [image],
                 [windows.name],
                 name=f"ConvolutionInputGenerator_of_{node.name}",
                 # A depthwise window interleaves channels by SIMD, and VVAU expects its PE there.
-                SIMD=geometry.pe if geometry.depthwise else geometry.simd_in,
+                SIMD=geometry.pe if geometry.depthwise else swg_simd,
+                parallel_window=int(geometry.window is not None),
                 outputDataType=inst.get_nodeattr("inputDataType"),
-                inFIFODepths=inst.get_nodeattr("inFIFODepths")[:1],
+                inFIFODepths=fifo_depths[:1],
                 **{name: inst.get_nodeattr(name) for name in _TO_SWG},
                 **common,
             )
@@ -80,13 +106,13 @@ class ExpandIMECConv(Transformation):
                 name=f"{unit}_of_{node.name}",
                 **shape,
                 mem_mode=_MVAU_MEM_MODE.get(mem_mode, mem_mode),
-                inFIFODepths=[2, *inst.get_nodeattr("inFIFODepths")[1:]],
+                inFIFODepths=[2, *fifo_depths[1:]],
                 **{name: inst.get_nodeattr(name) for name in _TO_MVAU},
                 **common,
             )
             index = list(model.graph.node).index(node)
-            model.graph.node.insert(index, mvau)
-            model.graph.node.insert(index, swg)
+            for new in (mvau, swg, *nodes):
+                model.graph.node.insert(index, new)
             model.graph.node.remove(node)
         for step in (GiveUniqueNodeNames(), InferShapes(), InferDataTypes()):
             model = model.transform(step)

@@ -123,7 +123,7 @@ def _fold(inst: IMECConv, target: int, word: int | None) -> bool:
             _set(inst, simd, pe, before.simd_in)
             candidates.append((inst.core_estimation(), -simd, pe))
     channels = geometry.ifm_channels
-    pixels = geometry.ifm_dim[0] * geometry.ifm_dim[1]
+    pixels = geometry.input_dim[0] * geometry.input_dim[1]
     words = [w for w in divisors(channels) if pixels * channels // w <= target]
     best, least = None, None
     for bound, negative_simd, pe in sorted(candidates):

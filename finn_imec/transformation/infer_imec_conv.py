@@ -1,4 +1,4 @@
-"""ConvolutionInputGenerator + MVAU or VVAU -> IMECConv."""
+"""[FMPadding +] ConvolutionInputGenerator + MVAU or VVAU -> IMECConv."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ from finn_imec.rtl import MEM_MODES
 #: frames, which FINN's pair hides behind the replay of its last window.
 MAX_SLOWDOWN = 1.02
 
+_FMPADDING = ("FMPadding", "FMPadding_rtl", "FMPadding_hls")
+_BETWEEN = ("StreamingFIFO", "StreamingDataWidthConverter")
+
 _FROM_SWG = (
     *("ConvKernelDim", "IFMChannels", "IFMDim", "OFMDim", "Stride", "Dilation", "depthwise"),
-    "inFIFODepths",
 )
 _FROM_MVAU = (
     *("SIMD", "PE", "inputDataType", "weightDataType", "outputDataType", "accDataType"),
@@ -37,7 +39,8 @@ class PairReport:
     """What became of one sliding window unit: its pair's names, and the new node or the reason.
 
     simd, pe: folding of the new node; refolded: whether it differs from the MVAU's. pair_cycles: the
-    slower of FINN's two estimates; cycles: the new node's, exact.
+    slowest of FINN's estimates; cycles: the new node's, exact. fmpadding: the FMPadding that the new
+    node takes the place of, too; padding_reason: why one stays in front.
     """
 
     swg: str
@@ -49,6 +52,8 @@ class PairReport:
     refolded: bool = False
     pair_cycles: int | None = None
     cycles: int | None = None
+    fmpadding: str | None = None
+    padding_reason: str | None = None
 
     @property
     def swapped(self) -> bool:
@@ -56,11 +61,12 @@ class PairReport:
         return self.imecconv is not None
 
     def __str__(self) -> str:
-        pair = f"{self.swg} + {self.mvau}" if self.mvau else self.swg
+        pair = " + ".join(name for name in (self.fmpadding, self.swg, self.mvau) if name)
         if not self.swapped:
             return f"{pair}: left as it is, {self.reason}"
         note = ", refolded" if self.refolded else ""
-        return f"{pair}: swapped for {self.imecconv} (SIMD={self.simd}, PE={self.pe}{note})"
+        stays = f"; the padding stays, {self.padding_reason}" if self.padding_reason else ""
+        return f"{pair}: swapped for {self.imecconv} (SIMD={self.simd}, PE={self.pe}{note}){stays}"
 
 
 class _NotEligible(Exception):
@@ -71,18 +77,22 @@ class InferIMECConv(Transformation):
     """Swap each ConvolutionInputGenerator + MVAU (or, depthwise, VVAU) pair for one IMECConv.
 
     Takes pairs that are abstract or specialised, folded or not, with a FIFO or a data width
-    converter between the two or not. A specialised pair becomes IMECConv_rtl. Keeps the MVAU's
-    folding where IMECConv accepts it and needs at most max_slowdown times the pair's cycles, else
-    takes the cheapest one that does. Other pairs are left untouched. `report` then holds one
-    PairReport per ConvolutionInputGenerator.
+    converter between the two or not, with or without parallel_window. A specialised pair becomes
+    IMECConv_rtl. Keeps the MVAU's folding where IMECConv accepts it and needs at most max_slowdown
+    times the pair's cycles, else takes the cheapest one that does. Other pairs are left untouched.
+    `report` then holds one PairReport per ConvolutionInputGenerator.
 
     Weights that do not change at run time become internal_embedded, the leanest mem_mode, whether
     the MVAU had them embedded or decoupled; writable and external ones stay what they are.
+
+    absorb_padding: the IMECConv takes the place of an FMPadding in front of the pair as well, unless
+    other nodes need that one's output.
     """
 
-    def __init__(self, max_slowdown: float = MAX_SLOWDOWN) -> None:
+    def __init__(self, max_slowdown: float = MAX_SLOWDOWN, absorb_padding: bool = True) -> None:
         super().__init__()
         self.max_slowdown = max_slowdown
+        self.absorb_padding = absorb_padding
         self.report: list[PairReport] = []
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
@@ -91,10 +101,17 @@ class InferIMECConv(Transformation):
         generators = [n for n in model.graph.node if n.op_type.startswith("ConvolutionInputGenerator")]
         for swg in generators:
             path: list[NodeProto] = [swg]
-            mvau = None
+            mvau = padding_reason = None
+            front: list[NodeProto] = []
+            if self.absorb_padding:
+                try:
+                    front = _find_padding(model, swg)
+                except _NotEligible as why:
+                    padding_reason = str(why)
+            fmpadding = front[-1] if front else None
             try:
                 mvau = _find_mvau(model, swg, path)
-                node, refolded, pair_cycles = _fuse(model, swg, mvau, self.max_slowdown)
+                node, refolded, pair_cycles = _fuse(model, fmpadding, swg, mvau, self.max_slowdown)
             except _NotEligible as why:
                 self.report.append(PairReport(swg.name, mvau and mvau.name, None, str(why)))
                 continue
@@ -103,14 +120,14 @@ class InferIMECConv(Transformation):
                 self.report.append(PairReport(swg.name, mvau.name, None, reason))
                 continue
             model.graph.node.insert(list(model.graph.node).index(mvau), node)
-            for old in path:
+            for old in (*front, *path):
                 model.graph.node.remove(old)
             inst = getCustomOp(node)
             folding = inst.get_nodeattr("SIMD"), inst.get_nodeattr("PE")
             self.report.append(
                 PairReport(
                     swg.name, mvau.name, node.name, None, *folding, refolded,
-                    pair_cycles, inst.get_exp_cycles(),
+                    pair_cycles, inst.get_exp_cycles(), fmpadding and fmpadding.name, padding_reason,
                 )
             )
         if any(pair.swapped for pair in self.report):
@@ -135,6 +152,30 @@ def swap_pairs(model: ModelWrapper) -> ModelWrapper:
     return model
 
 
+def _find_padding(model: ModelWrapper, swg: NodeProto) -> list[NodeProto]:
+    """The nodes before a sliding window unit up to its FMPadding; none if it has none.
+
+    Raises _NotEligible if the FMPadding has to stay.
+    """
+    path: list[NodeProto] = []
+    node = model.find_producer(swg.input[0])
+    while node is not None and node.op_type.startswith(_BETWEEN):
+        path.append(node)
+        node = model.find_producer(node.input[0])
+    if node is None or node.op_type not in _FMPADDING:
+        return []
+    path.append(node)
+    for each in path:
+        if each.output[0] in (output.name for output in model.graph.output):
+            raise _NotEligible(f"{each.name} feeds a graph output")
+        consumers = model.find_consumers(each.output[0])
+        if len(consumers) != 1:
+            raise _NotEligible(f"{each.name} feeds {len(consumers)} nodes, not one")
+    if _value(getCustomOp(node), "dynamic_mode"):
+        raise _NotEligible(f"dynamic_mode=1 of {node.name} is not supported: accepted is 0")
+    return path
+
+
 def _find_mvau(model: ModelWrapper, swg: NodeProto, path: list[NodeProto]) -> NodeProto:
     """The MVAU, or VVAU, behind a sliding window unit; appends all nodes up to it to `path`."""
     wanted = "VVAU" if getCustomOp(swg).get_nodeattr("depthwise") else "MVAU"
@@ -149,7 +190,7 @@ def _find_mvau(model: ModelWrapper, swg: NodeProto, path: list[NodeProto]) -> No
         path.append(node)
         if node.op_type.startswith(wanted):
             return node
-        if not node.op_type.startswith(("StreamingFIFO", "StreamingDataWidthConverter")):
+        if not node.op_type.startswith(_BETWEEN):
             raise _NotEligible(f"it feeds {node.name} ({node.op_type}), not {wanted}")
 
 
@@ -158,10 +199,15 @@ def _new_name(mvau: NodeProto) -> str:
 
 
 def _fuse(
-    model: ModelWrapper, swg: NodeProto, mvau: NodeProto, max_slowdown: float
+    model: ModelWrapper,
+    fmpadding: NodeProto | None,
+    swg: NodeProto,
+    mvau: NodeProto,
+    max_slowdown: float,
 ) -> tuple[NodeProto, bool, int]:
     """The IMECConv node for a pair, whether its folding had to change, and the pair's cycles."""
     swg_inst, mvau_inst = getCustomOp(swg), getCustomOp(mvau)
+    first_inst = getCustomOp(fmpadding) if fmpadding is not None else swg_inst
     _check_attributes(swg_inst, mvau_inst)
     mem_mode = _mem_mode(mvau_inst)
     external = mem_mode["mem_mode"] == "external"
@@ -171,6 +217,9 @@ def _fuse(
 
     attributes = {name: _plain(swg_inst.get_nodeattr(name)) for name in _FROM_SWG}
     attributes |= {name: _plain(mvau_inst.get_nodeattr(name)) for name in _FROM_MVAU}
+    attributes["inFIFODepths"] = _plain(first_inst.get_nodeattr("inFIFODepths"))
+    if fmpadding is not None:
+        attributes["Padding"] = _plain(first_inst.get_nodeattr("Padding"))
     attributes |= mem_mode | {"numInputVectors": [1, *attributes["OFMDim"]]}
     if external:
         weight_fifo = _plain(mvau_inst.get_nodeattr("inFIFODepths"))[1:2] or [2]
@@ -180,38 +229,46 @@ def _fuse(
     geometry = ConvGeometry(
         attributes["ConvKernelDim"], attributes["IFMDim"], attributes["IFMChannels"],
         mvau_inst.get_normal_output_shape()[-1], attributes["Stride"], attributes["Dilation"],
-        simd_in=swg_inst.get_nodeattr("SIMD"), depthwise=attributes["depthwise"],
+        simd_in=first_inst.get_nodeattr("SIMD"), depthwise=attributes["depthwise"],
+        padding=attributes.get("Padding", (0, 0, 0, 0)),
     )  # fmt: skip
     attributes |= {"MW": geometry.mw, "MH": geometry.mh}
     pair = attributes["SIMD"], attributes["PE"]
-    cycles = max(swg_inst.get_exp_cycles(), mvau_inst.get_exp_cycles())
+    cycles = max(inst.get_exp_cycles() for inst in (first_inst, swg_inst, mvau_inst))
+    # SIMD > C is for whole windows. Without them the pair is bound by its window generator.
+    whole_windows = bool(_value(swg_inst, "parallel_window"))
+    legal = pair in geometry.legal_foldings() and (
+        whole_windows or pair[0] <= geometry.ifm_channels or geometry.depthwise
+    )
+    window = geometry.with_folding(*pair).window if legal else None
+    if window:  # FINN's estimate of the window generator leaves out what passes between two frames
+        cycles = max(cycles, window.finn_cycles)
     limit = int(cycles * max_slowdown)
-    legal = pair in geometry.legal_foldings()
     if legal and geometry.with_folding(*pair).cycles_per_frame <= limit:
         folding = pair
     else:
         folding = geometry.cheapest_folding(limit)
     if folding is None:
-        why = (
-            f"IMECConv would need {geometry.with_folding(*pair).cycles_per_frame} cycles"
-            if legal
-            else f"SIMD={pair[0]} is not in {geometry.legal_simd}"
-        )
+        if legal:
+            why = f"IMECConv would need {geometry.with_folding(*pair).cycles_per_frame} cycles"
+        elif pair[0] in geometry.legal_simd:
+            why = f"SIMD={pair[0]} of {geometry.ifm_channels} channels needs parallel_window=1"
+        else:
+            why = f"SIMD={pair[0]} is not in {geometry.legal_simd}"
         raise _NotEligible(
             f"{why}, and no folding with SIMD in {geometry.legal_simd} and PE in {geometry.legal_pe} "
             f"needs at most {limit}, {max_slowdown:g} times the pair's {cycles} cycles"
         )
     attributes["SIMD"], attributes["PE"] = folding
-    simd_in = swg_inst.get_nodeattr("SIMD")
     specialised = mvau.domain.endswith((".hls", ".rtl"))
     node = helper.make_node(
         "IMECConv_rtl" if specialised else "IMECConv",
-        inputs=[swg.input[0], *mvau.input[1:]],
+        inputs=[first_inst.onnx_node.input[0], *mvau.input[1:]],
         outputs=[mvau.output[0]],
         name=_new_name(mvau),
         domain="finn.custom_op.fpgadataflow" + (".rtl" if specialised else ""),
         backend="fpgadataflow",
-        SIMD_in=simd_in,
+        SIMD_in=geometry.simd_in,
         **attributes,
     )
     # What the node cannot compute is an error here, not when RTL is generated.
@@ -237,10 +294,7 @@ def _mem_mode(mvau) -> dict[str, str | int]:
 def _check_attributes(swg, mvau) -> None:
     """Raise _NotEligible for what IMECConv does not take over."""
 
-    def value(inst, name: str):
-        return inst.get_nodeattr(name) if name in inst.get_nodeattr_types() else 0
-
-    depthwise = value(swg, "depthwise")
+    depthwise = _value(swg, "depthwise")
     for inst, name, accepted in (
         (swg, "dynamic_mode", (0,)),
         (mvau, "pumpedCompute", (0,)),
@@ -250,11 +304,16 @@ def _check_attributes(swg, mvau) -> None:
         (mvau, "mem_mode", MEM_MODES[:2] if depthwise else MEM_MODES),
         (mvau, "runtime_writeable_weights", (0,) if depthwise else (0, 1)),
     ):
-        if value(inst, name) not in accepted:
+        if _value(inst, name) not in accepted:
             raise _NotEligible(
-                f"{name}={value(inst, name)} is not supported: accepted is "
+                f"{name}={_value(inst, name)} is not supported: accepted is "
                 f"{' or '.join(str(v) for v in accepted)}"
             )
+
+
+def _value(inst, name: str):
+    """A node attribute, 0 where this FINN does not have it."""
+    return inst.get_nodeattr(name) if name in inst.get_nodeattr_types() else 0
 
 
 def _plain(value):

@@ -1,7 +1,8 @@
-// imec_compress as a stream: d in, y out.
+// imec_compress as a stream: d in, y out, PIPELINED a word late.
 module imec_compress_tb import imec_pkg::*; #(
 	int unsigned  COLS,
-	heights_t  HEIGHT
+	heights_t  HEIGHT,
+	bit  PIPELINED = 0
 )(
 	input	logic  ap_clk,
 	input	logic  ap_rst_n,
@@ -17,6 +18,8 @@ module imec_compress_tb import imec_pkg::*; #(
 	assign	in0_V_TREADY  = out0_V_TREADY;
 	assign	out0_V_TVALID = in0_V_TVALID;
 
-	imec_compress #(.COLS(COLS), .HEIGHT(HEIGHT)) dut(.d(in0_V_TDATA), .y(out0_V_TDATA));
+	imec_compress #(.COLS(COLS), .HEIGHT(HEIGHT), .PIPELINED(PIPELINED)) dut(
+		.clk(ap_clk), .en(in0_V_TVALID && in0_V_TREADY), .d(in0_V_TDATA), .y(out0_V_TDATA)
+	);
 
 endmodule : imec_compress_tb

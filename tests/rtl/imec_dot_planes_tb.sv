@@ -1,4 +1,4 @@
-// imec_dot_planes as a stream: { w[PE-1], .., w[0], a } in, y of all PE out.
+// imec_dot_planes as a stream: { w[PE-1], .., w[0], a } in, y of all PE out, PIPELINE words late.
 module imec_dot_planes_tb #(
 	int unsigned  PE,
 	int unsigned  SIMD,
@@ -8,6 +8,7 @@ module imec_dot_planes_tb #(
 	int unsigned  W_BITS,
 	bit  W_SIGNED,
 	bit  W_BIPOLAR,
+	int unsigned  PIPELINE = 0,
 	localparam int unsigned  Y_BITS = $clog2(SIMD*(2**A_BITS-1)*(2**W_BITS-1) + 1)
 )(
 	input	logic  ap_clk,
@@ -27,8 +28,9 @@ module imec_dot_planes_tb #(
 	imec_dot_planes #(
 		.PE(PE), .SIMD(SIMD),
 		.A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .A_BIPOLAR(A_BIPOLAR),
-		.W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR)
+		.W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR), .PIPELINE(PIPELINE)
 	) dut(
+		.clk(ap_clk), .en(in0_V_TVALID && in0_V_TREADY),
 		.a(in0_V_TDATA[0 +: SIMD*A_BITS]), .w(in0_V_TDATA[SIMD*A_BITS +: PE*SIMD*W_BITS]), .y(out0_V_TDATA)
 	);
 

@@ -1,4 +1,4 @@
-// imec_dot_product as a stream: { w[PE-1], .., w[0], a } in, y of all PE out.
+// imec_dot_product as a stream: { w[PE-1], .., w[0], a } in, y of all PE out, PIPELINE words late.
 module imec_dot_product_tb #(
 	int unsigned  PE,
 	int unsigned  SIMD,
@@ -6,6 +6,7 @@ module imec_dot_product_tb #(
 	bit  A_SIGNED,
 	int unsigned  W_BITS,
 	bit  W_SIGNED,
+	int unsigned  PIPELINE = 0,
 	localparam int unsigned  Y_BITS = A_BITS + W_BITS + 1 + $clog2(SIMD)
 )(
 	input	logic  ap_clk,
@@ -23,8 +24,9 @@ module imec_dot_product_tb #(
 	assign	out0_V_TVALID = in0_V_TVALID;
 
 	imec_dot_product #(
-		.PE(PE), .SIMD(SIMD), .A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .W_BITS(W_BITS), .W_SIGNED(W_SIGNED)
+		.PE(PE), .SIMD(SIMD), .A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .PIPELINE(PIPELINE)
 	) dut(
+		.clk(ap_clk), .en(in0_V_TVALID && in0_V_TREADY),
 		.a(in0_V_TDATA[0 +: SIMD*A_BITS]), .w(in0_V_TDATA[SIMD*A_BITS +: PE*SIMD*W_BITS]), .y(out0_V_TDATA)
 	);
 

@@ -2,7 +2,11 @@
 module imec_rom_tb #(
 	int unsigned  DEPTH,
 	int unsigned  WIDTH,
-	parameter     INIT_FILE,
+	parameter string  LAYOUT = "plain",
+	parameter     INIT_FILE = "",
+	parameter     REST_FILE = "",
+	int unsigned  ROWS = 1,
+	logic [ROWS-1:0][WIDTH-1:0]  TABLE = '0,
 	parameter     RAM_STYLE = "auto",
 	localparam int unsigned  BITS = DEPTH > 1? $clog2(DEPTH) : 1
 )(
@@ -26,7 +30,10 @@ module imec_rom_tb #(
 	assign	out0_V_TVALID = Vld;
 	assign	in0_V_TREADY = en;
 
-	imec_rom #(.DEPTH(DEPTH), .WIDTH(WIDTH), .INIT_FILE(INIT_FILE), .RAM_STYLE(RAM_STYLE)) dut(
+	imec_rom #(
+		.DEPTH(DEPTH), .WIDTH(WIDTH), .LAYOUT(LAYOUT), .INIT_FILE(INIT_FILE), .REST_FILE(REST_FILE),
+		.ROWS(ROWS), .TABLE(TABLE), .RAM_STYLE(RAM_STYLE)
+	) dut(
 		.clk(ap_clk), .en, .addr(in0_V_TDATA), .q(out0_V_TDATA)
 	);
 
