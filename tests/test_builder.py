@@ -418,8 +418,8 @@ def swapped_early(streamlined, tmp_path_factory):
 
 def test_all_default_steps_with_the_swap_before_folding(swapped_early, streamlined, tmp_path):
     log = swapped_early.log.read_text()
-    assert "Running step: step_fold_imec [10/23]" in log
-    assert "Running step: step_deployment_package [23/23]" in log
+    assert "Running step: step_fold_imec [10/24]" in log
+    assert "Running step: step_deployment_package [24/24]" in log
     assert [pair.swapped for pair in swapped_early.pairs] == [True, True]
     reports = {name: json.loads(path.read_text()) for name, path in swapped_early.reports.items()}
     cycles = reports["estimate_layer_cycles"]

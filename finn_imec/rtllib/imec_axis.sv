@@ -30,11 +30,19 @@ module imec_axis #(
 	if(SPAN < 1 || SPAN > N)  $error("SPAN=%0d must be 1 to N=%0d.", SPAN, N);
 	if(STRIDE < 1)  $error("STRIDE=%0d must be at least 1.", STRIDE);
 
-	imec_counter #(.N(N)) position(.clk, .rst, .en, .left, .last);
+	// As imec_counter; its power-up value keeps Yosys from taking it into a memory it addresses,
+	// whose read and write addresses would no longer be the same.
+	logic [BITS-1:0]  Left = BITS'(N-1);
+	always_ff @(posedge clk) begin
+		if(rst)      Left <= BITS'(N-1);
+		else if(en)  Left <= last? BITS'(N-1) : Left - 1'b1;
+	end
+	assign	left = Left;
+	assign	last = Left == '0;
 
 	localparam logic [BITS-1:0]  FIRST = BITS'(N - SPAN);	// left at the first hit
 	if(STRIDE > N - SPAN)  assign  hit = left == FIRST;
-	else if(STRIDE == 1)   assign  hit = left <= FIRST;
+	else if(STRIDE == 1)   assign  hit = SPAN == 1 || left <= FIRST;
 	else begin : genStride
 		localparam int unsigned  WAIT_MAX  = (SPAN > STRIDE? SPAN : STRIDE) - 1;
 		localparam int unsigned  WAIT_BITS = $clog2(WAIT_MAX + 1);

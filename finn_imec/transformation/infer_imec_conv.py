@@ -79,8 +79,9 @@ class InferIMECConv(Transformation):
     Takes pairs that are abstract or specialised, folded or not, with a FIFO or a data width
     converter between the two or not, with or without parallel_window. A specialised pair becomes
     IMECConv_rtl. Keeps the MVAU's folding where IMECConv accepts it and needs at most max_slowdown
-    times the pair's cycles, else takes the cheapest one that does. Other pairs are left untouched.
-    `report` then holds one PairReport per ConvolutionInputGenerator.
+    times the pair's cycles, else takes the cheapest one that does; SIMD > C is kept of pairs with
+    parallel_window only. Other pairs are left untouched. `report` then holds one PairReport per
+    ConvolutionInputGenerator.
 
     Weights that do not change at run time become internal_embedded, the leanest mem_mode, whether
     the MVAU had them embedded or decoupled; writable and external ones stay what they are.
