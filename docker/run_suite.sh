@@ -28,5 +28,5 @@ if Path(os.environ["FINN_ROOT"]).resolve() not in Path(module.__file__).resolve(
 PYTHON
 cd "$here"
 [ "$#" -gt 0 ] || set -- tests/test_custom_op.py tests/test_transformation.py tests/test_folding.py \
-	tests/test_weights.py tests/test_ip.py tests/test_fifo.py tests/test_weight_dma.py
+	tests/test_weights.py tests/test_ip.py tests/test_fifo.py tests/test_weight_dma.py tests/test_steps.py
 python3 -m pytest -o addopts= -q "$@"

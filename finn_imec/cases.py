@@ -23,7 +23,14 @@ ACTIVATIONS = (
 )  # fmt: skip
 #: Memory modes of a campaign: mostly the one that has most variants.
 CAMPAIGN_MEM_MODES = ("internal_embedded",) * 8 + ("internal_decoupled", "external")
-WEIGHTS = ("BIPOLAR", "BINARY", "TERNARY", *(f"INT{b}" for b in (*range(2, 9), 16)), "UINT2", "UINT4")
+WEIGHTS = (
+    "BIPOLAR",
+    "BINARY",
+    "TERNARY",
+    *(f"INT{b}" for b in (*range(2, 9), 16)),
+    "UINT2",
+    "UINT4",
+)
 #: Frames as long as this, in cycles, keep a campaign of thousands of cases short.
 MAX_CYCLES = 4000
 #: Multipliers, so does its compilation.
@@ -53,12 +60,7 @@ class Parameters:
 
     def json(self) -> str:
         """In one line; what is as by default is left out."""
-        given = {f.name: getattr(self, f.name) for f in fields(self)}
-        given = {f.name: given[f.name] for f in fields(self) if given[f.name] != f.default}
-        geometry = {f.name: getattr(self.geometry, f.name) for f in fields(ConvGeometry)}
-        defaults = {f.name: f.default for f in fields(ConvGeometry)}
-        given["geometry"] = {k: v for k, v in geometry.items() if v != defaults[k]}
-        return json.dumps(given)
+        return json.dumps(_changed(self) | {"geometry": _changed(self.geometry)})
 
     @classmethod
     def from_json(cls, text: str) -> Parameters:
@@ -71,7 +73,9 @@ class Parameters:
             return cls(**given)
         except (ValueError, KeyError, TypeError) as err:
             accepted = ", ".join(f.name for f in fields(cls))
-            raise UnsupportedError(f"parameters={text!r}: {err}; accepted is JSON of {accepted}") from err
+            raise UnsupportedError(
+                f"parameters={text!r}: {err}; accepted is JSON of {accepted}"
+            ) from err
 
     def datapath(self) -> Datapath:
         """The layer, with its weights and thresholds."""
@@ -82,7 +86,8 @@ class Parameters:
             g, idt, wdt, DataType["INT64"], weights, xnor=self.xnor, res_type=self.res_type,
             pipeline=self.pipeline, runtime_weights=self.mem_mode == "external",
         )  # fmt: skip
-        low, high = (int(f(x)) for f, x in zip((np.min, np.max), wide.accumulator_range, strict=True))
+        lowest, highest = wide.accumulator_range
+        low, high = int(lowest.min()), int(highest.max())
         if self.output_datatype is None:
             return replace(wide, output_datatype=smallest_datatype(low, high))
         odt = DataType[self.output_datatype]
@@ -111,9 +116,15 @@ class Parameters:
                 yield replace(self, **{name: simplest})
 
 
+def _changed(instance: Parameters | ConvGeometry) -> dict[str, object]:
+    """The fields of a dataclass that are not as by default."""
+    values = {f.name: getattr(instance, f.name) for f in fields(instance)}
+    return {f.name: values[f.name] for f in fields(instance) if values[f.name] != f.default}
+
+
 def _simpler_geometries(g: ConvGeometry) -> Iterator[ConvGeometry]:
     for name in ("kernel", "ifm_dim", "stride", "dilation", "padding"):
-        values = getattr(g, name, ())
+        values = getattr(g, name)
         for i, value in enumerate(values):
             for smaller in _smaller(value, 0 if name == "padding" else 1):
                 changed = (*values[:i], smaller, *values[i + 1 :])
@@ -175,7 +186,9 @@ class Case:
         )
 
 
-def random_values(datatype: BaseDataType, shape: Sequence[int], rng: np.random.Generator) -> np.ndarray:
+def random_values(
+    datatype: BaseDataType, shape: Sequence[int], rng: np.random.Generator
+) -> np.ndarray:
     """Integers that the datatype allows, its extremes included. int64."""
     if datatype == DataType["BIPOLAR"]:
         return rng.integers(0, 2, shape) * 2 - 1
@@ -194,9 +207,7 @@ def reference(datapath: Datapath, ifm: np.ndarray) -> np.ndarray:
     return datapath.activate(accumulators)
 
 
-def random_case(
-    seed: int, number: int, mem_modes: Sequence[str] = ("internal_embedded",)
-) -> Case:
+def random_case(seed: int, number: int, mem_modes: Sequence[str] = ("internal_embedded",)) -> Case:
     """The case with this number of the campaign with this seed, weights in one of mem_modes."""
     rng = np.random.default_rng([seed, number])
 

@@ -56,7 +56,9 @@ def progress_bar(what: str, total: int | None) -> Iterator[Callable[..., None]]:
         yield advance
 
 
-def parse_geometry(text: str, simd: int | None = None, pe: int | None = None) -> ConvGeometry:
+def parse_geometry(
+    text: str, simd: int | None = None, pe: int | None = None, depthwise: bool = False
+) -> ConvGeometry:
     """The geometry of a --geometry option; unfolded unless simd and pe say otherwise."""
     try:
         numbers = [int(v) for v in text.split(",")]
@@ -70,8 +72,8 @@ def parse_geometry(text: str, simd: int | None = None, pe: int | None = None) ->
     ifm_dim = h + top + bottom, w + left + right
     try:
         return ConvGeometry(
-            (kh, kw), ifm_dim, c, m, (sh, sw), (dh, dw), simd or c, pe or m,
-            padding=(top, left, bottom, right),
+            (kh, kw), ifm_dim, c, m, (sh, sw), (dh, dw), simd or (1 if depthwise else c), pe or m,
+            depthwise=depthwise, padding=(top, left, bottom, right),
         )  # fmt: skip
     except GeometryError as err:
         raise typer.BadParameter(str(err)) from err
@@ -84,7 +86,9 @@ def print_json(value: Any) -> None:
 
 @app.command()
 def algorithms(
-    layer: Annotated[str | None, typer.Option(help="One of MEC's benchmark layers, cv1..cv12.")] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="One of MEC's benchmark layers, cv1..cv12.")
+    ] = None,
     geometry: Annotated[str | None, typer.Option(help=GEOMETRY_HELP)] = None,
     run: Annotated[bool, typer.Option(help="Also run each algorithm, check and time it.")] = False,
     as_json: AsJson = False,
@@ -120,7 +124,8 @@ def algorithms(
             table.add_column(name, justify="right")
         for row in rows:
             cells = [
-                f"{row[f'{name}_bytes'] / 1000:,.0f} ({row[f'{name}_ratio']:.2f})" for name in lowering
+                f"{row[f'{name}_bytes'] / 1000:,.0f} ({row[f'{name}_ratio']:.2f})"
+                for name in lowering
             ]
             table.add_row(row["layer"], *cells)
         console.print(table)
@@ -137,17 +142,23 @@ def algorithms(
 
 @app.command()
 def compare(
-    model: Annotated[Path | None, typer.Argument(help=".onnx of FINN layers, or a CNV .npz.")] = None,
+    model: Annotated[
+        Path | None, typer.Argument(help=".onnx of FINN layers, or a CNV .npz.")
+    ] = None,
     geometry: Annotated[str | None, typer.Option(help=GEOMETRY_HELP)] = None,
-    layers: Annotated[str | None, typer.Option(help="cnv-w1a1 or cnv-w2a2.")] = None,
+    layers: Annotated[str | None, typer.Option(help="cnv-w1a1, cnv-w2a2 or padded.")] = None,
     bits: Annotated[str, typer.Option(help="Bit widths, comma separated, with --layers.")] = "2",
     simd: Annotated[int | None, typer.Option(help="With --geometry; default all channels.")] = None,
     pe: Annotated[int | None, typer.Option(help="With --geometry; default all channels.")] = None,
+    depthwise: Annotated[
+        bool, typer.Option(help="With --geometry; FINN's side has a VVAU.")
+    ] = False,
     activation: Annotated[str, typer.Option(help="Input datatype, with --geometry.")] = "INT2",
     weight: Annotated[str, typer.Option(help="Weight datatype, with --geometry.")] = "INT2",
     core: Annotated[str, typer.Option(help="FINN's multipliers: auto, lut or dsp.")] = "auto",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for comparison.json, also a build's.")
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for comparison.json, also a build's."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -163,15 +174,12 @@ def compare(
     if model is not None:
         chosen = comparison.layers_of_model(load_model(model))
     elif geometry is not None:
-        chosen = [
-            comparison.random_layer(
-                "layer", parse_geometry(geometry, simd, pe), *datatypes(activation, weight)
-            )
-        ]
+        shape = parse_geometry(geometry, simd, pe, depthwise)
+        chosen = [comparison.random_layer("layer", shape, *datatypes(activation, weight))]
     else:
         try:
             widths = [int(v) for v in bits.split(",")]
-            chosen = [layer for b in widths for layer in comparison.cnv_layers(layers, b)]
+            chosen = [layer for b in widths for layer in comparison.named_layers(layers, b)]
         except ValueError as err:
             raise typer.BadParameter(f"--layers {layers} --bits {bits}: {err}") from err
     with comparison_folder(output) if output else nullcontext() as folder:
@@ -221,7 +229,9 @@ def load_model(path: Path) -> Any:
 
 @app.command()
 def build(
-    model: Annotated[Path, typer.Argument(help="QONNX export, or .onnx as the first step takes it.")],
+    model: Annotated[
+        Path, typer.Argument(help="QONNX export, or .onnx as the first step takes it.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the build's files.")],
     config: Annotated[
         Path | None, typer.Option(help="YAML or JSON: fields of FINN's DataflowBuildConfig.")
@@ -232,7 +242,12 @@ def build(
     from finn_imec.builder import build as run_build
 
     console_err = Console(file=sys.__stderr__)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console_err, transient=True) as bar:
         task = bar.add_task("build", total=None)
         result = run_build(
@@ -268,7 +283,9 @@ def simulate(
         Path | None, typer.Option(help="images.npz with photos and expected logits, for a CNV.")
     ] = None,
     frames: Annotated[int, typer.Option(help="Random frames, without --images.", min=1)] = 3,
-    swap: Annotated[bool, typer.Option("--swap", help="Swap FINN's pairs for IMECConv first.")] = False,
+    swap: Annotated[
+        bool, typer.Option("--swap", help="Swap FINN's pairs for IMECConv first.")
+    ] = False,
     per_layer: Annotated[
         bool, typer.Option("--per-layer", help="Swap, and run each IMECConv on its own.")
     ] = False,
@@ -322,7 +339,9 @@ def simulate(
         raise ImecError("logits differ from the expected ones")
 
 
-def frames_for(network: Any, path: Path, frames: int, images: Path | None) -> tuple[np.ndarray, Any]:
+def frames_for(
+    network: Any, path: Path, frames: int, images: Path | None
+) -> tuple[np.ndarray, Any]:
     """Random inputs of the network, or those of the photos, and the photos or None."""
     if images is None:
         from qonnx.core.datatype import DataType
@@ -431,7 +450,9 @@ def verify(
 
 @app.command()
 def demo(
-    output: Annotated[Path, typer.Option(help="Folder for models, RTL, tables, chart.")] = Path("imec_demo"),
+    output: Annotated[Path, typer.Option(help="Folder for models, RTL, tables, chart.")] = Path(
+        "imec_demo"
+    ),
     seed: Annotated[int, typer.Option(help="Seed of the training.", min=0)] = 0,
     images: Annotated[int, typer.Option(help="Test images through RTL.", min=1)] = 20,
     as_json: AsJson = False,
@@ -481,12 +502,14 @@ def report(
 
 @app.command()
 def paper(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables, figures, JSON.")] = Path(
-        "imec_paper"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for tables, figures, JSON.")
+    ] = Path("imec_paper"),
     rows: Annotated[
         list[Path] | None,
-        typer.Option(help="JSON of `compare --layers ... --json`, repeatable; default: those shipped."),
+        typer.Option(
+            help="JSON of `compare --layers ... --json`, repeatable; default: those shipped."
+        ),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out what takes hours.")] = False,
     as_json: AsJson = False,

@@ -19,8 +19,9 @@ from finn_imec.errors import UnsupportedError
 from finn_imec.geometry import PIPELINE_STAGES, ConvGeometry
 from finn_imec.packing import MAX_CHAIN, STREAMED_CHAIN, Packing
 
-#: Most bit planes (activation bits x weight bits) that are counted; beyond, multipliers are smaller.
-MAX_PLANES = 16
+#: Most bit planes (activation bits x weight bits) that are counted: these take fewer LUTs than what
+#: Yosys makes of *, and fewer levels; of 8x8 bits 290 for 370 LUTs, a whole layer with two PEs.
+MAX_PLANES = 64
 
 #: FINN's names of what the dot products are made of. "auto" is "dsp" where FINN's own builder takes
 #: DSPs: both operands from AUTO_DSP_BITS bits on. "dsp" uses them for all that have more planes than
@@ -80,8 +81,8 @@ class Datapath:
     None to output accumulators. xnor: weights and activations are BINARY and stand for -1/+1, the
     accumulator is the popcount of their XNOR (FINN's binaryXnorMode). runtime_weights: `weights`
     are only the first ones, or None; ranges and constants hold for all that weight_datatype allows.
-    res_type: one of RES_TYPES. pipeline: registers inside dot products
-    of LUTs, 0 to MAX_PIPELINE; those of DSPs have their own.
+    res_type: one of RES_TYPES. pipeline: registers inside dot products of LUTs, 0 to MAX_PIPELINE;
+    those of DSPs have their own.
 
     Raises UnsupportedError naming the attribute for datatypes, shapes or ranges that do not fit.
     """

@@ -1,26 +1,60 @@
-"""Resource estimates of IMECConv, with constants from this project's own Yosys measurements.
+"""Resource estimates of IMECConv: blocks from its structure, LUTs fitted to Yosys' counts.
 
-`finn-imec compare` measures; this only predicts, for FINN's estimate reports. The constants are read
-off the CNV layers at 1x1 and 2x2 bits (benchmarks/results); wider operands and thresholds are
-extrapolated from the same structure.
+`finn-imec compare` measures; this only predicts, for FINN's estimate reports and to compare foldings
+by. LUTs are those of LUT memories, and what else the structure of a layer counts, `Estimate.features`,
+times LUT_COEFFICIENTS.
 """
 
 from __future__ import annotations
 
-from math import ceil
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from math import ceil, sqrt
+from typing import TYPE_CHECKING, NamedTuple
 
-from finn_imec.geometry import ConvGeometry
+from finn_imec.datapath import MAX_PARALLEL_STEPS, MAX_PLANES, Operand, packing
+from finn_imec.geometry import LUT_STRIP_WORDS, ConvGeometry, address_bits
 from finn_imec.packing import Packing
+from finn_imec.rtl import AUTO_ROM_WORDS, resolved_style, rom_layout
 
 if TYPE_CHECKING:
     from finn_imec.custom_op.imecconv import IMECConv
 
-#: LUTs per one-bit product that is counted: a third of two for the first level, the rest above it.
-LUTS_PER_PLANE_BIT = 2.0
-#: Sequencer, handshake and pipeline control.
-CONTROL_LUTS = 130
-#: RAMB18 shapes, depth x width.
+#: LUTs per unit of each of `Estimate.features`, as benchmarks/estimates.py fits them. LUTs
+#: of 83 layers, a fifth of them left out of the fit at a time, are estimated with
+#: errors of 6.1% on average, 4.1% in the median, 13.3% or less in nine of ten.
+LUT_COEFFICIENTS: Mapping[str, float] = {
+    "heap_counters": 0.978,
+    "heap_sums": 0.904,
+    "constant_heaps": 1.181,
+    "multipliers": 1.000,
+    "product_sums": 1.000,
+    "chain_sums": 1.065,
+    "delays": 1.291,
+    "accumulators": 1.034,
+    "sums_of_one": 0.239,
+    "control": 1.086,
+    "counters": 1.111,
+    "addresses": 1.130,
+    "stepped_addresses": 2.265,
+    "wrapped_addresses": 0.890,
+    "weight_addresses": 1.481,
+    "windows": 1.024,
+    "window_words": 1.114,
+    "narrowed_words": 0.909,
+    "padded_words": 1.172,
+    "rams": 1.538,
+    "roms": 0.964,
+    "deep_roms": 3.339,
+    "offsets": 0.658,
+    "comparators": 0.651,
+    "constant_comparators": 0.711,
+    "comparator_roms": 0.788,
+    "comparator_sums": 1.005,
+    "searches": 1.423,
+}
+#: RAMB18 shapes, depth x width. A RAMB36 is two of the same width, or 4096 words of 9 bits.
 RAMB18 = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 #: A slice has two registers for each LUT.
 LUTS_PER_FF = 0.5
@@ -30,46 +64,289 @@ RAMB18_BITS, URAM_BITS = 512 * 36, 4096 * 72
 LUTS_PER_RAMB18, LUTS_PER_DSP, LUTS_PER_URAM = 53200 // 280, 53200 // 220, 230400 // 96
 
 
-def memory_luts(words: int, bits: int) -> int:
-    """LUT sites of a single-port LUT memory or ROM: 64 words of one bit each."""
-    return ceil(words / 64) * bits
+@dataclass(frozen=True)
+class Memory:
+    """A memory of `words` words of `bits` bits.
+
+    style: where it is, one of rtl.RAM_STYLES but auto. ports: of one that is written, 1 or 2; 0: a ROM.
+    table: a ROM in LUTs that are tables, see imec_rom.
+    """
+
+    words: int
+    bits: int
+    style: str
+    ports: int = 0
+    table: bool = False
+
+    @property
+    def ram_luts(self) -> int:
+        """LUT sites of one that is written.
+
+        RAM32M and RAM64M hold 32 or 64 words in four sites, of 6 or 3 bits with two ports, of 8 or 4
+        with one. Deeper ones with one port take a site for a bit of 64 words.
+        """
+        if self.style != "distributed" or self.ports == 0 or self.words == 1:
+            return 0
+        if self.ports == 1 and self.words > 64:
+            return ceil(self.words / 64) * self.bits
+        bits_per_four = (4 if self.ports == 1 else 3) * (2 if self.words <= 32 else 1)
+        return 4 * ceil(self.words / 64) * ceil(self.bits / bits_per_four)
+
+    @property
+    def choice_luts(self) -> int:
+        """LUTs between RAM64M of two ports or RAM256X1S of one, of which the deepest is made."""
+        rows = ceil(self.words / (256 if self.ports == 1 else 64))
+        return self.bits * ceil((rows - 1) / 3) if self.ram_luts else 0
+
+    @property
+    def rom_luts(self) -> float:
+        """LUT6 that hold a ROM of random words. Of few words, some bits are always the same as others."""
+        if self.style != "distributed" or self.ports or self.words == 1:
+            return 0
+        different = self.bits
+        if self.words <= 16:
+            functions = 2**self.words
+            different = (functions - 2) * (1 - (1 - 1 / functions) ** self.bits)
+        return ceil(self.words / 64) * different
+
+    @property
+    def bram18(self) -> int:
+        """RAMB18 blocks, in the shape that takes fewest."""
+        if self.style != "block":
+            return 0
+        nines, rest = divmod(self.bits, 9)
+        in_nines = ceil(self.words / 4096) * (2 * nines + ceil(rest / 4))
+        return min(in_nines, *(ceil(self.words / d) * ceil(self.bits / w) for d, w in RAMB18))
+
+    @property
+    def uram(self) -> int:
+        """UltraRAM blocks."""
+        return ceil(self.words / 4096) * ceil(self.bits / 72) if self.style == "ultra" else 0
 
 
-def memory_bram18(words: int, bits: int) -> int:
-    """RAMB18 blocks of a memory, in the shape that takes fewest."""
-    return min(ceil(words / depth) * ceil(bits / width) for depth, width in RAMB18)
+@dataclass(frozen=True)
+class Estimate:
+    """Resources of an IMECConv, from all of Datapath's and ImecRtl's fields but memories' contents.
 
+    activation, weight: as stored. acc_bits: width of an accumulator. steps: thresholds per channel.
+    Weights may be any of their datatype.
+    """
 
-def queue_luts(words: int, bits: int) -> int:
-    """LUT sites of a LUT memory with two ports, of up to 64 words: four hold six or three bits of each."""
-    return 4 * ceil(bits / (6 if words <= 32 else 3)) if words else 0
+    geometry: ConvGeometry
+    activation: Operand
+    weight: Operand
+    acc_bits: int
+    steps: int = 0
+    runtime_weights: bool = False
+    res_type: str = "auto"
+    mem_mode: str = "internal_embedded"
+    ram_style: str = "auto"
+    buffer_ram_style: str = "auto"
+    ram_style_thresholds: str = "auto"
 
+    # ---- blocks ---------------------------------------------------------------------------------
 
-def window_luts(geometry: ConvGeometry, act_bits: int) -> int:
-    """LUTs of imec_window beside the line memory: its queues, and the choice of a window's word."""
-    kh, _ = geometry.kernel
-    queues = geometry.window.queues
-    column = queue_luts(queues.columns, kh * geometry.ifm_channels * act_bits)
-    window = queue_luts(queues.windows, geometry.mw * act_bits)
-    choice = ceil((geometry.sf - 1) / 3) * geometry.simd * act_bits  # four to one in a LUT
-    return column + window + choice
+    @property
+    def dsp(self) -> int:
+        """DSP slices of the dot products; never more than FINN's MVAU_rtl takes."""
+        return self._packing.slices(self.geometry.pe, self.geometry.simd) if self._packing else 0
 
+    @property
+    def bram18(self) -> int:
+        """RAMB18 blocks of weights, strip and searched thresholds."""
+        return sum(memory.bram18 for memory in self.memories)
 
-def dot_luts(geometry: ConvGeometry, act_bits: int, weight_bits: int) -> int:
-    """LUTs of PE dot products over SIMD lanes, by bit planes."""
-    products = geometry.simd * act_bits * weight_bits
-    return ceil(geometry.pe * LUTS_PER_PLANE_BIT * products)
+    @property
+    def uram(self) -> int:
+        """UltraRAM blocks, likewise."""
+        return sum(memory.uram for memory in self.memories)
 
+    def stored_bits(self, style: str) -> int:
+        """Bits of weights, strip and searched thresholds in memories of that style."""
+        stored = [*self._strip, *self._searched]
+        if self.mem_mode != "external":
+            g = self.geometry
+            stored.append(Memory(g.weight_words, self._word_bits, self._weight_style))
+        return sum(memory.words * memory.bits for memory in stored if memory.style == style)
 
-def dsp_luts(geometry: ConvGeometry, packing: Packing) -> int:
-    """LUTs that add the chains of PE dot products in DSP slices."""
-    return geometry.pe * (packing.chains - 1) * (packing.field_bits + 1)
+    # ---- LUTs -----------------------------------------------------------------------------------
 
+    @property
+    def luts(self) -> int:
+        """LUT sites."""
+        return self.memory_luts + _fitted(self.features)
 
-def threshold_luts(geometry: ConvGeometry, steps: int, acc_bits: int) -> int:
-    """LUTs of the comparators (two bits a LUT), their thresholds' ROM and the count."""
-    rom = memory_luts(geometry.nf, acc_bits) if geometry.nf > 1 else 0
-    return geometry.pe * steps * (ceil(acc_bits / 2) + rom + 1)
+    @property
+    def core_luts(self) -> int:
+        """LUT sites of dot products and accumulators; never more than `luts`."""
+        return _fitted(self._core_features)
+
+    @property
+    def memory_luts(self) -> int:
+        """LUT sites that need no coefficient: of memories that are written, and between imec_rom's."""
+        banks = ceil(self.geometry.weight_words / self._bank_words)
+        choices = {"paired": 1 / 2, "banked": ceil((banks - 1) / 3)}.get(self._layout, 0)
+        return ceil(self._word_bits * choices) + sum(m.ram_luts for m in self.memories)
+
+    @property
+    def features(self) -> dict[str, float]:
+        """What other LUTs are spent on, in units of LUT_COEFFICIENTS."""
+        return self._core_features | self._surrounding_features
+
+    @property
+    def _core_features(self) -> dict[str, float]:
+        """Those of dot products and accumulators."""
+        g, packed, (a, w) = self.geometry, self._packing, self._factors
+        planes = not packed and (a.bits * w.bits <= MAX_PLANES or a.bipolar or w.bipolar)
+        lanes = 0 if packed or planes else g.pe * g.simd
+        heap = heap_luts(g.simd, a.bits, w.bits) if planes else HeapLuts(0, 0)
+        # Weights' bits that are the same in all words of a ROM
+        constant = 2.0 ** (1 - g.weight_words) if self.mem_mode == "internal_embedded" else 0
+        late = self._weight_lanes[2:]  # of the activations, and of the weights' addresses
+        return {
+            "heap_counters": g.pe * heap.counters * (1 - constant),
+            "heap_sums": g.pe * heap.sums * (1 - constant),
+            "constant_heaps": g.pe * sum(heap) * constant,
+            "multipliers": lanes * a.bits * w.bits,
+            "product_sums": lanes * (a.bits + w.bits),
+            "chain_sums": g.pe * sum_luts(packed.chains, packed.field_bits) if packed else 0,
+            "delays": sum(late) * a.bits + len(late) * address_bits(g.weight_words),
+            "accumulators": g.pe * self.acc_bits * (g.sf > 1),
+            "sums_of_one": g.pe * self.acc_bits * (g.sf == 1),
+        }
+
+    @property
+    def _surrounding_features(self) -> dict[str, float]:
+        """Those of all but dot products and accumulators."""
+        g, (a, w), padding = self.geometry, self._factors, self.geometry.padding_runs
+        nest, word_bits = g.loop_nest, g.word_channels * self.activation.bits
+        address = 0 if g.window or g.strip_words == 1 else address_bits(g.strip_words)
+        loops = [nest.run, nest.inner, nest.outer, g.nf, *(g.ifm_dim if g.window else g.ofm_dim)]
+        loops += [padding.run, padding.runs] if padding.between else []
+        loops += [max(g.simd_in, g.word_channels) // min(g.simd_in, g.word_channels)]
+        biased = self._packing.centred if self._packing else a.bipolar != w.bipolar
+        offsets = g.pe * self.acc_bits * (biased and not self.steps and not self.runtime_weights)
+        roms = [*self._weights, *self._searched]
+        deep = [m for m in roms if m.words > 64 and not m.table]
+        parallel = 0 if self._searched else g.pe * self.steps
+        return {
+            "control": 1,
+            "counters": sum(address_bits(n) for n in loops if n > 1),
+            "addresses": address,
+            "stepped_addresses": address * (g.kernel != (1, 1) or g.stride != (1, 1)),
+            "wrapped_addresses": address * (g.strip_words != _power_of_two(g.strip_words)),
+            "weight_addresses": address_bits(g.weight_words) if g.weight_words > 1 else 0,
+            "windows": int(g.window is not None),
+            "window_words": g.simd * self.activation.bits * (g.sf - 1) / 3 if g.window else 0,
+            "narrowed_words": word_bits * max(0, g.simd_in // g.word_channels - 1) / 3,
+            "padded_words": word_bits if padding.between else 0,
+            "rams": sum(m.choice_luts for m in self.memories),
+            "roms": sum(m.rom_luts for m in roms if m not in deep),
+            "deep_roms": sum(m.rom_luts for m in deep),
+            "offsets": Memory(g.nf, offsets, "distributed").rom_luts,
+            "comparators": parallel * self.acc_bits * (g.nf > 1),
+            # With constants, those of a channel have logic in common
+            "constant_comparators": parallel * self.acc_bits / sqrt(self.steps or 1) * (g.nf == 1),
+            "comparator_roms": Memory(g.nf, parallel * self.acc_bits, "distributed").rom_luts,
+            "comparator_sums": g.pe * sum(compressor_luts((self.steps,))) if parallel else 0,
+            "searches": g.pe * (self.acc_bits + 2 * self.steps.bit_length()) * bool(self._searched),
+        }
+
+    # ---- structure ------------------------------------------------------------------------------
+
+    @cached_property
+    def _factors(self) -> tuple[Operand, Operand]:
+        """Datapath.factors."""
+        stored = self.activation, self.weight
+        if not self.runtime_weights or self.activation.bipolar == self.weight.bipolar:
+            return stored
+        return tuple(Operand(2, True, False) if o.bipolar else o for o in stored)
+
+    @cached_property
+    def _packing(self) -> Packing | None:
+        """Datapath.packing for any weights."""
+        fixed = not self.runtime_weights
+        return packing(self.geometry, *self._factors, self.res_type, None, fixed)
+
+    @property
+    def memories(self) -> list[Memory]:
+        """Weights, strip or lines, queues, searched thresholds; not those compared with in parallel."""
+        return [*self._weights, *self._strip, *self._queues, *self._searched]
+
+    @property
+    def _word_bits(self) -> int:
+        """Bits of a word of weights."""
+        return self.geometry.pe * self.geometry.simd * self.weight.bits
+
+    @property
+    def _weight_style(self) -> str:
+        return resolved_style(self.ram_style, self.geometry.weight_words, AUTO_ROM_WORDS)
+
+    @cached_property
+    def _weight_lanes(self) -> list[int]:
+        """Lanes of each weight memory."""
+        simd = self.geometry.simd
+        if self.mem_mode != "internal_embedded" or not self._packing:
+            return [simd]
+        return [part.stop - part.start for part in self._packing.weight_parts(simd)]
+
+    @cached_property
+    def _layout(self) -> str:
+        """ImecRtl.rom_layout."""
+        if self.mem_mode != "internal_embedded" or len(self._weight_lanes) > 1:
+            return "plain"
+        return rom_layout(self.geometry.weight_words, self._word_bits, self._weight_style)
+
+    @cached_property
+    def _weights(self) -> list[Memory]:
+        """Memories of weights, those that imec_rom makes of one."""
+        words, style, bits = self.geometry.weight_words, self._weight_style, self._word_bits
+        if self.mem_mode == "external":
+            return []
+        if self._layout == "banked":
+            banks, rest = divmod(words, self._bank_words)
+            found = [Memory(self._bank_words, banks * bits, style)]
+            return [*found, Memory(_power_of_two(rest), bits, style)] if rest else found
+        if self._layout == "paired":
+            far, half = _power_of_two(words), ceil(bits / 2)
+            return [Memory(n, half, style) for n in (far, _power_of_two(2 * words - far))]
+        each = bits // self.geometry.simd
+        return [
+            Memory(words, n * each, style, 0, self._layout == "table") for n in self._weight_lanes
+        ]
+
+    @property
+    def _bank_words(self) -> int:
+        """Words of a bank of imec_rom."""
+        return 2048 if self.geometry.weight_words <= 2**15 else 4096
+
+    @cached_property
+    def _strip(self) -> list[Memory]:
+        """Memory of the strip or, with SIMD > C, of lines, if there are any."""
+        g = self.geometry
+        style = resolved_style(self.buffer_ram_style, g.strip_words, LUT_STRIP_WORDS)
+        bits = g.strip_channels * self.activation.bits
+        return [Memory(g.strip_words, bits, style, 1 + g.dual_port)] if bits else []
+
+    @cached_property
+    def _queues(self) -> list[Memory]:
+        """Queues of columns and of windows that there are with SIMD > C."""
+        g = self.geometry
+        if not g.window:
+            return []
+        column = g.kernel[0] * g.ifm_channels
+        sizes = zip(g.window.queues, (column, column * g.kernel[1]), strict=True)
+        bits = self.activation.bits
+        return [Memory(words, n * bits, "distributed", 2) for words, n in sizes if words]
+
+    @cached_property
+    def _searched(self) -> list[Memory]:
+        """Memories of imec_threshold_search, empty if that is not used (Datapath.search)."""
+        g, bits = self.geometry, self.steps.bit_length()
+        if self.steps <= MAX_PARALLEL_STEPS or g.sf < bits:
+            return []
+        style = resolved_style(self.ram_style_thresholds, g.nf << bits, AUTO_ROM_WORDS)
+        return [Memory(g.nf << bits, self.acc_bits, style)] * g.pe
 
 
 def lut_equivalents(node: IMECConv) -> int:
@@ -77,12 +354,71 @@ def lut_equivalents(node: IMECConv) -> int:
 
     Registers come with the LUTs of what they stand behind, but for those of whole windows.
     """
-    g = node.geometry
+    g, estimate = node.geometry, node.estimate
     registers = g.window.register_pixels * g.ifm_channels if g.window else 0
     return (
-        node.lut_estimation()
-        + ceil(LUTS_PER_FF * registers * node.get_input_datatype(0).bitwidth())
-        + LUTS_PER_RAMB18 * node.bram_estimation()
-        + LUTS_PER_DSP * node.dsp_estimation()
-        + LUTS_PER_URAM * node.uram_estimation()
+        estimate.luts
+        + ceil(LUTS_PER_FF * registers * estimate.activation.bits)
+        + LUTS_PER_RAMB18 * estimate.bram18
+        + LUTS_PER_DSP * estimate.dsp
+        + LUTS_PER_URAM * estimate.uram
     )
+
+
+def _fitted(features: Mapping[str, float]) -> int:
+    return round(sum(LUT_COEFFICIENTS[name] * value for name, value in features.items()))
+
+
+def _power_of_two(words: int) -> int:
+    """The least power of two that is as many."""
+    return 1 << (words - 1).bit_length()
+
+
+class HeapLuts(NamedTuple):
+    """LUTs that count the bits of a heap: LUT6 that the RTL instantiates; logic, which may merge."""
+
+    counters: int
+    sums: int
+
+
+@cache
+def heap_luts(simd: int, a_bits: int, w_bits: int) -> HeapLuts:
+    """Those of imec_dot_heap: two for three products of equal weight, and imec_compress."""
+    weights = range(a_bits + w_bits - 1)
+    products = [simd * min(e + 1, a_bits, w_bits, len(weights) - e) for e in weights]
+    ones = [*(ceil(n / 3) for n in products), 0]
+    twos = [0, *(ceil((n - 1) / 3) for n in products)]
+    heights = tuple(map(sum, zip(ones, twos, strict=True)))
+    rest = compressor_luts(heights)
+    return HeapLuts(sum(heights) + rest.counters, rest.sums)
+
+
+@cache
+def compressor_luts(heights: tuple[int, ...]) -> HeapLuts:
+    """Those of imec_compress for columns of so many bits: 6:3 counters; smaller ones and the addition."""
+    highest = max(heights)
+    if highest <= 2:
+        return HeapLuts(0, heights.count(2))
+    heights += (0, 0)  # where carries go
+    sixes = [(h + 1) // 6 if highest > 3 else 0 for h in heights]
+    smaller = [3 if h % 6 in (3, 4) else 0 for h in heights]  # bits that one more counter takes
+    if highest == 3:
+        carry = 0
+        for c, h in enumerate(heights):
+            full = h == 3 and carry
+            carry = int(h + carry > 2)
+            smaller[c] = 3 if full else 2 * carry
+    counters = [n + (bits > 0) for n, bits in zip(sixes, smaller, strict=True)]
+    passed = [max(0, h - 6 * n - bits) for h, n, bits in zip(heights, sixes, smaller, strict=True)]
+    columns = zip(passed, counters, [0, *counters], [0, 0, *sixes], strict=False)
+    rest = compressor_luts(tuple(map(sum, columns)))
+    return HeapLuts(rest.counters + 3 * sum(sixes), rest.sums + 2 * sum(n > 0 for n in smaller))
+
+
+def sum_luts(n: int, bits: int) -> int:
+    """LUTs of imec_sum for n numbers of so many bits: additions, up to three in a step."""
+    if n == 1:
+        return 0
+    groups, rest = divmod(n, 4)
+    luts = groups * (3 * bits + 1) + (0, 0, bits, 2 * bits + 1)[rest]
+    return luts + sum_luts(ceil(n / 4), bits + (2 if n > 2 else 1))

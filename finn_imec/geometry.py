@@ -104,7 +104,7 @@ class _Progress:
         what: Callable[[_Progress], None],
         times: int,
         words: int,
-        alike: Callable[[int], tuple[int, bool]],
+        alike: Callable[[int], int],
     ) -> None:
         """Do `what` so many times. Each takes `words` words of input in the long run.
 
@@ -116,7 +116,7 @@ class _Progress:
             what(self)
             times -= 1
             if (self.free, self.collected, self.arrived) == (free, collected, arrived + words):
-                same = max(0, min(times, (alike(arrived)[0] - 1) // words - 1))
+                same = max(0, min(times, (alike(arrived) - 1) // words - 1))
                 self.cycle += same * (self.cycle - cycle)
                 self.arrived += same * words
                 times -= same
@@ -156,14 +156,14 @@ class ConvGeometry:
             value = getattr(self, field.name)
             least = 0 if field.name in ("simd_in", "strip_ports", "depthwise", "padding") else 1
             count = field.type.count("int") or 1
-            expected = {1: "an integer", 2: "(height, width)", 4: "(top, left, bottom, right)"}[count]
+            shapes = {1: "an integer", 2: "(height, width)", 4: "(top, left, bottom, right)"}
             try:
                 numbers = tuple(map(operator.index, value if count > 1 else (value,)))
             except TypeError:
                 numbers = ()
             if len(numbers) != count or min(numbers) < least:
                 raise GeometryError(
-                    f"{field.name}={value!r}: expected {expected}, every value at least {least}"
+                    f"{field.name}={value!r}: expected {shapes[count]}, every value at least {least}"
                 )
             object.__setattr__(self, field.name, numbers if count > 1 else numbers[0])
         if self.simd_in == 0:
@@ -517,7 +517,9 @@ class ConvGeometry:
         gap = (left + right) * self.cf
         if gap == 0:
             rows, columns = 1, rows * columns
-        first, after = ((y * self.ifm_dim[1] + x) * self.cf for y, x in ((top, left), (bottom, right)))
+        first, after = (
+            (y * self.ifm_dim[1] + x) * self.cf for y, x in ((top, left), (bottom, right))
+        )
         return PaddingRuns(first, columns * self.cf, rows, gap, first + after)
 
     @property
@@ -558,13 +560,13 @@ class ConvGeometry:
             end = y * w + next(end for end in (left, w - right, w) if x < end)
         return (end - pixel) * self.cf - passed, padding
 
-    def _image_rows(self, word: int) -> tuple[int, bool]:
-        """As _run, of rows above, of and below the image."""
+    def _image_rows(self, word: int) -> int:
+        """How many strip words from this one on are of rows of its kind: above, of or below the image."""
         (h, w), (top, _, bottom, _) = self.ifm_dim, self.padding
         word %= self._frame_words
         y = word // (w * self.cf)
         end = next(end for end in (top, h - bottom, h) if y < end)
-        return end * w * self.cf - word, not top <= y < h - bottom
+        return end * w * self.cf - word
 
     def _words(self, frames: int) -> Iterator[bool]:
         """For each strip word as it comes whether it is one of padding."""
@@ -593,19 +595,26 @@ class ConvGeometry:
         if self.window:
             return self.window.last_reads(frames)
         if not self.dual_port and self.cycles_per_strip_word == 1:
-            trailing = self.advance_words[2] - self.in_place_words[2]  # replaced after the last read
+            # Those of the last window that are replaced after its last read
+            trailing = self.advance_words[2] - self.in_place_words[2]
             start = self._start + self.live_words - trailing
             return [start + frame * self.cycles_per_frame for frame in range(1, frames + 1)]
         (oh, ow), (sh, sw), total = self.ofm_dim, self.stride, self._all_words(frames)
-        column = partial(self._window_two_ports if self.dual_port else self._window_one_port, total=total)
+        one_port = partial(self._window_one_port, total=total)
+        column = self._window_two_ports if self.dual_port else one_port
         now, result = _Progress(self._start, self.strip_words, self._start), []
 
+        def alike(word: int) -> int:
+            return self._run(word)[0]
+
         def columns(now: _Progress, step: int) -> None:
-            now.repeat(partial(column, step=0), ow - 1, sw * self.cf, self._run)
+            now.repeat(partial(column, step=0), ow - 1, sw * self.cf, alike)
             column(now, step=step)
 
         for _ in range(frames):
-            now.repeat(partial(columns, step=1), oh - 1, sh * self.ifm_dim[1] * self.cf, self._image_rows)
+            now.repeat(
+                partial(columns, step=1), oh - 1, sh * self.ifm_dim[1] * self.cf, self._image_rows
+            )
             columns(now, step=2)
             result.append(now.cycle)
         return result
@@ -616,7 +625,7 @@ class ConvGeometry:
         row = [0] * (ow - 1)
         return iter(([*row, 1] * (oh - 1) + [*row, 2]) * frames)
 
-    def _window_two_ports(self, now: _Progress, step: int, total: int) -> None:
+    def _window_two_ports(self, now: _Progress, step: int) -> None:
         """Read a window where words are free from the first read of the last fold on.
 
         Reads never wait for a word that comes after the last frame, so the input may be endless.

@@ -24,12 +24,12 @@ from functools import cached_property
 from importlib import resources
 from pathlib import Path
 
-import jinja2
 import numpy as np
 
 from finn_imec.datapath import Datapath, Operand, smallest_datatype
 from finn_imec.errors import ImecError, MissingToolError, UnsupportedError
 from finn_imec.rtl import AUTO_ROM_WORDS, RAM_STYLES, resolved_style
+from finn_imec.templates import render
 
 FLAGS = ("-std=c++14", "-O1", "-Wno-unknown-pragmas", "-w")
 #: Vitis HLS: command (its name since 2024.2 first) -> arguments before the script.
@@ -74,14 +74,6 @@ def require_vitis(what: str) -> None:
             f"{what} needs Vitis HLS, and neither {' nor '.join(TOOLS)} is on the PATH; IMECConv_rtl "
             "(preferred_impl_style=rtl) computes the same and simulates without Xilinx tools"
         )
-
-
-def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(library_path()),
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-    )
 
 
 def _braces(values: np.ndarray) -> str:
@@ -161,7 +153,8 @@ class ImecHls:
         path, g = self.datapath, self.datapath.geometry
         if not path.steps:
             return None
-        low, high = (int(v) for v in (path.accumulator_range[0].min(), path.accumulator_range[1].max()))
+        lowest, highest = path.accumulator_range
+        low, high = int(lowest.min()), int(highest.max())
         return path.thresholds.clip(low, high + 1).reshape(g.nf, g.pe, path.steps)
 
     def sources(self) -> dict[str, str]:
@@ -175,7 +168,9 @@ class ImecHls:
             "g": g,
             "activation_type": _element(path.activation, path.counts_equal_bits),
             "weight_type": _element(path.weight, path.counts_equal_bits),
-            "acc_type": _element(Operand(self.acc_datatype.bitwidth(), self.acc_datatype.signed(), False)),
+            "acc_type": _element(
+                Operand(self.acc_datatype.bitwidth(), self.acc_datatype.signed(), False)
+            ),
             "output_type": _element(Operand(path.output_bits, bool(odt.signed()), False)),
             "output_bits": path.output_bits,
             "steps": path.steps,
@@ -185,23 +180,29 @@ class ImecHls:
             "buffer_ram": f"ram_{self.buffer_ram_style}",
             "weight_impl": f" impl={'bram' if weight_style == 'block' else 'lutram'}",
         }
-        templates = _templates()
+        templates = library_path()
         return {
             "imec.hpp": (library_path() / "imec.hpp").read_text(),
-            f"{self.top}_params.hpp": templates.get_template("imec_params.hpp.j2").render(context),
-            f"top_{self.top}.cpp": templates.get_template("imec_top.cpp.j2").render(context),
+            f"{self.top}_params.hpp": render(templates / "imec_params.hpp.j2", **context),
+            f"top_{self.top}.cpp": render(templates / "imec_top.cpp.j2", **context),
         }
 
     def generate(self, folder: Path) -> None:
         """Write header library, parameters and top level into `folder`."""
         _write(folder, self.sources())
 
-    def generate_project(self, folder: Path, part: str, clock: float, directives: Iterable[str]) -> None:
+    def generate_project(
+        self, folder: Path, part: str, clock: float, directives: Iterable[str]
+    ) -> None:
         """`generate`, and hls_syn_TOP.tcl, with which Vitis HLS makes an IP for `part`; clock in ns."""
         folder = Path(folder).resolve()
-        script = _templates().get_template("imec_synthesis.tcl.j2")
-        text = script.render(
-            top=self.top, folder=folder, part=part, clock=clock, directives=list(directives)
+        text = render(
+            library_path() / "imec_synthesis.tcl.j2",
+            top=self.top,
+            folder=folder,
+            part=part,
+            clock=clock,
+            directives=list(directives),
         )
         _write(folder, {**self.sources(), f"hls_syn_{self.top}.tcl": text})
 
@@ -227,9 +228,10 @@ def simulation_sources(designs: Sequence[ImecHls], main: str = "cppsim.cpp") -> 
     files: dict[str, str] = {}
     for design in designs:
         files |= design.sources()
-    template = _templates().get_template("imec_cppsim.cpp.j2")
-    files[main] = template.render(
-        tops=[d.top for d in designs], max_bits=max(d.max_bits for d in designs)
+    files[main] = render(
+        library_path() / "imec_cppsim.cpp.j2",
+        tops=[d.top for d in designs],
+        max_bits=max(d.max_bits for d in designs),
     )
     return files
 
@@ -238,7 +240,9 @@ def compiler() -> list[str]:
     """The C++ compiler's command: $CXX, else g++, else clang++. MissingToolError if there is none."""
     command = shlex.split(os.environ.get("CXX", "")) or [shutil.which("g++") or "clang++"]
     if not shutil.which(command[0]):
-        raise MissingToolError(f"cppsim needs a C++14 compiler, and {command[0]} is not on the PATH")
+        raise MissingToolError(
+            f"cppsim needs a C++14 compiler, and {command[0]} is not on the PATH"
+        )
     return command
 
 

@@ -8,7 +8,6 @@ from importlib import resources
 from math import ceil
 from pathlib import Path
 
-import jinja2
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
@@ -17,6 +16,7 @@ from finn_imec.datapath import Datapath
 from finn_imec.errors import UnsupportedError
 from finn_imec.geometry import LUT_STRIP_WORDS
 from finn_imec.simulation.verilator import Design, Stream, pack, unpack
+from finn_imec.templates import render
 
 #: Library files in compilation order.
 LIBRARY = (
@@ -289,14 +289,10 @@ class ImecRtl:
             files[kind].write_text("".join(f"{word:0{digits}x}\n" for word in words))
 
         decoupled = self.mem_mode == "internal_decoupled"
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(library_path()),
-            undefined=jinja2.StrictUndefined,
-            keep_trailing_newline=True,
-        )
         wrapper = folder / f"{self.top}.v"
         wrapper.write_text(
-            environment.get_template("imec_wrapper.v.j2").render(
+            render(
+                library_path() / "imec_wrapper.v.j2",
                 top=self.top,
                 g=g,
                 nest=g.loop_nest,

@@ -51,7 +51,8 @@ def build_cases(cases: Sequence[Case], folder: Path) -> Model:
         [
             ImecRtl(f"case_{i}", case.datapath, mem_mode=case.mem_mode).generate(folder)
             for i, case in enumerate(cases)
-        ]
+        ],
+        optimised=False,  # small layers
     )
 
 

@@ -1,4 +1,4 @@
-"""Chains of layers, and FINN's CreateStitchedIP with vivado_stub.tcl in Vivado's place."""
+"""Small networks, and FINN's CreateStitchedIP with vivado_stub.tcl in Vivado's place."""
 
 from __future__ import annotations
 
@@ -123,23 +123,72 @@ def padded_chain(paths: Sequence[Datapath], padding: int):
     return model
 
 
+def network(convolutions: int = 2):
+    """3x3 convolutions of 2-bit weights and activations with thresholds, 6x6x4 -> (6-2n)x..x8.
+
+    As FINN's streamlining leaves them: Im2Col, MatMul, MultiThreshold. 0 convolutions: one 1x1.
+    """
+    from onnx import TensorProto, helper
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.transformation.infer_datatypes import InferDataTypes
+    from qonnx.util.basic import qonnx_make_model
+
+    random = np.random.default_rng(1)
+    nodes, tensors, constants = [], [], {}
+    size, channels, filters = 6, 4, 8
+    x = "global_in"
+    source = helper.make_tensor_value_info(x, TensorProto.FLOAT, (1, size, size, channels))
+    for i in range(convolutions or 1):
+        width = channels
+        if convolutions:
+            nodes.append(
+                helper.make_node(
+                    "Im2Col",
+                    [x],
+                    [f"windows{i}"],
+                    domain="qonnx.custom_op.general",
+                    kernel_size=[3, 3],
+                    stride=[1, 1],
+                    input_shape=f"(1,{size},{size},{channels})",
+                )
+            )
+            size, width, x = size - 2, 9 * channels, f"windows{i}"
+        nodes.append(helper.make_node("MatMul", [x, f"weights{i}"], [f"sums{i}"]))
+        nodes.append(
+            helper.make_node(
+                "MultiThreshold",
+                [f"sums{i}", f"thresholds{i}"],
+                [f"activations{i}"],
+                domain="qonnx.custom_op.general",
+                out_dtype="UINT2",
+                data_layout="NHWC",
+            )
+        )
+        constants[f"weights{i}"] = random.integers(-2, 2, (width, filters)), "INT2"
+        constants[f"thresholds{i}"] = np.sort(random.integers(-40, 20, (filters, 3))), "INT8"
+        tensors += [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, size, size, last))
+            for name, last in ((x, width), (f"sums{i}", filters), (f"activations{i}", filters))
+        ]
+        x, channels = f"activations{i}", filters
+    result = tensors.pop()
+    inner = {t.name: t for t in tensors if t.name not in ("global_in", result.name)}
+    graph = helper.make_graph(nodes, "tiny", [source], [result], value_info=[*inner.values()])
+    model = ModelWrapper(qonnx_make_model(graph))
+    for name, (values, datatype) in constants.items():
+        model.set_initializer(name, values.astype(np.float32))
+        model.set_tensor_datatype(name, DataType[datatype])
+    model.set_tensor_datatype("global_in", DataType["UINT2"])
+    return model.transform(InferDataTypes())
+
+
 def with_fifos(model):
     """FINN's width converters and FIFOs of the depths that the nodes name, RTL nodes, final names."""
-    from finn.transformation.fpgadataflow.insert_dwc import InsertDWC
-    from finn.transformation.fpgadataflow.insert_fifo import InsertFIFO
-    from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
-    from qonnx.transformation.general import GiveReadableTensorNames, GiveUniqueNodeNames
+    from qonnx.transformation.general import GiveReadableTensorNames
 
-    for transformation in (
-        SpecializeLayers(FPGA_PART),
-        InsertDWC(),
-        InsertFIFO(create_shallow_fifos=True),
-        SpecializeLayers(FPGA_PART),
-        GiveUniqueNodeNames(),
-        GiveReadableTensorNames(),
-    ):
-        model = model.transform(transformation)
-    return model
+    from finn_imec.simulation.partition import specialised
+
+    return specialised(model).transform(GiveReadableTensorNames())
 
 
 def generated(model):

@@ -18,13 +18,11 @@ import yaml
 
 pytest.importorskip("finn.util.settings", reason="needs finn-plus: pip install 'finn-imec[finn]'")
 
-from onnx import TensorProto, helper
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.custom_op.registry import getCustomOp
-from qonnx.transformation.infer_datatypes import InferDataTypes
-from qonnx.util.basic import qonnx_make_model
+from stitching import network
 
 from finn_imec.builder import (
     BuildError,
@@ -40,66 +38,11 @@ from finn_imec.geometry import ConvGeometry
 from finn_imec.networks import lowering
 from finn_imec.transformation.infer_imec_conv import MAX_SLOWDOWN
 
-GENERAL = "qonnx.custom_op.general"
 START = {"start_step": "step_create_dataflow_partition"}
 ON_HARDWARE_GRAPH = [
     *("step_create_dataflow_partition", "step_specialize_layers", "step_minimize_bit_width"),
     *("step_generate_estimate_reports", "step_generate_hardware"),
 ]
-
-
-def network(convolutions: int = 2) -> ModelWrapper:
-    """3x3 convolutions of 2-bit weights and activations with thresholds, 6x6x4 -> (6-2n)x..x8.
-
-    As FINN's streamlining leaves them: Im2Col, MatMul, MultiThreshold. 0 convolutions: one 1x1.
-    """
-    random = np.random.default_rng(1)
-    nodes, tensors, constants = [], [], {}
-    size, channels, filters = 6, 4, 8
-    x = "global_in"
-    source = helper.make_tensor_value_info(x, TensorProto.FLOAT, (1, size, size, channels))
-    for i in range(convolutions or 1):
-        width = channels
-        if convolutions:
-            nodes.append(
-                helper.make_node(
-                    "Im2Col",
-                    [x],
-                    [f"windows{i}"],
-                    domain=GENERAL,
-                    kernel_size=[3, 3],
-                    stride=[1, 1],
-                    input_shape=f"(1,{size},{size},{channels})",
-                )
-            )
-            size, width, x = size - 2, 9 * channels, f"windows{i}"
-        nodes.append(helper.make_node("MatMul", [x, f"weights{i}"], [f"sums{i}"]))
-        nodes.append(
-            helper.make_node(
-                "MultiThreshold",
-                [f"sums{i}", f"thresholds{i}"],
-                [f"activations{i}"],
-                domain=GENERAL,
-                out_dtype="UINT2",
-                data_layout="NHWC",
-            )
-        )
-        constants[f"weights{i}"] = random.integers(-2, 2, (width, filters)), "INT2"
-        constants[f"thresholds{i}"] = np.sort(random.integers(-40, 20, (filters, 3))), "INT8"
-        tensors += [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, size, size, last))
-            for name, last in ((x, width), (f"sums{i}", filters), (f"activations{i}", filters))
-        ]
-        x, channels = f"activations{i}", filters
-    result = tensors.pop()
-    inner = {t.name: t for t in tensors if t.name not in ("global_in", result.name)}
-    graph = helper.make_graph(nodes, "tiny", [source], [result], value_info=[*inner.values()])
-    model = ModelWrapper(qonnx_make_model(graph))
-    for name, (values, datatype) in constants.items():
-        model.set_initializer(name, values.astype(np.float32))
-        model.set_tensor_datatype(name, DataType[datatype])
-    model.set_tensor_datatype("global_in", DataType["UINT2"])
-    return model.transform(InferDataTypes())
 
 
 @pytest.fixture(scope="module")

@@ -58,7 +58,7 @@ def test_algorithms_takes_a_geometry():
         (["compare", "--geometry", "8,8,4,4,3,3", "--weight", "INT"], "expected a QONNX datatype"),
         (["compare", "--layers", "cnv-w2a2", "--core", "bram"], "accepted are auto, lut, dsp"),
         (["compare", "--layers", "cnv-w2a2", "--bits", "two"], "--bits two"),
-        (["compare", "--layers", "cnv-w2a2", "--bits", "17"], "bits=17: accepted are 1 to 16"),
+        (["compare", "--layers", "cnv-w2a2", "--bits", "17"], "bits=17 of cnv-w2a2: accepted are 1 to 16"),
         (["verify", "--cases", "0"], "--cases"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from finn_imec.algorithms import direct
 from finn_imec.algorithms.base import pad
 from finn_imec.errors import UnsupportedError
 from finn_imec.geometry import ConvGeometry
+from finn_imec.rtl import library_path
 from finn_imec.simulation.streams import Design, Stimulus
 from finn_imec.simulation.words import pack, unpack
 from finn_imec.synthesis import finn_pair, yosys
@@ -201,6 +204,24 @@ PAIRS = {
         "pe": 2,
         "padding": (1, 2, 0, 1),
     },
+    "depthwise": {
+        "core": "lut",
+        "input_datatype": "UINT3",
+        "weight_datatype": "INT3",
+        "simd": 1,
+        "pe": 2,
+        "depthwise": True,
+        "stride": (2, 1),
+        "padding": (1, 0, 1, 1),
+    },
+    "depthwise_bipolar": {
+        "core": "lut",
+        "input_datatype": "BIPOLAR",
+        "weight_datatype": "BIPOLAR",
+        "simd": 1,
+        "pe": 4,
+        "depthwise": True,
+    },
     "windows": {
         "core": "lut",
         "input_datatype": "INT2",
@@ -238,7 +259,7 @@ def generate(folder, case: dict):
     rng = np.random.default_rng(7)
     wdt = qonnx.DataType[case["weight_datatype"]]
     values = [v for v in range(int(wdt.min()), int(wdt.max()) + 1) if wdt.allowed(v)]
-    weights = rng.choice(values, (36, 4))
+    weights = rng.choice(values, (9 if case.get("depthwise") else 36, 4))
     pair = finn_pair.generate(folder / "pair", **{**LAYER, "weights": weights, **case})
     return pair, weights
 
@@ -252,7 +273,7 @@ def test_pair_computes_the_convolution_back_to_back(tmp_path, case):
     bits = 1 if bipolar else int(case["input_datatype"][-1])
     low = 0 if case["input_datatype"].startswith("U") else -(2 ** (bits - 1))
     rng = np.random.default_rng(8)
-    shape = {name: case[name] for name in ("stride", "padding") if name in case}
+    shape = {name: case[name] for name in ("stride", "padding", "depthwise") if name in case}
     geometry = ConvGeometry(**LAYER, **shape)
     ifm = rng.integers(low, low + 2**bits, (FRAMES, *geometry.input_dim, 4))
     if bipolar:
@@ -261,7 +282,7 @@ def test_pair_computes_the_convolution_back_to_back(tmp_path, case):
     if xnor:
         expected = (expected + geometry.mw) // 2
 
-    lanes = case.get("swg_simd", case["simd"])
+    lanes = case["pe"] if geometry.depthwise else case.get("swg_simd", case["simd"])
     words = pack(((ifm + 1) // 2 if bipolar else ifm).reshape(-1, lanes), bits)
     n_words = expected.size // case["pe"]
     stimulus = Stimulus(inputs={"in0_V": words}, n_outputs={"out0_V": n_words})
@@ -300,6 +321,8 @@ def test_pair_is_counted_core_apart(tmp_path):
         ({"weights": np.zeros((4, 36))}, ValueError, r"\(4, 36\)"),
         ({"weights": np.full((36, 4), 2)}, ValueError, "weight_datatype=INT2"),
         ({"acc_bits": 3}, ValueError, "acc_bits=3"),
+        ({"depthwise": True}, ValueError, "simd=2 with depthwise.* and 1"),
+        ({"depthwise": True, "simd": 1}, UnsupportedError, "core='dsp' with depthwise: .*'lut'"),
         ({"core": "hls"}, ValueError, "core='hls'"),
         ({"input_datatype": "BIPOLAR"}, UnsupportedError, "input_datatype=BIPOLAR.*lut"),
         ({"input_datatype": "INT"}, ValueError, "input_datatype='INT'"),
@@ -310,3 +333,23 @@ def test_pair_refuses_what_it_cannot_build(tmp_path, overrides, error, message):
     with pytest.raises(error, match=message):
         generate(tmp_path, {**PAIRS["dsp"], **overrides})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("ports", [1, 2])
+@pytest.mark.parametrize(("style", "cell"), [("ultra", "URAM288"), ("block", "RAMB36E2")])
+def test_a_strip_is_in_the_memory_that_its_style_names(tmp_path, style, cell, ports):
+    """Yosys for UltraScale+, which has UltraRAM: read and written at one address, or at two."""
+    strip = (library_path() / "imec_strip.sv").read_text()
+    (tmp_path / "imec_strip.sv").write_text(strip)
+    (tmp_path / "run.ys").write_text(
+        f"""read_slang -j 1 -D SYNTHESIS -G DEPTH=4000 -G WIDTH=64 -G DUAL_PORT={ports - 1} \
+        -G RAM_STYLE="{style}" --top imec_strip imec_strip.sv
+        synth_xilinx -family xcup -uram -top imec_strip -flatten -noiopad -noclkbuf -run :map_ffram
+        select imec_strip
+        write_json -selected netlist.json
+        """
+    )
+    yosys._call_yosys("imec_strip", tmp_path, 300)
+    netlist = json.loads((tmp_path / "netlist.json").read_text())
+    kinds = [cell["type"] for cell in netlist["modules"]["imec_strip"]["cells"].values()]
+    assert kinds.count(cell) == {"ultra": 1, "block": 8}[style]

@@ -85,7 +85,7 @@ def test_pair_becomes_one_node(make_pair_model, geometry, backend, between):
     path = make_path(geometry)
     model = make_pair_model(path, between, backend, swg={"inFIFODepths": [8]}, mvau={
         "accDataType": "INT11", "outFIFODepths": [16], "ram_style": "block", "resType": "lut",
-        "slr": 1, "partition_id": 2, "ActVal": 0,
+        "slr": 1, "partition_id": 2, "ActVal": 0, "ram_style_thresholds": "block",
     })  # fmt: skip
     before = model.model.SerializeToString()
     fused, (report,) = infer(model)
@@ -103,7 +103,7 @@ def test_pair_becomes_one_node(make_pair_model, geometry, backend, between):
         "resType": "lut", "slr": 1, "partition_id": 2, "backend": "fpgadataflow",
         "numInputVectors": [1, *geometry.ofm_dim], "inputDataType": "INT4",
         "weightDataType": "INT4", "outputDataType": "UINT2", "noActivation": 0, "binaryXnorMode": 0,
-        "mem_mode": "internal_embedded",
+        "mem_mode": "internal_embedded", "ram_style_thresholds": "block",
     }  # fmt: skip
     for name, value in expected.items():
         got = inst.get_nodeattr(name)
@@ -613,9 +613,9 @@ def test_expanding_gives_the_pair_back(make_pair_model, backend, steps):
     if not steps:
         types = (DataType[name] for name in ("INT4", "INT4", "INT16"))
         path = Datapath(FOLDED, *types, PATH.weights)
-    accumulator = {"accDataType": "INT16"}
-    model = make_pair_model(path, mvau=accumulator)
-    fused, _ = infer(make_pair_model(path, backend=backend, mvau=accumulator))
+    given = {"accDataType": "INT16", "ram_style_thresholds": "distributed"}
+    model = make_pair_model(path, mvau=given)
+    fused, _ = infer(make_pair_model(path, backend=backend, mvau=given))
     back = fused.transform(ExpandIMECConv())
     assert_sane(back)
     assert [n.op_type for n in back.graph.node] == ["ConvolutionInputGenerator", "MVAU"]

@@ -577,8 +577,32 @@ def test_ultraram_is_initialised_only_where_it_can_be(make_node, tmp_path):
         assert names == [f"IMECConv_rtl_0_{kind}.dat" for kind in files]
         assert '.RAM_STYLE("ultra")' in (folder / "IMECConv_rtl_0.v").read_text()
     node.set_nodeattr("runtime_writeable_weights", 0)
-    with pytest.raises(UnsupportedError, match="ram_style=ultra .*runtime_writeable_weights=1"):
+    for mode in ("internal_decoupled", "internal_embedded"):
+        node.set_nodeattr("mem_mode", mode)
+        with pytest.raises(UnsupportedError, match="ram_style=ultra .*runtime_writeable_weights=1"):
+            node.generate_hdl(model, PART, 5.0)
+    node.generate_hdl(model, VERSAL, 5.0)
+    assert '.RAM_STYLE("ultra")' not in (folder / "IMECConv_rtl_0.v").read_text()
+    assert '.WEIGHT_RAM_STYLE("ultra")' in (folder / "IMECConv_rtl_0.v").read_text()
+
+
+def test_thresholds_in_ultraram_need_a_device_that_initialises_it(make_node, tmp_path):
+    geometry = ConvGeometry((2, 2), (3, 3), 4, 4, simd=2, pe=2)
+    rng = np.random.default_rng(3)
+    weights = rng.integers(-8, 8, (geometry.mw, geometry.mh))
+    thresholds = np.sort(rng.integers(-100, 100, (geometry.mh, 255)))
+    path = Datapath(
+        geometry, *(DataType[name] for name in ("INT4", "INT4", "UINT8")), weights, thresholds
+    )
+    assert path.search
+    model, node = make_node(path, "internal_embedded")
+    node.set_nodeattr("ram_style_thresholds", "ultra")
+    node.set_nodeattr("code_gen_dir_ipgen", str(tmp_path))
+    with pytest.raises(UnsupportedError, match="ram_style_thresholds=ultra: .*auto, block, dist"):
         node.generate_hdl(model, PART, 5.0)
+    assert not list(tmp_path.iterdir())
+    node.generate_hdl(model, VERSAL, 5.0)
+    assert '.THRESHOLD_RAM_STYLE("ultra")' in (tmp_path / "IMECConv_rtl_0.v").read_text()
 
 
 def test_hls_has_embedded_weights_only(make_node, tmp_path):

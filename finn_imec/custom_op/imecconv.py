@@ -19,32 +19,13 @@ from finn_imec.datapath import (
     RES_TYPES,
     Datapath,
     Operand,
-    packing,
     smallest_datatype,
     weight_words,
 )
 from finn_imec.errors import ImecError, UnsupportedError
-from finn_imec.estimate import (
-    CONTROL_LUTS,
-    LUTS_PER_DSP,
-    RAMB18_BITS,
-    URAM_BITS,
-    dot_luts,
-    dsp_luts,
-    memory_bram18,
-    memory_luts,
-    threshold_luts,
-    window_luts,
-)
-from finn_imec.geometry import LUT_STRIP_WORDS, ConvGeometry
-from finn_imec.packing import Packing
-from finn_imec.rtl import (
-    AUTO_ROM_WORDS,
-    MEM_MODES,
-    padded,
-    resolved_style,
-    words_per_line,
-)
+from finn_imec.estimate import LUTS_PER_DSP, RAMB18_BITS, URAM_BITS, Estimate
+from finn_imec.geometry import ConvGeometry
+from finn_imec.rtl import MEM_MODES, padded, words_per_line
 
 
 class IMECConv(HWCustomOp):
@@ -328,89 +309,61 @@ class IMECConv(HWCustomOp):
         """Depth of the threshold memory in words of PE channels."""
         return 0 if self.get_nodeattr("noActivation") else self.geometry.nf
 
-    def bram_estimation(self, fpgapart: str | None = None) -> int:
-        """RAMB18 of the weight memory and the strip, where their ram_style is or becomes block."""
-        return sum(
-            memory_bram18(words, bits) for words, bits, style in self._memories() if style == "block"
+    @property
+    def estimate(self) -> Estimate:
+        """What the estimates know of the node: all but the contents of its memories."""
+        xnor = self.get_nodeattr("binaryXnorMode")
+        activation, weight = (
+            Operand(1, False, True) if xnor else Operand.of(self.get_input_datatype(i), name)
+            for i, name in enumerate(("inputDataType", "weightDataType"))
         )
+        steps = self.get_output_datatype().get_num_possible_values() - 1
+        return Estimate(
+            self.geometry,
+            activation,
+            weight,
+            self.get_accumulator_datatype().bitwidth(),
+            0 if self.get_nodeattr("noActivation") else steps,
+            runtime_weights=self.runtime_weights,
+            res_type=self.get_nodeattr("resType"),
+            mem_mode=self.get_nodeattr("mem_mode"),
+            ram_style=self.get_nodeattr("ram_style"),
+            buffer_ram_style=self.get_nodeattr("buffer_ram_style"),
+            ram_style_thresholds=self.get_nodeattr("ram_style_thresholds"),
+        )
+
+    def bram_estimation(self, fpgapart: str | None = None) -> int:
+        """RAMB18 of weights, strip and searched thresholds, where ram_style is or becomes block."""
+        return self.estimate.bram18
 
     def lut_estimation(self, fpgapart: str | None = None) -> int:
-        """LUT sites of memories, dot products, accumulators, thresholds and control."""
-        g = self.geometry
-        acc_bits = self.get_accumulator_datatype().bitwidth()
-        luts = CONTROL_LUTS + self._core_luts()
-        luts += sum(
-            memory_luts(words, bits)
-            for words, bits, style in self._memories()
-            if style == "distributed"
-        )
-        if g.window:
-            luts += window_luts(g, self.get_input_datatype(0).bitwidth())
-        if not self.get_nodeattr("noActivation"):
-            odt = self.get_output_datatype()
-            luts += threshold_luts(g, odt.get_num_possible_values() - 1, acc_bits)
-        return luts
-
-    def _core_luts(self) -> int:
-        """LUT sites of dot products and accumulators."""
-        g, packed = self.geometry, self._packing
-        widths = self.get_input_datatype(0).bitwidth(), self.get_input_datatype(1).bitwidth()
-        dots = dsp_luts(g, packed) if packed else dot_luts(g, *widths)
-        return dots + g.pe * self.get_accumulator_datatype().bitwidth()
+        """LUT sites, by coefficients fitted to measurements; their error: finn_imec/estimate.py."""
+        return self.estimate.luts
 
     def core_estimation(self) -> int:
         """LUT sites of dot products and accumulators, with DSP slices at what LUTs they stand for."""
-        return self._core_luts() + LUTS_PER_DSP * self.dsp_estimation()
-
-    def _memories(self) -> tuple[tuple[int, int, str], tuple[int, int, str]]:
-        """(words, bits, resolved ram_style) of weight memory and strip."""
-        g = self.geometry
-        weight_bits = g.pe * g.simd * self.get_input_datatype(1).bitwidth()
-        strip_bits = g.strip_channels * self.get_input_datatype(0).bitwidth()
-        rom_style = resolved_style(self.get_nodeattr("ram_style"), g.weight_words, AUTO_ROM_WORDS)
-        if self.get_nodeattr("mem_mode") == "external":
-            rom_style = "external"
-        strip_style = resolved_style(
-            self.get_nodeattr("buffer_ram_style"), g.strip_words, LUT_STRIP_WORDS
-        )
-        return (g.weight_words, weight_bits, rom_style), (g.strip_words, strip_bits, strip_style)
+        estimate = self.estimate
+        return estimate.core_luts + LUTS_PER_DSP * estimate.dsp
 
     def uram_estimation(self, fpgapart: str | None = None) -> int:
         """UltraRAM blocks (4096 x 72) of memories whose ram_style is ultra."""
-        return sum(
-            math.ceil(words / 4096) * math.ceil(bits / 72)
-            for words, bits, style in self._memories()
-            if style == "ultra"
-        )
+        return self.estimate.uram
 
     def bram_efficiency_estimation(self, fpgapart: str | None = None) -> float:
         """Bits in block RAM over the bits of those blocks; 1 without any, as FINN's MVAU says."""
-        blocks = self.bram_estimation()
-        return self._stored_bits("block") / (blocks * RAMB18_BITS) if blocks else 1
+        estimate = self.estimate
+        blocks = estimate.bram18
+        return estimate.stored_bits("block") / (blocks * RAMB18_BITS) if blocks else 1
 
     def uram_efficiency_estimation(self, fpgapart: str | None = None) -> float:
         """Bits in UltraRAM over the bits of those blocks; 1 without any, as FINN's MVAU says."""
-        blocks = self.uram_estimation()
-        return self._stored_bits("ultra") / (blocks * URAM_BITS) if blocks else 1
-
-    def _stored_bits(self, ram_style: str) -> int:
-        return sum(words * bits for words, bits, style in self._memories() if style == ram_style)
+        estimate = self.estimate
+        blocks = estimate.uram
+        return estimate.stored_bits("ultra") / (blocks * URAM_BITS) if blocks else 1
 
     def dsp_estimation(self, fpgapart: str | None = None) -> int:
         """DSP slices of the dot products; never more than FINN's MVAU_rtl takes."""
-        packed = self._packing
-        return packed.slices(self.geometry.pe, self.geometry.simd) if packed else 0
-
-    @property
-    def _packing(self) -> Packing | None:
-        """Packing of DSP slices for any weights of the datatype, None where LUTs compute."""
-        types = self.get_input_datatype(0), self.get_input_datatype(1)
-        operands = [
-            Operand.of(datatype, name)
-            for datatype, name in zip(types, ("inputDataType", "weightDataType"), strict=True)
-        ]
-        fixed = not self.runtime_weights
-        return packing(self.geometry, *operands, self.get_nodeattr("resType"), None, fixed)
+        return self.estimate.dsp
 
     def minimize_accumulator_width(self, model: Any, datatype_only: bool = False) -> BaseDataType:
         """What FINN's MVAU would choose: its own code, which asks for nothing but attributes.
@@ -421,11 +374,16 @@ class IMECConv(HWCustomOp):
         if self.get_nodeattr("binaryXnorMode"):
             hold_popcounts(self, model)
         else:
-            only = {"datatype_only": True} if datatype_only else {}  # upstream FINN: no such argument
+            # Upstream FINN has no such argument
+            only = {"datatype_only": True} if datatype_only else {}
             MVAU.minimize_accumulator_width(self, model, **only)
         if not datatype_only:
             round_and_clip_thresholds(self, model)
         return self.get_accumulator_datatype()
+
+    def get_hw_compatible_threshold_tensor(self, thresholds: np.ndarray) -> np.ndarray:
+        """FINN v0.10.1's minimize_accumulator_width checks that these values fit, in any order."""
+        return thresholds
 
     def minimize_weight_bit_width(self, model: Any, *args: Any, **kwargs: Any) -> BaseDataType:
         """What FINN's MVAU would choose."""

@@ -34,17 +34,25 @@ class IMECConv_rtl(IMECConv, RTLBackend):
             self.set_nodeattr("pipeline", datapath.pipeline)
         folder = self.get_nodeattr("code_gen_dir_ipgen")
         top = self.get_verilog_top_module_name()
-        mode, ram_style = self.get_nodeattr("mem_mode"), self.get_nodeattr("ram_style")
-        if mode == "internal_decoupled" and ram_style == "ultra" and not is_versal(fpgapart):
-            if not self.runtime_weights:
-                raise UnsupportedError(
-                    f"{self.onnx_node.name}: ram_style=ultra with mem_mode={mode}: UltraRAM of "
-                    f"{fpgapart} cannot be initialised, accepted is runtime_writeable_weights=1"
-                )
-            datapath = replace(datapath, weights=None)
-        buffer_ram_style, threshold_style = (
-            self.get_nodeattr(name) for name in ("buffer_ram_style", "ram_style_thresholds")
+        mode = self.get_nodeattr("mem_mode")
+        ram_style, buffer_ram_style, threshold_style = (
+            self.get_nodeattr(name)
+            for name in ("ram_style", "buffer_ram_style", "ram_style_thresholds")
         )
+        if not is_versal(fpgapart):
+            cannot = f"UltraRAM of {fpgapart} cannot be initialised"
+            if ram_style == "ultra" and mode != "external":
+                if not self.runtime_weights:
+                    raise UnsupportedError(
+                        f"{self.onnx_node.name}: ram_style=ultra with mem_mode={mode}: {cannot}, "
+                        "accepted is mem_mode=internal_decoupled with runtime_writeable_weights=1"
+                    )
+                datapath = replace(datapath, weights=None)
+            if threshold_style == "ultra" and datapath.search:
+                raise UnsupportedError(
+                    f"{self.onnx_node.name}: ram_style_thresholds=ultra: {cannot}, "
+                    "accepted are auto, block, distributed"
+                )
         rtl = ImecRtl(top, datapath, ram_style, buffer_ram_style, mode, threshold_style)
         rtl.generate(Path(folder))
         # Remembered because FINN may rename the node later.

@@ -29,8 +29,8 @@ THREADS = 1
 class Trained:
     """A trained network with the images it has not seen.
 
-    model: torch module, float32 (N, 1, H, W) holding grey levels -> logits (N, 10).
-    x_test: uint8 (N, H, W, 1), NHWC grey levels 0..2**input_bits - 1, as the hardware takes them.
+    model: torch module, float32 (N, C, H, W) holding grey levels -> logits (N, 10).
+    x_test: uint8 (N, H, W, C), NHWC grey levels 0..2**input_bits - 1, as the hardware takes them.
     y_test: int64 (N,), the digit on each image.
     accuracy: share of x_test that the model classifies correctly, 0..1.
     """
@@ -46,12 +46,12 @@ Progress = Callable[[int, int, float, float], None]
 
 
 def load_data(
-    seed: int = 0, bits: int = GREY_BITS, scale: int = 1
+    seed: int = 0, bits: int = GREY_BITS, scale: int = 1, channels: int = 1
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return (x_train, y_train, x_test, y_test); x uint8 (N, H, W, 1), one image in five is test.
+    """Return (x_train, y_train, x_test, y_test); x uint8 (N, H, W, C), one image in five is test.
 
     bits: of a grey level; 16 in the data is clipped to what stands just below it. scale: H and W in
-    multiples of 8, interpolated bilinearly.
+    multiples of 8, interpolated bilinearly. channels: C, all of them the same grey.
 
     Raises MissingToolError if torch or scikit-learn is not installed.
     """
@@ -63,7 +63,7 @@ def load_data(
     images = torch.nn.functional.interpolate(images, scale_factor=scale, mode="bilinear").numpy()
     x = np.minimum(np.round(images * 2 ** (bits - GREY_BITS)), 2**bits - 1).astype(np.uint8)
     x_train, x_test, y_train, y_test = selection.train_test_split(
-        x.transpose(0, 2, 3, 1),
+        x.transpose(0, 2, 3, 1).repeat(channels, axis=3),
         digits.target,
         test_size=0.2,
         random_state=seed,
@@ -87,7 +87,7 @@ def _to_torch(x: np.ndarray):
 
 
 def logits(model, x: np.ndarray) -> np.ndarray:
-    """Logits (N, 10), float32, of the torch module for uint8 NHWC images (N, H, W, 1)."""
+    """Logits (N, 10), float32, of the torch module for uint8 NHWC images (N, H, W, C)."""
     torch = require("torch", "train")
     model.eval()
     with torch.no_grad():
@@ -101,10 +101,11 @@ def train(
     progress: Progress | None = None,
     bits: int = GREY_BITS,
     scale: int = 1,
+    channels: int = 1,
 ) -> Trained:
     """Train from scratch; the same seed and epochs give the same network on one machine.
 
-    build_model() returns the untrained torch module. bits, scale: see `load_data`.
+    build_model() returns the untrained torch module. bits, scale, channels: see `load_data`.
     progress(epoch, epochs, loss, accuracy) is called after each epoch (1-based) with the mean
     training loss and the accuracy (0..1) on the test images.
 
@@ -113,7 +114,7 @@ def train(
     if epochs < 1:
         raise ValueError(f"epochs is {epochs}; at least 1 is needed")
     torch = require("torch", "train")
-    x_train, y_train, x_test, y_test = load_data(seed, bits, scale)
+    x_train, y_train, x_test, y_test = load_data(seed, bits, scale, channels)
     images, labels = _to_torch(x_train), torch.from_numpy(y_train)
 
     threads = torch.get_num_threads()
@@ -149,7 +150,7 @@ def train(
 
 
 def export_qonnx(trained: Trained, path: str | Path) -> Path:
-    """Write the network as a cleaned-up QONNX file (input `global_in`, (1, 1, H, W), unsigned).
+    """Write the network as a cleaned-up QONNX file (input `global_in`, (1, C, H, W), unsigned).
 
     The file appears only once it is complete. Raises MissingToolError without Brevitas or qonnx.
     """

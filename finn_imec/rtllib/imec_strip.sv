@@ -4,9 +4,10 @@
  * @description
  *	q <- mem[addr],  mem[write_addr] <- d if we   (both in the same cycle)
  *
- *	With one port, write_addr is not used, everything happens at addr. The word that leaves for the last time makes room for the newest word at
- *	the very same address, so that a single-port memory holds exactly the live
- *	part of the input rows. A second port writes where the read is not.
+ *	With one port, write_addr is not used, everything happens at addr. The word
+ *	that leaves for the last time makes room for the newest word at the very same
+ *	address, so that a single-port memory holds exactly the live part of the
+ *	input rows. A second port writes where the read is not.
  *
  *	              column of the image
  *	         . . . . . . . . . . . . .

@@ -28,15 +28,9 @@ import numpy as np
 from finn_imec.compat import FPGA_PART, finn_build_dir
 from finn_imec.errors import ModelError, UnsupportedError, require
 from finn_imec.rtl import decode, encode
-from finn_imec.simulation.parts import (
-    FINN,
-    Part,
-    check_supported,
-    make_part,
-    other_inputs,
-    render,
-)
+from finn_imec.simulation.parts import FINN, Part, check_supported, make_part, other_inputs
 from finn_imec.simulation.streams import (
+    PINS,
     Activity,
     Design,
     Probe,
@@ -46,10 +40,10 @@ from finn_imec.simulation.streams import (
     Stream,
 )
 from finn_imec.simulation.verilator import build, default_cache_dir
+from finn_imec.templates import render
 
 TOP = "finn_partition"
 FINN_DOMAIN = "finn.custom_op.fpgadataflow"
-_PINS = ("TDATA", "TVALID", "TREADY")
 #: Cycles without any handshake, beyond those that the slowest node needs for a frame: a deadlock.
 _PATIENCE = 1000
 
@@ -309,7 +303,7 @@ class Partition:
         top = folder / f"{TOP}.sv"
         top.write_text(
             render(
-                "partition_top.sv.j2",
+                Path(__file__).with_name("partition_top.sv.j2"),
                 top=TOP,
                 edges=self.edges,
                 inputs=inputs,
@@ -340,7 +334,7 @@ class Partition:
         pins = {
             f"{stream}_{pin}": f"{nets[tensor]}_{pin}"
             for stream, tensor in _streams(self._insts[name])
-            for pin in _PINS
+            for pin in PINS
         }
         for vector, finn_pins in part.vectors.items():
             pins[vector] = f"{{ {', '.join(pins.pop(pin) for pin in finn_pins)} }}"

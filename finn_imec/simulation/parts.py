@@ -15,7 +15,6 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from qonnx.core.datatype import DataType
 
@@ -24,7 +23,8 @@ from finn_imec.datapath import Datapath
 from finn_imec.errors import ModelError, UnsupportedError
 from finn_imec.geometry import ConvGeometry
 from finn_imec.rtl import ImecRtl
-from finn_imec.simulation.streams import Design
+from finn_imec.simulation.streams import PINS, Design
+from finn_imec.templates import render
 
 #: Where the RTL of a node comes from.
 FINN, IMEC, STAND_IN = "FINN", "finn_imec", "stand-in"
@@ -142,7 +142,7 @@ def _matrix_vector(inst: Any, model: Any, folder: Path) -> Part:
     source = folder / f"{unit}.sv"
     source.write_text(
         render(
-            "mvu_unit.sv.j2",
+            Path(__file__).with_name("mvu_unit.sv.j2"),
             unit=unit,
             mvu=part.module,
             memstream=memstream.stem,
@@ -247,8 +247,7 @@ def _label_select(inst: Any, model: Any, folder: Path) -> Part:
 def _duplicate(inst: Any, model: Any, folder: Path) -> Part:
     n = len(inst.onnx_node.output)
     part = _sim("sim_duplicate", N=n, WIDTH=inst.get_instream_width_padded(0))
-    pins = ("TDATA", "TVALID", "TREADY")
-    vectors = {f"out_V_{pin}": tuple(f"out{i}_V_{pin}" for i in reversed(range(n))) for pin in pins}
+    vectors = {f"out_V_{pin}": tuple(f"out{i}_V_{pin}" for i in reversed(range(n))) for pin in PINS}
     return Part(part.module, STAND_IN, part.sources, parameters=part.parameters, vectors=vectors)
 
 
@@ -320,16 +319,6 @@ _STAND_INS: dict[str, Maker] = {
 # ---- Verilog ---------------------------------------------------------------------------------------
 
 
-def render(template: str, **values: Any) -> str:
-    """A template of this folder, filled in."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(template).render(**values)
-
-
 def other_inputs(text: str, module: str, streams: tuple[str, ...]) -> list[str]:
     """Inputs of a module that are neither the streams' nor clock nor reset, such as AXI4-Lite's.
 
@@ -340,6 +329,6 @@ def other_inputs(text: str, module: str, streams: tuple[str, ...]) -> list[str]:
     if header is None:
         raise UnsupportedError(f"no module {module} in what FINN generated for it")
     inputs = re.findall(r"\binput\b[^,]*?(\w+)\s*[,)]", header[1])
-    known = {f"{stream}_{pin}" for stream in streams for pin in ("TDATA", "TVALID", "TREADY")}
+    known = {f"{stream}_{pin}" for stream in streams for pin in PINS}
     known |= {name.lower() for name in known if name.startswith("m_axis")}
     return [name for name in inputs if name not in {*known, "ap_clk", "ap_clk2x", "ap_rst_n"}]

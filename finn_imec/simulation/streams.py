@@ -11,6 +11,9 @@ import numpy as np
 
 from finn_imec.errors import ImecError
 
+#: Of an AXI4-Stream, behind its name and an underscore.
+PINS = ("TDATA", "TVALID", "TREADY")
+
 
 class SimulationError(ImecError, RuntimeError):
     """A model that does not compile, or a run that broke a rule, stopped early or went on."""

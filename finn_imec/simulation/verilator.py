@@ -55,7 +55,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 import numpy as np
 
 from finn_imec.errors import MissingToolError
@@ -72,6 +71,7 @@ from finn_imec.simulation.streams import (
     Violation,
 )
 from finn_imec.simulation.words import pack, unpack
+from finn_imec.templates import render
 
 __all__ = [
     "Activity",
@@ -183,6 +183,7 @@ def build(
     cache_dir: Path | None = None,
     jobs: int = 2,
     trace: str = "",
+    optimised: bool = True,
 ) -> Model:
     """Compile designs into one model, or take it from the cache.
 
@@ -190,6 +191,7 @@ def build(
         headers and data files, not on their names, so that a model is never stale. Several
         processes may build the same model at once.
     jobs: compiler processes at once; trace: "vcd" or "fst", let runs write waveforms (slower).
+    optimised: False compiles in half the time what then runs at a quarter of the speed.
     Raises MissingToolError without Verilator or a C++ compiler, ValueError for files that do not
     exist or designs that cannot share a model, SimulationError if the designs do not compile.
     """
@@ -206,7 +208,8 @@ def build(
     sources = _gather_sources(designs, data)
     options = _options(designs)
     generated = _generate(designs, data)
-    key = _key(tools, sources, options, generated, designs, trace)
+    level = "-O1" if optimised else "-O0"
+    key = _key(tools, sources, options, generated, designs, trace, level)
     library = cache / "models" / f"{key}.so"
     log = library.with_suffix(".log")
     cached = library.exists() and log.exists()
@@ -215,7 +218,7 @@ def build(
         with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as name:
             work = Path(name)
             _verilate(tools, work, sources, options, generated, trace, log)
-            _compile(tools, work, cache, jobs, trace)
+            _compile(tools, work, cache, jobs, trace, level)
             os.replace(work / "model.so", library)
     return Model(library, log, designs, cached, trace)
 
@@ -298,11 +301,8 @@ def _generate(designs: Sequence[Design], data: Mapping[Path, Path]) -> dict[str,
         parameters.append(
             {name: _literal(name, value, names) for name, value in design.parameters.items()}
         )
-    templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE), undefined=jinja2.StrictUndefined
-    )
     return {
-        name: templates.get_template(f"{name}.j2").render(designs=designs, parameters=parameters)
+        name: render(_HERE / f"{name}.j2", designs=designs, parameters=parameters)
         for name in ("model_top.sv", "model_pins.cpp")
     }
 
@@ -329,6 +329,7 @@ def _key(
     generated: Mapping[str, str],
     designs: Sequence[Design],
     trace: str,
+    level: str,
 ) -> str:
     include_dirs = {Path(d).resolve() for design in designs for d in design.include_dirs}
     headers = {
@@ -340,7 +341,7 @@ def _key(
     content = [
         tools.versions,
         platform.machine(),
-        [_VERILATE, _COMPILE, _HANDLERS, trace],
+        [_VERILATE, _COMPILE, _HANDLERS, trace, level],
         [(path.name, text) for path, text in sources.items()],
         options,
         headers,
@@ -394,8 +395,11 @@ def _verilate(
         raise SimulationError(f"Verilator: {first} (log: {log})")
 
 
-def _compile(tools: _Tools, work: Path, cache: Path, jobs: int, trace: str) -> None:
-    """Compile what Verilator wrote, and link it with its runtime and the harness to model.so."""
+def _compile(tools: _Tools, work: Path, cache: Path, jobs: int, trace: str, level: str) -> None:
+    """Compile what Verilator wrote, and link it with its runtime and the harness to model.so.
+
+    level: the compiler's option for what runs in every cycle.
+    """
     listed = json.loads((work / "verilated" / "Vmodel.json").read_text())["sources"]
     include = tools.root / "include"
     flags = [*_COMPILE, f"-I{include}", f"-I{include / 'vltstd'}", f"-I{_HERE}"]
@@ -422,7 +426,7 @@ def _compile(tools: _Tools, work: Path, cache: Path, jobs: int, trace: str) -> N
 
     fast = [*listed["classes_fast"], *listed.get("support_fast", []), work / "model_pins.cpp"]
     slow = [*listed["classes_slow"], *listed.get("support_slow", [])]  # runs once, at start-up
-    units = [(unit, "-O1") for unit in _join(work, "fast", fast, jobs)]
+    units = [(unit, level) for unit in _join(work, "fast", fast, jobs)]
     units += [(unit, "-O0") for unit in _join(work, "slow", slow, jobs)]
     with ThreadPoolExecutor(max(1, jobs)) as pool:
         tasks = [pool.submit(compile_unit, *unit) for unit in units]

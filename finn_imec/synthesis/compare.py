@@ -121,15 +121,49 @@ CNV_FOLDS = {
 }
 
 
-def cnv_layers(folding: str, bits: int) -> list[Layer]:
-    """CNV's six convolutions at `bits` per weight and activation, random weights.
+#: Padded 3x3 layers of the sizes of ResNet's and MobileNet's for CIFAR: (image size, input channels,
+#: output channels, stride, depthwise), (PE, SIMD).
+PADDED = (
+    ((32, 16, 16, 1, False), (8, 8)),
+    ((32, 16, 32, 2, False), (8, 8)),
+    ((8, 64, 64, 1, False), (4, 8)),
+    ((32, 32, 32, 1, True), (4, 1)),
+    ((32, 64, 64, 2, True), (8, 1)),
+    ((8, 128, 128, 1, True), (2, 1)),
+)
+LAYER_SETS = (*CNV_FOLDS, "padded")
 
-    The first layer has 8-bit inputs, as in BNN-PYNQ. Raises UnsupportedError for an unknown folding.
+
+def named_layers(name: str, bits: int) -> list[Layer]:
+    """One of LAYER_SETS at `bits` per weight and activation, random weights.
+
+    Raises UnsupportedError naming what is accepted.
     """
-    if folding not in CNV_FOLDS:
-        raise UnsupportedError(f"layers={folding!r}: accepted are {', '.join(CNV_FOLDS)}")
-    if not 1 <= bits <= 16:
-        raise UnsupportedError(f"bits={bits}: accepted are 1 to 16")
+    if name not in LAYER_SETS:
+        raise UnsupportedError(f"layers={name!r}: accepted are {', '.join(LAYER_SETS)}")
+    least = 2 if name == "padded" else 1  # BIPOLAR has no 0 to pad with
+    if not least <= bits <= 16:
+        raise UnsupportedError(f"bits={bits} of {name}: accepted are {least} to 16")
+    return padded_layers(bits) if name == "padded" else cnv_layers(name, bits)
+
+
+def padded_layers(bits: int) -> list[Layer]:
+    """PADDED with unsigned activations, as behind a ReLU."""
+    layers = []
+    for i, ((size, channels, outputs, stride, depthwise), (pe, simd)) in enumerate(PADDED):
+        geometry = ConvGeometry(
+            (3, 3), (size + 2, size + 2), channels, outputs, (stride, stride), simd=simd, pe=pe,
+            depthwise=depthwise, padding=(1, 1, 1, 1),
+        )  # fmt: skip
+        kind = f"{size}x{size}x{channels}" + (" depthwise" if depthwise else f" to {outputs}")
+        layers.append(
+            random_layer(f"{kind}, stride {stride}", geometry, f"UINT{bits}", f"INT{bits}", seed=i)
+        )
+    return layers
+
+
+def cnv_layers(folding: str, bits: int) -> list[Layer]:
+    """CNV's six convolutions; folding is one of CNV_FOLDS, input of the first INT8 as in BNN-PYNQ."""
     datatype = "BIPOLAR" if bits == 1 else f"INT{bits}"
     layers = []
     for i, (shape, (pe, simd)) in enumerate(zip(CNV_SHAPES, CNV_FOLDS[folding], strict=True)):
@@ -141,7 +175,12 @@ def cnv_layers(folding: str, bits: int) -> list[Layer]:
 
 
 def default_core(layer: Layer) -> str:
-    """FINN's MAC core for a layer: "dsp" from DSP_BITS-bit operands on, else "lut"."""
+    """FINN's MAC core for a layer: "dsp" from DSP_BITS-bit operands on, else "lut".
+
+    Depthwise always "lut": FINN's VVAU has DSPs on Versal only.
+    """
+    if layer.geometry.depthwise:
+        return "lut"
     widths = layer.input_datatype.bitwidth(), layer.weight_datatype.bitwidth()
     return "dsp" if min(widths) >= DSP_BITS else "lut"
 
@@ -163,7 +202,7 @@ def generate_both(layer: Layer, core: str, folder: Path) -> tuple[FinnPair, Imec
         kernel=g.kernel, ifm_dim=g.ifm_dim, ifm_channels=g.ifm_channels,
         ofm_channels=g.ofm_channels, stride=g.stride, dilation=g.dilation,
         simd=layer.finn_simd or g.simd, pe=g.pe, swg_simd=g.simd_in, parallel_window=bool(g.window),
-        padding=g.padding, input_datatype=finn_types[0], weight_datatype=finn_types[1],
+        depthwise=g.depthwise, padding=g.padding, input_datatype=finn_types[0], weight_datatype=finn_types[1],
         weights=2 * layer.weights - 1 if layer.xnor else layer.weights,
         core=core,
     )  # fmt: skip

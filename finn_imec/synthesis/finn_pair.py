@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
-from math import gcd
+from math import gcd, prod
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +28,11 @@ from finn_imec.errors import UnsupportedError, require
 from finn_imec.geometry import ConvGeometry
 from finn_imec.simulation.streams import Design, Stream
 from finn_imec.synthesis.yosys import CoreSpec
+from finn_imec.templates import render
 
 FPGA_PART = "xc7z020clg400-1"
+#: VVAU_rtl refuses all parts but Versal; its core is replaced.
+VVAU_PART = "xcvc1902-vsva2197-2MP-e-S"
 CLOCK_NS = 5.0
 TOP = "finn_pair"
 CORES = ("dsp", "lut")
@@ -64,6 +67,7 @@ def generate(
     pe: int,
     swg_simd: int | None = None,
     parallel_window: bool = False,
+    depthwise: bool = False,
     padding: tuple[int, int, int, int] = (0, 0, 0, 0),
     input_datatype: str,
     weight_datatype: str,
@@ -87,6 +91,10 @@ def generate(
     wrapper; it also takes BIPOLAR operands (1 bit, 1 stands for +1). With both BIPOLAR the
     accumulator is the XNOR popcount (x.W + MW)/2, as in FINN's binaryXnorMode.
 
+    depthwise: each output channel of the input channel of its number, by FINN's VVAU instead of its
+    MVAU. simd is 1, MW K_h*K_w, the generator's words are PE channels, and core is "lut",
+    `finn_lut_vvu`: FINN's VVAU has DSPs on Versal only.
+
     Thresholds are not part of the pair: finn-plus builds them as a separate Thresholding node.
 
     Raises GeometryError or ValueError naming the field for what cannot be folded or computed,
@@ -94,14 +102,20 @@ def generate(
     """
     require("finn.custom_op.fpgadataflow.rtl", "finn")
     if swg_simd is None:
-        swg_simd = ifm_channels if parallel_window else gcd(simd, ifm_channels)
+        swg_simd = ifm_channels if parallel_window else pe if depthwise else gcd(simd, ifm_channels)
+    if depthwise and (swg_simd, simd) != (pe, 1):
+        raise ValueError(
+            f"swg_simd={swg_simd}, simd={simd} with depthwise: accepted are pe={pe} and 1"
+        )
+    if depthwise and core != "lut":
+        raise UnsupportedError(f"core={core!r} with depthwise: accepted is 'lut'")
     if parallel_window and swg_simd != ifm_channels:
         raise ValueError(
             f"swg_simd={swg_simd} with parallel_window: accepted is ifm_channels={ifm_channels}"
         )
     geometry = ConvGeometry(
-        kernel, ifm_dim, ifm_channels, ofm_channels, stride, dilation, simd=swg_simd, pe=pe,
-        padding=padding,
+        kernel, ifm_dim, ifm_channels, ofm_channels, stride, dilation,
+        simd=1 if depthwise else swg_simd, pe=pe, depthwise=depthwise, padding=padding,
     )  # fmt: skip
     if simd < 1 or geometry.mw % simd:
         raise ValueError(f"simd={simd}: accepted are the divisors of K_h*K_w*C={geometry.mw}")
@@ -129,15 +143,16 @@ def generate(
     work = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}_", dir=out_dir.parent))
     try:
         plan = _plan(geometry, simd, parallel_window, idt, wdt, acc_bits)
-        stages, generated = _generate_nodes(work / "finn", plan, weights)
+        tensor = weights.T.reshape(-1, 1, *kernel) if depthwise else weights
+        stages, generated = _generate_nodes(work / "finn", plan, tensor)
         pair = work / "pair"
         pair.mkdir()
-        names = copy_patched(generated, pair, product if core == "lut" else None)
+        names = copy_patched(generated, pair, product if core == "lut" else None, depthwise)
         shutil.copy(work / "finn" / "mvu" / _WEIGHT_FILE, pair / _WEIGHT_FILE)
         if core == "lut":
-            name = "finn_lut_core.sv"
-            (pair / name).write_bytes(files(__package__).joinpath(name).read_bytes())
-            names.append(name)
+            for name in ("finn_lut_core.sv", *(["finn_lut_vvu.sv"] if depthwise else [])):
+                (pair / name).write_bytes(files(__package__).joinpath(name).read_bytes())
+                names.append(name)
         (pair / f"{TOP}.sv").write_text(_render_top(stages, simd * pe * wdt.bitwidth()))
         names.append(f"{TOP}.sv")
         os.replace(pair, out_dir)
@@ -153,7 +168,8 @@ def generate(
         "SIGNED_ACTIVATIONS": int(idt.signed()),
     }
     if core == "lut":
-        spec = CoreSpec("finn_lut_core", {"PRODUCT": product, **parameters}, tied={"en": (1, 1)})
+        module = "finn_lut_vvu" if depthwise else "finn_lut_core"
+        spec = CoreSpec(module, {"PRODUCT": product, **parameters}, tied={"en": (1, 1)})
     else:
         narrow = int(weights.min() > wdt.min())  # as MVAU_rtl decides
         spec = CoreSpec("mvu", {**parameters, "NARROW_WEIGHTS": narrow}, tied={"en": (1, 1)})
@@ -214,10 +230,15 @@ def _plan(
     geometry: ConvGeometry, simd: int, parallel_window: bool, idt, wdt, acc_bits: int
 ) -> dict[str, dict]:
     """The stages of the pair in their order, with FINN's node attributes for each."""
-    swg_word = geometry.mw if parallel_window else geometry.simd
+    swg_simd = geometry.word_channels
+    swg_word = geometry.mw if parallel_window else swg_simd
     mw, mh = geometry.mw, geometry.ofm_channels
-    windows = [1, *geometry.ofm_dim, mw]
+    windows = [1, *geometry.ofm_dim, prod(geometry.kernel) * geometry.ifm_channels]
+    word = swg_word if geometry.depthwise else simd  # of the MVU's input
     adt = f"UINT{acc_bits}" if idt.name == wdt.name == "BIPOLAR" else f"INT{acc_bits}"
+    matrix = {"MW": mw, "MH": mh, "numInputVectors": windows[:-1]}
+    if geometry.depthwise:
+        matrix = {"Channels": mh, "Kernel": geometry.kernel, "Dim": geometry.ofm_dim}
     plan = {
         "swg": {
             "ConvKernelDim": list(geometry.kernel),
@@ -226,10 +247,10 @@ def _plan(
             "OFMDim": list(geometry.ofm_dim),
             "Stride": list(geometry.stride),
             "Dilation": list(geometry.dilation),
-            "SIMD": geometry.simd,
+            "SIMD": swg_simd,
             "inputDataType": idt.name,
             "outputDataType": idt.name,
-            "depthwise": 0,
+            "depthwise": int(geometry.depthwise),
             "is1D": int(1 in geometry.ifm_dim),
             "ram_style": "distributed",
             "parallel_window": int(parallel_window),
@@ -238,18 +259,16 @@ def _plan(
             "inShape": windows,
             "outShape": windows,
             "inWidth": swg_word * idt.bitwidth(),
-            "outWidth": simd * idt.bitwidth(),
+            "outWidth": word * idt.bitwidth(),
             "dataType": idt.name,
         },
         "fifo": {
             "depth": _FIFO_DEPTH,
-            "folded_shape": [1, *geometry.ofm_dim, mw // simd, simd],
+            "folded_shape": [*windows[:-1], windows[-1] // word, word],
             "normal_shape": windows,
             "dataType": idt.name,
         },
         "mvu": {
-            "MW": mw,
-            "MH": mh,
             "SIMD": simd,
             "PE": geometry.pe,
             "inputDataType": idt.name,
@@ -257,25 +276,25 @@ def _plan(
             "outputDataType": adt,
             "accDataType": adt,
             "noActivation": 1,
-            "numInputVectors": windows[:-1],
+            **matrix,
             "mem_mode": "internal_decoupled",
             "ram_style": "auto",
             "resType": "dsp",
         },
     }
-    if simd == swg_word:
+    if word == swg_word:
         del plan["dwc"]
     if any(geometry.padding):
         padding = {
             "ImgDim": list(geometry.input_dim),
             "Padding": list(geometry.padding),
             "NumChannels": geometry.ifm_channels,
-            "SIMD": geometry.simd,
+            "SIMD": swg_simd,
             # binaryXnorMode pads with the code 0, too
             "inputDataType": "BINARY" if idt.name == "BIPOLAR" else idt.name,
         }
         image = [1, *geometry.ifm_dim, geometry.ifm_channels]
-        folded = [*image[:-1], geometry.cf, geometry.simd]
+        folded = [*image[:-1], geometry.cf, swg_simd]
         fifo = plan["fifo"] | {"folded_shape": folded, "normal_shape": image}
         plan = {"padding": padding, "padding_fifo": fifo, **plan}
     return plan
@@ -294,16 +313,18 @@ def _generate_nodes(
         StreamingDataWidthConverter_rtl,
     )
     from finn.custom_op.fpgadataflow.rtl.streamingfifo_rtl import StreamingFIFO_rtl
+    from finn.custom_op.fpgadataflow.rtl.vectorvectoractivation_rtl import VVAU_rtl
     from finn.util.settings import get_settings
 
     _initialise_finn()
+    depthwise = "Kernel" in plan["mvu"]
     classes = {
         "padding": FMPadding_rtl,
         "padding_fifo": StreamingFIFO_rtl,
         "swg": ConvolutionInputGenerator_rtl,
         "dwc": StreamingDataWidthConverter_rtl,
         "fifo": StreamingFIFO_rtl,
-        "mvu": MVAU_rtl,
+        "mvu": VVAU_rtl if depthwise else MVAU_rtl,
     }
     stages, rtl = [], []
     for name, attributes in plan.items():
@@ -311,7 +332,7 @@ def _generate_nodes(
         code.mkdir(parents=True)
         attributes = {**attributes, "code_gen_dir_ipgen": str(code)}
         node, model = _node(classes[name], f"finn_{name}", attributes, weights)
-        node.generate_hdl(model, FPGA_PART, CLOCK_NS)
+        node.generate_hdl(model, VVAU_PART if classes[name] is VVAU_rtl else FPGA_PART, CLOCK_NS)
         rtl += [Path(file) for file in node.get_rtl_file_list(abspath=True)]
         stages.append(
             {
@@ -346,7 +367,9 @@ def _node(cls: type, name: str, attributes: dict, weights: np.ndarray):
 
     node = helper.make_node(
         cls.__name__,
-        [f"{name}_in", f"{name}_weights"] if cls.__name__ == "MVAU_rtl" else [f"{name}_in"],
+        [f"{name}_in", f"{name}_weights"]
+        if cls.__name__ in ("MVAU_rtl", "VVAU_rtl")
+        else [f"{name}_in"],
         [f"{name}_out"],
         name=name,
         domain="finn.custom_op.fpgadataflow.rtl",
@@ -362,10 +385,8 @@ def _node(cls: type, name: str, attributes: dict, weights: np.ndarray):
 
 
 def _render_top(stages: list[dict], weight_bits: int) -> str:
-    jinja2 = require("jinja2", "sim")
-    source = files(__package__).joinpath("finn_pair_top.sv.j2").read_text()
-    template = jinja2.Template(source, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
-    return template.render(
+    return render(
+        Path(__file__).with_name("finn_pair_top.sv.j2"),
         top=TOP,
         chain=" -> ".join(stage["name"] for stage in stages),
         stages=stages,
@@ -383,11 +404,16 @@ def _render_top(stages: list[dict], weight_bits: int) -> str:
 _LEFT_OUT = ("fifo_gauge.sv", "mvu_vvu_8sx9_dsp58.sv")
 
 
-def copy_patched(sources: list[Path], folder: Path, lut_product: str | None) -> list[str]:
-    """Copy RTL into `folder` with the edits below; file names, packages first."""
+def copy_patched(
+    sources: list[Path], folder: Path, lut_product: str | None, depthwise: bool = False
+) -> list[str]:
+    """Copy RTL into `folder` with the edits below; file names, packages first.
+
+    lut_product: PRODUCT of the stand-in core in FINN's place, finn_lut_vvu's if depthwise.
+    """
     patches = {"add_multi.sv": _patch_add_multi, "fifo.sv": _patch_fifo, "mvu.sv": _patch_mvu}
     if lut_product is not None:
-        patches["mvu_vvu_axi.sv"] = partial(_patch_wrapper, lut_product)
+        patches["mvu_vvu_axi.sv"] = partial(_patch_wrapper, lut_product, depthwise)
     names = []
     for source in sources:
         if source.name in (*_LEFT_OUT, *names):  # two FIFOs have the same source
@@ -444,10 +470,14 @@ def _patch_mvu(text: str) -> str:
     )
 
 
-def _patch_wrapper(product: str, text: str) -> str:
-    """Instantiate finn_lut_core where mvu stands, and size the output queue for its latency."""
+def _patch_wrapper(product: str, depthwise: bool, text: str) -> str:
+    """Instantiate the stand-in where FINN's core stands, and size the output queue for its latency."""
+    core, stand_in = ("mvu_vvu_8sx9_dsp58", "vvu") if depthwise else ("mvu", "core")
     text = _substitute(
-        r"\bmvu #\(", f'finn_lut_core #(\n\t\t\t\t.PRODUCT("{product}"),', text, "mvu_vvu_axi.sv"
+        rf"\b{core} #\(",
+        f'finn_lut_{stand_in} #(\n\t\t\t\t.PRODUCT("{product}"),',
+        text,
+        "mvu_vvu_axi.sv",
     )
     return _substitute(
         r"CORE_PIPELINE_DEPTH =.*?;", "CORE_PIPELINE_DEPTH = 2;", text, "mvu_vvu_axi.sv"

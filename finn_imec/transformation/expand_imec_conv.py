@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from typing import Any
 
 from onnx import TensorProto, helper
 from qonnx.core.modelwrapper import ModelWrapper
@@ -26,6 +27,8 @@ _TO_MVAU = (
 )
 #: MVAU_rtl has no embedded weights; FINN's default is its memstream.
 _MVAU_MEM_MODE = {"internal_embedded": "internal_decoupled"}
+#: MVAU has none in UltraRAM.
+_MVAU_THRESHOLDS = {"ultra": "auto"}
 
 
 class ExpandIMECConv(Transformation):
@@ -46,28 +49,17 @@ class ExpandIMECConv(Transformation):
             inst = getCustomOp(node)
             geometry, mem_mode = inst.geometry, inst.get_nodeattr("mem_mode")
             swg_simd = geometry.ifm_channels if geometry.window else geometry.simd_in
-            windows = helper.make_tensor_value_info(
-                model.make_new_valueinfo_name(),
-                TensorProto.FLOAT,
-                (1, *geometry.ofm_dim, math.prod(geometry.kernel) * geometry.ifm_channels),
-            )
-            model.graph.value_info.append(windows)
-            model.set_tensor_datatype(windows.name, inst.get_input_datatype(0))
+            window_size = math.prod(geometry.kernel) * geometry.ifm_channels
+            windows = _new_tensor(model, inst, (1, *geometry.ofm_dim, window_size))
             common = {"domain": "finn.custom_op.fpgadataflow", "backend": "fpgadataflow"}
             nodes, image = [], node.input[0]
             fifo_depths = inst.get_nodeattr("inFIFODepths")
             if any(geometry.padding):
-                padded = helper.make_tensor_value_info(
-                    model.make_new_valueinfo_name(),
-                    TensorProto.FLOAT,
-                    (1, *geometry.ifm_dim, geometry.ifm_channels),
-                )
-                model.graph.value_info.append(padded)
-                model.set_tensor_datatype(padded.name, inst.get_input_datatype(0))
+                padded = _new_tensor(model, inst, (1, *geometry.ifm_dim, geometry.ifm_channels))
                 fmpadding = helper.make_node(
                     "FMPadding",
                     [image],
-                    [padded.name],
+                    [padded],
                     name=f"FMPadding_of_{node.name}",
                     ImgDim=geometry.input_dim,
                     Padding=geometry.padding,
@@ -77,11 +69,11 @@ class ExpandIMECConv(Transformation):
                     inFIFODepths=fifo_depths[:1],
                     **common,
                 )
-                nodes, image, fifo_depths = [fmpadding], padded.name, [2, *fifo_depths[1:]]
+                nodes, image, fifo_depths = [fmpadding], padded, [2, *fifo_depths[1:]]
             swg = helper.make_node(
                 "ConvolutionInputGenerator",
                 [image],
-                [windows.name],
+                [windows],
                 name=f"ConvolutionInputGenerator_of_{node.name}",
                 # A depthwise window interleaves channels by SIMD, and VVAU expects its PE there.
                 SIMD=geometry.pe if geometry.depthwise else swg_simd,
@@ -91,20 +83,22 @@ class ExpandIMECConv(Transformation):
                 **{name: inst.get_nodeattr(name) for name in _TO_SWG},
                 **common,
             )
-            unit, weights, shape = "MVAU", node.input[1], {"MW": geometry.mw, "MH": geometry.mh}
-            shape["numInputVectors"] = [1, *geometry.ofm_dim]
+            unit, weights, own = "MVAU", node.input[1], {"MW": geometry.mw, "MH": geometry.mh}
+            own["numInputVectors"] = [1, *geometry.ofm_dim]
+            thresholds = inst.get_nodeattr("ram_style_thresholds")
+            own["ram_style_thresholds"] = _MVAU_THRESHOLDS.get(thresholds, thresholds)
             if geometry.depthwise:
                 unit, weights = "VVAU", model.make_new_valueinfo_name()
-                shape = {"Channels": geometry.mh, "Kernel": geometry.kernel, "Dim": geometry.ofm_dim}
+                own = {"Channels": geometry.mh, "Kernel": geometry.kernel, "Dim": geometry.ofm_dim}
                 kernels = model.get_initializer(node.input[1]).T
                 model.set_initializer(weights, kernels.reshape(geometry.mh, 1, *geometry.kernel))
                 model.set_tensor_datatype(weights, inst.get_input_datatype(1))
             mvau = helper.make_node(
                 unit,
-                [windows.name, weights, *node.input[2:]],
+                [windows, weights, *node.input[2:]],
                 [node.output[0]],
                 name=f"{unit}_of_{node.name}",
-                **shape,
+                **own,
                 mem_mode=_MVAU_MEM_MODE.get(mem_mode, mem_mode),
                 inFIFODepths=[2, *fifo_depths[1:]],
                 **{name: inst.get_nodeattr(name) for name in _TO_MVAU},
@@ -117,3 +111,13 @@ class ExpandIMECConv(Transformation):
         for step in (GiveUniqueNodeNames(), InferShapes(), InferDataTypes()):
             model = model.transform(step)
         return model, False
+
+
+def _new_tensor(model: ModelWrapper, inst: Any, shape: tuple[int, ...]) -> str:
+    """The name of a new tensor of the node's input datatype."""
+    tensor = helper.make_tensor_value_info(
+        model.make_new_valueinfo_name(), TensorProto.FLOAT, shape
+    )
+    model.graph.value_info.append(tensor)
+    model.set_tensor_datatype(tensor.name, inst.get_input_datatype(0))
+    return tensor.name

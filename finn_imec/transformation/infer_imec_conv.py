@@ -218,6 +218,8 @@ def _fuse(
 
     attributes = {name: _plain(swg_inst.get_nodeattr(name)) for name in _FROM_SWG}
     attributes |= {name: _plain(mvau_inst.get_nodeattr(name)) for name in _FROM_MVAU}
+    if "ram_style_thresholds" in mvau_inst.get_nodeattr_types():
+        attributes["ram_style_thresholds"] = mvau_inst.get_nodeattr("ram_style_thresholds")
     attributes["inFIFODepths"] = _plain(first_inst.get_nodeattr("inFIFODepths"))
     if fmpadding is not None:
         attributes["Padding"] = _plain(first_inst.get_nodeattr("Padding"))

@@ -6,12 +6,9 @@
  *	layer alone: six loops over window, fold and kernel, which step with the reads.
  *	Reset, enable, input valid and weight valid are free in every cycle.
  *
- *	The claims of a LEVEL hold by induction over one cycle, given those of the levels
- *	below. LEVEL 0 claims the properties alone, which is for finding counterexamples.
  *	Numbers are modulo 2**BITS, more than twice as far as any two of them lie apart.
  ***************************************************************************/
-`define LEMMA(level, claim)  begin if(LEVEL == level)  assert(claim); if(LEVEL > level)  assume(claim); end
-`define PROPERTY(level, claim)  begin if(LEVEL inside {0, level})  assert(claim); if(LEVEL > level)  assume(claim); end
+`include "claims.svh"
 
 module imec_sequencer_proof #(
 	int unsigned  LEVEL,

@@ -1,0 +1,232 @@
+"""Estimates against Yosys: measures random layers, fits LUT_COEFFICIENTS of finn_imec.estimate to them.
+
+    python benchmarks/estimates.py measure [--points 330] [--timeout-s 240]    hours; resumes
+    python benchmarks/estimates.py fit
+
+`measure` adds to benchmarks/results/estimates.jsonl, a line for each layer: how it is made, and Yosys'
+counts (flow "alu") unless that took longer than --timeout-s. `fit` prints the non-negative coefficients
+of least relative error, as they stand in finn_imec/estimate.py, and how far off estimates of layers are
+that coefficients were not fitted to: those of each fifth by coefficients of the other four.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from math import gcd
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from finn_imec.cases import Parameters
+from finn_imec.datapath import MAX_PARALLEL_STEPS, MAX_PIPELINE, RES_TYPES
+from finn_imec.errors import GeometryError
+from finn_imec.estimate import Estimate
+from finn_imec.geometry import ConvGeometry, divisors
+from finn_imec.rtl import AUTO_ROM_WORDS, ImecRtl
+from finn_imec.synthesis.yosys import SynthesisError, count
+
+RESULTS = Path(__file__).parent / "results" / "estimates.jsonl"
+COUNTS = ("lut", "ff", "bram18", "dsp")
+STYLES = ("ram_style", "buffer_ram_style")
+#: Bits of products per cycle, of thresholds compared per cycle, and of ROMs in LUTs, if those are asked
+#: for and if not; thresholds searched. With more, Yosys takes minutes.
+MOST_PRODUCTS, MOST_THRESHOLDS, MOST_LUT_ROM, MOST_AUTO_ROM = 1500, 2500, 2**14, 2**15
+MOST_SEARCHED = 2**13
+FIFTHS = 5
+#: Weight of a coefficient's distance from 1, beside relative errors.
+PRIOR = 0.1
+
+app = typer.Typer(help=__doc__)
+
+
+def random_layer(number: int) -> tuple[Parameters, dict[str, str]]:
+    """Layer `number` of the sample, and its memories' STYLES."""
+    rng = np.random.default_rng([2026, number])
+
+    def pick(*values: object) -> object:
+        return values[int(rng.integers(len(values)))]
+
+    def chance(probability: float) -> bool:
+        return bool(rng.random() < probability)
+
+    while True:
+        k = pick(1, 3, 3, 3, 5)
+        size, channels = pick(6, 8, 14, 16, 28, 32), pick(3, 8, 16, 24, 32, 64)
+        outputs = pick(8, 16, 32, 64)
+        depthwise = chance(0.1)
+        outputs = channels if depthwise else outputs
+        a, w = pick(1, 2, 2, 3, 4, 4, 6, 8), pick(1, 2, 2, 3, 4, 4, 6, 8)
+        padded = a > 1 and chance(0.25)
+        simd = 1 if depthwise else pick(*divisors(channels))
+        if not depthwise and k > 1 and chance(0.12):
+            simd = channels * pick(*divisors(k * k)[1:])
+        try:
+            geometry = ConvGeometry(
+                (k, k), (size, size), channels, outputs, pick((1, 1), (1, 1), (2, 2)),
+                dilation=(2, 2) if chance(0.08) else (1, 1), simd=simd, pe=pick(*divisors(outputs)),
+                simd_in=0 if chance(0.7) else gcd(channels, pick(1, 2, 4, 8)),
+                depthwise=depthwise, padding=(k // 2,) * 4 if padded else (0,) * 4,
+            )  # fmt: skip
+        except GeometryError:
+            continue
+        if 8 <= geometry.pe * geometry.simd * a * w <= MOST_PRODUCTS:
+            break
+    steps = 0 if chance(0.4) else 2 ** pick(1, 2, 2, 3, 4, 4, 8) - 1
+    search = steps > MAX_PARALLEL_STEPS and geometry.sf >= steps.bit_length()
+    if search and steps * outputs > MOST_SEARCHED:
+        steps = 31
+    if not search and steps * geometry.pe * (8 + a + w) > MOST_THRESHOLDS:
+        steps = 0
+    output = "BIPOLAR" if steps == 1 else f"UINT{steps.bit_length()}"
+    weight_bits = geometry.weight_words * geometry.pe * geometry.simd * w
+    rom = "block" if geometry.weight_words > 80 and weight_bits > MOST_AUTO_ROM else "auto"
+    if chance(0.2):  # Yosys moves deeper ones to block RAM anyway
+        small = geometry.weight_words <= AUTO_ROM_WORDS and weight_bits <= MOST_LUT_ROM
+        rom = pick("block", "distributed" if small else "block")
+    strip = "auto"
+    if chance(0.2):
+        strip = pick("block", "distributed" if geometry.strip_words <= 1024 else "block")
+    parameters = Parameters(
+        geometry,
+        "BIPOLAR" if a == 1 else pick("", "U") + f"INT{a}",
+        "BIPOLAR" if w == 1 else f"INT{w}",
+        output_datatype=output if steps else None,
+        steps=steps,
+        pipeline=pick(0, 0, *range(1, MAX_PIPELINE + 1)),
+        res_type=pick(*RES_TYPES),
+        mem_mode="external" if chance(0.1) else "internal_embedded",
+        seed=(2026, number),
+    )
+    return parameters, dict(zip(STYLES, (rom, strip), strict=True))
+
+
+def measured(number: int, timeout_s: int) -> dict:
+    """Layer `number` as a line of RESULTS; without COUNTS if it takes too long."""
+    parameters, styles = random_layer(number)
+    path = parameters.datapath()
+    rtl = ImecRtl("imecconv", path, mem_mode=parameters.mem_mode, **styles)
+    row = {"number": number, "parameters": json.loads(parameters.json())}
+    row |= {name: style for name, style in styles.items() if style != "auto"}
+    with tempfile.TemporaryDirectory() as folder:
+        design = rtl.generate(Path(folder))
+        try:
+            counted = count(
+                design, flows=("alu",), dsp=path.core == "dsp", timeout_s=timeout_s, jobs=1
+            )
+        except SynthesisError as err:
+            if "did not finish" not in str(err):
+                raise
+            return row
+    return row | {name: counted[name] for name in COUNTS}
+
+
+def load(path: Path = RESULTS) -> list[dict]:
+    """The lines of RESULTS, those without counts too; none if there is no file."""
+    return list(map(json.loads, path.read_text().splitlines())) if path.is_file() else []
+
+
+def estimate(row: dict) -> Estimate:
+    """That of the layer of a line."""
+    parameters = Parameters.from_json(json.dumps(row["parameters"]))
+    path = parameters.datapath()
+    return Estimate(
+        path.geometry, path.activation, path.weight, path.acc_bits, path.steps, path.runtime_weights,
+        path.res_type, parameters.mem_mode, **{name: row.get(name, "auto") for name in STYLES},
+    )  # fmt: skip
+
+
+class Sample:
+    """Estimates and counts of the lines that have counts; layers along the first axis."""
+
+    def __init__(self, rows: Sequence[dict]) -> None:
+        self.rows = [row for row in rows if "lut" in row]
+        self.estimates = [estimate(row) for row in self.rows]
+        self.names = list(self.estimates[0].features)
+        self.features = np.array([list(e.features.values()) for e in self.estimates], float)
+        self.memory_luts = np.array([e.memory_luts for e in self.estimates])
+        self.luts = np.array([row["lut"] for row in self.rows])
+
+    def coefficients(self, layers: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Of the features, none negative, that make least the sum of squared relative errors.
+
+        PRIOR pulls those to 1, which is what the RTL says, that make no difference to these layers.
+        """
+        from scipy.optimize import nnls
+
+        luts, prior = self.luts[layers], np.full(len(self.names), PRIOR)
+        shares = np.vstack([self.features[layers] / luts[:, None], np.diag(prior)])
+        return nnls(shares, np.concatenate([1 - self.memory_luts[layers] / luts, prior]))[0]
+
+    def held_out_errors(self) -> np.ndarray:
+        """Estimate / count - 1 of each layer, by coefficients of the FIFTHS that it is not in."""
+        part, errors = np.arange(len(self.luts)) % FIFTHS, np.empty(len(self.luts))
+        for left_out in range(FIFTHS):
+            out = part == left_out
+            estimates = self.memory_luts[out] + self.features[out] @ self.coefficients(~out)
+            errors[out] = estimates / self.luts[out] - 1
+        return errors
+
+    def exact(self, block: str) -> float:
+        """Share of layers whose estimate of "bram18" or "dsp" is the count."""
+        pairs = zip(self.estimates, self.rows, strict=True)
+        return float(np.mean([getattr(e, block) == row[block] for e, row in pairs]))
+
+
+@app.command()
+def measure(
+    points: Annotated[int, typer.Option(min=1, help="Layers to have counts of.")] = 330,
+    timeout_s: Annotated[int, typer.Option(min=1, help="Longest synthesis, in seconds.")] = 240,
+    output: Annotated[Path, typer.Option(help="Where they are added.")] = RESULTS,
+) -> None:
+    """Synthesise further layers, until so many are counted."""
+    rows = load(output)
+    columns = (
+        TextColumn("[progress.description]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+    )
+    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task("layers", total=points, completed=sum("lut" in row for row in rows))
+        while not bar.finished:
+            rows.append(measured(rows[-1]["number"] + 1 if rows else 0, timeout_s))
+            partial = output.with_suffix(".partial")
+            partial.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+            os.replace(partial, output)
+            bar.update(task, advance="lut" in rows[-1])
+
+
+@app.command()
+def fit(data: Annotated[Path, typer.Option(help="What `measure` wrote.")] = RESULTS) -> None:
+    """Coefficients of the measured layers, and the error on layers left out."""
+    sample = Sample(load(data))
+    errors = sample.held_out_errors()
+    sizes, ninety = np.abs(errors), np.quantile(np.abs(errors), 0.9)
+    total = ((1 + errors) * sample.luts).sum() / sample.luts.sum() - 1
+    print(
+        "#: LUTs per unit of each of `Estimate.features`, as benchmarks/estimates.py fits them. LUTs"
+    )
+    print(
+        f"#: of {len(sizes)} layers, a fifth of them left out of the fit at a time, are estimated with"
+    )
+    print(
+        f"#: errors of {sizes.mean():.1%} on average, {np.median(sizes):.1%} in the median, ",
+        end="",
+    )
+    print(f"{ninety:.1%} or less in nine of ten.")
+    print("LUT_COEFFICIENTS: Mapping[str, float] = {")
+    for name, value in zip(sample.names, sample.coefficients(), strict=True):
+        print(f'    "{name}": {value:.3f},')
+    print("}")
+    print(f"worst {sizes.max():.1%}, with sign {errors.mean():+.1%}, in total {total:+.1%}")
+    print(*(f"{block}: {sample.exact(block):.1%} exact" for block in ("bram18", "dsp")), sep="\n")
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,102 @@
+"""A proxy for dynamic power: signal toggles in RTL simulation, FINN's pair beside IMECConv.
+
+    python benchmarks/power.py [cnv-w1a1] [--bits 1] [--layers 4,5,0] [--json]
+    python benchmarks/power.py --vivado-report FINN.rpt --vivado-report IMEC.rpt [--json]
+
+A layer set of `finn-imec compare --layers` with random weights; the same frames through both sides,
+unstalled, every output compared with plain convolution. Counts how often the bits of all signals change
+in the second of two frames, which is steady state. No capacitances, no netlist: a ratio of activity, not
+of watts. With texts of Vivado's report_power their watts are printed instead.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from finn_imec.cases import random_values, reference
+from finn_imec.rtl import encode
+from finn_imec.simulation.power import count_toggles, parse_vivado_power
+from finn_imec.simulation.verilator import SimulationError, Stimulus, build, unpack
+from finn_imec.synthesis.compare import Layer, default_core, generate_both, named_layers
+
+TITLE = "proxy: signal toggles in RTL simulation, no capacitance"
+FRAMES = 2
+TICKS = 10  # of a waveform, per clock cycle
+
+
+def measure(layer: Layer, folder: Path) -> dict[str, Any]:
+    """{layer, bits, finn: {cycles, bits, toggles}, imec: {..}, ratio}; toggles of the second frame."""
+    g, path = layer.geometry, layer.datapath()
+    rng = np.random.default_rng(1)
+    ifm = random_values(layer.input_datatype, (FRAMES, *g.input_dim, g.ifm_channels), rng)
+    expected = reference(path, ifm).reshape(-1, g.pe)
+    stimulus = Stimulus(
+        {"in0_V": encode(ifm, layer.input_datatype, g.simd_in)},
+        {"out0_V": len(expected)},
+        timeout=20_000,
+        allow_extra=g.runs_ahead,
+    )
+    pair, imec = generate_both(layer, default_core(layer), folder)
+    row: dict[str, Any] = {"layer": layer.name, "bits": layer.bits}
+    for side, of in (("finn", pair), ("imec", imec)):
+        vcd = folder / f"{side}.vcd"
+        (result,) = build([of.design], trace="vcd").run([stimulus], waves=vcd)
+        words = result.outputs["out0_V"][:, : (g.pe * of.acc_bits + 7) // 8]
+        signed = bool(path.output_datatype.signed())
+        if (unpack(words, g.pe, of.acc_bits, signed) != expected).any():
+            raise SimulationError(f"{layer.name}: {side} output differs from plain convolution")
+        # Cycle 0 is the first after the reset and one more cycle; the last word of a frame ends it.
+        frame_ends = result.output_cycle["out0_V"].reshape(FRAMES, -1)[:, -1] + 1
+        start, stop = TICKS * (frame_ends + 1 + stimulus.reset_cycles)
+        activity = count_toggles(vcd, start, stop)
+        vcd.unlink()
+        row[side] = {"cycles": int(frame_ends[1] - frame_ends[0]), **vars(activity)}
+    row["ratio"] = row["imec"]["toggles"] / row["finn"]["toggles"]
+    return row
+
+
+def show(console: Console, rows: list[dict[str, Any]]) -> None:
+    table = Table("layer", "bits", "", "cycles", "signal bits", "toggles a frame", title=TITLE)
+    for row in rows:
+        for side in ("finn", "imec"):
+            numbers = (f"{row[side][key]:,}" for key in ("cycles", "bits", "toggles"))
+            table.add_row(row["layer"], row["bits"], side, *numbers)
+        table.add_row("", "", "ratio", "", "", f"{row['ratio']:.2f}")
+    console.print(table)
+
+
+def main(
+    name: Annotated[str, typer.Argument()] = "cnv-w1a1",
+    bits: int = 1,
+    layers: str = "4,5,0",
+    vivado_report: Annotated[list[Path] | None, typer.Option(exists=True, dir_okay=False)] = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    if vivado_report:
+        watts = {str(path): parse_vivado_power(path.read_text()) for path in vivado_report}
+        print(json.dumps(watts, indent=2))
+        return
+    known = dict(enumerate(named_layers(name, bits)))
+    indices = [int(text) if text.isdecimal() else text for text in layers.split(",")]
+    if unknown := [index for index in indices if index not in known]:
+        raise typer.BadParameter(f"--layers: {unknown[0]!r}; accepted are {[*known]}")
+    rows = []
+    for index in indices:
+        with tempfile.TemporaryDirectory() as folder:
+            rows.append(measure(known[index], Path(folder)))
+    if as_json:
+        print(json.dumps({"proxy": TITLE, "rows": rows}, indent=2))
+    else:
+        show(Console(), rows)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,72 @@
+"""Dynamic power: a proxy from simulation, or what Vivado reports.
+
+Toggles are those of the signals in an RTL simulation, not of a placed netlist, and without
+capacitances: they compare two designs that did the same work, and are no watts.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from finn_imec.errors import ModelError
+
+#: Lines of the summary in Vivado's report_power.
+_SUMMARY = {
+    "total_w": "Total On-Chip Power (W)",
+    "dynamic_w": "Dynamic (W)",
+    "static_w": "Device Static (W)",
+}
+
+
+@dataclass(frozen=True)
+class SwitchingActivity:
+    """bits: of all signals, names of one identifier in the file once; toggles: changes of these bits."""
+
+    bits: int
+    toggles: int
+
+
+def count_toggles(vcd: Path, start: int = 0, stop: int | None = None) -> SwitchingActivity:
+    """Changes between 0 and 1 from time `start` on and before `stop`, in units of the file.
+
+    vcd: of two-valued signals, as Verilator writes it. Verilator leaves out memories of more than 32
+    words; the registers and signals around them are there. It gives one identifier to what it inlines
+    to one signal; a port of a module that it does not inline counts beside the net it is connected to.
+    """
+    widths: dict[bytes, int] = {}
+    values: dict[bytes, int] = {}
+    time = toggles = 0
+    with open(vcd, "rb") as file:
+        for line in file:
+            kind = line[:1]
+            if kind == b"#":
+                time = int(line[1:])
+                if stop is not None and time >= stop:
+                    break
+            elif kind in (b"0", b"1", b"b"):
+                digits, name = line[1:].split() if kind == b"b" else (kind, line[1:].strip())
+                value = int(digits, 2)
+                if time >= start:
+                    toggles += (value ^ values.get(name, value)).bit_count()
+                values[name] = value
+            elif b"$var" in line:
+                _, kind, width, name, *_ = line.split()
+                if kind != b"parameter":
+                    widths[name] = int(width)
+    return SwitchingActivity(sum(widths.values()), toggles)
+
+
+def parse_vivado_power(text: str) -> dict[str, float]:
+    """The summary of Vivado's report_power in watts: {total_w, dynamic_w, static_w}.
+
+    Raises ModelError naming the line that is missing.
+    """
+    watts = {}
+    for key, title in _SUMMARY.items():
+        line = re.search(rf"^\|\s*{re.escape(title)}\s*\|\s*([\d.]+)", text, re.MULTILINE)
+        if line is None:
+            raise ModelError(f"no line '{title}': not a text of Vivado's report_power")
+        watts[key] = float(line[1])
+    return watts

@@ -1,0 +1,214 @@
+"""Resource estimates against what Yosys counted: benchmarks/results."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from finn_imec.datapath import Operand
+from finn_imec.estimate import (
+    LUT_COEFFICIENTS,
+    RAMB18_BITS,
+    Estimate,
+    Memory,
+    compressor_luts,
+    sum_luts,
+)
+from finn_imec.geometry import ConvGeometry
+from finn_imec.rtl import MEM_MODES
+from finn_imec.synthesis.compare import cnv_layers
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    """benchmarks/estimates.py as a module."""
+    spec = importlib.util.spec_from_file_location("estimates", BENCHMARKS / "estimates.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def sample(benchmark):
+    return benchmark.Sample(benchmark.load())
+
+
+# ---- the fitted sample --------------------------------------------------------------------------
+
+
+def test_the_coefficients_are_those_of_the_sample(sample):
+    pytest.importorskip("scipy", reason="needs scipy, which comes with finn-plus")
+    assert list(LUT_COEFFICIENTS) == sample.names
+    assert list(LUT_COEFFICIENTS.values()) == pytest.approx(sample.coefficients(), abs=6e-4)
+
+
+def test_luts_of_layers_that_are_not_fitted_to(sample):
+    pytest.importorskip("scipy", reason="needs scipy, which comes with finn-plus")
+    errors = np.abs(sample.held_out_errors())
+    assert np.median(errors) < 0.06
+    assert errors.mean() < 0.08
+
+
+def test_blocks_of_the_sample(sample):
+    assert sample.exact("dsp") == 1
+    assert sample.exact("bram18") > 0.9
+    measured = {key: sum(row[key] > 0 for row in sample.rows) for key in ("dsp", "bram18")}
+    assert min(measured.values()) > len(sample.rows) / 5
+
+
+def test_blocks_hold_what_is_stored(sample):
+    for found in sample.estimates:
+        assert found.stored_bits("block") <= found.bram18 * RAMB18_BITS
+        assert (found.stored_bits("block") > 0) == (found.bram18 > 0)
+        assert found.stored_bits("ultra") == found.uram == 0
+
+
+def test_the_sample_is_what_the_benchmark_draws(benchmark):
+    """Also the layers that took too long."""
+    for number, row in enumerate(benchmark.load()):
+        parameters, styles = benchmark.random_layer(number)
+        assert row["number"] == number
+        assert row["parameters"] == json.loads(parameters.json())
+        assert {name: row.get(name, "auto") for name in styles} == styles
+
+
+# ---- CNV, which is not in the sample ------------------------------------------------------------
+
+CNV = [
+    (layer, row)
+    for folding, bits in (("cnv-w1a1", 1), ("cnv-w2a2", 2))
+    for layer, row in zip(
+        cnv_layers(folding, bits),
+        json.loads((BENCHMARKS / "results" / f"{folding}-lut-{bits}bit.json").read_text()),
+        strict=True,
+    )
+]
+
+
+def estimate(layer) -> Estimate:
+    """As `finn-imec compare` builds the layer: strip in LUTs, accumulators out."""
+    path = layer.datapath()
+    return Estimate(
+        path.geometry, path.activation, path.weight, path.acc_bits, buffer_ram_style="distributed"
+    )
+
+
+@pytest.mark.parametrize(("layer", "row"), CNV, ids=[layer.name for layer, _ in CNV])
+def test_cnv(layer, row):
+    """Blocks and LUT memories exactly, LUTs to a fifth."""
+    found, counted = estimate(layer), row["imec"]
+    assert (found.bram18, found.dsp, found.uram) == (counted["bram18"], counted["dsp"], 0)
+    assert sum(memory.ram_luts for memory in found.memories) == counted["lutram"]
+    assert found.luts == pytest.approx(counted["lut"], rel=0.2)
+    assert found.core_luts == pytest.approx(counted["core"]["lut"], rel=0.15)
+    assert found.core_luts < found.luts
+
+
+def test_cnv_on_average():
+    errors = [abs(estimate(layer).luts / row["imec"]["lut"] - 1) for layer, row in CNV]
+    assert np.mean(errors) < 0.07
+
+
+# ---- structure ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("memory", "blocks"),
+    [
+        (Memory(512, 36, "block"), 1),
+        (Memory(513, 36, "block"), 2),
+        (Memory(4096, 9, "block"), 2),
+        (Memory(4096, 64, "block"), 15),  # seven RAMB36 of 9 bits, and a bit
+        (Memory(9216, 2, "block"), 2),
+        (Memory(4096, 64, "distributed"), 0),
+    ],
+)
+def test_block_rams(memory, blocks):
+    assert memory.bram18 == blocks
+
+
+@pytest.mark.parametrize(
+    ("words", "bits", "ports", "luts"),
+    [(1, 8, 1, 0), (32, 8, 1, 4), (32, 6, 2, 4), (33, 4, 1, 4), (64, 3, 2, 4), (100, 5, 1, 10)],
+)
+def test_lut_rams(words, bits, ports, luts):
+    """A register; RAM32M and RAM64M, of one port and of two; RAM128X1S."""
+    assert Memory(words, bits, "distributed", ports).ram_luts == luts
+    assert Memory(words, bits, "block", ports).ram_luts == 0
+
+
+def test_compressor_by_hand():
+    """Six bits: a 6:3 counter. Seven: the last one is added. Three: a 2:2 counter, and the third added."""
+    assert compressor_luts((6,)) == (3, 0)
+    assert compressor_luts((3,)) == (0, 2 + 1)
+    assert compressor_luts((7,)) == (3, 1)
+    assert compressor_luts((2, 2, 1)) == (0, 2)
+
+
+def test_sums_by_hand():
+    """Four numbers of 8 bits: two additions of 8 bits, one of 9; a fifth is added in a second step."""
+    assert [sum_luts(n, 8) for n in (1, 2, 4)] == [0, 8, 8 + 8 + 9]
+    assert sum_luts(5, 8) == 25 + 10
+
+
+@pytest.mark.parametrize(("style", "block", "each"), [("block", "bram18", 4), ("ultra", "uram", 1)])
+def test_where_weights_and_thresholds_are(style, block, each):
+    """In the style asked for; weights that come from outside nowhere.
+
+    144 words of 256 bits; 16 * 256 thresholds of 16 bits for each of four PE.
+    """
+    layer = ConvGeometry((3, 3), (8, 8), 16, 64, simd=16, pe=4)
+    int4 = Operand(4, True, False)
+    styles = {"ram_style": style, "ram_style_thresholds": style}
+
+    def blocks(mode: str, steps: int) -> int:
+        outside = mode == "external"
+        return getattr(
+            Estimate(layer, int4, int4, 16, steps, outside, "lut", mode, **styles), block
+        )
+
+    weights = [blocks(mode, 0) for mode in MEM_MODES]
+    assert weights == [2 * each if style == "block" else 4, 2 * each if style == "block" else 4, 0]
+    assert [blocks(mode, 255) - n for mode, n in zip(MEM_MODES, weights, strict=True)] == [
+        4 * each
+    ] * 3
+
+
+# ---- nodes --------------------------------------------------------------------------------------
+
+
+def test_the_nodes_of_the_sample(benchmark, make_pair_model):
+    """A node estimates of itself what is compared with Yosys' counts of its layer."""
+    from qonnx.custom_op.registry import getCustomOp
+
+    from finn_imec.cases import Parameters
+    from finn_imec.transformation import InferIMECConv
+
+    checked = 0
+    for row in benchmark.load()[:40]:
+        parameters = Parameters.from_json(json.dumps(row["parameters"]))
+        if parameters.mem_mode != "internal_embedded":
+            continue
+        path = parameters.datapath()
+        model = make_pair_model(path, backend="rtl").transform(InferIMECConv(100))
+        if model.graph.node[0].op_type != "IMECConv_rtl":  # FINN's window generator is faster
+            continue
+        inst = getCustomOp(model.graph.node[0])
+        attributes = {name: row.get(name, "auto") for name in benchmark.STYLES}
+        attributes |= {"resType": path.res_type, "accDataType": f"INT{path.acc_bits}"}
+        attributes["SIMD_in"] = path.geometry.simd_in
+        for name, value in attributes.items():
+            inst.set_nodeattr(name, value)
+        expected = benchmark.estimate(row)
+        assert inst.estimate == expected, row["number"]
+        found = inst.node_res_estimation("xc7z020clg400-1")
+        assert (found["LUT"], found["BRAM_18K"]) == (expected.luts, expected.bram18)
+        assert (found["DSP"], found["URAM"]) == (expected.dsp, expected.uram)
+        checked += 1
+    assert checked > 10
