@@ -1,12 +1,13 @@
 # make demo   sets up what is missing and runs the main job
 # make test   sets up what is missing and passes the tests
 # make docs   sets up what is missing and builds the documentation into site/
+# make benchmarks   measures everything anew, in hours; results in benchmarks/out/, a rerun goes on
 PYTHON ?= python3
 VENV   := .venv
 READY  := $(VENV)/.ready
 OUT    ?= imec_demo
 
-.PHONY: demo test docs setup clean
+.PHONY: demo test docs benchmarks setup clean
 setup: $(READY)
 
 # apt packages only where something is missing; root or sudo, else say what to install.
@@ -23,6 +24,9 @@ test: $(READY)
 
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
+
+benchmarks: $(READY)
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sh benchmarks/run.sh
 
 clean:
 	rm -rf $(VENV) $(OUT) site

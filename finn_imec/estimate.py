@@ -23,36 +23,36 @@ if TYPE_CHECKING:
 
 #: LUTs per unit of each of `Estimate.features`, as benchmarks/estimates.py fits them. LUTs
 #: of 83 layers, a fifth of them left out of the fit at a time, are estimated with
-#: errors of 6.1% on average, 4.1% in the median, 13.3% or less in nine of ten.
+#: errors of 5.9% on average, 4.4% in the median, 12.7% or less in nine of ten.
 LUT_COEFFICIENTS: Mapping[str, float] = {
-    "heap_counters": 0.978,
-    "heap_sums": 0.904,
-    "constant_heaps": 1.181,
+    "heap_counters": 0.981,
+    "heap_sums": 0.905,
+    "constant_heaps": 1.171,
     "multipliers": 1.000,
     "product_sums": 1.000,
-    "chain_sums": 1.065,
-    "delays": 1.291,
-    "accumulators": 1.034,
-    "sums_of_one": 0.239,
-    "control": 1.086,
-    "counters": 1.111,
-    "addresses": 1.130,
-    "stepped_addresses": 2.265,
-    "wrapped_addresses": 0.890,
-    "weight_addresses": 1.481,
-    "windows": 1.024,
-    "window_words": 1.114,
-    "narrowed_words": 0.909,
-    "padded_words": 1.172,
-    "rams": 1.538,
-    "roms": 0.964,
-    "deep_roms": 3.339,
-    "offsets": 0.658,
-    "comparators": 0.651,
-    "constant_comparators": 0.711,
-    "comparator_roms": 0.788,
-    "comparator_sums": 1.005,
-    "searches": 1.423,
+    "chain_sums": 1.068,
+    "delays": 1.152,
+    "accumulators": 1.033,
+    "sums_of_one": 0.235,
+    "control": 1.089,
+    "counters": 1.105,
+    "addresses": 1.126,
+    "stepped_addresses": 2.285,
+    "wrapped_addresses": 0.907,
+    "weight_addresses": 1.497,
+    "windows": 1.023,
+    "window_words": 1.115,
+    "narrowed_words": 0.901,
+    "padded_words": 1.166,
+    "rams": 1.533,
+    "roms": 0.958,
+    "deep_roms": 3.335,
+    "offsets": 0.649,
+    "comparators": 0.652,
+    "constant_comparators": 0.699,
+    "comparator_roms": 0.763,
+    "comparator_sums": 1.021,
+    "searches": 1.420,
 }
 #: RAMB18 shapes, depth x width. A RAMB36 is two of the same width, or 4096 words of 9 bits.
 RAMB18 = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
@@ -293,27 +293,29 @@ class Estimate:
     @cached_property
     def _layout(self) -> str:
         """ImecRtl.rom_layout."""
-        if self.mem_mode != "internal_embedded" or len(self._weight_lanes) > 1:
+        if self.mem_mode != "internal_embedded":
             return "plain"
         return rom_layout(self.geometry.weight_words, self._word_bits, self._weight_style)
 
     @cached_property
     def _weights(self) -> list[Memory]:
         """Memories of weights, those that imec_rom makes of one."""
-        words, style, bits = self.geometry.weight_words, self._weight_style, self._word_bits
+        words, style = self.geometry.weight_words, self._weight_style
         if self.mem_mode == "external":
             return []
-        if self._layout == "banked":
-            banks, rest = divmod(words, self._bank_words)
-            found = [Memory(self._bank_words, banks * bits, style)]
-            return [*found, Memory(_power_of_two(rest), bits, style)] if rest else found
-        if self._layout == "paired":
-            far, half = _power_of_two(words), ceil(bits / 2)
-            return [Memory(n, half, style) for n in (far, _power_of_two(2 * words - far))]
-        each = bits // self.geometry.simd
-        return [
-            Memory(words, n * each, style, 0, self._layout == "table") for n in self._weight_lanes
-        ]
+        found = []
+        for lanes in self._weight_lanes:
+            bits = self._word_bits // self.geometry.simd * lanes
+            if self._layout == "banked":
+                banks, rest = divmod(words, self._bank_words)
+                found.append(Memory(self._bank_words, banks * bits, style))
+                found += [Memory(_power_of_two(rest), bits, style)] if rest else []
+            elif self._layout == "paired":
+                far, half = _power_of_two(words), ceil(bits / 2)
+                found += [Memory(n, half, style) for n in (far, _power_of_two(2 * words - far))]
+            else:
+                found.append(Memory(words, bits, style, 0, self._layout == "table"))
+        return found
 
     @property
     def _bank_words(self) -> int:

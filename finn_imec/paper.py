@@ -64,7 +64,7 @@ DIFFERENCES = (
     "Table III is of whole networks, with fully connected and pooling layers, thresholds and DMA; ours "
     "are the six convolutions without thresholds. Fig. 4 shows five layers without naming them, so they "
     "are not put beside ours one by one.",
-    "Power is not measured here.",
+    "Power is not measured here; benchmarks/power.py has a proxy, signal toggles in simulation.",
 )
 
 Progress = Callable[[str], None]

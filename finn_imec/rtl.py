@@ -219,11 +219,11 @@ class ImecRtl:
 
     @property
     def rom_layout(self) -> str:
-        """imec_rom's LAYOUT of the weights. Several ROMs, of a DSP core's parts, stay plain."""
-        path, g = self.datapath, self.datapath.geometry
-        if self.mem_mode != "internal_embedded" or len(path.weight_parts) > 1:
+        """imec_rom's LAYOUT of the weights, of all of a DSP core's parts the same."""
+        g = self.datapath.geometry
+        if self.mem_mode != "internal_embedded":
             return "plain"
-        width = g.pe * g.simd * path.weight.bits
+        width = g.pe * g.simd * self.datapath.weight.bits
         return rom_layout(g.weight_words, width, self.resolved_ram_style)
 
     @property
@@ -273,7 +273,10 @@ class ImecRtl:
             embedded = self.mem_mode == "internal_embedded"
             parts = path.weight_parts if embedded else [slice(0, g.simd)]
             if self.rom_layout == "table":
-                table, parts = path.weight_words(), []
+                lowest = [g.pe * part.start * path.weight.bits for part in parts]
+                words = zip(*map(path.weight_words, parts), strict=True)
+                table = [sum(v << lsb for v, lsb in zip(row, lowest, strict=True)) for row in words]
+                parts = []
             for i, part in enumerate(parts):
                 bits = g.pe * (part.stop - part.start) * path.weight.bits
                 memories = rom_images(path.weight_words(part), bits, self.rom_layout)

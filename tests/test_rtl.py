@@ -199,7 +199,9 @@ def rom(depth: int, width: int, style: str, layout: str = "plain") -> Bench:
     inputs = [*range(depth), *(int(a) for a in rng.integers(0, depth, N))]
     parameters = {"DEPTH": depth, "WIDTH": width, "RAM_STYLE": style, "LAYOUT": layout}
     if layout == "table":
-        parameters |= {"ROWS": depth, "TABLE": vector(words, width)[0]}
+        rows = [1 << width + 3 | word << 3 | 5 for word in words]  # of them, those between
+        parameters |= {"ROWS": depth, "TABLE_WIDTH": width + 4, "TABLE_LSB": 3}
+        parameters |= {"TABLE": vector(rows, width + 4)[0]}
         files = {}
     else:
         images = rom_images(words, width, layout)
@@ -753,7 +755,7 @@ def run_all(tmp_path_factory):
     for _, group in groupby(enumerate(BENCHES), key=lambda each: each[1].synthesis):
         numbers, benches = zip(*group, strict=True)
         designs = [b.design(folder / str(i)) for i, b in zip(numbers, benches, strict=True)]
-        models.append((build(designs), benches))
+        models.append((build(designs, optimised=False), benches))
     done = {}
 
     def run(kind: str):
@@ -905,17 +907,21 @@ def test_accumulators_as_outputs_need_their_width(tmp_path):
 BY_LAYOUT = {"table": (8, 16, 8, 2), "paired": (64, 8, 4, 1), "banked": (64, 64, 4, 1)}
 
 
-def layer_by_layout(layout: str) -> ImecRtl:
+def layer_by_layout(layout: str, core: str = "lut") -> ImecRtl:
+    """A layer whose weights are in one memory, or with core "dsp" in several."""
     channels, outputs, simd, pe = BY_LAYOUT[layout]
     g = ConvGeometry((3, 3), (4, 4), channels, outputs, simd=simd, pe=pe)
-    rtl = ImecRtl("top", random_layer("layer", g, "INT2", "INT2").datapath())
+    path = replace(random_layer("layer", g, "INT3", "INT3").datapath(), res_type=core)
+    rtl = ImecRtl("top", path)
     assert rtl.rom_layout == layout
+    assert (len(path.weight_parts) > 1) == (core == "dsp")
     return rtl
 
 
+@pytest.mark.parametrize("core", ["lut", "dsp"])
 @pytest.mark.parametrize("layout", BY_LAYOUT)
-def test_a_layer_reads_its_weights_from_each_layout(tmp_path, layout):
-    rtl = layer_by_layout(layout)
+def test_a_layer_reads_its_weights_from_each_layout(tmp_path, layout, core):
+    rtl = layer_by_layout(layout, core)
     path = rtl.datapath
     ifm = random_values(path.input_datatype, (2, *path.geometry.ifm_dim, path.geometry.ifm_channels),
         generator())  # fmt: skip

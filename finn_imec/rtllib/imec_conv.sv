@@ -43,7 +43,8 @@
  *
  *	CORE "dsp" takes more steps for its dot products than the one register shown,
  *	and its weights in several parts, each a step pair later than the one before:
- *	ROMs read by a delayed address, the words of WEIGHT_FILE, WEIGHT1_FILE, ...
+ *	ROMs read by a delayed address, the words of WEIGHT_FILE, WEIGHT1_FILE, ...; in a
+ *	word of WEIGHT_TABLE the last part comes first, from bit 0 on.
  *
  *	ifm is the image with the zeros that PAD_* add to the stream, see imec_pad.
  *
@@ -132,6 +133,9 @@ module imec_conv import imec_pkg::*; #(
 	parameter  BIAS_FILE = "",
 	parameter string  WEIGHT_LAYOUT = "plain",	// of the ROM, see imec_rom
 	parameter string  WEIGHT_REST_FILE = "",
+	parameter string  WEIGHT1_REST_FILE = "",
+	parameter string  WEIGHT2_REST_FILE = "",
+	parameter string  WEIGHT3_REST_FILE = "",
 	int unsigned  WEIGHT_ROWS = 1,	// of WEIGHT_TABLE, used if the layout is "table"
 	logic [WEIGHT_ROWS-1:0][PE*SIMD*W_BITS-1:0]  WEIGHT_TABLE = '0,
 	parameter  WEIGHT_RAM_STYLE = "auto",
@@ -243,8 +247,13 @@ module imec_conv import imec_pkg::*; #(
 			uwire [PE-1:0][LANES-1:0][W_BITS-1:0]  q;
 			imec_rom #(
 				.DEPTH(WEIGHTS), .WIDTH(PE*LANES*W_BITS), .RAM_STYLE(WEIGHT_RAM_STYLE),
-				.LAYOUT(WEIGHT_LAYOUT), .ROWS(WEIGHT_ROWS), .TABLE(WEIGHT_TABLE), .REST_FILE(WEIGHT_REST_FILE),
-				.INIT_FILE(g == 0? WEIGHT_FILE : g == 1? WEIGHT1_FILE : g == 2? WEIGHT2_FILE : WEIGHT3_FILE)
+				.LAYOUT(WEIGHT_LAYOUT),
+				.INIT_FILE(g == 0? WEIGHT_FILE : g == 1? WEIGHT1_FILE : g == 2? WEIGHT2_FILE : WEIGHT3_FILE),
+				.REST_FILE(
+					g == 0? WEIGHT_REST_FILE  : g == 1? WEIGHT1_REST_FILE :
+					g == 2? WEIGHT2_REST_FILE : WEIGHT3_REST_FILE
+				),
+				.ROWS(WEIGHT_ROWS), .TABLE_WIDTH(PE*SIMD*W_BITS), .TABLE_LSB(PE*LOW*W_BITS), .TABLE(WEIGHT_TABLE)
 			) weights(.clk, .en, .addr, .q);
 			for(genvar  p = 0; p < PE; p++) begin : genWord
 				assign	w[p][LOW +: LANES] = q[p];

@@ -5,8 +5,9 @@
  *	q <- mem[addr]  whenever en is high. INIT_FILE holds DEPTH hexadecimal
  *	words, one per line, or LAYOUT arranges them for memories of 2**n rows:
  *
- *	"table"		Up to 80 words in LUTs: TABLE has them, no file. An output bit is
- *			one LUT6, and a second one for the words from 64 on.
+ *	"table"		Up to 80 words in LUTs: TABLE has them, no file, from bit TABLE_LSB of
+ *			its rows on. An output bit is one LUT6, and a second one for the words
+ *			from 64 on.
  *
  *	"banked"	Block RAM holds most in words of 9 bits. In as many rows, ROWS = 2048
  *			of half a RAMB36 or, beyond 2**15 words, 4096 of a whole one,
@@ -30,7 +31,9 @@ module imec_rom #(
 	parameter     INIT_FILE = "",
 	parameter     REST_FILE = "",
 	int unsigned  ROWS = 1,	// of TABLE: DEPTH if it is used
-	logic [ROWS-1:0][WIDTH-1:0]  TABLE = '0,
+	int unsigned  TABLE_WIDTH = WIDTH,
+	int unsigned  TABLE_LSB = 0,
+	logic [ROWS-1:0][TABLE_WIDTH-1:0]  TABLE = '0,
 	parameter     RAM_STYLE = "auto",	// auto, distributed, block, ultra
 
 	localparam int unsigned  BITS = DEPTH > 1? $clog2(DEPTH) : 1
@@ -43,7 +46,7 @@ module imec_rom #(
 );
 	function logic [79:0] column(input int unsigned  b);	// a bit of the words in TABLE
 		column = '0;
-		for(int unsigned  i = 0; i < ROWS; i++)  column[i] = TABLE[i][b];
+		for(int unsigned  i = 0; i < ROWS; i++)  column[i] = TABLE[i][TABLE_LSB + b];
 	endfunction : column
 
 	if(LAYOUT == "table") begin : genTable
@@ -62,7 +65,7 @@ module imec_rom #(
 			end : genHigh
 		end : genBit
 `else
-		assign	word = TABLE[addr];	// the same, simulated faster
+		assign	word = TABLE[addr][TABLE_LSB +: WIDTH];	// the same, simulated faster
 `endif
 		logic [WIDTH-1:0]  Q;
 		always_ff @(posedge clk)  if(en)  Q <= word;

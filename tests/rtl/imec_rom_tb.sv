@@ -6,7 +6,9 @@ module imec_rom_tb #(
 	parameter     INIT_FILE = "",
 	parameter     REST_FILE = "",
 	int unsigned  ROWS = 1,
-	logic [ROWS-1:0][WIDTH-1:0]  TABLE = '0,
+	int unsigned  TABLE_WIDTH = WIDTH,
+	int unsigned  TABLE_LSB = 0,
+	logic [ROWS-1:0][TABLE_WIDTH-1:0]  TABLE = '0,
 	parameter     RAM_STYLE = "auto",
 	localparam int unsigned  BITS = DEPTH > 1? $clog2(DEPTH) : 1
 )(
@@ -32,7 +34,7 @@ module imec_rom_tb #(
 
 	imec_rom #(
 		.DEPTH(DEPTH), .WIDTH(WIDTH), .LAYOUT(LAYOUT), .INIT_FILE(INIT_FILE), .REST_FILE(REST_FILE),
-		.ROWS(ROWS), .TABLE(TABLE), .RAM_STYLE(RAM_STYLE)
+		.ROWS(ROWS), .TABLE_WIDTH(TABLE_WIDTH), .TABLE_LSB(TABLE_LSB), .TABLE(TABLE), .RAM_STYLE(RAM_STYLE)
 	) dut(
 		.clk(ap_clk), .en, .addr(in0_V_TDATA), .q(out0_V_TDATA)
 	);

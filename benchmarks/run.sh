@@ -1,0 +1,56 @@
+#!/bin/sh
+# Every measurement of the project, one after the other, each into benchmarks/out/NAME.json:
+#
+#   sh benchmarks/run.sh [NAME ...]
+#
+# What is there already is not measured again; what was interrupted starts over. Hours for all of it:
+# `make benchmarks`. Networks that need the trained CNV are left out where FINN_IMEC_DATA has none.
+set -eu
+cd "$(dirname "$0")"
+data=${FINN_IMEC_DATA:-../../shared/data}/cnv-cifar10
+mkdir -p out
+failed=
+
+measure() { # NAME COMMAND...
+	name=$1
+	shift
+	if [ -n "$only" ] && ! echo " $only " | grep -q " $name "; then return; fi
+	if [ -e "out/$name.json" ]; then
+		echo "$name: there"
+		return
+	fi
+	echo "$name: $*"
+	if "$@" >"out/$name.part" 2>"out/$name.log"; then
+		mv "out/$name.part" "out/$name.json"
+	else
+		failed="$failed $name"
+		echo "$name failed: $(tail -n 1 "out/$name.log")" >&2
+	fi
+}
+
+only=$*
+for folding in cnv-w2a2 cnv-w1a1; do
+	for bits in 1 2 4; do
+		measure "$folding-lut-${bits}bit" finn-imec compare --layers $folding --bits $bits --core lut --json
+	done
+	for bits in 2 4 8; do
+		measure "$folding-dsp-${bits}bit" finn-imec compare --layers $folding --bits $bits --core dsp --json
+	done
+done
+measure padded-auto-4bit finn-imec compare --layers padded --bits 4 --json
+measure scale python scale.py
+for network in digits mobilenet resnet cnv4 cnv8 espcn; do
+	measure "network-$network" python networks.py $network --images 2 --partition --png out/espcn.png --json
+done
+if [ -e "$data/cnvW1A1.npz" ]; then
+	for network in cnvW1A1 cnvW2A2; do
+		measure "partition-$network" python partition.py "$data/$network.npz" "$data/images.npz" --json
+		measure "speed-$network" python speed.py "$data/$network.npz" --json
+		measure "hls-$network" python hls.py "$data/$network.npz" "$data/images.npz" --json
+	done
+fi
+measure power-w1a1 python power.py cnv-w1a1 --bits 1 --json
+measure power-w2a2 python power.py cnv-w2a2 --bits 2 --json
+measure paper finn-imec paper --output out/paper --json
+measure verify finn-imec verify --cases 5000 --seed 1 --json
+[ -z "$failed" ] || { echo "failed:$failed" >&2; exit 1; }
