@@ -30,6 +30,7 @@ from finn_imec.builder import (
     imec_build_steps,
     step_convert_to_imec,
     step_fold_imec,
+    step_insert_weight_dma,
     step_write_runtime_weights,
 )
 from finn_imec.datapath import Datapath
@@ -119,6 +120,14 @@ def test_runtime_weights_follow_the_driver(driver):
     assert imec_build_steps(expected) == expected
 
 
+@pytest.mark.parametrize("first", ["step_prepare_synthesis", "step_synthesize_bitfile"])
+def test_the_weight_dma_precedes_finns(first):
+    rest = [first, *["step_synthesize_bitfile"][first == "step_synthesize_bitfile" :]]
+    expected = ["step_minimize_bit_width", step_convert_to_imec, step_insert_weight_dma, *rest]
+    assert imec_build_steps([expected[0], *rest]) == expected
+    assert imec_build_steps(expected) == expected
+
+
 def test_folding_follows_a_swap_before_finn_folds():
     early = ["step_specialize_layers", step_convert_to_imec, "step_target_fps_parallelization"]
     assert imec_build_steps([*early, "step_tidy_up"]) == [*early, step_fold_imec, "step_tidy_up"]
@@ -155,7 +164,8 @@ def test_build_steps_fit_finn_plus_default_list(built):
     names = [step.__name__ for step in resolve_build_steps(DataflowBuildConfig(steps=steps))]
     at = names.index("step_convert_to_imec")
     assert names[at - 1] == "step_minimize_bit_width"
-    assert len(names) == len(default_build_dataflow_steps) + 2
+    assert len(names) == len(default_build_dataflow_steps) + 3
+    assert names.index("step_insert_weight_dma") == names.index("step_prepare_synthesis") - 1
 
 
 def test_dotted_name_fits_finn_plus_yaml(built):
@@ -361,8 +371,8 @@ def swapped_early(streamlined, tmp_path_factory):
 
 def test_all_default_steps_with_the_swap_before_folding(swapped_early, streamlined, tmp_path):
     log = swapped_early.log.read_text()
-    assert "Running step: step_fold_imec [10/24]" in log
-    assert "Running step: step_deployment_package [24/24]" in log
+    assert "Running step: step_fold_imec [10/25]" in log
+    assert "Running step: step_deployment_package [25/25]" in log
     assert [pair.swapped for pair in swapped_early.pairs] == [True, True]
     reports = {name: json.loads(path.read_text()) for name, path in swapped_early.reports.items()}
     cycles = reports["estimate_layer_cycles"]

@@ -41,7 +41,7 @@ if not FINN_PLUS and hasattr(config.VerificationStepType, "NODE_BY_NODE_RTLSIM")
 NOT_ASKED_FOR = {
     *("step_measure_rtlsim_performance", "step_out_of_context_synthesis", "step_prepare_synthesis"),
     *("step_synthesize_bitfile", "step_make_driver", "step_make_pynq_driver"),
-    "step_deployment_package",
+    *("step_deployment_package", "step_insert_weight_dma"),
 }
 
 

@@ -52,6 +52,24 @@ def test_dma_streams_the_words_that_the_rtl_reads(external):
     assert [node.op_type for node in again.graph.node] == ["IODMA_hls", "IMECConv_rtl"]
 
 
+@pytest.mark.parametrize("shell", ["VIVADO_ZYNQ", "VITIS_ALVEO"])
+def test_a_build_inserts_the_dma_for_a_bitfile(external, shell):
+    config = pytest.importorskip("finn.builder.build_dataflow_config")
+    from finn_imec.builder import step_insert_weight_dma
+
+    fields = {"output_dir": "", "synth_clk_period_ns": 5.0}
+    fields["shell_flow_type"] = getattr(config.ShellFlowType, shell)
+    outputs = config.DataflowOutputType
+    estimates = config.DataflowBuildConfig(generate_outputs=[outputs.ESTIMATE_REPORTS], **fields)
+    before = external.model.SerializeToString()
+    assert step_insert_weight_dma(external, estimates).model.SerializeToString() == before
+    bitfile = config.DataflowBuildConfig(generate_outputs=[outputs.BITFILE], **fields)
+    model = step_insert_weight_dma(external, bitfile)
+    assert [node.op_type for node in model.graph.node] == ["IODMA_hls", "IMECConv_rtl"]
+    # 288 weights of two bits
+    assert getCustomOp(model.graph.node[0]).get_nodeattr("intfWidth") == 64
+
+
 def test_internal_weights_need_no_dma(make_pair_model):
     from finn_imec.transformation import InferIMECConv, InsertWeightDMA
 

@@ -5,6 +5,7 @@ from finn_imec.builder.steps import (
     imec_build_steps,
     step_convert_to_imec,
     step_fold_imec,
+    step_insert_weight_dma,
     step_write_runtime_weights,
 )
 
@@ -15,5 +16,6 @@ __all__ = [
     "imec_build_steps",
     "step_convert_to_imec",
     "step_fold_imec",
+    "step_insert_weight_dma",
     "step_write_runtime_weights",
 ]

@@ -27,6 +27,11 @@ FINN_FOLDS_IN = "step_target_fps_parallelization"
 #: finn-plus' and upstream FINN's step that makes the PYNQ driver.
 DRIVER_STEPS = ("step_make_driver", "step_make_pynq_driver")
 
+#: finn-plus' and upstream FINN's first step in which FINN inserts its DMAs.
+DMA_STEPS = ("step_prepare_synthesis", "step_synthesize_bitfile")
+#: Bits of the memory interface of FINN's DMAs on Zynq.
+ZYNQ_DMA_BITS = 64
+
 #: Written by step_convert_to_imec and step_fold_imec, relative to the build's output_dir.
 REPORT = "report/imec_conversion.json"
 FOLDING_REPORT = "report/imec_folding.json"
@@ -208,6 +213,23 @@ def step_write_runtime_weights(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     return model.transform(WriteRuntimeWeights(Path(cfg.output_dir) / "driver"))
 
 
+def step_insert_weight_dma(model: ModelWrapper, cfg: Any) -> ModelWrapper:
+    """Give IMECConv nodes with mem_mode=external a DMA for their weights, if a bitfile is asked for.
+
+    Belongs before step_prepare_synthesis (finn-plus) or step_synthesize_bitfile (upstream FINN), in
+    which FINN gives its own layers theirs. cfg: FINN's DataflowBuildConfig.
+    """
+    from finn.builder.build_dataflow_config import DataflowOutputType, ShellFlowType
+
+    from finn_imec.transformation import InsertWeightDMA
+
+    if DataflowOutputType.BITFILE not in cfg.generate_outputs:
+        return model
+    if cfg.shell_flow_type != ShellFlowType.VITIS_ALVEO:
+        return model.transform(InsertWeightDMA(ZYNQ_DMA_BITS))
+    return model.transform(InsertWeightDMA(getattr(cfg, "vitis_iodma_intf_max_width", 512)))
+
+
 def _apply_config() -> type:
     """ApplyConfig, from finn-plus or from QONNX, where upstream FINN has it."""
     try:
@@ -236,7 +258,8 @@ def imec_build_steps(default_steps: Iterable[str | Callable]) -> list[str | Call
 
     step_convert_to_imec right after step_minimize_bit_width, unless the list holds it already; then,
     if that is before FINN folds its layers, step_fold_imec behind step_target_fps_parallelization.
-    step_write_runtime_weights behind the step that makes the PYNQ driver, if there is one.
+    step_insert_weight_dma before the step in which FINN inserts its DMAs, step_write_runtime_weights
+    behind the one that makes the PYNQ driver, if there are these.
 
     default_steps: functions, names, or dotted names, as in DataflowBuildConfig.steps. What the list
     holds already stays where it is. Raises ModelError if step_minimize_bit_width is missing or there
@@ -260,6 +283,9 @@ def imec_build_steps(default_steps: Iterable[str | Callable]) -> list[str | Call
     insert(step_convert_to_imec, FUSE_AFTER)
     if FINN_FOLDS_IN in names()[names().index(convert) :]:
         insert(step_fold_imec, FINN_FOLDS_IN)
+    first = next((name for name in DMA_STEPS if name in names()), None)
+    if first and step_insert_weight_dma.__name__ not in names():
+        steps.insert(names().index(first), step_insert_weight_dma)
     for driver in DRIVER_STEPS:
         insert(step_write_runtime_weights, driver)
     return steps
