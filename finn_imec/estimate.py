@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from finn_imec.datapath import MAX_PARALLEL_STEPS, MAX_PLANES, Operand, packing
 from finn_imec.geometry import LUT_STRIP_WORDS, ConvGeometry, address_bits
 from finn_imec.packing import Packing
-from finn_imec.rtl import AUTO_ROM_WORDS, resolved_style, rom_layout
+from finn_imec.rtl import AUTO_ROM_WORDS, resolved_style, rom_layout, rom_spill, spilt_widths
 
 if TYPE_CHECKING:
     from finn_imec.custom_op.imecconv import IMECConv
@@ -304,8 +304,9 @@ class Estimate:
         if self.mem_mode == "external":
             return []
         found = []
-        for lanes in self._weight_lanes:
-            bits = self._word_bits // self.geometry.simd * lanes
+        widths = [self._word_bits // self.geometry.simd * lanes for lanes in self._weight_lanes]
+        spill = rom_spill(words, widths, style, self._layout)
+        for bits in spilt_widths(widths, spill):
             if self._layout == "banked":
                 banks, rest = divmod(words, self._bank_words)
                 found.append(Memory(self._bank_words, banks * bits, style))

@@ -83,6 +83,47 @@ def rom_layout(depth: int, width: int, style: str) -> str:
     return "paired" if width > 1 else "plain"
 
 
+def rom_spill(depth: int, widths: Sequence[int], style: str, layout: str) -> int:
+    """imec_conv's WEIGHT_SPILL for memories of `depth` words, widths[i] bits each.
+
+    style: a resolved ram_style. A memory takes whole blocks of RAM, so that several may take more than
+    their bits would in one. Where that is so, what the later ones have in their last block goes to the
+    first.
+    """
+    if style != "block" or layout != "plain" or depth > 1024:
+        return 0
+    row = 36 if depth <= 512 else 18  # bits of a row of half a RAMB36E1 (UG473)
+
+    def blocks(spill: int) -> int:
+        return sum(ceil(width / row) for width in spilt_widths(widths, spill))
+
+    candidates = {width % row for width in widths[1:] if width > row}
+    return min(sorted({0, *candidates}), key=blocks)
+
+
+def spilt_widths(widths: Sequence[int], spill: int) -> list[int]:
+    """Bits of each memory's word after `spilt`."""
+    first, *later = widths
+    return [first + len(later) * spill, *(width - spill for width in later)]
+
+
+def spilt(
+    memories: Sequence[list[int]], widths: Sequence[int], spill: int
+) -> tuple[list[list[int]], list[int]]:
+    """Words and widths of memories with the `spill` highest bits of each later one in the first."""
+    first, *later = memories
+    first = list(first)
+    low = [width - spill for width in widths]
+    for i, words in enumerate(later):
+        lsb = widths[0] + i * spill
+        first = [v | (word >> low[i + 1]) << lsb for v, word in zip(first, words, strict=True)]
+    rest = [
+        [word & (1 << bits) - 1 for word in words]
+        for words, bits in zip(later, low[1:], strict=True)
+    ]
+    return [first, *rest], spilt_widths(widths, spill)
+
+
 def rom_images(words: Sequence[int], width: int, layout: str) -> dict[str, tuple[list[int], int]]:
     """Contents of imec_rom's files, {"" or "_rest": (words, bits per word)}, see there."""
     depth = len(words)
@@ -227,6 +268,24 @@ class ImecRtl:
         return rom_layout(g.weight_words, width, self.resolved_ram_style)
 
     @property
+    def rom_spill(self) -> int:
+        """imec_conv's WEIGHT_SPILL."""
+        depth = self.datapath.geometry.weight_words
+        return rom_spill(depth, self._part_bits, self.resolved_ram_style, self.rom_layout)
+
+    @property
+    def _parts(self) -> list[slice]:
+        """Lanes of each memory of weights."""
+        embedded = self.mem_mode == "internal_embedded"
+        return self.datapath.weight_parts if embedded else [slice(0, self.datapath.geometry.simd)]
+
+    @property
+    def _part_bits(self) -> list[int]:
+        """Bits of a word of each of `_parts`."""
+        lane = self.datapath.geometry.pe * self.datapath.weight.bits
+        return [lane * (part.stop - part.start) for part in self._parts]
+
+    @property
     def resolved_buffer_ram_style(self) -> str:
         """buffer_ram_style, with "auto" decided by depth."""
         return resolved_style(
@@ -270,17 +329,16 @@ class ImecRtl:
         images = {}
         table = []
         if self.mem_mode != "external" and path.weights is not None:
-            embedded = self.mem_mode == "internal_embedded"
-            parts = path.weight_parts if embedded else [slice(0, g.simd)]
+            parts = [path.weight_words(part) for part in self._parts]
             if self.rom_layout == "table":
-                lowest = [g.pe * part.start * path.weight.bits for part in parts]
-                words = zip(*map(path.weight_words, parts), strict=True)
-                table = [sum(v << lsb for v, lsb in zip(row, lowest, strict=True)) for row in words]
-                parts = []
-            for i, part in enumerate(parts):
-                bits = g.pe * (part.stop - part.start) * path.weight.bits
-                memories = rom_images(path.weight_words(part), bits, self.rom_layout)
-                images |= {f"weight{i or ''}{name}": image for name, image in memories.items()}
+                lowest = [g.pe * part.start * path.weight.bits for part in self._parts]
+                rows = zip(*parts, strict=True)
+                table = [sum(v << lsb for v, lsb in zip(row, lowest, strict=True)) for row in rows]
+            else:
+                stored = spilt(parts, self._part_bits, self.rom_spill)
+                for i, (words, bits) in enumerate(zip(*stored, strict=True)):
+                    memories = rom_images(words, bits, self.rom_layout)
+                    images |= {f"weight{i or ''}{name}": image for name, image in memories.items()}
         if path.steps:
             per_channel = 1 if path.search else path.steps
             images["threshold"] = (path.threshold_words(), g.pe * per_channel * path.acc_bits)
@@ -309,6 +367,7 @@ class ImecRtl:
                 has_sets=decoupled and memstream_has_sets(memstream_sources()),
                 ram_style=self.resolved_ram_style,
                 rom_layout=self.rom_layout,
+                spill=self.rom_spill,
                 table=table,
                 buffer_ram_style=self.resolved_buffer_ram_style,
                 ram_style_thresholds=self.resolved_ram_style_thresholds,

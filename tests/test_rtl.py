@@ -903,8 +903,15 @@ def test_accumulators_as_outputs_need_their_width(tmp_path):
 # ---------------------------------------------------------------------------------------------
 # Weights in each of imec_rom's layouts
 
-#: A layer for each layout of weights: (channels, output channels, SIMD, PE)
-BY_LAYOUT = {"table": (8, 16, 8, 2), "paired": (64, 8, 4, 1), "banked": (64, 64, 4, 1)}
+#: A layer for each layout of weights: (channels, output channels, SIMD, PE). In "spilt", later memories'
+#: highest bits stand in the first.
+BY_LAYOUT = {
+    "table": (8, 16, 8, 2),
+    "paired": (64, 8, 4, 1),
+    "banked": (64, 64, 4, 1),
+    "spilt": (16, 32, 8, 4),
+    "spilt thrice": (32, 32, 32, 2),
+}
 
 
 def layer_by_layout(layout: str, core: str = "lut") -> ImecRtl:
@@ -913,8 +920,14 @@ def layer_by_layout(layout: str, core: str = "lut") -> ImecRtl:
     g = ConvGeometry((3, 3), (4, 4), channels, outputs, simd=simd, pe=pe)
     path = replace(random_layer("layer", g, "INT3", "INT3").datapath(), res_type=core)
     rtl = ImecRtl("top", path)
-    assert rtl.rom_layout == layout
-    assert (len(path.weight_parts) > 1) == (core == "dsp")
+    several = core == "dsp"
+    assert (len(path.weight_parts) > 1) == several
+    if layout.startswith("spilt"):
+        assert rtl.rom_layout == "plain"
+        assert rtl.rom_spill == (12 if several else 0)  # of 48 bits a memory, 36 in a block
+    else:
+        assert rtl.rom_layout == layout
+        assert rtl.rom_spill == 0
     return rtl
 
 
@@ -962,8 +975,10 @@ def verilator() -> tuple[str, dict[str, str]]:
 @pytest.mark.parametrize("view", ["simulation", "synthesis"])
 @pytest.mark.parametrize("case", [*range(12), *BY_LAYOUT])
 def test_lint_finds_nothing(tmp_path, case, view):
-    by_layout = case in BY_LAYOUT
-    rtl = layer_by_layout(case) if by_layout else ImecRtl("top", random_case(3, case).datapath)
+    if case in BY_LAYOUT:
+        rtl = layer_by_layout(case, "dsp" if case.startswith("spilt") else "lut")
+    else:
+        rtl = ImecRtl("top", random_case(3, case).datapath)
     design = rtl.generate(tmp_path)
     program, environment = verilator()
     command = [program, "--lint-only", "-Wall", "--timescale", "1ns/1ps", "--top-module", "top"]

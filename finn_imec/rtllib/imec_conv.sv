@@ -136,6 +136,7 @@ module imec_conv import imec_pkg::*; #(
 	parameter string  WEIGHT1_REST_FILE = "",
 	parameter string  WEIGHT2_REST_FILE = "",
 	parameter string  WEIGHT3_REST_FILE = "",
+	int unsigned  WEIGHT_SPILL = 0,	// highest bits of each later memory that stand in the first, above its own
 	int unsigned  WEIGHT_ROWS = 1,	// of WEIGHT_TABLE, used if the layout is "table"
 	logic [WEIGHT_ROWS-1:0][PE*SIMD*W_BITS-1:0]  WEIGHT_TABLE = '0,
 	parameter  WEIGHT_RAM_STYLE = "auto",
@@ -239,14 +240,19 @@ module imec_conv import imec_pkg::*; #(
 		assign	wrdy = rvld;
 	end : genStream
 	else begin : genRom
-		for(genvar  g = 0; g <= weight_delay(SIMD, CHAINS, 0)/2; g++) begin : genPart
+		localparam int unsigned  PARTS = weight_delay(SIMD, CHAINS, 0)/2 + 1;
+		localparam int unsigned  SPILT = (PARTS-1) * WEIGHT_SPILL;
+		uwire [SPILT:0]  spilt;	// [SPILT] is none of them
+		for(genvar  g = 0; g < PARTS; g++) begin : genPart
 			localparam int unsigned  LOW   = lanes_below(SIMD, CHAINS, g);
 			localparam int unsigned  LANES = lanes_below(SIMD, CHAINS, g-1) - LOW;
+			localparam int unsigned  OWN   = PE*LANES*W_BITS - (g == 0? 0 : WEIGHT_SPILL);
+			localparam int unsigned  WIDTH = OWN + (g == 0? SPILT : 0);
 			uwire [WEIGHT_BITS-1:0]  addr;
 			imec_delay #(.WIDTH(WEIGHT_BITS), .STEPS(2*g)) late(.clk, .en, .d(weight_addr), .q(addr));
-			uwire [PE-1:0][LANES-1:0][W_BITS-1:0]  q;
+			uwire [WIDTH-1:0]  word;
 			imec_rom #(
-				.DEPTH(WEIGHTS), .WIDTH(PE*LANES*W_BITS), .RAM_STYLE(WEIGHT_RAM_STYLE),
+				.DEPTH(WEIGHTS), .WIDTH(WIDTH), .RAM_STYLE(WEIGHT_RAM_STYLE),
 				.LAYOUT(WEIGHT_LAYOUT),
 				.INIT_FILE(g == 0? WEIGHT_FILE : g == 1? WEIGHT1_FILE : g == 2? WEIGHT2_FILE : WEIGHT3_FILE),
 				.REST_FILE(
@@ -254,7 +260,21 @@ module imec_conv import imec_pkg::*; #(
 					g == 2? WEIGHT2_REST_FILE : WEIGHT3_REST_FILE
 				),
 				.ROWS(WEIGHT_ROWS), .TABLE_WIDTH(PE*SIMD*W_BITS), .TABLE_LSB(PE*LOW*W_BITS), .TABLE(WEIGHT_TABLE)
-			) weights(.clk, .en, .addr, .q);
+			) weights(.clk, .en, .addr, .q(word));
+
+			uwire [PE-1:0][LANES-1:0][W_BITS-1:0]  q;
+			if(g == 0) begin : genFirst
+				assign	q = word[OWN-1:0];
+				assign	spilt = (SPILT+1)'(word >> OWN);
+			end : genFirst
+			else if(WEIGHT_SPILL == 0)  assign  q = word;
+			else begin : genSpilt
+				uwire [WEIGHT_SPILL-1:0]  top;
+				imec_delay #(.WIDTH(WEIGHT_SPILL), .STEPS(2*g)) behind(
+					.clk, .en, .d(spilt[(g-1)*WEIGHT_SPILL +: WEIGHT_SPILL]), .q(top)
+				);
+				assign	q = { top, word };
+			end : genSpilt
 			for(genvar  p = 0; p < PE; p++) begin : genWord
 				assign	w[p][LOW +: LANES] = q[p];
 			end : genWord

@@ -131,7 +131,7 @@ module imec_rom #(
 	else begin : genPlain
 		logic [WIDTH-1:0]  Q;
 		// A ROM in LUTs is logic: open synthesis has no attribute for it, Vivado does so by default.
-		if(RAM_STYLE == "distributed") begin : genLogic
+		if(string'(RAM_STYLE) == "distributed") begin : genLogic
 			logic [WIDTH-1:0]  Mem[DEPTH];
 			initial  $readmemh(INIT_FILE, Mem);
 			always_ff @(posedge clk)  if(en)  Q <= Mem[addr];
