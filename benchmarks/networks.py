@@ -15,8 +15,11 @@ graph behind it, in Python. Then the first --images go through the RTL of every 
 every word of each compared with plain convolution, and, of the small networks, through the C++ of every
 IMECConv that imec.hpp takes.
 
---partition adds the whole network in one RTL simulation, with FINN's pairs and with IMECConv.
---resources adds Yosys' figures of all convolutions, both sides, and their sums.
+--partition adds the whole network in one RTL simulation, with FINN's pairs and with IMECConv; and again
+with FIFOs only as deep as they were filled.
+--resources adds Yosys' figures of all convolutions, both sides, and their sums; with --partition those of
+everything else as well: FIFOs of these depths, and the nodes that both sides have. What FINN has in HLS
+only is counted as its RTL stand-in, alike on both sides.
 espcn writes what the RTL makes of the photo to --png.
 
 Prints a line per network and one per pair. Exit code 1 if an output behind the swap differs from FINN's
@@ -32,6 +35,7 @@ import json
 import logging
 import tempfile
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -166,6 +170,9 @@ def measure(
         result["partition"] = in_one_simulation(models["finn"], frames)
     if resources:
         result["resources"] = count_resources(models["imec"])
+    if partition and resources:
+        depths = {side: run["fifo_depths"] for side, run in result["partition"].items()}
+        result["rest"] = count_rest(models["finn"], depths)
     return result
 
 
@@ -240,14 +247,67 @@ def in_one_simulation(pairs: Any, frames: np.ndarray) -> dict[str, dict[str, Any
     sides = {}
     for side, model in (("finn", pairs), ("imec", swap_pairs(pairs))):
         run, _ = simulate(model, frames, FIFO_DEPTH)
+        depths = {fifo.node: max(2, fifo.peak) for fifo in run.fifos}
+        fitted, _ = simulate(model, frames, depths)
         sides[side] = {
             "latency": run.latency,
             "cycles_per_frame": run.interval,
             "frames_per_second": run.frames_per_second(CLOCK_NS),
             "fifo_words": sum(fifo.peak for fifo in run.fifos),
+            "fifo_depths": depths,
+            "cycles_per_frame_at_these_depths": fitted.interval,
             "stand_ins": [node.node for node in run.nodes if node.origin == "stand-in"],
         }
     return sides
+
+
+def count_rest(pairs: Any, depths: dict[str, dict[str, int]]) -> dict[str, dict[str, Any]]:
+    """Yosys' figures of what is not a convolution, node by node: {finn, imec: {node: figures}}.
+
+    depths: of each side's FIFOs. Of FINN's side, the FIFO, width converter and padding inside a pair
+    are compare()'s.
+    """
+    from finn_imec.simulation.partition import Partition, hardware_part, specialised
+    from finn_imec.synthesis.compare import FIGURES
+    from finn_imec.synthesis.yosys import count
+    from finn_imec.transformation import swap_pairs
+
+    sides = {}
+    for side, model in (("finn", pairs), ("imec", swap_pairs(pairs))):
+        with tempfile.TemporaryDirectory() as folder:
+            part = specialised(hardware_part(model), depths[side])
+            partition = Partition(part, Path(folder), compiled=False)
+            counted = convolutions(part)
+            sides[side] = {
+                node.node: {
+                    **{key: figures[key] for key in FIGURES},
+                    "memory": figures["lutram"] + figures["srl"],
+                    "origin": node.origin,
+                }
+                for node in partition.nodes
+                if node.node not in counted
+                for figures in [count(partition.node_design(node.node), flows=("default",))]
+            }
+    return sides
+
+
+def convolutions(model: Any) -> set[str]:
+    """Nodes that compare() counts: IMECConv, or FINN's pair with all between its ends."""
+    names = {node.name for node in model.graph.node if node.op_type.startswith("IMECConv")}
+    for swg in model.graph.node:
+        if not swg.op_type.startswith("ConvolutionInputGenerator"):
+            continue
+        node = swg
+        while not node.op_type.startswith(("MVAU", "VVAU")):
+            names.add(node.name)
+            node = model.find_consumer(node.output[0])
+        names.add(node.name)
+        before = model.find_producer(swg.input[0])
+        while before is not None and before.op_type.startswith("Streaming"):
+            between, before = before, model.find_producer(before.input[0])
+            if before is not None and before.op_type.startswith("FMPadding"):
+                names |= {between.name, before.name}
+    return names
 
 
 def count_resources(model: Any) -> dict[str, Any]:
@@ -311,11 +371,13 @@ def show(console: Console, results: list[dict[str, Any]]) -> None:
             console.print(*(f"{key}: {value}" for key, value in result["photo"].items()), sep="\n")
         if "partition" in result:
             table = Table(
-                *("", "latency", "cycles per frame", "frames/s", "words in FIFOs, peaks"),
+                *("", "latency", "cycles per frame", "with FIFOs of the peaks", "frames/s"),
+                "words in FIFOs, peaks",
                 title=f"{result['network']}: the whole partition in one RTL simulation",
             )
             for side, run in result["partition"].items():
-                numbers = (run["latency"], run["cycles_per_frame"], round(run["frames_per_second"]))
+                keys = ("latency", "cycles_per_frame", "cycles_per_frame_at_these_depths")
+                numbers = (*(run[key] for key in keys), round(run["frames_per_second"]))
                 table.add_row(side, *map(number_text, (*numbers, run["fifo_words"])))
             console.print(table)
         if "resources" in result:
@@ -323,10 +385,24 @@ def show(console: Console, results: list[dict[str, Any]]) -> None:
             console.print(comparison_table(counted["rows"]))
             keys = [key for key in COLUMNS if key in counted["totals"]]
             titles = (COLUMNS[key] for key in keys)
-            table = Table("", *titles, title=f"{result['network']}: sums of these layers")
+            table = Table("", *titles, title=f"{result['network']}: sums")
             for side in ("finn", "imec"):
-                table.add_row(side, *(number_text(counted["totals"][key][side]) for key in keys))
+                sums = {"convolutions": {key: counted["totals"][key][side] for key in keys}}
+                rest = result.get("rest", {}).get(side)
+                if rest is not None:
+                    sums["FIFOs"] = added(rest, keys, lambda name: "FIFO" in name)
+                    sums["other nodes"] = added(rest, keys, lambda name: "FIFO" not in name)
+                    sums["all"] = {key: sum(each[key] for each in sums.values()) for key in keys}
+                for what, figures in sums.items():
+                    table.add_row(f"{side}: {what}", *(number_text(figures[k]) for k in keys))
             console.print(table)
+
+
+def added(
+    nodes: dict[str, dict[str, Any]], keys: list[str], chosen: Callable[[str], bool]
+) -> dict[str, int]:
+    """Sums of figures over the nodes whose names are chosen."""
+    return {key: sum(node[key] for name, node in nodes.items() if chosen(name)) for key in keys}
 
 
 def show_pairs(console: Console, result: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import multiprocessing
+import resource
 import shutil
 import sys
 from dataclasses import replace
@@ -367,6 +368,22 @@ def test_waveforms(run, tmp_path):
     assert "out0_V_TVALID" in (tmp_path / "waves.vcd").read_text()
     with pytest.raises(SimulationError, match="cannot write"):
         run("register", words(10), 10, waves=tmp_path / "missing" / "waves.vcd")
+
+
+def test_waveforms_that_find_no_room_are_an_error_and_removed(run, tmp_path):
+    """A limit on the size of files stands for a full disk."""
+    waves = tmp_path / "waves.vcd"
+    limit, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, most))
+    try:
+        with pytest.raises(SimulationError, match=f"cannot write {waves}: .*File too large"):
+            run("register", words(1000), 1000, waves=waves)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
+    assert not waves.exists()
+    run("register", words(10), 10, waves=waves)
+    assert "out0_V_TVALID" in waves.read_text()
+
 
 
 # ---------------------------------------------------------------------------------------------

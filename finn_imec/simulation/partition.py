@@ -17,7 +17,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from math import prod
 from pathlib import Path
@@ -197,11 +197,12 @@ def _replace(values: Any, by: Iterable[Any]) -> None:
     values.extend(kept)
 
 
-def specialised(model: Any, fifo_depth: int = 2) -> Any:
+def specialised(model: Any, fifo_depth: int | Mapping[str, int] = 2) -> Any:
     """FINN's RTL and HLS nodes for abstract ones, with width converters and FIFOs between them.
 
-    FIFOs are as deep as the nodes' inFIFODepths and outFIFODepths say, and at least fifo_depth. A
-    model without abstract nodes is returned as it is. Raises ModelError with what FINN objects to.
+    FIFOs are as deep as the nodes' inFIFODepths and outFIFODepths say, and at least fifo_depth; or as
+    fifo_depth says for each by its name. A model without abstract nodes is returned as it is. Raises
+    ModelError with what FINN objects to.
     """
     if not any(node.domain == FINN_DOMAIN for node in model.graph.node):
         return model
@@ -224,7 +225,10 @@ def specialised(model: Any, fifo_depth: int = 2) -> Any:
             raise ModelError(f"FINN's {type(transformation).__name__}: {err}") from err
     for fifo in model.get_nodes_by_op_type("StreamingFIFO_rtl"):
         inst = getCustomOp(fifo)
-        inst.set_nodeattr("depth", max(fifo_depth, inst.get_nodeattr("depth")))
+        if isinstance(fifo_depth, Mapping):
+            inst.set_nodeattr("depth", fifo_depth[fifo.name])
+        else:
+            inst.set_nodeattr("depth", max(fifo_depth, inst.get_nodeattr("depth")))
     return model
 
 
@@ -245,13 +249,13 @@ class Partition:
     """A graph of specialised nodes, generated and compiled.
 
     model: hardware nodes only, specialised; it is left as it is. folder: where to generate, an
-    existing one. trace: "vcd" or "fst" if runs shall write waveforms.
+    existing one. trace: "vcd" or "fst" if runs shall write waveforms. compiled: False for synthesis only.
 
     Raises UnsupportedError or ModelError naming the node that cannot be simulated, the edge that
     cannot be wired.
     """
 
-    def __init__(self, model: Any, folder: Path, trace: str = "") -> None:
+    def __init__(self, model: Any, folder: Path, trace: str = "", compiled: bool = True) -> None:
         require("finn.custom_op.fpgadataflow", "finn")
         from qonnx.custom_op.registry import getCustomOp
 
@@ -276,8 +280,11 @@ class Partition:
             NodeReport(name, inst.onnx_node.op_type, parts[name].origin, int(inst.get_exp_cycles()))
             for name, inst in self._insts.items()
         )
-        self.design = self._design(parts, folder)
-        self.model = build([self.design], trace=trace)
+        self._parts, self._folder = parts, folder
+        self._finn_folder = folder / "finn"
+        self._finn_folder.mkdir()
+        self.design = self._design()
+        self.model = build([self.design], trace=trace) if compiled else None
 
     def _port(self, edge: Edge) -> Port:
         inst, side = self._insts[edge.consumer or edge.producer], "in" if edge.consumer else "out"
@@ -288,39 +295,55 @@ class Partition:
 
     # ---- netlist --------------------------------------------------------------------------------
 
-    def _design(self, parts: Mapping[str, Part], folder: Path) -> Design:
+    def node_design(self, name: str) -> Design:
+        """One node alone, its streams as ports: for synthesis."""
+        return self._design(name)
+
+    def _design(self, only: str = "") -> Design:
+        """RTL of all nodes or one."""
         from finn_imec.synthesis.finn_pair import copy_patched
 
-        copies = folder / "finn"
-        copies.mkdir()
+        parts = {only: self._parts[only]} if only else self._parts
+        edges = self.edges
+        if only:
+            edges = tuple(
+                replace(
+                    edge,
+                    **{end: "" for end in ("producer", "consumer") if getattr(edge, end) != only},
+                )
+                for edge in edges
+                if only in (edge.producer, edge.consumer)
+            )
         finn_sources = dict.fromkeys(path for part in parts.values() for path in part.finn_sources)
-        names = copy_patched(list(finn_sources), copies, None)
+        names = copy_patched(list(finn_sources), self._finn_folder, None)
         inputs, outputs = (
-            tuple(Stream(edge.net, edge.width) for edge in self.edges if not getattr(edge, end))
+            tuple(Stream(edge.net, edge.width) for edge in edges if not getattr(edge, end))
             for end in ("producer", "consumer")
         )
-        cells = [self._cell(name, part, copies) for name, part in parts.items()]
-        top = folder / f"{TOP}.sv"
-        top.write_text(
+        top = f"{TOP}_{only}" if only else TOP
+        source = self._folder / f"{top}.sv"
+        source.write_text(
             render(
                 Path(__file__).with_name("partition_top.sv.j2"),
-                top=TOP,
-                edges=self.edges,
+                top=top,
+                edges=edges,
                 inputs=inputs,
                 outputs=outputs,
-                cells=cells,
+                cells=[self._cell(name, part) for name, part in parts.items()],
             )
         )
         sources = dict.fromkeys(path for part in parts.values() for path in part.sources)
-        nets = {edge.tensor: edge.net for edge in self.edges}
-        drained = {nets[fifo.input[0]]: nets[fifo.output[0]] for fifo in self._fifos}
+        files = [path for part in parts.values() for path in part.data_files]
+        stored = [path for part in parts.values() for _, folder in part.folders for path in folder]
+        nets = {edge.tensor: edge.net for edge in edges}
+        drained = {nets[fifo.input[0]]: nets[fifo.output[0]] for fifo in self._fifos if not only}
         return Design(
-            top=TOP,
-            sources=(*(copies / name for name in names), *sources, top),
+            top=top,
+            sources=(*(self._finn_folder / name for name in names), *sources, source),
             inputs=inputs,
             outputs=outputs,
-            data_files=tuple(path for part in parts.values() for path in part.data_files),
-            probes=tuple(Probe(edge.net, drained.get(edge.net)) for edge in self.edges),
+            data_files=(*files, *(_stored_folder(stored) / path.name for path in stored if only)),
+            probes=tuple(Probe(edge.net, drained.get(edge.net)) for edge in edges),
         )
 
     @property
@@ -328,7 +351,7 @@ class Partition:
         nodes = [inst.onnx_node for inst in self._insts.values()]
         return [node for node in nodes if node.op_type.startswith("StreamingFIFO")]
 
-    def _cell(self, name: str, part: Part, copies: Path) -> dict[str, Any]:
+    def _cell(self, name: str, part: Part) -> dict[str, Any]:
         """One instance: module, name, parameters, and pin -> what it is connected to."""
         node, nets = self._insts[name].onnx_node, {edge.tensor: edge.net for edge in self.edges}
         pins = {
@@ -343,7 +366,7 @@ class Partition:
             (source,) = (
                 p for p in part.finn_sources if p.stem in (part.module, f"{part.module}_wrapper")
             )
-            text = (copies / source.name).read_text()
+            text = (self._finn_folder / source.name).read_text()
             pins |= dict.fromkeys(other_inputs(text, part.module, streams), "'0")
         parameters = dict(part.parameters)
         for parameter, files in part.folders:
@@ -545,7 +568,7 @@ def _stored_folder(files: Sequence[Path]) -> Path:
 def simulate(
     model: Any,
     inputs: np.ndarray,
-    fifo_depth: int = 2,
+    fifo_depth: int | Mapping[str, int] = 2,
     waves: Path | None = None,
     stage: Callable[[str], None] = lambda name: None,
 ) -> tuple[Run, np.ndarray]:

@@ -30,11 +30,14 @@ int harness_printf(const char* format, ...) {
 
 // Verilator's own handlers end the process; these end the run.
 [[noreturn]] static void stop(const char* file, int line, const std::string& what) {
-    throw std::runtime_error(what + " at " + file + ":" + std::to_string(line)
-                             + (printed.empty() ? "" : "; the design printed: " + printed));
+    const std::string where = *file ? std::string{" at "} + file + ":" + std::to_string(line) : "";
+    throw std::runtime_error(what + where + (printed.empty() ? "" : "; the design printed: " + printed));
 }
+// A simulation is being deleted, which must not throw: waveforms that cannot be written are left.
+static thread_local bool closing = false;
+
 void vl_fatal(const char* file, int line, const char*, const char* message) {
-    stop(file, line, message);
+    if (!closing) stop(file, line, message);
 }
 void vl_warn(const char* file, int line, const char*, const char* message) {
     stop(file, line, message);
@@ -376,9 +379,12 @@ class Simulation {
             model_->trace(waves_);
             waves_.open(waves);
             if (!waves_.isOpen()) throw std::runtime_error(std::string{"cannot write "} + waves);
+            waves_file_ = waves;
         }
 #endif
     }
+
+    ~Simulation() { closing = true; }
 
     // True when every design has finished.
     bool advance(uint64_t cycles) {
@@ -390,7 +396,10 @@ class Simulation {
                     running = true;
                     design.drive();
                 }
-            if (!running) return true;
+            if (!running) {
+                finish_waves();
+                return true;
+            }
             // New inputs and the falling edge share one evaluation: designs use the rising edge.
             *model_->clk = 0;
             half_cycle();
@@ -409,14 +418,35 @@ class Simulation {
     void half_cycle() {
         model_->eval();
 #if VM_TRACE
-        if (waves_.isOpen()) waves_.dump(context_.time());
+        write_waves([this] { waves_.dump(context_.time()); });
 #endif
         context_.timeInc(5);
     }
 
+    void finish_waves() {
+#if VM_TRACE
+        write_waves([this] { waves_.close(); });
+#endif
+    }
+
+#if VM_TRACE
+    // Half a file of waveforms, of a full disk, is removed.
+    template <class Action>
+    void write_waves(Action action) {
+        if (!waves_.isOpen()) return;
+        try {
+            action();
+        } catch (const std::exception& e) {
+            std::remove(waves_file_.c_str());
+            throw std::runtime_error("cannot write " + waves_file_ + ": " + e.what());
+        }
+    }
+#endif
+
     VerilatedContext context_;
     std::unique_ptr<Model> model_;
 #if VM_TRACE
+    std::string waves_file_;
     TraceFile waves_;
 #endif
     std::vector<Design> designs_;
@@ -455,5 +485,6 @@ __attribute__((visibility("default"))) uint64_t sim_cycles(void* sim) {
 
 __attribute__((visibility("default"))) void sim_close(void* sim) {
     delete static_cast<Simulation*>(sim);
+    closing = false;
 }
 }
