@@ -265,11 +265,11 @@ def count_rest(pairs: Any, depths: dict[str, dict[str, int]]) -> dict[str, dict[
     """Yosys' figures of what is not a convolution, node by node: {finn, imec: {node: figures}}.
 
     depths: of each side's FIFOs. Of FINN's side, the FIFO, width converter and padding inside a pair
-    are compare()'s.
+    are compare()'s. A node that Yosys does not read, FINN's Thresholding, is left out: {"reason": ..}.
     """
     from finn_imec.simulation.partition import Partition, hardware_part, specialised
     from finn_imec.synthesis.compare import FIGURES
-    from finn_imec.synthesis.yosys import count
+    from finn_imec.synthesis.yosys import SynthesisError, count
     from finn_imec.transformation import swap_pairs
 
     sides = {}
@@ -278,16 +278,20 @@ def count_rest(pairs: Any, depths: dict[str, dict[str, int]]) -> dict[str, dict[
             part = specialised(hardware_part(model), depths[side])
             partition = Partition(part, Path(folder), compiled=False)
             counted = convolutions(part)
-            sides[side] = {
-                node.node: {
+            sides[side] = {}
+            for node in partition.nodes:
+                if node.node in counted:
+                    continue
+                try:
+                    figures = count(partition.node_design(node.node), flows=("default",))
+                except SynthesisError as err:
+                    sides[side][node.node] = {"origin": node.origin, "reason": str(err)}
+                    continue
+                sides[side][node.node] = {
                     **{key: figures[key] for key in FIGURES},
                     "memory": figures["lutram"] + figures["srl"],
                     "origin": node.origin,
                 }
-                for node in partition.nodes
-                if node.node not in counted
-                for figures in [count(partition.node_design(node.node), flows=("default",))]
-            }
     return sides
 
 
@@ -387,6 +391,11 @@ def show(console: Console, results: list[dict[str, Any]]) -> None:
             titles = (COLUMNS[key] for key in keys)
             table = Table("", *titles, title=f"{result['network']}: sums")
             for side in ("finn", "imec"):
+                left_out = [
+                    n for n, f in result.get("rest", {}).get(side, {}).items() if "reason" in f
+                ]
+                if left_out:
+                    console.print(f"{side}: not read by Yosys, left out: {', '.join(left_out)}")
                 sums = {"convolutions": {key: counted["totals"][key][side] for key in keys}}
                 rest = result.get("rest", {}).get(side)
                 if rest is not None:
@@ -402,7 +411,8 @@ def added(
     nodes: dict[str, dict[str, Any]], keys: list[str], chosen: Callable[[str], bool]
 ) -> dict[str, int]:
     """Sums of figures over the nodes whose names are chosen."""
-    return {key: sum(node[key] for name, node in nodes.items() if chosen(name)) for key in keys}
+    found = [node for name, node in nodes.items() if chosen(name) and "reason" not in node]
+    return {key: sum(node[key] for node in found) for key in keys}
 
 
 def show_pairs(console: Console, result: dict[str, Any]) -> None:

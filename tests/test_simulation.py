@@ -385,7 +385,6 @@ def test_waveforms_that_find_no_room_are_an_error_and_removed(run, tmp_path):
     assert "out0_V_TVALID" in waves.read_text()
 
 
-
 # ---------------------------------------------------------------------------------------------
 # Building and the cache
 

@@ -296,7 +296,7 @@ class Partition:
     # ---- netlist --------------------------------------------------------------------------------
 
     def node_design(self, name: str) -> Design:
-        """One node alone, its streams as ports: for synthesis."""
+        """One node alone, its streams as ports, for synthesis. slang refuses FINN's Thresholding."""
         return self._design(name)
 
     def _design(self, only: str = "") -> Design:
@@ -334,7 +334,6 @@ class Partition:
         )
         sources = dict.fromkeys(path for part in parts.values() for path in part.sources)
         files = [path for part in parts.values() for path in part.data_files]
-        stored = [path for part in parts.values() for _, folder in part.folders for path in folder]
         nets = {edge.tensor: edge.net for edge in edges}
         drained = {nets[fifo.input[0]]: nets[fifo.output[0]] for fifo in self._fifos if not only}
         return Design(
@@ -342,7 +341,7 @@ class Partition:
             sources=(*(self._finn_folder / name for name in names), *sources, source),
             inputs=inputs,
             outputs=outputs,
-            data_files=(*files, *(_stored_folder(stored) / path.name for path in stored if only)),
+            data_files=tuple(files),
             probes=tuple(Probe(edge.net, drained.get(edge.net)) for edge in edges),
         )
 
