@@ -14,7 +14,7 @@ import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from finn_imec.cases import random_values, reference
-from finn_imec.datapath import Datapath, smallest_datatype
+from finn_imec.datapath import MAX_PIPELINE, Datapath, smallest_datatype
 from finn_imec.errors import ImecError, UnsupportedError
 from finn_imec.geometry import ConvGeometry
 from finn_imec.rtl import ImecRtl, encode, mac_parameters
@@ -29,7 +29,12 @@ FIGURES = ("lut", "lut_logic", "lutram", "srl", "lut_paired", "ff", "bram18", "d
 #: The MAC core alone, and all around it.
 PARTS = ("core", "surround")
 #: What the two sides are compared by.
-RATIOS = (*FIGURES, "memory", "cycles", *(f"{part}_{key}" for part in PARTS for key in ("lut", "ff")))
+RATIOS = (
+    *FIGURES,
+    "memory",
+    "cycles",
+    *(f"{part}_{key}" for part in PARTS for key in ("lut", "ff")),
+)
 FRAMES = 3
 #: Operands from this width on go to FINN's DSP core by default: below it FINN builds LUTs.
 DSP_BITS = 4
@@ -114,7 +119,14 @@ def random_layer(
 
 #: BNN-PYNQ's CNV: (image size, input channels, output channels) of the six convolutions, and (PE,
 #: SIMD) of the networks with 1-bit and with 2-bit weights and activations.
-CNV_SHAPES = ((32, 3, 64), (30, 64, 64), (14, 64, 128), (12, 128, 128), (5, 128, 256), (3, 256, 256))
+CNV_SHAPES = (
+    (32, 3, 64),
+    (30, 64, 64),
+    (14, 64, 128),
+    (12, 128, 128),
+    (5, 128, 256),
+    (3, 256, 256),
+)
 CNV_FOLDS = {
     "cnv-w1a1": ((16, 3), (32, 32), (16, 32), (16, 32), (4, 32), (1, 32)),
     "cnv-w2a2": ((8, 3), (16, 16), (8, 16), (8, 16), (4, 8), (1, 8)),
@@ -206,13 +218,19 @@ def generate_both(layer: Layer, core: str, folder: Path) -> tuple[FinnPair, Imec
         weights=2 * layer.weights - 1 if layer.xnor else layer.weights,
         core=core,
     )  # fmt: skip
-    path = replace(layer.datapath(), res_type=core)
-    design = ImecRtl("imecconv", path, buffer_ram_style="distributed").generate(folder / "imec")
+    return pair, generate_imec(layer, core, folder / "imec")
+
+
+def generate_imec(layer: Layer, core: str, folder: Path, pipeline: int = 0) -> ImecSide:
+    """RTL of IMECConv below `folder`, with registers inside its dot products (Datapath.pipeline)."""
+    g = layer.geometry
+    path = replace(layer.datapath(), res_type=core, pipeline=pipeline)
+    design = ImecRtl("imecconv", path, buffer_ram_style="distributed").generate(folder)
     tied = {"en": (1, 1)}
     if not path.biased:
         start = sum((path.init % 2**path.acc_bits) << p * path.acc_bits for p in range(g.pe))
         tied["start"] = (g.pe * path.acc_bits, start)
-    return pair, ImecSide(design, CoreSpec("imec_mac", mac_parameters(path), tied), path.output_bits)
+    return ImecSide(design, CoreSpec("imec_mac", mac_parameters(path), tied), path.output_bits)
 
 
 def simulate_both(layer: Layer, pair: FinnPair, imec: ImecSide) -> dict[str, dict[str, float]]:
@@ -251,20 +269,27 @@ def simulate_both(layer: Layer, pair: FinnPair, imec: ImecSide) -> dict[str, dic
 
 
 def compare_layer(layer: Layer, core: str = "auto", flows: Sequence[str] = FLOWS) -> dict[str, Any]:
-    """Both sides of one layer: {layer, bits, simd, pe, core, finn: {..}, imec: {..}, ratio: {..}}.
+    """Both sides of one layer: {layer, bits, simd, pe, core, pipeline, finn: {..}, imec: {..}, ratio: {..}}.
 
     Each side has FIGURES, memory (lutram + srl), cycles (steady-state interval between frames,
     measured; see simulate_both), and as `core` and `surround` the lut and ff of its MAC core alone
     and of all around it. ratio: IMECConv over FINN, None where only FINN has 0. core: resType of both,
-    "dsp", "lut" or "auto" (default_core). Strips and SWG buffers are in LUT memory on both sides,
-    weights where each side's own rule puts them.
+    "dsp", "lut" or "auto" (default_core). pipeline: registers inside IMECConv's dot products, as many as
+    keep it no deeper than FINN's pair in LUT levels, most often 0. Strips and SWG buffers are in LUT
+    memory on both sides, weights where each side's own rule puts them.
     """
     core = default_core(layer) if core == "auto" else core
     with tempfile.TemporaryDirectory() as folder:
-        both = generate_both(layer, core, Path(folder))
+        pair, conv = generate_both(layer, core, Path(folder))
         # A core of LUTs is to stay one: no DSP for a multiplier written with *.
-        finn, imec = (_resources(side, flows, dsp=core == "dsp") for side in both)
-        cycles = simulate_both(layer, *both)
+        finn, imec = (_resources(side, flows, dsp=core == "dsp") for side in (pair, conv))
+        pipeline = 0
+        registered = replace(layer.datapath(), res_type=core).packing is None
+        while registered and imec["depth"] > finn["depth"] and pipeline < MAX_PIPELINE:
+            pipeline += 1
+            conv = generate_imec(layer, core, Path(folder) / f"imec{pipeline}", pipeline)
+            imec = _resources(conv, flows, dsp=core == "dsp")
+        cycles = simulate_both(layer, pair, conv)
     for side, values in ((finn, cycles["finn"]), (imec, cycles["imec"])):
         side["cycles"] = int(values["cycles"])
     return {
@@ -273,6 +298,7 @@ def compare_layer(layer: Layer, core: str = "auto", flows: Sequence[str] = FLOWS
         "simd": layer.geometry.simd,
         "pe": layer.geometry.pe,
         "core": core,
+        "pipeline": pipeline,
         "finn": finn,
         "imec": imec,
         "ratio": {key: _ratio(figure(imec, key), figure(finn, key)) for key in RATIOS},
