@@ -39,7 +39,10 @@ for folding in cnv-w2a2 cnv-w1a1; do
 done
 measure padded-auto-4bit finn-imec compare --layers padded --bits 4 --json
 measure scale python scale.py
-for network in digits mobilenet resnet cnv4 cnv8 espcn; do
+for network in digits mobilenet resnet; do
+	measure "network-$network" python networks.py $network --images 2 --partition --resources --json
+done
+for network in cnv4 cnv8 espcn; do
 	measure "network-$network" python networks.py $network --images 2 --partition --png out/espcn.png --json
 done
 if [ -e "$data/cnvW1A1.npz" ]; then
