@@ -17,9 +17,9 @@ IMECConv that imec.hpp takes.
 
 --partition adds the whole network in one RTL simulation, with FINN's pairs and with IMECConv; and again
 with FIFOs only as deep as they were filled.
---resources adds Yosys' figures of all convolutions, both sides, and their sums; with --partition those of
-everything else as well: FIFOs of these depths, and the nodes that both sides have. What FINN has in HLS
-only is counted as its RTL stand-in, alike on both sides.
+--resources adds Yosys' figures of all convolutions, both sides at IMECConv's folding, and their sums; with
+--partition those of everything else as well: FIFOs of these depths, and all other nodes. What FINN has in
+HLS only is counted as its RTL stand-in, alike on both sides.
 espcn writes what the RTL makes of the photo to --png.
 
 Prints a line per network and one per pair. Exit code 1 if an output behind the swap differs from FINN's

@@ -534,10 +534,21 @@ def paper(
     console.print(f"everything is in {output}")
 
 
+#: Exit code that typer gives after SIGINT, as a shell does.
+INTERRUPTED = 130
+
+
 def main() -> None:
-    """Entry point: every error on purpose is one line; exit code 2 for usage, 1 for failure."""
+    """Entry point: every error on purpose is one line; exit code 2 for usage, 1 for failure.
+
+    130 if interrupted: outputs are complete or absent, and a rerun takes what the caches have.
+    """
     try:
         app()
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            log.print("interrupted: nothing unfinished is kept")
+        raise
     except ImecError as err:
         fail(str(err))
     except OSError as err:

@@ -58,7 +58,10 @@ def test_algorithms_takes_a_geometry():
         (["compare", "--geometry", "8,8,4,4,3,3", "--weight", "INT"], "expected a QONNX datatype"),
         (["compare", "--layers", "cnv-w2a2", "--core", "bram"], "accepted are auto, lut, dsp"),
         (["compare", "--layers", "cnv-w2a2", "--bits", "two"], "--bits two"),
-        (["compare", "--layers", "cnv-w2a2", "--bits", "17"], "bits=17 of cnv-w2a2: accepted are 1 to 16"),
+        (
+            ["compare", "--layers", "cnv-w2a2", "--bits", "17"],
+            "bits=17 of cnv-w2a2: accepted are 1 to 16",
+        ),
         (["verify", "--cases", "0"], "--cases"),
     ],
 )
@@ -176,9 +179,10 @@ def test_full_output_folder(tmp_path, monkeypatch):
     from finn_imec.errors import ModelError
     from finn_imec.output import output_folder
 
-    with pytest.raises(ModelError, match="No space left"), output_folder(
-        tmp_path / "out", "marker"
-    ) as folder:
+    with (
+        pytest.raises(ModelError, match="No space left"),
+        output_folder(tmp_path / "out", "marker") as folder,
+    ):
         (folder / "part").write_text("half")
         Path("/dev/full").write_text("more than fits")
     assert list(tmp_path.iterdir()) == []
@@ -189,3 +193,21 @@ def test_verify_reproduces_one_case():
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout)["cases"] == 1
     assert "ConvGeometry" in run.stderr
+
+
+def test_an_interrupt_says_what_is_kept(tmp_path):
+    """SIGINT in the middle of a command."""
+    program = (
+        "import os, signal, sys, time, finn_imec.cli as cli\n"
+        "def load(path):\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    time.sleep(10)\n"
+        "cli.load_model = load\n"
+        "sys.argv = ['finn-imec', 'simulate', 'model.onnx']\n"
+        "cli.main()\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert error_of(run, 130) == "interrupted: nothing unfinished is kept"
+    assert list(tmp_path.iterdir()) == []
