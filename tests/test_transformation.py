@@ -541,6 +541,16 @@ def test_parameters_that_are_no_constants(make_pair_model, name):
     assert_refused(model, f"input {name} of MVAU_0 is not a constant")
 
 
+def test_external_weights_of_a_vvau_must_be_constants(make_pair_model):
+    """They have another shape than IMECConv's."""
+    geometry = ConvGeometry((3, 2), (7, 6), 6, 6, pe=3, simd_in=3, depthwise=True)
+    model = make_pair_model(make_path(geometry), mvau={"mem_mode": "external"})
+    shape = model.get_tensor_shape("weights")
+    model.del_initializer("weights")
+    model.graph.input.append(helper.make_tensor_value_info("weights", TensorProto.FLOAT, shape))
+    assert_refused(model, "input weights of VVAU_0 is not a constant")
+
+
 @pytest.mark.parametrize("bad", ["INT32", "INT17", "FLOAT32"])
 @pytest.mark.parametrize(
     ("name", "tensor"), [("inputDataType", "ifm"), ("weightDataType", "weights")]

@@ -22,20 +22,34 @@ LAYER = make_path(
 EXTERNAL = {"mem_mode": "external"}
 
 
+DEPTHWISE = make_path(
+    ConvGeometry((3, 3), (6, 6), 32, 32, pe=8, simd_in=8, depthwise=True), "UINT2", "INT2", "UINT2"
+)
+
+
 @pytest.fixture
-def external(make_pair_model):
-    """IMECConv_rtl with external weights."""
+def swapped(make_pair_model):
+    """Model of an IMECConv_rtl with external weights."""
     from finn_imec.transformation import InferIMECConv
 
-    return make_pair_model(LAYER, backend="rtl", mvau=EXTERNAL).transform(
-        InferIMECConv(max_slowdown=100)
-    )
+    def make(path):
+        model = make_pair_model(path, backend="rtl", mvau=EXTERNAL)
+        return model.transform(InferIMECConv(max_slowdown=100))
+
+    return make
 
 
-def test_dma_streams_the_words_that_the_rtl_reads(external):
+@pytest.fixture
+def external(swapped):
+    return swapped(LAYER)
+
+
+@pytest.mark.parametrize("path", [LAYER, DEPTHWISE], ids=["dense", "depthwise"])
+def test_dma_streams_the_words_that_the_rtl_reads(swapped, path):
     from finn_imec.transformation import InsertWeightDMA
 
-    words = getCustomOp(external.graph.node[0]).weight_words(LAYER.weights)
+    external = swapped(path)
+    words = getCustomOp(external.graph.node[0]).weight_words(path.weights)
     model = external.transform(InsertWeightDMA(32))
     dma, conv = model.graph.node
     assert (dma.op_type, conv.op_type) == ("IODMA_hls", "IMECConv_rtl")
@@ -129,3 +143,18 @@ def test_finns_driver_gets_the_weights(make_pair_model, external, tmp_path):
     )
     assert [tensor.name for tensor in inner.graph.input] == list(inner.graph.node[0].input[:2])
     assert inner.get_initializer(inner.graph.node[0].input[1]) is None
+
+
+def test_a_depthwise_node_is_expanded_before_its_weights_get_a_dma(swapped):
+    """VVAU's weights are (C, 1, K_h, K_w), the stream's (MW, MH)."""
+    from finn_imec.transformation import ExpandIMECConv, InsertWeightDMA
+
+    model = swapped(DEPTHWISE)
+    expanded = model.transform(ExpandIMECConv())
+    vvau = expanded.graph.node[1]
+    assert getCustomOp(vvau).get_nodeattr("mem_mode") == "external"
+    np.testing.assert_array_equal(
+        expanded.get_initializer(vvau.input[1]), DEPTHWISE.weights.T.reshape(32, 1, 3, 3)
+    )
+    with pytest.raises(UnsupportedError, match="IMECConv_rtl_0: input .* is not a constant, and VVAU"):
+        model.transform(InsertWeightDMA()).transform(ExpandIMECConv())

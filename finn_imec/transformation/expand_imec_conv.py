@@ -15,6 +15,7 @@ from qonnx.transformation.infer_datatypes import InferDataTypes
 from qonnx.transformation.infer_shapes import InferShapes
 
 from finn_imec.custom_op import register
+from finn_imec.errors import UnsupportedError
 
 _TO_SWG = (
     *("ConvKernelDim", "IFMChannels", "IFMDim", "OFMDim", "Stride", "Dilation", "depthwise"),
@@ -34,7 +35,8 @@ _MVAU_THRESHOLDS = {"ultra": "auto"}
 class ExpandIMECConv(Transformation):
     """Give FINN's pair back for each IMECConv: abstract nodes, to be specialised as usual.
 
-    names: of the nodes, if only some.
+    names: of the nodes, if only some. Raises UnsupportedError for a depthwise node whose weights
+    another node feeds.
     """
 
     def __init__(self, names: Collection[str] | None = None) -> None:
@@ -90,8 +92,13 @@ class ExpandIMECConv(Transformation):
             if geometry.depthwise:
                 unit, weights = "VVAU", model.make_new_valueinfo_name()
                 own = {"Channels": geometry.mh, "Kernel": geometry.kernel, "Dim": geometry.ofm_dim}
-                kernels = model.get_initializer(node.input[1]).T
-                model.set_initializer(weights, kernels.reshape(geometry.mh, 1, *geometry.kernel))
+                kernels = model.get_initializer(node.input[1])
+                if kernels is None or model.find_producer(node.input[1]) is not None:
+                    raise UnsupportedError(
+                        f"{node.name}: input {node.input[1]} is not a constant, and VVAU's weights "
+                        "have another shape; expand it before its weights get a DMA"
+                    )
+                model.set_initializer(weights, kernels.T.reshape(geometry.mh, 1, *geometry.kernel))
                 model.set_tensor_datatype(weights, inst.get_input_datatype(1))
             mvau = helper.make_node(
                 unit,

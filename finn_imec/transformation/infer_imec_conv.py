@@ -212,7 +212,8 @@ def _fuse(
     _check_attributes(swg_inst, mvau_inst)
     mem_mode = _mem_mode(mvau_inst)
     external = mem_mode["mem_mode"] == "external"
-    for name in mvau.input[2 if external else 1 :]:
+    depthwise = bool(swg_inst.get_nodeattr("depthwise"))
+    for name in mvau.input[2 if external and not depthwise else 1 :]:  # VVAU's weights are reshaped
         if model.get_initializer(name) is None:
             raise _NotEligible(f"input {name} of {mvau.name} is not a constant")
 
@@ -296,16 +297,13 @@ def _mem_mode(mvau) -> dict[str, str | int]:
 
 def _check_attributes(swg, mvau) -> None:
     """Raise _NotEligible for what IMECConv does not take over."""
-
-    depthwise = _value(swg, "depthwise")
     for inst, name, accepted in (
         (swg, "dynamic_mode", (0,)),
         (mvau, "pumpedCompute", (0,)),
         (mvau, "pumpedMemory", (0,)),
         (mvau, "TH", (0, 1)),
         (mvau, "dynamic_input", (0,)),
-        (mvau, "mem_mode", MEM_MODES[:2] if depthwise else MEM_MODES),
-        (mvau, "runtime_writeable_weights", (0,) if depthwise else (0, 1)),
+        (mvau, "mem_mode", MEM_MODES),
     ):
         if _value(inst, name) not in accepted:
             raise _NotEligible(
