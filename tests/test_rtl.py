@@ -946,6 +946,14 @@ def test_a_layer_reads_its_weights_from_each_layout(tmp_path, layout, core):
     assert result.cycles == path.total_cycles(2)
 
 
+def test_a_memory_keeps_some_of_its_bits(tmp_path):
+    design = layer_by_layout("spilt", "dsp").generate(tmp_path)
+    wrapper = tmp_path / "top.v"
+    wrapper.write_text(wrapper.read_text().replace(".WEIGHT_SPILL(12)", ".WEIGHT_SPILL(48)"))
+    with pytest.raises(SimulationError, match="WEIGHT_SPILL=48 must be below the 48 bits of part 1"):
+        build([design]).run([Stimulus({"in0_V": []}, {"out0_V": 0})])
+
+
 # ---------------------------------------------------------------------------------------------
 # Lint
 

@@ -269,6 +269,8 @@ module imec_conv import imec_pkg::*; #(
 			end : genFirst
 			else if(WEIGHT_SPILL == 0)  assign  q = word;
 			else begin : genSpilt
+				if(WEIGHT_LAYOUT == "table" || WEIGHT_SPILL >= PE*LANES*W_BITS)
+					$error("WEIGHT_SPILL=%0d must be below the %0d bits of part %0d, and 0 in a table.", WEIGHT_SPILL, PE*LANES*W_BITS, g);
 				uwire [WEIGHT_SPILL-1:0]  top;
 				imec_delay #(.WIDTH(WEIGHT_SPILL), .STEPS(2*g)) behind(
 					.clk, .en, .d(spilt[(g-1)*WEIGHT_SPILL +: WEIGHT_SPILL]), .q(top)
