@@ -1,6 +1,9 @@
-"""All comparisons in benchmarks/results: the README's table of their means, and its picture.
+"""What is in benchmarks/results as the README tells it: means of all comparisons, whole networks.
 
     python benchmarks/summary.py [--picture docs/assets/ratios.png]
+
+results/FOLDING-CORE-BITSbit.json are of `finn-imec compare --json`, results/networks/NAME.json of
+networks.py or, if the name is that of a trained CNV, partition.py, both with --json.
 """
 
 import json
@@ -10,12 +13,18 @@ from typing import Annotated
 import typer
 
 from finn_imec.report.chart import ratio_chart
-from finn_imec.report.table import TITLES, ratio_text
+from finn_imec.report.table import TITLES, number_text, ratio_text
 from finn_imec.synthesis.compare import geometric_means
 
 RESULTS = Path(__file__).parent / "results"
 TABLE = TITLES | {"surround_lut": "LUT around MACs", "surround_ff": "FF around MACs"}
 PICTURE = ("lut", "memory", "ff", "bram18", "depth", "cycles")
+SIMULATED = {
+    "cycles_per_frame": "cycles per frame",
+    "latency": "latency",
+    "fifo_words": "words in FIFOs",
+}
+COUNTED = ("lut", "memory", "ff", "bram18", "dsp")
 
 Means = dict[str, dict[str, float | None]]
 
@@ -45,9 +54,47 @@ def markdown(means: Means) -> str:
     return text
 
 
+def networks() -> dict[str, dict[str, tuple[int, int]]]:
+    """Of each network {figure: (FINN's pairs, IMECConv)}; those of COUNTED where Yosys was asked for."""
+    found = {}
+    for path in sorted((RESULTS / "networks").glob("*.json")):
+        rows = json.loads(path.read_text())
+        found[path.stem] = _of_network(rows[0]) if "network" in rows[0] else _of_cnv(rows)
+    return found
+
+
+def _of_cnv(rows: list[dict]) -> dict[str, tuple[int, int]]:
+    """Figures of partition.py."""
+    return {key: tuple(row[key] for row in rows) for key in SIMULATED}
+
+
+def _of_network(result: dict) -> dict[str, tuple[int, int]]:
+    """Figures of networks.py."""
+    sides = "finn", "imec"
+    figures = {key: tuple(result["partition"][side][key] for side in sides) for key in SIMULATED}
+    for key, totals in result.get("resources", {}).get("totals", {}).items():
+        figures[key] = tuple(
+            totals[side] + sum(node.get(key, 0) for node in result["rest"][side].values())
+            for side in sides
+        )
+    return figures
+
+
+def networks_markdown(networks: dict[str, dict[str, tuple[int, int]]]) -> str:
+    """A row per network, FINN's pairs / IMECConv."""
+    titles = SIMULATED | {key: TITLES[key] for key in COUNTED}
+    text = f"| FINN's pairs / IMECConv | {' | '.join(titles.values())} |\n|{'---|' * (len(titles) + 1)}\n"
+    for name, figures in networks.items():
+        cells = [
+            " / ".join(map(number_text, figures[key])) if key in figures else "" for key in titles
+        ]
+        text += f"| {' | '.join([name, *cells])} |\n"
+    return text
+
+
 def main(picture: Annotated[Path | None, typer.Option(help="Where to draw them.")] = None) -> None:
     """Print the table; draw the picture."""
-    print(markdown(means()), end="")
+    print(markdown(means()), networks_markdown(networks()), sep="\n", end="")
     if picture:
         ratio_chart(means(), {key: TITLES[key] for key in PICTURE}, picture)
 

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from stitching import make_path, padded_chain
 from test_rtl import WAIVED, verilator
 
 import finn_imec.simulation.verilator as verilator_module
-from finn_imec.cases import random_values
+from finn_imec.cases import random_values, reference
 from finn_imec.errors import MissingToolError, ModelError, UnsupportedError
 from finn_imec.geometry import ConvGeometry
 from finn_imec.rtl import encode
@@ -511,6 +512,35 @@ def test_thresholding_hls(finn):
         run, y = partition.simulate(model, random_frames(model))
         assert set(np.unique(y)) == {-2, -1, 0, 1}
         assert [node.origin for node in run.nodes] == ["stand-in"]
+
+
+@pytest.mark.parametrize("thresholds", [True, False], ids=["thresholds", "accumulators"])
+@pytest.mark.parametrize("whole_windows", [False, True], ids=["SIMD 1", "whole windows"])
+def test_vvau_hls(finn, make_pair_model, thresholds, whole_windows):
+    """Behind FINN's depthwise generator; its own depthwise IMECConv gives the same."""
+    from finn_imec.transformation import swap_pairs
+
+    pe = 6 if whole_windows else 3
+    geometry = ConvGeometry((3, 2), (7, 6), 6, 6, (2, 1), pe=pe, simd_in=pe, depthwise=True)
+    path = make_path(geometry, "INT4", "INT3", "UINT2")
+    if not thresholds:
+        path = replace(path, thresholds=None, output_datatype=DataType["INT9"])
+    whole = ({"parallel_window": 1}, {"SIMD": 6}) if whole_windows else ({}, {})
+    model = make_pair_model(path, swg=whole[0], mvau=whole[1])
+    frames = random_frames(model)
+    run, ofm = partition.simulate(model, frames)
+    assert {node.op_type: node.origin for node in run.nodes}["VVAU_hls"] == "stand-in"
+    expected = reference(path, frames.astype(int))
+    np.testing.assert_array_equal(ofm, expected)
+    model = make_pair_model(path)
+    np.testing.assert_array_equal(partition.simulate(swap_pairs(model), frames)[1], expected)
+
+
+def test_vvau_hls_multiplies(finn, make_pair_model):
+    geometry = ConvGeometry((2, 2), (4, 4), 2, 2, pe=2, simd_in=2, depthwise=True)
+    model = make_pair_model(make_path(geometry, "UINT2", "INT3", "UINT2"), mvau={"binaryXnorMode": 1})
+    with pytest.raises(UnsupportedError, match="VVAU_hls_0: binaryXnorMode=1: accepted is 0"):
+        partition.simulate(model, np.zeros((1, 4, 4, 2)))
 
 
 # ---------------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ class Part:
     finn_sources: tuple[Path, ...] = ()
     data_files: tuple[Path, ...] = ()
     folders: tuple[tuple[str, tuple[Path, ...]], ...] = ()
-    parameters: Mapping[str, int | str] = field(default_factory=dict)
+    parameters: Mapping[str, int | Path] = field(default_factory=dict)
     vectors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -184,6 +184,28 @@ def _mvau_hls(inst: Any, model: Any, folder: Path) -> Part:
     return _of_design(ImecRtl(inst.onnx_node.name, datapath).generate(folder), STAND_IN)
 
 
+def _vvau_hls(inst: Any, model: Any, folder: Path) -> Part:
+    attribute, (weights, thresholds) = inst.get_nodeattr, _parameters(inst, model)
+    if attribute("binaryXnorMode"):
+        raise UnsupportedError(f"{inst.onnx_node.name}: binaryXnorMode=1: accepted is 0")
+    pe, simd = attribute("PE"), attribute("SIMD")
+    nf, sf = attribute("Channels") // pe, prod(attribute("Kernel")) // simd
+    values = {"WEIGHT_FILE": weights.reshape(nf, pe, sf, simd).transpose(0, 2, 3, 1)}
+    parameters = {"PE": pe, "SIMD": simd, "SF": sf, "NF": nf, **_in_out(inst)}
+    if not attribute("noActivation"):
+        values["THRESHOLD_FILE"] = np.broadcast_to(thresholds, (nf * pe, thresholds.shape[1]))
+        # A bipolar output is the bit that says whether its threshold is reached.
+        bipolar = inst.get_output_datatype() == DataType["BIPOLAR"]
+        act_val = 0 if bipolar else attribute("ActVal")
+        parameters |= {"STEPS": thresholds.shape[1], "ACT_VAL": act_val}
+    for name, numbers in values.items():
+        parameters[name] = folder / f"{inst.onnx_node.name}_{name.lower()}.dat"
+        words = np.ceil(numbers).astype(np.int64).ravel() % 2**32
+        parameters[name].write_text("".join(f"{word:08x}\n" for word in words))
+    files = tuple(parameters[name] for name in values)
+    return _sim("sim_vvau", files, **parameters)
+
+
 def _thresholding_hls(inst: Any, model: Any, folder: Path) -> Part:
     """Thresholds are those of a depthwise convolution of one pixel by weights of 1."""
     channels = inst.get_nodeattr("NumChannels")
@@ -289,9 +311,9 @@ def _no_bipolar(inst: Any, *datatypes: Any) -> None:
             )
 
 
-def _sim(module: str, **parameters: int) -> Part:
+def _sim(module: str, data_files: tuple[Path, ...] = (), **parameters: int | Path) -> Part:
     source = Path(str(resources.files("finn_imec") / "simulation" / "rtl" / f"{module}.sv"))
-    return Part(module, STAND_IN, (source,), parameters=parameters)
+    return Part(module, STAND_IN, (source,), data_files=data_files, parameters=parameters)
 
 
 Maker = Callable[[Any, Any, Path], Part]
@@ -313,6 +335,7 @@ _STAND_INS: dict[str, Maker] = {
     "MVAU_hls": _mvau_hls,
     "Pool_hls": _pool,
     "Thresholding_hls": _thresholding_hls,
+    "VVAU_hls": _vvau_hls,
 }
 
 
