@@ -52,7 +52,11 @@ def test_the_readme_tells_these_results(tmp_path):
     summary = runpy.run_path(str(root / "benchmarks" / "summary.py"))
     table = summary["markdown"](summary["means"]())
     assert table.count("\n") == 2 + len(list(RESULTS.glob("cnv-*.json")))
-    assert table in (root / "README.md").read_text()
+    readme = (root / "README.md").read_text()
+    assert table in readme
+    for key in ("lut", "memory", "ff"):
+        ratios = [ratios[key] for ratios in summary["means"]().values()]
+        assert f"{min(ratios):.2f} to {max(ratios):.2f} of" in readme.replace("\n", " "), key
     summary["main"](tmp_path / "ratios.svg")
     drawn = (tmp_path / "ratios.svg").read_text()
     assert all(f">{name}<" in drawn for name in summary["means"]())
