@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from math import ceil
 
 import numpy as np
 import pytest
+from stitching import make_path
 
 from finn_imec.algorithms import direct
 from finn_imec.algorithms.base import pad
 from finn_imec.errors import UnsupportedError
 from finn_imec.geometry import ConvGeometry
-from finn_imec.rtl import library_path
+from finn_imec.rtl import ImecRtl, library_path
 from finn_imec.simulation.streams import Design, Stimulus
 from finn_imec.simulation.words import pack, unpack
 from finn_imec.synthesis import finn_pair, yosys
@@ -353,3 +355,13 @@ def test_a_strip_is_in_the_memory_that_its_style_names(tmp_path, style, cell, po
     netlist = json.loads((tmp_path / "netlist.json").read_text())
     kinds = [cell["type"] for cell in netlist["modules"]["imec_strip"]["cells"].values()]
     assert kinds.count(cell) == {"ultra": 1, "block": 8}[style]
+
+
+def test_thresholds_of_many_folds_are_searched_in_block_ram(tmp_path):
+    """16 folds of 255 thresholds: more words than slang unrolls a loop by default."""
+    path = make_path(ConvGeometry((1, 1), (3, 3), 8, 16, simd=1), "INT2", "INT2", "UINT8")
+    assert path.search and path.geometry.nf << path.count_bits == 4096
+    rtl = ImecRtl("dut", path)
+    got = yosys.count(rtl.generate(tmp_path), flows=("default",))
+    thresholds = ceil(path.acc_bits / 4)  # 4096 x 4 in a RAMB18
+    assert got["bram18"] == thresholds

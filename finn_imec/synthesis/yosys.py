@@ -125,7 +125,8 @@ def _script(design: Design, names: list[str], flow: str, dsp: bool) -> str:
     """The Yosys script.
 
     slang reads a dynamic index into an unpacked array as $bmux, which Yosys' shift register pass
-    does not look for; as $shiftx an addressable queue becomes SRLs, as in Vivado.
+    does not look for; as $shiftx an addressable queue becomes SRLs, as in Vivado. It unrolls loops over
+    a memory's words, at most 4,000 unless told otherwise.
     Flow "alu": Yosys merges an adder tree and its accumulator into one $macc whose operands it
     sign-extends to full width; mapping $add and $sub to $alu first keeps each adder as written.
     """
@@ -149,7 +150,7 @@ def _script(design: Design, names: list[str], flow: str, dsp: bool) -> str:
     synth += [*_MAP_MEMORY, f"{xilinx} -run map_ffram:"]
     return "\n".join(
         [
-            "read_slang -j 1 --allow-use-before-declare --ignore-assertions "
+            "read_slang -j 1 --allow-use-before-declare --ignore-assertions --unroll-limit=100000 "
             + " ".join([*options, "--top", top, *names]),
             f"hierarchy -check -top {top}",
             *constants,
