@@ -243,6 +243,26 @@ PAIRS = {
         "parallel_window": True,
         "stride": (2, 1),
     },
+    # Width converters in front of the generator, behind the padding.
+    "padded_windows_of_narrow_words": {
+        "core": "lut",
+        "input_datatype": "INT2",
+        "weight_datatype": "INT2",
+        "simd": 36,
+        "pe": 2,
+        "in_simd": 1,
+        "parallel_window": True,
+        "padding": (1, 1, 1, 1),
+    },
+    "depthwise_of_wide_words": {
+        "core": "lut",
+        "input_datatype": "UINT3",
+        "weight_datatype": "INT3",
+        "simd": 1,
+        "pe": 2,
+        "in_simd": 4,
+        "depthwise": True,
+    },
     "bipolar_input": {
         "core": "lut",
         "input_datatype": "BIPOLAR",
@@ -285,6 +305,7 @@ def test_pair_computes_the_convolution_back_to_back(tmp_path, case):
         expected = (expected + geometry.mw) // 2
 
     lanes = case["pe"] if geometry.depthwise else case.get("swg_simd", case["simd"])
+    lanes = case.get("in_simd", lanes)
     words = pack(((ifm + 1) // 2 if bipolar else ifm).reshape(-1, lanes), bits)
     n_words = expected.size // case["pe"]
     stimulus = Stimulus(inputs={"in0_V": words}, n_outputs={"out0_V": n_words})
@@ -320,6 +341,8 @@ def test_pair_is_counted_core_apart(tmp_path):
         ({"pe": 3}, ValueError, "pe=3"),
         ({"swg_simd": 3}, ValueError, "simd"),
         ({"parallel_window": True, "swg_simd": 2}, ValueError, "swg_simd=2.*ifm_channels=4"),
+        ({"ifm_channels": 6, "swg_simd": 2, "in_simd": 3}, UnsupportedError, "in_simd=3.*swg_simd=2"),
+        ({"in_simd": 3}, ValueError, "simd_in=3"),
         ({"weights": np.zeros((4, 36))}, ValueError, r"\(4, 36\)"),
         ({"weights": np.full((36, 4), 2)}, ValueError, "weight_datatype=INT2"),
         ({"acc_bits": 3}, ValueError, "acc_bits=3"),

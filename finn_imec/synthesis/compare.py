@@ -213,8 +213,10 @@ def generate_both(layer: Layer, core: str, folder: Path) -> tuple[FinnPair, Imec
         folder / "finn",
         kernel=g.kernel, ifm_dim=g.ifm_dim, ifm_channels=g.ifm_channels,
         ofm_channels=g.ofm_channels, stride=g.stride, dilation=g.dilation,
-        simd=layer.finn_simd or g.simd, pe=g.pe, swg_simd=g.simd_in, parallel_window=bool(g.window),
-        depthwise=g.depthwise, padding=g.padding, input_datatype=finn_types[0], weight_datatype=finn_types[1],
+        simd=layer.finn_simd or g.simd, pe=g.pe, in_simd=g.simd_in,
+        swg_simd=None if g.window or g.depthwise else g.simd_in, parallel_window=bool(g.window),
+        depthwise=g.depthwise, padding=g.padding,
+        input_datatype=finn_types[0], weight_datatype=finn_types[1],
         weights=2 * layer.weights - 1 if layer.xnor else layer.weights,
         core=core,
     )  # fmt: skip

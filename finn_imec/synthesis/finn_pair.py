@@ -66,6 +66,7 @@ def generate(
     simd: int,
     pe: int,
     swg_simd: int | None = None,
+    in_simd: int | None = None,
     parallel_window: bool = False,
     depthwise: bool = False,
     padding: tuple[int, int, int, int] = (0, 0, 0, 0),
@@ -80,8 +81,9 @@ def generate(
     kernel, ifm_dim, stride, dilation are (height, width). `simd` and `pe` fold the MVU (simd
     divides MW = K_h*K_w*C, pe divides ofm_channels); `swg_simd` folds the sliding window generator
     and divides C (None: the largest such value that divides simd). parallel_window: it gives whole
-    windows, and takes whole pixels; swg_simd is then C. FINN's width converter is put between where
-    its words and the MVU's differ. padding (top, left, bottom, right) is part of ifm_dim, and an
+    windows, and takes whole pixels; swg_simd is then C. in_simd: channels of an input word (None:
+    swg_simd). FINN's width converter is put where these, the generator's words and the MVU's differ.
+    padding (top, left, bottom, right) is part of ifm_dim, and an
     FMPadding in front. The datatypes are FINN names. `weights` has shape (MW, MH), rows in
     (kh, kw, c) order. acc_bits=None takes the narrowest accumulator that these weights and this
     input type need, as FINN's minimize_accumulator_width.
@@ -115,8 +117,14 @@ def generate(
         )
     geometry = ConvGeometry(
         kernel, ifm_dim, ifm_channels, ofm_channels, stride, dilation,
-        simd=1 if depthwise else swg_simd, pe=pe, depthwise=depthwise, padding=padding,
+        simd=1 if depthwise else swg_simd, pe=pe, simd_in=in_simd or swg_simd,
+        depthwise=depthwise, padding=padding,
     )  # fmt: skip
+    if geometry.simd_in % swg_simd and swg_simd % geometry.simd_in:
+        raise UnsupportedError(
+            f"in_simd={in_simd}: accepted are values that divide swg_simd={swg_simd}, or that it divides, "
+            "as FINN's width converter in RTL demands"
+        )
     if simd < 1 or geometry.mw % simd:
         raise ValueError(f"simd={simd}: accepted are the divisors of K_h*K_w*C={geometry.mw}")
     idt = _datatype("input_datatype", input_datatype)
@@ -284,17 +292,26 @@ def _plan(
     }
     if word == swg_word:
         del plan["dwc"]
+    image = [1, *geometry.ifm_dim, geometry.ifm_channels]
+    if geometry.simd_in != swg_simd:
+        widen = {
+            "inShape": image,
+            "outShape": image,
+            "inWidth": geometry.simd_in * idt.bitwidth(),
+            "outWidth": swg_simd * idt.bitwidth(),
+            "dataType": idt.name,
+        }
+        plan = {"in_dwc": widen, **plan}
     if any(geometry.padding):
         padding = {
             "ImgDim": list(geometry.input_dim),
             "Padding": list(geometry.padding),
             "NumChannels": geometry.ifm_channels,
-            "SIMD": swg_simd,
+            "SIMD": geometry.simd_in,
             # binaryXnorMode pads with the code 0, too
             "inputDataType": "BINARY" if idt.name == "BIPOLAR" else idt.name,
         }
-        image = [1, *geometry.ifm_dim, geometry.ifm_channels]
-        folded = [*image[:-1], geometry.cf, swg_simd]
+        folded = [*image[:-1], geometry.ifm_channels // geometry.simd_in, geometry.simd_in]
         fifo = plan["fifo"] | {"folded_shape": folded, "normal_shape": image}
         plan = {"padding": padding, "padding_fifo": fifo, **plan}
     return plan
@@ -321,6 +338,7 @@ def _generate_nodes(
     classes = {
         "padding": FMPadding_rtl,
         "padding_fifo": StreamingFIFO_rtl,
+        "in_dwc": StreamingDataWidthConverter_rtl,
         "swg": ConvolutionInputGenerator_rtl,
         "dwc": StreamingDataWidthConverter_rtl,
         "fifo": StreamingFIFO_rtl,
