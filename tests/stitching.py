@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import stat
 from collections.abc import Sequence
@@ -197,6 +198,17 @@ def generated(model):
     from finn.transformation.fpgadataflow.prepare_ip import PrepareIP
 
     return model.transform(PrepareIP(FPGA_PART, CLOCK_NS)).transform(HLSSynthIP())
+
+
+#: What FINN's PYNQ driver is set by: finn-plus' file, upstream's.
+PYNQ_SETTINGS = ("settings.json", "driver.py")
+
+
+def pynq_driver():
+    """FINN's transformation that makes it; skips where this FINN has none of that name."""
+    drivers = pytest.importorskip("finn.transformation.fpgadataflow.make_driver")
+    finn_plus = "driver_type" in inspect.signature(drivers.MakePYNQDriver).parameters
+    return drivers.MakePYNQDriver("zynq-iodma", *(["FINNDMAOverlay"] if finn_plus else []))
 
 
 def vivado_on_path(folder: Path, patch: pytest.MonkeyPatch) -> None:

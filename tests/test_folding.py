@@ -6,6 +6,7 @@ FINN's own transformations and build steps on the graph of pairs are the referen
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import logging
 import time
@@ -502,6 +503,9 @@ def test_datatypes_alone_leave_weights_and_thresholds(make_pair_model):
         MinimizeAccumulatorWidth,
     )
     from finn.transformation.fpgadataflow.minimize_weight_bit_width import MinimizeWeightBitWidth
+
+    if "datatype_only" not in inspect.signature(MinimizeWeightBitWidth).parameters:
+        pytest.skip("this FINN has no such pass")
 
     def first_pass(model):
         model = model.transform(MinimizeWeightBitWidth(datatype_only=True))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 
 import numpy as np
 import pytest
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
-from stitching import make_path
+from stitching import PYNQ_SETTINGS, make_path, pynq_driver
 
 from finn_imec.errors import UnsupportedError
 from finn_imec.geometry import ConvGeometry
@@ -110,16 +109,13 @@ def test_finns_driver_gets_the_weights(make_pair_model, external, tmp_path):
 
     from finn_imec.transformation import InsertWeightDMA
 
-    drivers = pytest.importorskip("finn.transformation.fpgadataflow.make_driver")
-    finn_plus = "driver_type" in inspect.signature(drivers.MakePYNQDriver).parameters
-    arguments = ("zynq-iodma", "FINNDMAOverlay") if finn_plus else ("zynq-iodma",)
 
     def driver(model, name: str) -> tuple[Path, ModelWrapper]:
         for step in (
             InsertIODMA(64),
             Floorplan(),
             CreateDataflowPartition(partition_model_dir=str(tmp_path / name)),
-            drivers.MakePYNQDriver(*arguments),
+            pynq_driver(),
         ):
             model = model.transform(step)
         return Path(model.get_metadata_prop("pynq_driver_dir")), model
@@ -131,7 +127,7 @@ def test_finns_driver_gets_the_weights(make_pair_model, external, tmp_path):
     )
     assert our_weights.name == their_weights.name
     np.testing.assert_array_equal(np.load(our_weights), np.load(their_weights))
-    settings = "settings.json" if finn_plus else "driver.py"
+    (settings,) = (name for name in PYNQ_SETTINGS if (theirs / name).is_file())
     assert (ours / settings).read_text() == (theirs / settings).read_text()
 
     # The partition of the convolution has the weights' stream among its inputs.
