@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from qonnx.core.datatype import DataType
+from qonnx.core.modelwrapper import ModelWrapper
 
 from finn_imec.cases import random_values
 from finn_imec.compat import CLOCK_NS, FPGA_PART, finn_rtllib
@@ -50,7 +51,6 @@ def padded_chain(paths: Sequence[Datapath], padding: int):
     The first layer's ifm_dim includes the padding, `padding` pixels on each side.
     """
     from onnx import TensorProto, helper
-    from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.util.basic import qonnx_make_model
 
     def tensor(name, shape):
@@ -130,7 +130,6 @@ def network(convolutions: int = 2):
     As FINN's streamlining leaves them: Im2Col, MatMul, MultiThreshold. 0 convolutions: one 1x1.
     """
     from onnx import TensorProto, helper
-    from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.transformation.infer_datatypes import InferDataTypes
     from qonnx.util.basic import qonnx_make_model
 
@@ -200,6 +199,8 @@ def generated(model):
     return model.transform(PrepareIP(FPGA_PART, CLOCK_NS)).transform(HLSSynthIP())
 
 
+#: FINN v0.10.1, by its qonnx.
+V0_10 = not hasattr(ModelWrapper, "del_initializer")
 #: What FINN's PYNQ driver is set by: finn-plus' file, upstream's.
 PYNQ_SETTINGS = ("settings.json", "driver.py")
 
@@ -209,6 +210,12 @@ def pynq_driver():
     drivers = pytest.importorskip("finn.transformation.fpgadataflow.make_driver")
     finn_plus = "driver_type" in inspect.signature(drivers.MakePYNQDriver).parameters
     return drivers.MakePYNQDriver("zynq-iodma", *(["FINNDMAOverlay"] if finn_plus else []))
+
+
+def remove_initializer(model, name: str) -> None:
+    """ModelWrapper.del_initializer, which FINN v0.10.1's qonnx does not have."""
+    (tensor,) = (tensor for tensor in model.graph.initializer if tensor.name == name)
+    model.graph.initializer.remove(tensor)
 
 
 def vivado_on_path(folder: Path, patch: pytest.MonkeyPatch) -> None:

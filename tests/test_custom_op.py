@@ -11,6 +11,7 @@ import pytest
 from qonnx.core.datatype import DataType
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.custom_op.registry import getCustomOp
+from stitching import remove_initializer
 
 from finn_imec.cases import random_case, random_values, reference
 from finn_imec.datapath import Datapath
@@ -270,7 +271,7 @@ def test_rtl_needs_constant_weights(make_imec, tmp_path):
     from finn.transformation.fpgadataflow.prepare_ip import PrepareIP
 
     model = make_imec(make_path("INT4", "INT3"), "rtl")
-    model.del_initializer("weights")
+    remove_initializer(model, "weights")
     with pytest.raises(UnsupportedError, match="IMECConv_rtl_0: weights .*must be constants"):
         model.transform(PrepareIP(PART, 5.0))
 

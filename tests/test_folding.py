@@ -6,6 +6,7 @@ FINN's own transformations and build steps on the graph of pairs are the referen
 from __future__ import annotations
 
 import copy
+import importlib.util
 import inspect
 import json
 import logging
@@ -24,6 +25,7 @@ from qonnx.core.onnx_exec import execute_onnx
 from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.infer_datatypes import InferDataTypes
 from qonnx.util.basic import qonnx_make_model
+from stitching import V0_10
 
 from finn_imec.builder import step_fold_imec
 from finn_imec.cases import random_values
@@ -384,10 +386,9 @@ LAYER = ConvGeometry((3, 3), (6, 6), 4, 6, simd=4, pe=3)
 @pytest.fixture(scope="module")
 def minimise(finn):
     """FINN's step_minimize_bit_width, as a function of the model and cfg.minimize_bit_width."""
-    import finn.xsi
-
-    with pytest.MonkeyPatch.context() as patch:  # its module imports what only Vivado has
-        patch.setitem(vars(finn.xsi), "SimEngine", object)
+    with pytest.MonkeyPatch.context() as patch:
+        if importlib.util.find_spec("finn.xsi"):  # its module imports what only Vivado has
+            patch.setitem(vars(importlib.import_module("finn.xsi")), "SimEngine", object)
         from finn.builder.build_dataflow_steps import step_minimize_bit_width
 
     def run(model, enabled=True):
@@ -442,6 +443,8 @@ def with_thresholds(model, thresholds):
 def test_minimisation_commutes_with_the_swap(make_pair_model, minimise, name, backend):
     pair = make_pair_model(LAYERS.get(name, LAYERS["thresholds"]), backend=backend)
     if "float" in name:
+        if V0_10:
+            pytest.skip("its MVAU takes whole numbers only")
         pair = with_thresholds(pair, REACHED[:1] if "one row" in name else REACHED)
     before = copy.deepcopy(pair)
     late, early = swap(minimise(pair)), minimise(swap(pair))
@@ -472,7 +475,7 @@ def assert_same_types(late, early, thresholds_too=True) -> None:
                 late.get_initializer(first), early.get_initializer(second)
             )
             assert late.get_initializer(first).dtype == early.get_initializer(second).dtype
-            if thresholds_too:
+            if thresholds_too and not V0_10:  # whose MVAU leaves their datatype
                 assert late.get_tensor_datatype(first) == early.get_tensor_datatype(second)
 
 

@@ -11,6 +11,7 @@ from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.custom_op.registry import getCustomOp
+from stitching import V0_10, remove_initializer
 
 from finn_imec.cases import random_values, reference
 from finn_imec.datapath import Datapath
@@ -450,6 +451,8 @@ def two_pairs(make_pair_model, **second):
     """Two layers in a row; `second` are further arguments of the second one's make_pair_model."""
     from qonnx.transformation.merge_onnx_models import MergeONNXModels
 
+    if V0_10:
+        pytest.skip("qonnx of FINN v0.10.1 loses shapes where it merges models")
     first = make_path(FOLDED, odt="UINT2")
     geometry = ConvGeometry((2, 2), FOLDED.ofm_dim, 6, 5, simd=3, pe=5, simd_in=3)
     last = make_path(geometry, idt="UINT2", seed=1)
@@ -536,7 +539,7 @@ def test_depthwise_windows_need_a_vvau(make_pair_model):
 def test_parameters_that_are_no_constants(make_pair_model, name):
     model = make_pair_model(PATH)
     shape = model.get_tensor_shape(name)
-    model.del_initializer(name)
+    remove_initializer(model, name)
     model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
     assert_refused(model, f"input {name} of MVAU_0 is not a constant")
 
@@ -546,7 +549,7 @@ def test_external_weights_of_a_vvau_must_be_constants(make_pair_model):
     geometry = ConvGeometry((3, 2), (7, 6), 6, 6, pe=3, simd_in=3, depthwise=True)
     model = make_pair_model(make_path(geometry), mvau={"mem_mode": "external"})
     shape = model.get_tensor_shape("weights")
-    model.del_initializer("weights")
+    remove_initializer(model, "weights")
     model.graph.input.append(helper.make_tensor_value_info("weights", TensorProto.FLOAT, shape))
     assert_refused(model, "input weights of VVAU_0 is not a constant")
 
@@ -574,7 +577,7 @@ def test_consumer_that_is_no_mvau(make_pair_model):
     model.graph.node.remove(model.graph.node[1])
     model.graph.node.append(helper.make_node("Relu", ["windows0"], ["ofm"], name="Relu_0"))
     for name in ("weights", "thresholds"):
-        model.del_initializer(name)
+        remove_initializer(model, name)
     assert_refused(model, "it feeds Relu_0 (Relu), not MVAU", mvau=False)
 
 
