@@ -54,6 +54,7 @@ def test_the_readme_tells_these_results(tmp_path):
     assert table.count("\n") == 2 + len(list(RESULTS.glob("cnv-*.json")))
     readme = (root / "README.md").read_text()
     assert table in readme
+    assert summary["networks_markdown"](summary["networks"]()) in readme
     for key in ("lut", "memory", "ff"):
         ratios = [ratios[key] for ratios in summary["means"]().values()]
         assert f"{min(ratios):.2f} to {max(ratios):.2f} of" in readme.replace("\n", " "), key
