@@ -9,6 +9,7 @@ import pytest
 from finn_imec import paper
 from finn_imec.cli import app
 from finn_imec.errors import ModelError
+from finn_imec.report.results import load_rows
 from finn_imec.synthesis import compare as comparison
 
 MEASURED = (*comparison.FIGURES, "memory", "cycles")
@@ -149,3 +150,12 @@ def test_command_takes_rows_and_output(reproduced, tmp_path):
     assert (tmp_path / "paper" / "paper.json").read_text() == (folder / "paper.json").read_text()
     printed = " ".join(run.output.split())
     assert "Compare ratios, not counts" in printed
+
+
+@pytest.mark.parametrize("bits", ["1", "2"])
+def test_the_documentation_has_the_committed_rows(bits):
+    rows = [row for path in paper.RESULTS.glob("*.json") for row in load_rows(path)]
+    measured = paper._cnv(rows, int(bits), quick=True, progress=lambda _: None)
+    page = (paper.RESULTS.parents[1] / "docs" / "paper.md").read_text()
+    for table in paper._cnv_tables(bits, measured):
+        assert table.markdown() in page
