@@ -265,7 +265,8 @@ module imec_conv import imec_pkg::*; #(
 			uwire [PE-1:0][LANES-1:0][W_BITS-1:0]  q;
 			if(g == 0) begin : genFirst
 				assign	q = word[OWN-1:0];
-				assign	spilt = (SPILT+1)'(word >> OWN);
+				if(SPILT == 0)  assign  spilt = '0;
+				else            assign  spilt = { 1'b0, word[OWN +: SPILT] };
 			end : genFirst
 			else if(WEIGHT_SPILL == 0)  assign  q = word;
 			else begin : genSpilt
