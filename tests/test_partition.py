@@ -95,6 +95,31 @@ def add_case(lhs: str, rhs: str, odt: str, pe: int):
     return design, words, encode(values[0] + values[1], o, pe)
 
 
+FILES = tempfile.TemporaryDirectory()
+
+
+def vvau_case(idt: str, odt: str, pe: int, simd: int, sf: int, nf: int, steps: int):
+    """sim_vvau on 6 windows of 3-bit weights."""
+    i, o = DataType[idt], DataType[odt]
+    values = random_values(i, (6, nf, sf, simd, pe), RNG)
+    weights = RNG.integers(-4, 4, (nf, sf, simd, pe))
+    out = (values * weights).sum(axis=(2, 3))
+    files = {"WEIGHT_FILE": weights}
+    parameters = {"PE": pe, "SIMD": simd, "SF": sf, "NF": nf, "STEPS": steps}
+    parameters |= {"SIGNED": int(i.signed()), "IN_BITS": i.bitwidth(), "OUT_BITS": o.bitwidth()}
+    if steps:
+        files["THRESHOLD_FILE"] = np.sort(RNG.integers(-20, 20, (nf, pe, steps)))
+        parameters["ACT_VAL"] = int(o.min())
+        out = o.min() + (out[..., np.newaxis] >= files["THRESHOLD_FILE"]).sum(axis=-1)
+    for name, numbers in files.items():
+        path = Path(FILES.name) / f"{name}_{pe}_{simd}_{steps}.dat"
+        path.write_text("".join(f"{number % 2**32:08x}\n" for number in numbers.ravel().tolist()))
+        parameters[name] = str(path)
+    design = sim("sim_vvau", parameters, [(i, simd * pe)], (o, pe))
+    design = replace(design, data_files=tuple(Path(parameters[name]) for name in files))
+    return design, [encode(values, i, simd * pe)], encode(out.astype(np.int64), o, pe)
+
+
 def sim(module: str, parameters: dict, inputs: list, output: tuple) -> Design:
     """inputs, output: (datatype, elements) of their words."""
 
@@ -120,6 +145,9 @@ CASES = {
     "labels": label_case("UINT3", labels=12, pe=4, k=5),
     "all labels": label_case("INT2", labels=4, pe=1, k=4),
     "add": add_case("INT4", "UINT3", "INT5", pe=3),
+    "depthwise": vvau_case("INT4", "INT9", pe=2, simd=1, sf=6, nf=3, steps=0),
+    "depthwise, thresholds": vvau_case("UINT3", "UINT2", pe=3, simd=1, sf=4, nf=2, steps=3),
+    "depthwise, whole windows": vvau_case("INT2", "INT2", pe=2, simd=4, sf=1, nf=1, steps=3),
     "add unsigned": add_case("UINT2", "UINT2", "UINT3", pe=1),
 }
 
@@ -226,6 +254,7 @@ def test_duplicate_and_probes(tmp_path):
         ),
         ("sim_label_select", {**CASES["label"][0].parameters, "K": 11}, "K=11 must be in"),
         ("sim_add", {**CASES["add"][0].parameters, "PE": 0}, "PE=0 must be at least 1"),
+        ("sim_vvau", {**CASES["depthwise"][0].parameters, "NF": 0}, "NF=0 must be at least 1"),
     ],
 )
 def test_stand_ins_refuse(module, parameters, message):
@@ -248,7 +277,8 @@ def test_lint_finds_nothing(name):
         design.top,
     ]
     command += [f"-Wno-{waived}" for waived in WAIVED]
-    command += [f"-G{key}={value}" for key, value in design.parameters.items()]
+    for key, value in design.parameters.items():
+        command.append(f'-G{key}="{value}"' if isinstance(value, str) else f"-G{key}={value}")
     done = subprocess.run(
         [*command, str(design.sources[0])], env=environment, capture_output=True, text=True
     )
