@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import os
 import stat
@@ -199,6 +200,7 @@ def generated(model):
     return model.transform(PrepareIP(FPGA_PART, CLOCK_NS)).transform(HLSSynthIP())
 
 
+FINN_PLUS = bool(importlib.util.find_spec("finn") and importlib.util.find_spec("finn.util.settings"))
 #: FINN v0.10.1, by its qonnx.
 V0_10 = not hasattr(ModelWrapper, "del_initializer")
 #: What FINN's PYNQ driver is set by: finn-plus' file, upstream's.

@@ -554,6 +554,18 @@ def test_external_weights_of_a_vvau_must_be_constants(make_pair_model):
     assert_refused(model, "input weights of VVAU_0 is not a constant")
 
 
+def test_a_vvau_that_a_dma_feeds_stays(make_pair_model):
+    """FINN's DMA keeps the values beside the stream; taking them would leave it without a consumer."""
+    geometry = ConvGeometry((3, 2), (7, 6), 6, 6, pe=3, simd_in=3, depthwise=True)
+    model = make_pair_model(make_path(geometry), mvau={"mem_mode": "external"})
+    shape = model.get_tensor_shape("weights")
+    model.graph.node.insert(0, helper.make_node("Relu", ["image"], ["weights"], name="DMA"))
+    model.graph.input.append(helper.make_tensor_value_info("image", TensorProto.FLOAT, shape))
+    left, (report,) = infer(model)
+    assert "VVAU" in [node.op_type for node in left.graph.node]
+    assert report.reason == "input weights of VVAU_0 is not a constant"
+
+
 @pytest.mark.parametrize("bad", ["INT32", "INT17", "FLOAT32"])
 @pytest.mark.parametrize(
     ("name", "tensor"), [("inputDataType", "ifm"), ("weightDataType", "weights")]

@@ -16,6 +16,7 @@ from qonnx.transformation.infer_shapes import InferShapes
 
 from finn_imec.custom_op import register
 from finn_imec.errors import UnsupportedError
+from finn_imec.transformation.constants import constant
 
 _TO_SWG = (
     *("ConvKernelDim", "IFMChannels", "IFMDim", "OFMDim", "Stride", "Dilation", "depthwise"),
@@ -92,8 +93,8 @@ class ExpandIMECConv(Transformation):
             if geometry.depthwise:
                 unit, weights = "VVAU", model.make_new_valueinfo_name()
                 own = {"Channels": geometry.mh, "Kernel": geometry.kernel, "Dim": geometry.ofm_dim}
-                kernels = model.get_initializer(node.input[1])
-                if kernels is None or model.find_producer(node.input[1]) is not None:
+                kernels = constant(model, node.input[1])
+                if kernels is None:
                     raise UnsupportedError(
                         f"{node.name}: input {node.input[1]} is not a constant, and VVAU's weights "
                         "have another shape; expand it before its weights get a DMA"

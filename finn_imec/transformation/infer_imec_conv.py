@@ -16,6 +16,7 @@ from finn_imec.custom_op import register
 from finn_imec.errors import ImecError, ModelError
 from finn_imec.geometry import ConvGeometry
 from finn_imec.rtl import MEM_MODES
+from finn_imec.transformation.constants import constant
 
 #: An IMECConv may need this much of its pair's cycles: part of the strip is refilled between two
 #: frames, which FINN's pair hides behind the replay of its last window.
@@ -214,7 +215,7 @@ def _fuse(
     external = mem_mode["mem_mode"] == "external"
     depthwise = bool(swg_inst.get_nodeattr("depthwise"))
     for name in mvau.input[2 if external and not depthwise else 1 :]:  # VVAU's weights are reshaped
-        if model.get_initializer(name) is None:
+        if constant(model, name) is None:
             raise _NotEligible(f"input {name} of {mvau.name} is not a constant")
 
     attributes = {name: _plain(swg_inst.get_nodeattr(name)) for name in _FROM_SWG}

@@ -12,6 +12,7 @@ from qonnx.transformation.general import SortGraph
 
 from finn_imec.custom_op import register
 from finn_imec.errors import UnsupportedError
+from finn_imec.transformation.constants import constant
 
 
 class InsertWeightDMA(Transformation):
@@ -37,9 +38,8 @@ class InsertWeightDMA(Transformation):
             if node.op_type not in ("IMECConv_rtl", "IMECConv_hls"):
                 continue
             inst, name = getCustomOp(node), node.input[1]
-            weights = model.get_initializer(name)
-            fed = weights is None or model.find_producer(name) is not None
-            if fed or inst.get_nodeattr("mem_mode") != "external":
+            weights = constant(model, name)
+            if weights is None or inst.get_nodeattr("mem_mode") != "external":
                 continue
             datatype, g = inst.get_input_datatype(1), inst.geometry
             width = math.gcd(weights.size * datatype.bitwidth(), self.interface_bits)
