@@ -247,6 +247,11 @@ def _plan(
     matrix = {"MW": mw, "MH": mh, "numInputVectors": windows[:-1]}
     if geometry.depthwise:
         matrix = {"Channels": mh, "Kernel": geometry.kernel, "Dim": geometry.ofm_dim}
+
+    def converter(shape: list[int], elems_in: int, elems_out: int) -> dict:
+        widths = {"inWidth": elems_in * idt.bitwidth(), "outWidth": elems_out * idt.bitwidth()}
+        return {"inShape": shape, "outShape": shape, **widths, "dataType": idt.name}
+
     plan = {
         "swg": {
             "ConvKernelDim": list(geometry.kernel),
@@ -263,13 +268,7 @@ def _plan(
             "ram_style": "distributed",
             "parallel_window": int(parallel_window),
         },
-        "dwc": {
-            "inShape": windows,
-            "outShape": windows,
-            "inWidth": swg_word * idt.bitwidth(),
-            "outWidth": word * idt.bitwidth(),
-            "dataType": idt.name,
-        },
+        "dwc": converter(windows, swg_word, word),
         "fifo": {
             "depth": _FIFO_DEPTH,
             "folded_shape": [*windows[:-1], windows[-1] // word, word],
@@ -294,14 +293,7 @@ def _plan(
         del plan["dwc"]
     image = [1, *geometry.ifm_dim, geometry.ifm_channels]
     if geometry.simd_in != swg_simd:
-        widen = {
-            "inShape": image,
-            "outShape": image,
-            "inWidth": geometry.simd_in * idt.bitwidth(),
-            "outWidth": swg_simd * idt.bitwidth(),
-            "dataType": idt.name,
-        }
-        plan = {"in_dwc": widen, **plan}
+        plan = {"in_dwc": converter(image, geometry.simd_in, swg_simd), **plan}
     if any(geometry.padding):
         padding = {
             "ImgDim": list(geometry.input_dim),
