@@ -41,7 +41,9 @@ MOST_PRODUCTS, MOST_THRESHOLDS, MOST_LUT_ROM, MOST_AUTO_ROM = 1500, 2500, 2**14,
 MOST_SEARCHED = 2**13
 FIFTHS = 5
 #: Weight of a coefficient's distance from 1, beside relative errors.
-PRIOR = 0.1
+PRIOR = 0.05
+#: Relative error from which on a layer is one that others should not follow.
+OUTLIER = 0.05
 
 app = typer.Typer(help=__doc__)
 
@@ -154,15 +156,21 @@ class Sample:
         self.luts = np.array([row["lut"] for row in self.rows])
 
     def coefficients(self, layers: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """Of the features, none negative, that make least the sum of squared relative errors.
+        """Of the features, none negative, that make relative errors least.
 
-        PRIOR pulls those to 1, which is what the RTL says, that make no difference to these layers.
+        Errors above OUTLIER count in proportion, smaller ones squared: what a layer's values decide,
+        such as thresholds that are close together, is not to pull the others. PRIOR pulls coefficients
+        to 1, which is what the RTL says, that make no difference to these layers.
         """
-        from scipy.optimize import nnls
+        from scipy.optimize import least_squares
 
-        luts, prior = self.luts[layers], np.full(len(self.names), PRIOR)
-        shares = np.vstack([self.features[layers] / luts[:, None], np.diag(prior)])
-        return nnls(shares, np.concatenate([1 - self.memory_luts[layers] / luts, prior]))[0]
+        luts, ones = self.luts[layers], np.ones(len(self.names))
+        shares = np.vstack([self.features[layers] / luts[:, None], np.diag(PRIOR * ones)])
+        wanted = np.concatenate([1 - self.memory_luts[layers] / luts, PRIOR * ones])
+        return least_squares(
+            lambda coefficients: shares @ coefficients - wanted, ones, lambda _: shares,
+            bounds=(0, np.inf), loss="soft_l1", f_scale=OUTLIER,
+        ).x  # fmt: skip
 
     def held_out_errors(self) -> np.ndarray:
         """Estimate / count - 1 of each layer, by coefficients of the FIFTHS that it is not in."""
@@ -208,6 +216,7 @@ def fit(data: Annotated[Path, typer.Option(help="What `measure` wrote.")] = RESU
     sample = Sample(load(data))
     errors = sample.held_out_errors()
     sizes, ninety = np.abs(errors), np.quantile(np.abs(errors), 0.9)
+    plain = sizes[[e.steps == 0 for e in sample.estimates]]
     total = ((1 + errors) * sample.luts).sum() / sample.luts.sum() - 1
     print(
         "#: LUTs per unit of each of `Estimate.features`, as benchmarks/estimates.py fits them. LUTs"
@@ -219,7 +228,11 @@ def fit(data: Annotated[Path, typer.Option(help="What `measure` wrote.")] = RESU
         f"#: errors of {sizes.mean():.1%} on average, {np.median(sizes):.1%} in the median, ",
         end="",
     )
-    print(f"{ninety:.1%} or less in nine of ten.")
+    print(f"{ninety:.1%} or less in nine of ten;")
+    print(
+        f"#: of those without activation {plain.mean():.1%} on average. "
+        "How close together thresholds are is not known."
+    )
     print("LUT_COEFFICIENTS: Mapping[str, float] = {")
     for name, value in zip(sample.names, sample.coefficients(), strict=True):
         print(f'    "{name}": {value:.3f},')

@@ -23,36 +23,35 @@ if TYPE_CHECKING:
 
 #: LUTs per unit of each of `Estimate.features`, as benchmarks/estimates.py fits them. LUTs
 #: of 300 layers, a fifth of them left out of the fit at a time, are estimated with
-#: errors of 6.8% on average, 4.1% in the median, 15.4% or less in nine of ten.
+#: errors of 5.8% on average, 3.6% in the median, 12.5% or less in nine of ten;
+#: of those without activation 4.8% on average. How close together thresholds are is not known.
 LUT_COEFFICIENTS: Mapping[str, float] = {
-    "heap_counters": 1.019,
-    "heap_sums": 0.807,
-    "constant_heaps": 0.927,
+    "heap_counters": 0.996,
+    "heap_sums": 0.839,
+    "constant_heaps": 0.983,
     "multipliers": 1.000,
     "product_sums": 1.000,
-    "chain_sums": 0.790,
-    "delays": 1.180,
+    "chain_sums": 0.903,
+    "delays": 1.171,
     "accumulators": 1.030,
-    "sums_of_one": 0.092,
-    "control": 1.286,
-    "counters": 1.448,
-    "addresses": 0.197,
-    "stepped_addresses": 1.992,
-    "wrapped_addresses": 0.885,
-    "weight_addresses": 1.871,
-    "windows": 1.114,
-    "window_words": 1.493,
-    "narrowed_words": 0.771,
-    "padded_words": 1.102,
-    "rams": 1.166,
-    "roms": 1.034,
-    "deep_roms": 3.804,
-    "offsets": 0.860,
-    "comparators": 0.587,
-    "constant_comparators": 0.892,
-    "comparator_roms": 0.968,
-    "comparator_sums": 0.335,
-    "searches": 1.069,
+    "control": 2.272,
+    "counters": 1.589,
+    "stepped_addresses": 2.090,
+    "wrapped_addresses": 0.447,
+    "weight_addresses": 1.591,
+    "windows": 1.133,
+    "window_words": 1.498,
+    "narrowed_words": 0.630,
+    "padded_words": 1.133,
+    "rams": 1.109,
+    "roms": 1.008,
+    "deep_roms": 3.900,
+    "offsets": 0.858,
+    "comparators": 0.590,
+    "constant_comparators": 0.792,
+    "comparator_roms": 0.901,
+    "comparator_sums": 0.614,
+    "searches": 1.001,
 }
 #: RAMB18 shapes, depth x width. A RAMB36 is two of the same width, or 4096 words of 9 bits.
 RAMB18 = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
@@ -62,6 +61,13 @@ LUTS_PER_FF = 0.5
 RAMB18_BITS, URAM_BITS = 512 * 36, 4096 * 72
 #: What a block is worth in LUTs: the device's LUTs over its blocks. XC7Z020; UltraRAM: XCZU7EV.
 LUTS_PER_RAMB18, LUTS_PER_DSP, LUTS_PER_URAM = 53200 // 280, 53200 // 220, 230400 // 96
+
+
+class Blocks(NamedTuple):
+    """RAMB18 of a memory, in so many rows of as many each."""
+
+    number: int
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -94,9 +100,11 @@ class Memory:
 
     @property
     def choice_luts(self) -> int:
-        """LUTs between RAM64M of two ports or RAM256X1S of one, of which the deepest is made."""
-        rows = ceil(self.words / (256 if self.ports == 1 else 64))
-        return self.bits * ceil((rows - 1) / 3) if self.ram_luts else 0
+        """LUTs between rows of block RAMs, of RAM64M with two ports, of RAM256X1S with one."""
+        rows = self._blocks.rows
+        if self.ram_luts:
+            rows = ceil(self.words / (256 if self.ports == 1 else 64))
+        return self.bits * ceil((rows - 1) / 3)
 
     @property
     def rom_luts(self) -> float:
@@ -112,11 +120,18 @@ class Memory:
     @property
     def bram18(self) -> int:
         """RAMB18 blocks, in the shape that takes fewest."""
+        return self._blocks.number
+
+    @property
+    def _blocks(self) -> Blocks:
+        """RAMB18 blocks, in the shape that takes fewest, of those the deepest."""
         if self.style != "block":
-            return 0
+            return Blocks(0, 1)
         nines, rest = divmod(self.bits, 9)
-        in_nines = ceil(self.words / 4096) * (2 * nines + ceil(rest / 4))
-        return min(in_nines, *(ceil(self.words / d) * ceil(self.bits / w) for d, w in RAMB18))
+        rows = ceil(self.words / 4096)
+        in_nines = Blocks(rows * (2 * nines + ceil(rest / 4)), rows)
+        rows_of = ((ceil(self.words / depth), width) for depth, width in RAMB18)
+        return min(in_nines, *(Blocks(rows * ceil(self.bits / w), rows) for rows, w in rows_of))
 
     @property
     def uram(self) -> int:
@@ -212,7 +227,6 @@ class Estimate:
             "chain_sums": g.pe * sum_luts(packed.chains, packed.field_bits) if packed else 0,
             "delays": sum(late) * a.bits + len(late) * address_bits(g.weight_words),
             "accumulators": g.pe * self.acc_bits * (g.sf > 1),
-            "sums_of_one": g.pe * self.acc_bits * (g.sf == 1),
         }
 
     @property
@@ -232,7 +246,6 @@ class Estimate:
         return {
             "control": 1,
             "counters": sum(address_bits(n) for n in loops if n > 1),
-            "addresses": address,
             "stepped_addresses": address * (g.kernel != (1, 1) or g.stride != (1, 1)),
             "wrapped_addresses": address * (g.strip_words != _power_of_two(g.strip_words)),
             "weight_addresses": address_bits(g.weight_words) if g.weight_words > 1 else 0,
