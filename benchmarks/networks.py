@@ -387,24 +387,34 @@ def show(console: Console, results: list[dict[str, Any]]) -> None:
         if "resources" in result:
             counted = result["resources"]
             console.print(comparison_table(counted["rows"]))
-            keys = [key for key in COLUMNS if key in counted["totals"]]
-            titles = (COLUMNS[key] for key in keys)
-            table = Table("", *titles, title=f"{result['network']}: sums")
-            for side in ("finn", "imec"):
-                left_out = [
-                    n for n, f in result.get("rest", {}).get(side, {}).items() if "reason" in f
-                ]
-                if left_out:
-                    console.print(f"{side}: not read by Yosys, left out: {', '.join(left_out)}")
-                sums = {"convolutions": {key: counted["totals"][key][side] for key in keys}}
-                rest = result.get("rest", {}).get(side)
-                if rest is not None:
-                    sums["FIFOs"] = added(rest, keys, lambda name: "FIFO" in name)
-                    sums["other nodes"] = added(rest, keys, lambda name: "FIFO" not in name)
-                    sums["all"] = {key: sum(each[key] for each in sums.values()) for key in keys}
-                for what, figures in sums.items():
-                    table.add_row(f"{side}: {what}", *(number_text(figures[k]) for k in keys))
-            console.print(table)
+            totals, rest = counted["totals"], result.get("rest", {})
+            sides = {
+                side: ({key: both[side] for key, both in totals.items()}, rest.get(side))
+                for side in ("finn", "imec")
+            }
+            show_sums(console, result["network"], sides)
+
+
+def show_sums(
+    console: Console,
+    network: str,
+    sides: dict[str, tuple[dict[str, int], dict[str, dict[str, Any]] | None]],
+) -> None:
+    """A table of each side's convolutions and, if there are any, count_rest's nodes."""
+    keys = [key for key in COLUMNS if all(key in convolutions for convolutions, _ in sides.values())]
+    table = Table("", *(COLUMNS[key] for key in keys), title=f"{network}: sums")
+    for side, (convolutions, rest) in sides.items():
+        left_out = [name for name, figures in (rest or {}).items() if "reason" in figures]
+        if left_out:
+            console.print(f"{side}: not read by Yosys, left out: {', '.join(left_out)}")
+        sums = {"convolutions": {key: convolutions[key] for key in keys}}
+        if rest is not None:
+            sums["FIFOs"] = added(rest, keys, lambda name: "FIFO" in name)
+            sums["other nodes"] = added(rest, keys, lambda name: "FIFO" not in name)
+            sums["all"] = {key: sum(each[key] for each in sums.values()) for key in keys}
+        for what, figures in sums.items():
+            table.add_row(f"{side}: {what}", *(number_text(figures[k]) for k in keys))
+    console.print(table)
 
 
 def added(

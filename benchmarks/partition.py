@@ -1,10 +1,11 @@
 """Whole CNV networks in one simulation, with FINN's pairs and with IMECConv: rate and wall time.
 
-    python benchmarks/partition.py CNV.npz images.npz [--photos N] [--fifo-depth N] [--json]
+    python benchmarks/partition.py CNV.npz images.npz [--photos N] [--fifo-depth N] [--resources] [--json]
 
 Prints, for both, the cycles per photo in steady state beside what the slowest node needs, the latency,
 the words that the FIFOs must hold at most, and the seconds to compile and to simulate. Exit code 1 if
-a logit differs from the expected one.
+a logit differs from the expected one. --resources adds Yosys' figures as those of networks.py, of all
+convolutions and of everything else.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from networks import count_resources, count_rest, show_sums
 from rich.console import Console
 from rich.table import Table
 
@@ -22,12 +24,16 @@ from finn_imec.networks import cnv
 from finn_imec.simulation.partition import simulate
 from finn_imec.transformation import swap_pairs
 
+SIDES = {"FINN": "finn", "IMECConv": "imec"}
 
-def measure(network: Path, images: Path, photos: int, fifo_depth: int) -> list[dict]:
+
+def measure(
+    network: Path, images: Path, photos: int, fifo_depth: int, resources: bool
+) -> list[dict]:
     """A row for FINN's pairs, and one for IMECConv."""
     expected = cnv.load_images(images)
     inputs = cnv.quantise_images(expected.images[:photos])
-    rows = []
+    rows, depths = [], {}
     for side, prepare in (("FINN", lambda model: model), ("IMECConv", swap_pairs)):
         began: dict[str, float] = {}
         run, outputs = simulate(
@@ -37,6 +43,7 @@ def measure(network: Path, images: Path, photos: int, fifo_depth: int) -> list[d
             stage=lambda name, began=began: began.setdefault(name.split()[0], time.perf_counter()),
         )
         done = time.perf_counter()
+        depths[SIDES[side]] = {fifo.node: max(2, fifo.peak) for fifo in run.fifos}
         logits = cnv.class_logits(outputs)
         rows.append(
             {
@@ -51,6 +58,13 @@ def measure(network: Path, images: Path, photos: int, fifo_depth: int) -> list[d
                 "kilocycles_per_second": run.cycles / 1000 / (done - began["simulating,"]),
             }
         )
+    if resources:
+        totals = count_resources(swap_pairs(cnv.build_cnv(network)))["totals"]
+        rest = count_rest(cnv.build_cnv(network), depths)
+        for row in rows:
+            side = SIDES[row["side"]]
+            row["convolutions"] = {key: both[side] for key, both in totals.items()}
+            row["rest"] = rest[side]
     return rows
 
 
@@ -59,16 +73,22 @@ def main(
     images: Annotated[Path, typer.Argument()],
     photos: Annotated[int, typer.Option(min=2)] = 6,
     fifo_depth: int = 512,
+    resources: Annotated[bool, typer.Option("--resources")] = False,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
-    rows = measure(network, images, photos, fifo_depth)
+    rows = measure(network, images, photos, fifo_depth, resources)
     if as_json:
         print(json.dumps(rows, indent=2))
     else:
-        table = Table(*rows[0], title=f"{network.stem}, {photos} photos, FIFOs of {fifo_depth}")
+        console, columns = Console(), [key for key in rows[0] if key not in ("convolutions", "rest")]
+        table = Table(*columns, title=f"{network.stem}, {photos} photos, FIFOs of {fifo_depth}")
         for row in rows:
-            table.add_row(*(f"{v:,.1f}" if isinstance(v, float) else str(v) for v in row.values()))
-        Console().print(table)
+            values = (row[key] for key in columns)
+            table.add_row(*(f"{v:,.1f}" if isinstance(v, float) else str(v) for v in values))
+        console.print(table)
+        if resources:
+            sides = {row["side"]: (row["convolutions"], row["rest"]) for row in rows}
+            show_sums(console, network.stem, sides)
     raise SystemExit(any(row["exact"] != photos for row in rows))
 
 

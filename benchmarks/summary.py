@@ -65,7 +65,10 @@ def networks() -> dict[str, dict[str, tuple[int, int]]]:
 
 def _of_cnv(rows: list[dict]) -> dict[str, tuple[int, int]]:
     """Figures of partition.py."""
-    return {key: tuple(row[key] for row in rows) for key in SIMULATED}
+    figures = {key: tuple(row[key] for row in rows) for key in SIMULATED}
+    for key in COUNTED if "rest" in rows[0] else ():
+        figures[key] = tuple(row["convolutions"][key] + _sum(row["rest"], key) for row in rows)
+    return figures
 
 
 def _of_network(result: dict) -> dict[str, tuple[int, int]]:
@@ -73,11 +76,13 @@ def _of_network(result: dict) -> dict[str, tuple[int, int]]:
     sides = "finn", "imec"
     figures = {key: tuple(result["partition"][side][key] for side in sides) for key in SIMULATED}
     for key, totals in result.get("resources", {}).get("totals", {}).items():
-        figures[key] = tuple(
-            totals[side] + sum(node.get(key, 0) for node in result["rest"][side].values())
-            for side in sides
-        )
+        figures[key] = tuple(totals[side] + _sum(result["rest"][side], key) for side in sides)
     return figures
+
+
+def _sum(rest: dict[str, dict], key: str) -> int:
+    """Of all nodes that Yosys reads."""
+    return sum(node.get(key, 0) for node in rest.values())
 
 
 def networks_markdown(networks: dict[str, dict[str, tuple[int, int]]]) -> str:
