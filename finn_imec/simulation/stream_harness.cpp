@@ -1,6 +1,7 @@
 #include "stream_harness.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
@@ -376,9 +377,10 @@ class Simulation {
             designs_.emplace_back(model_->designs[i], runs[i]);
 #if VM_TRACE
         if (waves) {
-            model_->trace(waves_);
-            waves_.open(waves);
-            if (!waves_.isOpen()) throw std::runtime_error(std::string{"cannot write "} + waves);
+            waves_ = std::make_unique<TraceFile>();
+            model_->trace(*waves_);
+            waves_->open(waves);
+            if (!waves_->isOpen()) throw std::runtime_error(std::string{"cannot write "} + waves);
             waves_file_ = waves;
         }
 #endif
@@ -418,14 +420,14 @@ class Simulation {
     void half_cycle() {
         model_->eval();
 #if VM_TRACE
-        write_waves([this] { waves_.dump(context_.time()); });
+        write_waves([this] { waves_->dump(context_.time()); });
 #endif
         context_.timeInc(5);
     }
 
     void finish_waves() {
 #if VM_TRACE
-        write_waves([this] { waves_.close(); });
+        write_waves([this] { waves_->close(); });
 #endif
     }
 
@@ -433,13 +435,21 @@ class Simulation {
     // Half a file of waveforms, of a full disk, is removed.
     template <class Action>
     void write_waves(Action action) {
-        if (!waves_.isOpen()) return;
+        if (!waves_ || !waves_->isOpen()) return;
+        std::string reason;
+        errno = 0;
         try {
             action();
         } catch (const std::exception& e) {
-            std::remove(waves_file_.c_str());
-            throw std::runtime_error("cannot write " + waves_file_ + ": " + e.what());
+            reason = e.what();
         }
+        // The FST writer does not look at all that its stream could not write.
+        const int error = errno;
+        if (error == ENOSPC || error == EDQUOT || error == EFBIG) reason = std::strerror(error);
+        if (reason.empty()) return;
+        waves_.release();  // closing it would fail again
+        std::remove(waves_file_.c_str());
+        throw std::runtime_error("cannot write " + waves_file_ + ": " + reason);
     }
 #endif
 
@@ -447,7 +457,7 @@ class Simulation {
     std::unique_ptr<Model> model_;
 #if VM_TRACE
     std::string waves_file_;
-    TraceFile waves_;
+    std::unique_ptr<TraceFile> waves_;
 #endif
     std::vector<Design> designs_;
     uint64_t cycles_ = 0;

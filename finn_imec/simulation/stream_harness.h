@@ -10,6 +10,27 @@ class VerilatedContext;
 #if VM_TRACE_FST
 class VerilatedFstC;
 using TraceFile = VerilatedFstC;
+// What the FST writer checks, a full disk among it, is to end the simulation, not the process.
+#if __has_include("fstcpp/fstcpp_assertion.h")
+#include <stdexcept>
+
+#include "fstcpp/fstcpp_assertion.h"
+#undef FST_CHECK
+#undef FST_CHECK_EQ
+#undef FST_CHECK_NE
+#undef FST_CHECK_GT
+#undef FST_CHECK_GE
+#undef FST_CHECK_LT
+#undef FST_CHECK_LE
+#define FST_CHECK(a) \
+    if (!(a)) throw std::runtime_error("the FST writer found that " #a " does not hold")
+#define FST_CHECK_EQ(a, b) FST_CHECK((a) == (b))
+#define FST_CHECK_NE(a, b) FST_CHECK((a) != (b))
+#define FST_CHECK_GT(a, b) FST_CHECK((a) > (b))
+#define FST_CHECK_GE(a, b) FST_CHECK((a) >= (b))
+#define FST_CHECK_LT(a, b) FST_CHECK((a) < (b))
+#define FST_CHECK_LE(a, b) FST_CHECK((a) <= (b))
+#endif
 #else
 class VerilatedVcdC;
 using TraceFile = VerilatedVcdC;

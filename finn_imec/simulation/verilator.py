@@ -430,7 +430,7 @@ def _compile(tools: _Tools, work: Path, cache: Path, jobs: int, trace: str, leve
     units += [(unit, "-O0") for unit in _join(work, "slow", slow, jobs)]
     with ThreadPoolExecutor(max(1, jobs)) as pool:
         tasks = [pool.submit(compile_unit, *unit) for unit in units]
-        tasks += [pool.submit(compile_shared, Path(source), []) for source in listed["global"]]
+        tasks += [pool.submit(compile_shared, Path(source), traced) for source in listed["global"]]
         tasks += [pool.submit(compile_shared, _HARNESS_CPP, traced)]
         objects = [task.result() for task in tasks]
     _run_cxx(
