@@ -1,23 +1,28 @@
-"""Speed of the flow itself: swap and generation, the model cache, simulation beside FINN's pair.
+"""Speed of the flow itself: a build, swap and generation, the model cache, simulation beside FINN's pair.
 
     python benchmarks/speed.py CNV.npz [--json]
 
 CNV.npz is one of the CNV networks (weights W0.., thresholds T0.., foldings fold0..). Prints seconds
-for swapping and generating the RTL of its six convolutions, seconds to compile all Verilator models
-with an empty and with a filled cache, and kilocycles per second of IMECConv beside FINN's SWG + MVAU
-for each layer, both in this run.
+and peak memory of `finn-imec build`, all steps from the dataflow partition on; seconds for swapping and
+generating the RTL of its six convolutions, seconds to compile all Verilator models with an empty and
+with a filled cache, and kilocycles per second of IMECConv beside FINN's SWG + MVAU for each layer, both
+in this run.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import typer
+from qonnx.core.modelwrapper import ModelWrapper
 from rich.console import Console
 from rich.table import Table
 
@@ -27,6 +32,22 @@ def seconds(function, *arguments):
     start = time.perf_counter()
     result = function(*arguments)
     return time.perf_counter() - start, result
+
+
+def whole_build(model: ModelWrapper, folder: Path) -> dict[str, float]:
+    """Seconds and peak memory of `finn-imec build` in a process of its own."""
+    from finn_imec.compat import CLOCK_NS
+
+    source, config = folder / "network.onnx", folder / "build.json"
+    model.save(str(source))
+    options = {"start_step": "step_create_dataflow_partition", "synth_clk_period_ns": CLOCK_NS}
+    config.write_text(json.dumps(options))
+    command = [sys.executable, "-m", "finn_imec.cli", "build", str(source), "-o", str(folder / "out")]
+    took, _ = seconds(
+        lambda: subprocess.run([*command, "--config", str(config)], check=True, capture_output=True)
+    )
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    return {"build_s": took, "build_peak_gb": peak}
 
 
 def main(network: Path, as_json: bool = typer.Option(False, "--json")) -> None:
@@ -51,6 +72,7 @@ def main(network: Path, as_json: bool = typer.Option(False, "--json")) -> None:
         (Path(folder) / "build").mkdir()
         with finn_build_dir(Path(folder) / "build"):
             model = load_model(network)
+            build = whole_build(model, Path(folder))
             generate, model = seconds(swap_and_generate, model)
             first, model = seconds(lambda m: m.transform(PrepareRTLSim()), model)
             second, model = seconds(lambda m: m.transform(PrepareRTLSim()), model)
@@ -63,6 +85,7 @@ def main(network: Path, as_json: bool = typer.Option(False, "--json")) -> None:
             rows[-1]["ratio"] = rows[-1]["imec"] / rows[-1]["finn"]
     result = {
         "network": network.stem,
+        **build,
         "swap_and_generate_s": generate,
         "compile_s": first,
         "compile_again_s": second,
@@ -73,6 +96,7 @@ def main(network: Path, as_json: bool = typer.Option(False, "--json")) -> None:
         print(json.dumps(result, indent=2))
         return
     console = Console()
+    console.print(f"build: {build['build_s']:.1f} s, {build['build_peak_gb']:.1f} GB at most")
     console.print(f"swap and generate RTL: {generate:.1f} s; compile: {first:.1f} s, again: {second:.2f} s")
     table = Table("layer", "FINN kc/s", "IMECConv kc/s", "ratio", title="Simulation in Verilator")
     for row in rows:
