@@ -23,34 +23,34 @@ if TYPE_CHECKING:
 
 #: LUTs per unit of each of `Estimate.features`, as benchmarks/estimates.py fits them. LUTs
 #: of 300 layers, a fifth of them left out of the fit at a time, are estimated with
-#: errors of 5.8% on average, 3.6% in the median, 12.5% or less in nine of ten;
-#: of those without activation 4.8% on average. How close together thresholds are is not known.
+#: errors of 5.6% on average, 3.5% in the median, 12.3% or less in nine of ten;
+#: of those without activation 4.4% on average. How close together thresholds are is not known.
 LUT_COEFFICIENTS: Mapping[str, float] = {
-    "heap_counters": 0.996,
-    "heap_sums": 0.839,
+    "heap_counters": 0.994,
+    "heap_sums": 0.843,
     "constant_heaps": 0.983,
     "multipliers": 1.000,
     "product_sums": 1.000,
-    "chain_sums": 0.903,
-    "delays": 1.171,
+    "chain_sums": 0.904,
+    "delays": 1.173,
     "accumulators": 1.030,
-    "control": 2.272,
+    "control": 2.291,
     "counters": 1.589,
     "stepped_addresses": 2.090,
-    "wrapped_addresses": 0.447,
-    "weight_addresses": 1.591,
-    "windows": 1.133,
-    "window_words": 1.498,
+    "wrapped_addresses": 0.445,
+    "weight_addresses": 1.586,
+    "windows": 1.130,
+    "window_words": 1.504,
     "narrowed_words": 0.630,
-    "padded_words": 1.133,
+    "padded_words": 1.135,
     "rams": 1.109,
-    "roms": 1.008,
-    "deep_roms": 3.900,
-    "offsets": 0.858,
+    "roms": 1.005,
+    "deep_roms": 3.899,
+    "offsets": 0.859,
     "comparators": 0.590,
-    "constant_comparators": 0.792,
-    "comparator_roms": 0.901,
-    "comparator_sums": 0.614,
+    "constant_comparators": 0.793,
+    "comparator_roms": 0.902,
+    "comparator_sums": 0.613,
     "searches": 1.001,
 }
 #: RAMB18 shapes, depth x width. A RAMB36 is two of the same width, or 4096 words of 9 bits.

@@ -55,9 +55,10 @@ RAM_STYLES = ("auto", "block", "distributed", "ultra")
 #: hold, and about where FINN's memstream moves to block RAM. A strip's is geometry.LUT_STRIP_WORDS.
 AUTO_ROM_WORDS = 128
 #: ROMs in LUTs that are tables, see imec_rom: as many words are one or two LUT6 a bit, where fewer words
-#: have bits in common that synthesis finds; and bits in all, which stand as a number in the wrapper.
+#: have bits in common that synthesis finds; and bits in all, which the wrapper passes as one parameter:
+#: Vivado's limit of a variable (its message Synth 8-4556).
 TABLE_WORDS = range(17, 81)
-MOST_TABLE_BITS = 2**16
+MOST_TABLE_BITS = 10**6
 #: Words from which on ROMs in block RAM are banked, see imec_rom.
 BANKED_WORDS = 4096
 
