@@ -285,7 +285,8 @@ def count_rest(pairs: Any, depths: dict[str, dict[str, int]]) -> dict[str, dict[
                 try:
                     figures = count(partition.node_design(node.node), flows=("default",))
                 except SynthesisError as err:
-                    sides[side][node.node] = {"origin": node.origin, "reason": str(err)}
+                    reason, *_ = str(err).partition("; log:")
+                    sides[side][node.node] = {"origin": node.origin, "reason": reason}
                     continue
                 sides[side][node.node] = {
                     **{key: figures[key] for key in FIGURES},
