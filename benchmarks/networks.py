@@ -302,11 +302,12 @@ def convolutions(model: Any) -> set[str]:
     for swg in model.graph.node:
         if not swg.op_type.startswith("ConvolutionInputGenerator"):
             continue
-        node = swg
-        while not node.op_type.startswith(("MVAU", "VVAU")):
-            names.add(node.name)
-            node = model.find_consumer(node.output[0])
-        names.add(node.name)
+        pair = [swg]
+        while pair[-1].op_type.startswith(("ConvolutionInputGenerator", "Streaming")):
+            pair.append(model.find_consumer(pair[-1].output[0]))
+        if not pair[-1].op_type.startswith(("MVAU", "VVAU")):  # a pooling window
+            continue
+        names |= {node.name for node in pair}
         before = model.find_producer(swg.input[0])
         while before is not None and before.op_type.startswith("Streaming"):
             between, before = before, model.find_producer(before.input[0])
