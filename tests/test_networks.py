@@ -445,3 +445,25 @@ def test_published_cnv_gives_the_expected_logits(name):
     if name == "cnvW1A1":
         found = [photos.classes[i].lower() for i in output[:, : cnv.CLASSES].argmax(1)]
         assert found == list(photos.names)
+
+
+@needs_cnv_data
+def test_what_counts_as_a_convolution():
+    """Of CNV: its six pairs or IMECConvs, neither pooling windows nor what comes behind them."""
+    import runpy
+
+    from finn_imec.simulation.partition import hardware_part, specialised
+    from finn_imec.transformation import swap_pairs
+
+    folder = Path(__file__).parents[1] / "benchmarks"
+    convolutions = runpy.run_path(str(folder / "networks.py"))["convolutions"]
+    pairs = cnv.build_cnv(CNV_DATA / "cnvW1A1.npz")
+    for model, op_types in (
+        (pairs, {"ConvolutionInputGenerator_rtl", "MVAU_hls"}),
+        (swap_pairs(pairs), {"IMECConv_rtl"}),
+    ):
+        part = specialised(hardware_part(model))
+        counted = convolutions(part)
+        nodes = [node for node in part.graph.node if node.name in counted]
+        kinds = [node.op_type for node in nodes if not node.op_type.startswith("Streaming")]
+        assert sorted(kinds) == sorted([*op_types] * 6)
