@@ -15,6 +15,7 @@ import json
 import os
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from math import gcd
 from pathlib import Path
 from typing import Annotated
@@ -34,7 +35,6 @@ from finn_imec.synthesis.yosys import SynthesisError, count
 
 RESULTS = Path(__file__).parent / "results" / "estimates.jsonl"
 COUNTS = ("lut", "ff", "bram18", "dsp")
-STYLES = ("ram_style", "buffer_ram_style")
 #: Bits of products per cycle, of thresholds compared per cycle, and of ROMs in LUTs, if those are asked
 #: for and if not; thresholds searched. With more, Yosys takes minutes.
 MOST_PRODUCTS, MOST_THRESHOLDS, MOST_LUT_ROM, MOST_AUTO_ROM = 1500, 2500, 2**14, 2**15
@@ -48,8 +48,8 @@ OUTLIER = 0.05
 app = typer.Typer(help=__doc__)
 
 
-def random_layer(number: int) -> tuple[Parameters, dict[str, str]]:
-    """Layer `number` of the sample, and its memories' STYLES."""
+def random_layer(number: int) -> tuple[Parameters, str]:
+    """Layer `number` of the sample, and its ram_style."""
     rng = np.random.default_rng([2026, number])
 
     def pick(*values: object) -> object:
@@ -96,7 +96,7 @@ def random_layer(number: int) -> tuple[Parameters, dict[str, str]]:
     if chance(0.2):
         strip = pick("block", "distributed" if geometry.strip_words <= 1024 else "block")
     parameters = Parameters(
-        geometry,
+        replace(geometry, strip_style=strip),
         "BIPOLAR" if a == 1 else pick("", "U") + f"INT{a}",
         "BIPOLAR" if w == 1 else f"INT{w}",
         output_datatype=output if steps else None,
@@ -106,16 +106,16 @@ def random_layer(number: int) -> tuple[Parameters, dict[str, str]]:
         mem_mode="external" if chance(0.1) else "internal_embedded",
         seed=(2026, number),
     )
-    return parameters, dict(zip(STYLES, (rom, strip), strict=True))
+    return parameters, rom
 
 
 def measured(number: int, timeout_s: int) -> dict:
     """Layer `number` as a line of RESULTS; without COUNTS if it takes too long."""
-    parameters, styles = random_layer(number)
+    parameters, ram_style = random_layer(number)
     path = parameters.datapath()
-    rtl = ImecRtl("imecconv", path, mem_mode=parameters.mem_mode, **styles)
+    rtl = ImecRtl("imecconv", path, ram_style, mem_mode=parameters.mem_mode)
     row = {"number": number, "parameters": json.loads(parameters.json())}
-    row |= {name: style for name, style in styles.items() if style != "auto"}
+    row |= {} if ram_style == "auto" else {"ram_style": ram_style}
     with tempfile.TemporaryDirectory() as folder:
         design = rtl.generate(Path(folder))
         try:
@@ -140,7 +140,7 @@ def estimate(row: dict) -> Estimate:
     path = parameters.datapath()
     return Estimate(
         path.geometry, path.activation, path.weight, path.acc_bits, path.steps, path.runtime_weights,
-        path.res_type, parameters.mem_mode, **{name: row.get(name, "auto") for name in STYLES},
+        path.res_type, parameters.mem_mode, row.get("ram_style", "auto"),
     )  # fmt: skip
 
 

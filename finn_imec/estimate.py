@@ -14,9 +14,9 @@ from math import ceil, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 from finn_imec.datapath import MAX_PARALLEL_STEPS, MAX_PLANES, Operand, packing
-from finn_imec.geometry import LUT_STRIP_WORDS, ConvGeometry, address_bits
+from finn_imec.geometry import ConvGeometry, address_bits, resolved_style
 from finn_imec.packing import Packing
-from finn_imec.rtl import AUTO_ROM_WORDS, resolved_style, rom_layout, rom_spill, spilt_widths
+from finn_imec.rtl import AUTO_ROM_WORDS, rom_layout, rom_spill, spilt_widths
 
 if TYPE_CHECKING:
     from finn_imec.custom_op.imecconv import IMECConv
@@ -74,7 +74,7 @@ class Blocks(NamedTuple):
 class Memory:
     """A memory of `words` words of `bits` bits.
 
-    style: where it is, one of rtl.RAM_STYLES but auto. ports: of one that is written, 1 or 2; 0: a ROM.
+    style: where it is, one of geometry.RAM_STYLES but auto. ports: of one that is written, 1 or 2; 0: a ROM.
     table: a ROM in LUTs that are tables, see imec_rom.
     """
 
@@ -156,7 +156,6 @@ class Estimate:
     res_type: str = "auto"
     mem_mode: str = "internal_embedded"
     ram_style: str = "auto"
-    buffer_ram_style: str = "auto"
     ram_style_thresholds: str = "auto"
 
     # ---- blocks ---------------------------------------------------------------------------------
@@ -340,9 +339,8 @@ class Estimate:
     def _strip(self) -> list[Memory]:
         """Memory of the strip or, with SIMD > C, of lines, if there are any."""
         g = self.geometry
-        style = resolved_style(self.buffer_ram_style, g.strip_words, LUT_STRIP_WORDS)
         bits = g.strip_channels * self.activation.bits
-        return [Memory(g.strip_words, bits, style, 1 + g.dual_port)] if bits else []
+        return [Memory(g.strip_words, bits, g.resolved_strip_style, 1 + g.dual_port)] if bits else []
 
     @cached_property
     def _queues(self) -> list[Memory]:

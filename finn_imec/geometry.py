@@ -24,11 +24,12 @@ place. Of what is said of a strip, only this then holds: words of C channels, pi
 from __future__ import annotations
 
 import operator
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from itertools import repeat
-from math import ceil, gcd, inf, log2
+from math import ceil, gcd, log2
 
 import numpy as np
 
@@ -38,11 +39,16 @@ from finn_imec.window import WindowUnit
 #: Deepest strip that is LUT memory when nobody says otherwise: RAM256X1S is the deepest with one port
 #: in one slice. Beyond, block RAM has two ports anyway.
 LUT_STRIP_WORDS = 256
-#: (up to so many words, a memory with two ports comes in steps of so many): RAM32M, RAM64M, RAMB18.
-DUAL_PORT_GRANULES = ((32, 32), (LUT_STRIP_WORDS, 64), (inf, 512))
-#: What a strip of one port may cost: this much of the cycles that only read, or, where two ports are
-#: no better, of theirs.
-ONE_PORT_CYCLES, ONE_PORT_BEYOND_TWO = 1.003, 1.0005
+#: Where a memory may be, as FINN's ram_style; a strip's "auto" is decided by LUT_STRIP_WORDS.
+RAM_STYLES = ("auto", "block", "distributed", "ultra")
+#: Words of LUT memory with two ports that a bit of FINN's StreamingFIFO of depth two costs: one SRL, where
+#: RAM64M keeps 48 bits per LUT.
+FINN_FIFO_WORDS = 48
+#: Cycles of the fill of FINN's SWG that hide behind words on their way to the MVU.
+FINN_FILL_HIDDEN = 48
+#: What a strip may cost: this much of the cycles of FINN's pair, or, one of one port, where two ports
+#: are no better, of theirs.
+STRIP_CYCLES, ONE_PORT_BEYOND_TWO = 1.003, 1.0005
 
 #: Registers from a strip read to the output word: strip and weight, product, accumulator.
 PIPELINE_STAGES = 3
@@ -56,6 +62,13 @@ def divisors(n: int) -> list[int]:
 def address_bits(words: int) -> int:
     """Bits that address `words` words; at least 1, as HDL vectors need one."""
     return max(1, (words - 1).bit_length())
+
+
+def resolved_style(style: str, words: int, most_distributed: int) -> str:
+    """A ram_style, with "auto" decided by the memory's depth."""
+    if style != "auto":
+        return style
+    return "distributed" if words <= most_distributed else "block"
 
 
 @dataclass(frozen=True)
@@ -129,7 +142,8 @@ class ConvGeometry:
     kernel, ifm_dim, stride, dilation are (height, width), as FINN's ConvKernelDim, IFMDim, Stride,
     Dilation. `simd` input channels are read and `pe` output channels computed per cycle (FINN's SIMD
     and PE); `simd_in` channels arrive per stream word (0: equal to word_channels). `strip_ports` is 1,
-    2 or 0: the fewest that keep the throughput. A `depthwise` layer computes each output channel
+    2 or 0: the fewest that keep the throughput; `strip_style` is where it is, one of RAM_STYLES. A
+    `depthwise` layer computes each output channel
     from the input channel of the same number, `pe` of them side by side (FINN's VVAU with SIMD=1).
 
     ifm_dim is the size that windows are cut from, `padding` (top, left, bottom, right) included: zeros
@@ -150,9 +164,14 @@ class ConvGeometry:
     strip_ports: int = 0
     depthwise: bool = False
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    strip_style: str = "auto"
 
     def __post_init__(self) -> None:
-        for field in fields(self):
+        if self.strip_style not in RAM_STYLES:
+            raise GeometryError(
+                f"strip_style={self.strip_style!r}: accepted are {', '.join(RAM_STYLES)}"
+            )
+        for field in fields(self)[:-1]:
             value = getattr(self, field.name)
             least = 0 if field.name in ("simd_in", "strip_ports", "depthwise", "padding") else 1
             count = field.type.count("int") or 1
@@ -329,26 +348,41 @@ class ConvGeometry:
         if self.strip_ports:
             return self.strip_ports == 2
         one, two = (replace(self, strip_ports=ports).cycles_per_frame for ports in (1, 2))
-        if self.live_words > LUT_STRIP_WORDS:
+        if self.resolved_strip_style != "distributed":
             return two < one
-        return one > max(ONE_PORT_CYCLES * self.compute_cycles, ONE_PORT_BEYOND_TWO * two)
+        return one > max(STRIP_CYCLES * self.finn_cycles, ONE_PORT_BEYOND_TWO * two)
 
     @cached_property
     def slack_words(self) -> int:
         """Strip words beyond the live ones: how far the input runs ahead, with two ports.
 
-        As many as die at a stride's step and cannot be replaced during the last neuron fold, but
-        never more than make FINN's line and replay buffer together. Then what is left of the
+        What dies at a step of the window and cannot be replaced during the last neuron fold holds the
+        reads, unless it came ahead. As many as keep this within STRIP_CYCLES of FINN's pair, but in no
+        more LUTs than FINN's line buffer, FIFO and replay buffer together. Then what is left of the
         memory primitives.
         """
         if not self.dual_port:
             return 0
-        steps = zip(self.window_steps[:2], self.advance_words, strict=False)
-        wanted = max((advance for times, advance in steps if times), default=0) - (self.sf - 1)
+        waits = [advance - (self.sf - 1) for advance in self.advance_words]
+
+        def fast(slack: int) -> bool:
+            held = sum(t * max(0, w - slack) for t, w in zip(self.window_steps, waits, strict=True))
+            return self.compute_cycles + held <= STRIP_CYCLES * self.finn_cycles
+
+        wanted = bisect_left(range(max(0, *waits)), True, key=fast)
         finn_words = (self.swg_bits(1) + self.replay_bits(1)) // self.word_channels
-        words = max(self.live_words, min(self.live_words + wanted, finn_words))
-        granule = next(words_each for up_to, words_each in DUAL_PORT_GRANULES if words <= up_to)
+        in_luts = self.resolved_strip_style == "distributed"
+        most = finn_words + (FINN_FIFO_WORDS if in_luts else 0)
+        words = max(self.live_words, min(self.live_words + wanted, most))
+        # RAM32M, RAM64M, RAMB18
+        granule = 32 if in_luts and words <= 32 else 64 if in_luts else 512
         return ceil(words / granule) * granule - self.live_words
+
+    @property
+    def resolved_strip_style(self) -> str:
+        """strip_style, with "auto" decided by the live words, or with SIMD > C by the lines' depth."""
+        words = self.ifm_dim[1] if self.window else self.live_words
+        return resolved_style(self.strip_style, words, LUT_STRIP_WORDS)
 
     @property
     def strip_words(self) -> int:
@@ -469,6 +503,19 @@ class ConvGeometry:
     def compute_cycles(self) -> int:
         """Strip reads per frame, OH*OW*SF*NF: FINN's MVAU cycles."""
         return self.windows * self.sf * self.nf
+
+    @property
+    def finn_cycles(self) -> int:
+        """About what FINN's pair takes per frame in steady state, from measurements.
+
+        Its SWG fills its buffer anew with each frame. This hides behind the replay of the last window, if
+        the MVU replays, and behind words on their way.
+        """
+        (h, w), hidden = self.input_dim, 0
+        if not self.depthwise:
+            hidden = self.nf * self.sf + FINN_FILL_HIDDEN
+        fill = max(0, self.live_words - hidden)
+        return max(self.compute_cycles + fill, h * w * self.ifm_channels // self.simd_in)
 
     @property
     def write_only_cycles(self) -> int:

@@ -28,7 +28,8 @@ import numpy as np
 
 from finn_imec.datapath import Datapath, Operand, smallest_datatype
 from finn_imec.errors import ImecError, MissingToolError, UnsupportedError
-from finn_imec.rtl import AUTO_ROM_WORDS, RAM_STYLES, resolved_style
+from finn_imec.geometry import RAM_STYLES, resolved_style
+from finn_imec.rtl import AUTO_ROM_WORDS
 from finn_imec.templates import render
 
 FLAGS = ("-std=c++14", "-O1", "-Wno-unknown-pragmas", "-w")
@@ -91,25 +92,20 @@ def _braces(values: np.ndarray) -> str:
 class ImecHls:
     """One IMECConv in C++.
 
-    top: name of the top function and part of its files' names. ram_style: weight memory;
-    buffer_ram_style: strip memory; each one of finn_imec.rtl.RAM_STYLES, the weights not "ultra".
-    Raises UnsupportedError naming the attribute otherwise.
+    top: name of the top function and part of its files' names. ram_style: weight memory, one of
+    RAM_STYLES but "ultra". Raises UnsupportedError naming the attribute otherwise.
     """
 
     top: str
     datapath: Datapath
     ram_style: str = "auto"
-    buffer_ram_style: str = "auto"
 
     def __post_init__(self) -> None:
-        for name, accepted in (
-            ("ram_style", [style for style in RAM_STYLES if style != "ultra"]),
-            ("buffer_ram_style", RAM_STYLES),
-        ):
-            if getattr(self, name) not in accepted:
-                raise UnsupportedError(
-                    f"{name}={getattr(self, name)!r}: IMECConv_hls accepts {', '.join(accepted)}"
-                )
+        accepted = [style for style in RAM_STYLES if style != "ultra"]
+        if self.ram_style not in accepted:
+            raise UnsupportedError(
+                f"ram_style={self.ram_style!r}: IMECConv_hls accepts {', '.join(accepted)}"
+            )
 
     @property
     def in_bits(self) -> int:
@@ -177,7 +173,7 @@ class ImecHls:
             "base": path.rtl_act_val(),
             "thresholds": None if thresholds is None else _braces(thresholds),
             "weights": _braces(self.weight_limbs()),
-            "buffer_ram": f"ram_{self.buffer_ram_style}",
+            "buffer_ram": f"ram_{g.strip_style}",
             "weight_impl": f" impl={'bram' if weight_style == 'block' else 'lutram'}",
         }
         templates = library_path()

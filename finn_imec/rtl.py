@@ -14,7 +14,7 @@ from qonnx.core.datatype import BaseDataType, DataType
 from finn_imec.compat import memstream_has_sets, memstream_sources
 from finn_imec.datapath import Datapath
 from finn_imec.errors import UnsupportedError
-from finn_imec.geometry import LUT_STRIP_WORDS
+from finn_imec.geometry import RAM_STYLES, resolved_style
 from finn_imec.simulation.verilator import Design, Stream, pack, unpack
 from finn_imec.templates import render
 
@@ -50,7 +50,6 @@ LIBRARY = (
 #: FINN's names of where the weights are: a ROM; FINN's memstream, whose contents may be written at run
 #: time; a stream from outside.
 MEM_MODES = ("internal_embedded", "internal_decoupled", "external")
-RAM_STYLES = ("auto", "block", "distributed", "ultra")
 #: A ROM's "auto" is LUTs up to this depth, block RAM beyond: 128 words are what two LUT6 and a MUXF7
 #: hold, and about where FINN's memstream moves to block RAM. A strip's is geometry.LUT_STRIP_WORDS.
 AUTO_ROM_WORDS = 128
@@ -220,9 +219,9 @@ def stream_design(
 class ImecRtl:
     """One IMECConv in RTL: what `generate` writes, and its ports.
 
-    top: name of the top module and prefix of its files. ram_style: weight memory; buffer_ram_style:
-    strip memory; ram_style_thresholds: threshold memory, if they are searched (`Datapath.search`);
-    each one of RAM_STYLES. mem_mode: one of MEM_MODES.
+    top: name of the top module and prefix of its files. ram_style: weight memory;
+    ram_style_thresholds: threshold memory, if they are searched (`Datapath.search`); each one of
+    RAM_STYLES; the strip's is ConvGeometry.strip_style. mem_mode: one of MEM_MODES.
 
     Weights that may change (`Datapath.runtime_weights`) are written through the AXI4-Lite port
     s_axilite (internal_decoupled) or arrive on in1_V, a word of PE*SIMD weights per strip read, all
@@ -232,7 +231,6 @@ class ImecRtl:
     top: str
     datapath: Datapath
     ram_style: str = "auto"
-    buffer_ram_style: str = "auto"
     mem_mode: str = "internal_embedded"
     ram_style_thresholds: str = "auto"
 
@@ -246,7 +244,7 @@ class ImecRtl:
             raise UnsupportedError(
                 f"mem_mode={self.mem_mode}: accepted is a Datapath with runtime_weights={wanted}"
             )
-        for name in ("ram_style", "buffer_ram_style", "ram_style_thresholds"):
+        for name in ("ram_style", "ram_style_thresholds"):
             if getattr(self, name) not in RAM_STYLES:
                 raise UnsupportedError(
                     f"{name}={getattr(self, name)!r}: accepted are {', '.join(RAM_STYLES)}"
@@ -285,13 +283,6 @@ class ImecRtl:
         """Bits of a word of each of `_parts`."""
         lane = self.datapath.geometry.pe * self.datapath.weight.bits
         return [lane * (part.stop - part.start) for part in self._parts]
-
-    @property
-    def resolved_buffer_ram_style(self) -> str:
-        """buffer_ram_style, with "auto" decided by depth."""
-        return resolved_style(
-            self.buffer_ram_style, self.datapath.geometry.strip_words, LUT_STRIP_WORDS
-        )
 
     @property
     def resolved_ram_style_thresholds(self) -> str:
@@ -370,7 +361,6 @@ class ImecRtl:
                 rom_layout=self.rom_layout,
                 spill=self.rom_spill,
                 table=table,
-                buffer_ram_style=self.resolved_buffer_ram_style,
                 ram_style_thresholds=self.resolved_ram_style_thresholds,
                 files={**dict.fromkeys(("weight", "threshold", "bias"), ""), **files},
             )
@@ -403,10 +393,3 @@ def mac_parameters(datapath: Datapath) -> dict[str, int | str]:
             "CENTRED": int(packing.centred),
         }  # fmt: skip
     return parameters
-
-
-def resolved_style(style: str, words: int, most_distributed: int) -> str:
-    """A ram_style, with "auto" decided by the memory's depth."""
-    if style != "auto":
-        return style
-    return "distributed" if words <= most_distributed else "block"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,8 @@ def test_counts_are_those_of_the_committed_table(tmp_path):
 
     (row,) = (row for row in rows("cnv-w1a1-lut-1bit.json") if row["layer"].endswith("L0"))
     path = cnv_layers("cnv-w1a1", 1)[0].datapath()
-    design = ImecRtl("imecconv", path, buffer_ram_style="distributed").generate(tmp_path)
+    path = replace(path, geometry=replace(path.geometry, strip_style="distributed"))
+    design = ImecRtl("imecconv", path).generate(tmp_path)
     got = count(design, flows=("default",), dsp=False)
     for key in ("lut", "lut_logic", "lutram", "srl", "ff", "bram18", "dsp"):
         assert got[key] == pytest.approx(row["imec"][key], rel=0.03, abs=2), key

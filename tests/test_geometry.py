@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from strategies import geometries
 
 from finn_imec.errors import GeometryError
-from finn_imec.geometry import PIPELINE_STAGES, ConvGeometry, address_bits, divisors
+from finn_imec.geometry import (
+    FINN_FIFO_WORDS,
+    PIPELINE_STAGES,
+    ConvGeometry,
+    address_bits,
+    divisors,
+)
 
 layers = partial(geometries, with_depthwise=True)
 padded_layers = partial(layers, with_padding=True)
@@ -283,10 +289,40 @@ def test_schedule_on_a_memory_with_two_ports(geometry):
 def test_a_second_port_is_there_when_it_pays(geometry):
     one, two = (replace(geometry, strip_ports=ports) for ports in (1, 2))
     fastest = min(one.cycles_per_frame, two.cycles_per_frame)
-    assert geometry.cycles_per_frame <= max(fastest * 1.0005, geometry.compute_cycles * 1.003)
+    assert geometry.cycles_per_frame <= max(fastest * 1.0005, geometry.finn_cycles * 1.003)
+
+
+@settings(max_examples=100, deadline=None)
+@given(layers(), st.sampled_from(("distributed", "block")))
+def test_slack_costs_no_more_than_finns_buffers(geometry, style):
+    """And with one memory primitive less it would be slower than FINN's pair, or there is only one."""
+    two = replace(geometry, strip_ports=2, strip_style=style)
     finn_words = (two.swg_bits(1) + two.replay_bits(1)) // two.word_channels
-    granule = 32 if two.strip_words <= 32 else 64 if two.strip_words <= 256 else 512
+    granule = 32 if two.strip_words <= 32 else 64
+    if style == "block":
+        granule = 512
+    else:
+        finn_words += FINN_FIFO_WORDS
+    assert two.strip_words % granule == 0
     assert two.strip_words < max(two.live_words, finn_words) + granule
+    if two.slack_words >= granule:
+        less = replace(two)
+        vars(less)["slack_words"] = two.slack_words - granule
+        assert less.cycles_per_frame > two.finn_cycles
+
+
+@pytest.mark.parametrize("size, style, resolved", [
+    (8, "auto", "distributed"), (30, "auto", "block"), (30, "distributed", "distributed"),
+    (8, "block", "block"), (8, "ultra", "ultra"),
+])  # fmt: skip
+def test_auto_decides_a_strip_by_its_depth(size, style, resolved):
+    geometry = ConvGeometry((3, 3), (size, size), 8, 8, strip_style=style)
+    assert geometry.resolved_strip_style == resolved
+
+
+def test_an_unknown_style_is_refused():
+    with pytest.raises(GeometryError, match="strip_style='lut': accepted are auto, block, dist"):
+        ConvGeometry((3, 3), (8, 8), 8, 8, strip_style="lut")
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])

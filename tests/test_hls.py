@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -222,14 +223,13 @@ def test_frames_are_independent_and_must_be_whole(pairs_program):
 
 def test_ram_styles_reach_the_code():
     path = make_path("UINT4", "INT3")
-    sources = hls.ImecHls("top", path, "block", "ultra").sources()
+    path = replace(path, geometry=replace(path.geometry, strip_style="ultra"))
+    sources = hls.ImecHls("top", path, "block").sources()
     assert "type=rom_1p impl=bram" in sources["top_top.cpp"]
     assert "using buffer_ram = imec::ram_ultra;" in sources["top_params.hpp"]
     assert "impl=lutram" in hls.ImecHls("top", path, "auto").sources()["top_top.cpp"]
     with pytest.raises(UnsupportedError, match="ram_style='ultra'.*auto, block, distributed"):
         hls.ImecHls("top", path, "ultra")
-    with pytest.raises(UnsupportedError, match="buffer_ram_style='lut'"):
-        hls.ImecHls("top", path, "auto", "lut")
 
 
 def test_programs_are_cached_by_content(tmp_path):

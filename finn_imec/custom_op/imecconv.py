@@ -24,7 +24,7 @@ from finn_imec.datapath import (
 )
 from finn_imec.errors import ImecError, UnsupportedError
 from finn_imec.estimate import LUTS_PER_DSP, RAMB18_BITS, URAM_BITS, Estimate
-from finn_imec.geometry import ConvGeometry
+from finn_imec.geometry import RAM_STYLES, ConvGeometry
 from finn_imec.rtl import MEM_MODES, padded, words_per_line
 
 
@@ -73,14 +73,14 @@ class IMECConv(HWCustomOp):
             "resType": ("s", False, "auto", set(RES_TYPES)),
             "mem_mode": ("s", False, "internal_embedded", set(MEM_MODES)),
             "runtime_writeable_weights": ("i", False, 0, {0, 1}),
-            "ram_style": ("s", False, "auto", {"auto", "block", "distributed", "ultra"}),
+            "ram_style": ("s", False, "auto", set(RAM_STYLES)),
             "dynamic_input": ("i", False, 0, {0}),  # of upstream FINN
-            "ram_style_thresholds": ("s", False, "auto", {"auto", "block", "distributed", "ultra"}),
+            "ram_style_thresholds": ("s", False, "auto", set(RAM_STYLES)),
             # our own: input channels per stream word (0: SIMD), strip memory, registers inside dot
             # products of LUTs (-1: as the target clock needs)
             "pipeline": ("i", False, -1, set(range(-1, MAX_PIPELINE + 1))),
             "SIMD_in": ("i", False, 0),
-            "buffer_ram_style": ("s", False, "auto", {"auto", "block", "distributed", "ultra"}),
+            "buffer_ram_style": ("s", False, "auto", set(RAM_STYLES)),
         }
 
     # ---- what the node is -----------------------------------------------------------------------
@@ -101,6 +101,7 @@ class IMECConv(HWCustomOp):
                 simd_in=self.get_nodeattr("SIMD_in"),
                 depthwise=bool(self.get_nodeattr("depthwise")),
                 padding=tuple(self.get_nodeattr("Padding")),
+                strip_style=self.get_nodeattr("buffer_ram_style"),
             )
         except ImecError as err:
             raise type(err)(f"{self.onnx_node.name}: {err}") from err
@@ -328,7 +329,6 @@ class IMECConv(HWCustomOp):
             res_type=self.get_nodeattr("resType"),
             mem_mode=self.get_nodeattr("mem_mode"),
             ram_style=self.get_nodeattr("ram_style"),
-            buffer_ram_style=self.get_nodeattr("buffer_ram_style"),
             ram_style_thresholds=self.get_nodeattr("ram_style_thresholds"),
         )
 

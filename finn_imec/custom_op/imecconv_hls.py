@@ -58,12 +58,7 @@ class IMECConv_hls(IMECConv, HLSBackend):
             )
         datapath = self.constant_datapath(model)
         try:
-            return ImecHls(
-                node.name,
-                datapath,
-                self.get_nodeattr("ram_style"),
-                self.get_nodeattr("buffer_ram_style"),
-            )
+            return ImecHls(node.name, datapath, self.get_nodeattr("ram_style"))
         except UnsupportedError as err:
             raise UnsupportedError(f"{node.name}: {err}") from err
 

@@ -35,10 +35,7 @@ class IMECConv_rtl(IMECConv, RTLBackend):
         folder = self.get_nodeattr("code_gen_dir_ipgen")
         top = self.get_verilog_top_module_name()
         mode = self.get_nodeattr("mem_mode")
-        ram_style, buffer_ram_style, threshold_style = (
-            self.get_nodeattr(name)
-            for name in ("ram_style", "buffer_ram_style", "ram_style_thresholds")
-        )
+        ram_style, threshold_style = map(self.get_nodeattr, ("ram_style", "ram_style_thresholds"))
         if not is_versal(fpgapart):
             cannot = f"UltraRAM of {fpgapart} cannot be initialised"
             if ram_style == "ultra" and mode != "external":
@@ -53,7 +50,7 @@ class IMECConv_rtl(IMECConv, RTLBackend):
                     f"{self.onnx_node.name}: ram_style_thresholds=ultra: {cannot}, "
                     "accepted are auto, block, distributed"
                 )
-        rtl = ImecRtl(top, datapath, ram_style, buffer_ram_style, mode, threshold_style)
+        rtl = ImecRtl(top, datapath, ram_style, mode, threshold_style)
         rtl.generate(Path(folder))
         # Remembered because FINN may rename the node later.
         self.set_nodeattr("gen_top_module", top)

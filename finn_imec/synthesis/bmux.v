@@ -2,6 +2,8 @@
 // $shiftx in the order of the array's index: the form in which Yosys' SRL inference finds an
 // addressable shift register. For an ascending array [0:N-1], read_slang stores element 0 highest
 // and inverts the index; such cells come here renamed to bmux_ascending, and are turned round.
+//
+// Wide words are halved first: Yosys elaborates a generate loop in the square of its length.
 
 (* techmap_celltype = "$bmux bmux_ascending" *)
 module bmux_to_shiftx (A, S, Y);
@@ -12,18 +14,32 @@ module bmux_to_shiftx (A, S, Y);
 	input  [S_WIDTH-1:0] S;
 	output [WIDTH-1:0] Y;
 
+	localparam LOOP_WIDTH = 64;
 	localparam ENTRIES = 1 << S_WIDTH;
 	localparam ASCENDING = _TECHMAP_CELLTYPE_ == "bmux_ascending";
+	localparam LOW = WIDTH / 2;
+	localparam HIGH = WIDTH - LOW;
+	wire [S_WIDTH-1:0] index = ASCENDING ? ~S : S;
 	genvar i, j;
 	generate
-		for (i = 0; i < WIDTH; i = i + 1) begin : column
+		if (WIDTH > LOOP_WIDTH) begin : halves
+			wire [LOW*ENTRIES-1:0] low;
+			wire [HIGH*ENTRIES-1:0] high;
+			for (j = 0; j < ENTRIES; j = j + 1) begin : entry
+				assign {high[j*HIGH +: HIGH], low[j*LOW +: LOW]}
+					= A[(ASCENDING ? ENTRIES-1-j : j)*WIDTH +: WIDTH];
+			end
+			\$bmux #(.WIDTH(LOW), .S_WIDTH(S_WIDTH)) low_half (.A(low), .S(index), .Y(Y[LOW-1:0]));
+			\$bmux #(.WIDTH(HIGH), .S_WIDTH(S_WIDTH)) high_half (.A(high), .S(index), .Y(Y[WIDTH-1:LOW]));
+		end
+		else for (i = 0; i < WIDTH; i = i + 1) begin : column
 			wire [ENTRIES-1:0] entries;
 			for (j = 0; j < ENTRIES; j = j + 1) begin : entry
 				assign entries[j] = A[(ASCENDING ? ENTRIES-1-j : j)*WIDTH + i];
 			end
 			\$shiftx #(
 				.A_SIGNED(0), .B_SIGNED(0), .A_WIDTH(ENTRIES), .B_WIDTH(S_WIDTH), .Y_WIDTH(1)
-			) read (.A(entries), .B(ASCENDING ? ~S : S), .Y(Y[i]));
+			) read (.A(entries), .B(index), .Y(Y[i]));
 		end
 	endgenerate
 endmodule

@@ -225,9 +225,9 @@ def generate_both(layer: Layer, core: str, folder: Path) -> tuple[FinnPair, Imec
 
 def generate_imec(layer: Layer, core: str, folder: Path, pipeline: int = 0) -> ImecSide:
     """RTL of IMECConv below `folder`, with registers inside its dot products (Datapath.pipeline)."""
-    g = layer.geometry
-    path = replace(layer.datapath(), res_type=core, pipeline=pipeline)
-    design = ImecRtl("imecconv", path, buffer_ram_style="distributed").generate(folder)
+    g = replace(layer.geometry, strip_style="distributed")
+    path = replace(layer.datapath(), geometry=g, res_type=core, pipeline=pipeline)
+    design = ImecRtl("imecconv", path).generate(folder)
     tied = {"en": (1, 1)}
     if not path.biased:
         start = sum((path.init % 2**path.acc_bits) << p * path.acc_bits for p in range(g.pe))

@@ -421,7 +421,12 @@ def copy_patched(
 
     lut_product: PRODUCT of the stand-in core in FINN's place, finn_lut_vvu's if depthwise.
     """
-    patches = {"add_multi.sv": _patch_add_multi, "fifo.sv": _patch_fifo, "mvu.sv": _patch_mvu}
+    patches = {
+        "add_multi.sv": _patch_add_multi,
+        "fifo.sv": _patch_fifo,
+        "mvu.sv": _patch_mvu,
+        "thresholding.sv": _patch_thresholding,
+    }
     if lut_product is not None:
         patches["mvu_vvu_axi.sv"] = partial(_patch_wrapper, lut_product, depthwise)
     names = []
@@ -477,6 +482,13 @@ def _patch_mvu(text: str) -> str:
     )
     return _substitute(
         r"\n(\t+)if\(NARROW_WEIGHTS\) begin : genNarrowCheck.*?\n\1end\n", "\n", text, "mvu.sv"
+    )
+
+
+def _patch_thresholding(text: str) -> str:
+    """Shift where the first stage's range of bits would be [M-1:M], which slang refuses."""
+    return _substitute(
+        r"p\.ptr\[M-1:SN\+1\] <", "(p.ptr[M-1:0] >> (SN+1)) <", text, "thresholding.sv"
     )
 
 
