@@ -41,11 +41,11 @@ from finn_imec.window import WindowUnit
 LUT_STRIP_WORDS = 256
 #: Where a memory may be, as FINN's ram_style; a strip's "auto" is decided by LUT_STRIP_WORDS.
 RAM_STYLES = ("auto", "block", "distributed", "ultra")
-#: Words of LUT memory with two ports that a bit of FINN's StreamingFIFO of depth two costs: one SRL, where
-#: RAM64M keeps 48 bits per LUT.
-FINN_FIFO_WORDS = 48
-#: Cycles of the fill of FINN's SWG that hide behind words on their way to the MVU.
-FINN_FILL_HIDDEN = 48
+#: Bits of LUT memory with two ports that a bit of FINN's queues costs: one SRL, where RAM64M keeps 48 bits
+#: per LUT; and how many bits of an activation a weight has at least.
+FINN_QUEUE_BITS, WEIGHT_SHARE = 48, 1 / 4
+#: Windows that are on their way behind FINN's SWG if the MVU replays them, measured.
+FINN_WINDOWS_AHEAD = 2.6
 #: What a strip may cost: this much of the cycles of FINN's pair, or, one of one port, where two ports
 #: are no better, of theirs.
 STRIP_CYCLES, ONE_PORT_BEYOND_TWO = 1.003, 1.0005
@@ -358,8 +358,8 @@ class ConvGeometry:
 
         What dies at a step of the window and cannot be replaced during the last neuron fold holds the
         reads, unless it came ahead. As many as keep this within STRIP_CYCLES of FINN's pair, but in no
-        more LUTs than FINN's line buffer, FIFO and replay buffer together. Then what is left of the
-        memory primitives.
+        more LUTs than FINN's line buffer, FIFO, replay buffer and queue of weights together. Then what
+        is left of the memory primitives.
         """
         if not self.dual_port:
             return 0
@@ -372,7 +372,7 @@ class ConvGeometry:
         wanted = bisect_left(range(max(0, *waits)), True, key=fast)
         finn_words = (self.swg_bits(1) + self.replay_bits(1)) // self.word_channels
         in_luts = self.resolved_strip_style == "distributed"
-        most = finn_words + (FINN_FIFO_WORDS if in_luts else 0)
+        most = finn_words + int(in_luts * FINN_QUEUE_BITS * (1 + WEIGHT_SHARE * self.pe))
         words = max(self.live_words, min(self.live_words + wanted, most))
         # RAM32M, RAM64M, RAMB18
         granule = 32 if in_luts and words <= 32 else 64 if in_luts else 512
@@ -506,15 +506,14 @@ class ConvGeometry:
 
     @property
     def finn_cycles(self) -> int:
-        """About what FINN's pair takes per frame in steady state, from measurements.
+        """About what FINN's pair takes per frame in steady state, by measurements of layers.
 
-        Its SWG fills its buffer anew with each frame. This hides behind the replay of the last window, if
-        the MVU replays, and behind words on their way.
+        Its SWG fills its buffer anew with each frame. That hides behind the last window and, where the
+        MVU replays windows, behind those on their way.
         """
-        (h, w), hidden = self.input_dim, 0
-        if not self.depthwise:
-            hidden = self.nf * self.sf + FINN_FILL_HIDDEN
-        fill = max(0, self.live_words - hidden)
+        windows = 0 if self.depthwise else self.nf + FINN_WINDOWS_AHEAD * (self.nf > 1)
+        fill = max(0, self.live_words - int(windows * self.sf))
+        h, w = self.input_dim
         return max(self.compute_cycles + fill, h * w * self.ifm_channels // self.simd_in)
 
     @property

@@ -30,7 +30,7 @@ FRAMES = 5
 PATHS = [
     make_path(ConvGeometry((3, 3), (8, 8), 4, 8, simd=2, pe=4), "UINT2", "INT2", "UINT2"),
     make_path(
-        ConvGeometry((3, 3), (6, 6), 8, 8, simd=2, pe=4, simd_in=4), "UINT2", "INT2", "UINT2"
+        ConvGeometry((5, 5), (6, 6), 8, 8, simd=2, pe=2, simd_in=4), "UINT2", "INT2", "UINT2"
     ),
 ]
 STEPS = ["step_specialize_layers", "step_minimize_bit_width", "step_generate_hardware"]

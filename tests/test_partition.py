@@ -489,6 +489,9 @@ def test_a_node_alone_is_synthesised(make_pair_model, tmp_path):
     assert window["lutram"] + window["srl"] > 0
     assert (window["bram18"], window["dsp"]) == (0, 0)
     assert count(part.node_design("MVAU_rtl_0"), flows=("default",))["dsp"] > 0
+    thresholds = count(part.node_design("Thresholding_rtl_0"), flows=("default",))
+    # Each of two stages of three PEs has a register of 16 bits.
+    assert thresholds["lut"] > 0 and thresholds["ff"] > 2 * 3 * 16
     with pytest.raises(KeyError):
         part.node_design("other")
 
