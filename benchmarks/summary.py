@@ -33,6 +33,9 @@ SIMULATED = {
 }
 COUNTED = ("lut", "lut_paired", "memory", "ff", "bram18", "dsp")
 
+#: What a network's nodes are added up by.
+PARTS = ("all", "convolutions", "FIFOs", "other nodes")
+
 Row = dict[str, Any]
 Means = dict[str, dict[str, float | None]]
 
@@ -67,9 +70,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _ratios(ratios: dict[str, float | None]) -> list[str]:
     """Cells in TABLE's order; cycles with a digit more."""
-    return [
-        ratio_text(ratios[key]) if key != "cycles" else f"{ratios[key]:.3f}" for key in TABLE
-    ]
+    return [ratio_text(ratios[key]) if key != "cycles" else f"{ratios[key]:.3f}" for key in TABLE]
 
 
 def means_table(means: Means) -> str:
@@ -145,7 +146,13 @@ def _parts(run: Row, convolutions: Row | None, rest: Row | None) -> dict[str, di
 def networks_table(part: str, keys: dict[str, str]) -> str:
     """A row per network that has this part, FINN's pairs / IMECConv."""
     rows = [
-        [name, *(" / ".join(number_text(sides[s][part][key]) for s in ("finn", "imec")) for key in keys)]
+        [
+            name,
+            *(
+                " / ".join(number_text(sides[s][part][key]) for s in ("finn", "imec"))
+                for key in keys
+            ),
+        ]
         for name, sides in networks().items()
         if part in sides["finn"]
     ]
@@ -176,7 +183,7 @@ def page() -> str:
         "demo": layer_table(load("demo")),
         "throughput": throughput_summary(load("throughput")),
         "simulated": networks_table("network", SIMULATED),
-        "counted": {part: networks_table(part, counted) for part in ("all", "convolutions", "FIFOs", "other nodes")},
+        "counted": {part: networks_table(part, counted) for part in PARTS},
         "power": power_table(),
         "photo": load("networks/espcn")[0]["photo"],
     }  # fmt: skip

@@ -504,13 +504,15 @@ class ConvGeometry:
         """Strip reads per frame, OH*OW*SF*NF: FINN's MVAU cycles."""
         return self.windows * self.sf * self.nf
 
-    @property
+    @cached_property
     def finn_cycles(self) -> int:
         """About what FINN's pair takes per frame in steady state, by measurements of layers.
 
         Its SWG fills its buffer anew with each frame. That hides behind the last window and, where the
         MVU replays windows, behind those on their way.
         """
+        if self.window:
+            return self.window.finn_cycles
         windows = 0 if self.depthwise else self.nf + FINN_WINDOWS_AHEAD * (self.nf > 1)
         fill = max(0, self.live_words - int(windows * self.sf))
         h, w = self.input_dim

@@ -439,7 +439,7 @@ def test_a_legal_folding_that_would_be_slower_is_refolded(make_pair_model):
     """Rows that no window reads take input cycles while there is nothing to compute."""
     from finn_imec.transformation.infer_imec_conv import MAX_SLOWDOWN
 
-    geometry = ConvGeometry((1, 1), (17, 17), 64, 64, (2, 2), simd=16, pe=16)
+    geometry = ConvGeometry((1, 1), (17, 17), 64, 64, (2, 2), simd=4, pe=8)
     assert geometry.cycles_per_frame > MAX_SLOWDOWN * geometry.compute_cycles
     _, (report,) = infer(make_pair_model(make_path(geometry)), MAX_SLOWDOWN)
     assert report.refolded
