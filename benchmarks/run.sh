@@ -1,5 +1,6 @@
 #!/bin/sh
-# Every measurement of the project, one after the other, each into benchmarks/out/NAME.json:
+# Every measurement of the project, one after the other, each into benchmarks/out/NAME.json, named as those
+# in benchmarks/results; last out/results.md, docs/results.md of these:
 #
 #   sh benchmarks/run.sh [NAME ...]
 #
@@ -8,7 +9,7 @@
 set -eu
 cd "$(dirname "$0")"
 data=${FINN_IMEC_DATA:-../../shared/data}/cnv-cifar10
-mkdir -p out
+mkdir -p out/networks
 failed=
 
 measure() { # NAME COMMAND...
@@ -38,22 +39,22 @@ for folding in cnv-w2a2 cnv-w1a1; do
 	done
 done
 measure padded-auto-4bit finn-imec compare --layers padded --bits 4 --json
-measure scale python scale.py
-for network in digits mobilenet resnet; do
-	measure "network-$network" python networks.py $network --images 2 --partition --resources --json
-done
-for network in cnv4 cnv8 espcn; do
-	measure "network-$network" python networks.py $network --images 2 --partition --png out/espcn.png --json
+measure demo sh -c 'finn-imec demo --output out/demo >&2 && python -c "import json; print(json.dumps(json.load(open(\"out/demo/demo.json\"))[\"comparison\"], indent=2))"'
+measure throughput python throughput.py --json
+measure power-cnv-w1a1 python power.py cnv-w1a1 --bits 1 --layers 0,1,2,3,4,5 --json
+measure power-cnv-w2a2 python power.py cnv-w2a2 --bits 2 --layers 0,1,2,3,4,5 --json
+for network in digits mobilenet resnet espcn cnv4 cnv8; do
+	measure "networks/$network" python networks.py $network --images 2 --partition --resources --png out/espcn.png --json
 done
 if [ -e "$data/cnvW1A1.npz" ]; then
-	for network in cnvW1A1 cnvW2A2; do
-		measure "partition-$network" python partition.py "$data/$network.npz" "$data/images.npz" --json
+	for network in cnvW1A1 cnvW1A2 cnvW2A2; do
+		measure "networks/$network" python partition.py "$data/$network.npz" "$data/images.npz" --resources --json
 		measure "speed-$network" python speed.py "$data/$network.npz" --json
 		measure "hls-$network" python hls.py "$data/$network.npz" "$data/images.npz" --json
 	done
 fi
-measure power-w1a1 python power.py cnv-w1a1 --bits 1 --json
-measure power-w2a2 python power.py cnv-w2a2 --bits 2 --json
+measure scale python scale.py
 measure paper finn-imec paper --output out/paper --json
 measure verify finn-imec verify --cases 5000 --seed 1 --json
+[ -n "$only" ] || python summary.py --results out >out/results.md || failed="$failed results.md"
 [ -z "$failed" ] || { echo "failed:$failed" >&2; exit 1; }

@@ -1,9 +1,9 @@
-"""docs/results.md: every table from what is in benchmarks/results.
+"""docs/results.md: every table from what is in benchmarks/results, or in --results.
 
     python benchmarks/summary.py > docs/results.md
     python benchmarks/summary.py --picture docs/assets/ratios.png > docs/results.md
 
-results/LAYERS-CORE-BITSbit.json are of `finn-imec compare --json`, demo.json is the comparison of
+LAYERS-CORE-BITSbit.json are of `finn-imec compare --json`, demo.json is the comparison of
 `finn-imec demo`, throughput.json and power-FOLDING.json are of throughput.py and power.py, networks/NAME.json
 of networks.py or, if the name is that of a trained CNV, partition.py, all with --json.
 """
@@ -11,6 +11,7 @@ of networks.py or, if the name is that of a trained CNV, partition.py, all with 
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,73 +41,66 @@ Row = dict[str, Any]
 Means = dict[str, dict[str, float | None]]
 
 
-def load(name: str) -> Any:
-    """results/`name`.json."""
-    return json.loads((RESULTS / f"{name}.json").read_text())
+@dataclass(frozen=True)
+class Results:
+    """What was measured, JSON files in a folder."""
 
+    folder: Path
 
-def comparisons() -> dict[str, list[Row]]:
-    """Rows of each committed comparison of CNV's layers, by folding, width and MAC core."""
-    tables = {}
-    for path in RESULTS.glob("cnv-*bit.json"):
-        folding, core, bits = path.stem.rsplit("-", 2)
-        tables[folding, core != "lut", int(bits.removesuffix("bit")), core] = load(path.stem)
-    return {
-        f"{folding}, {bits} bit{'s' * (bits > 1)}, {core}": rows
-        for (folding, _, bits, core), rows in sorted(tables.items())
-    }
+    def load(self, name: str) -> Any:
+        """NAME.json."""
+        return json.loads((self.folder / f"{name}.json").read_text())
 
+    def comparisons(self) -> dict[str, list[Row]]:
+        """Rows of each comparison of CNV's layers, by folding, width and MAC core."""
+        tables = {}
+        for path in self.folder.glob("cnv-*bit.json"):
+            folding, core, bits = path.stem.rsplit("-", 2)
+            tables[folding, core != "lut", int(bits.removesuffix("bit")), core] = path.stem
+        return {
+            f"{folding}, {bits} bit{'s' * (bits > 1)}, {core}": self.load(stem)
+            for (folding, _, bits, core), stem in sorted(tables.items())
+        }
 
-def means() -> Means:
-    """Geometric means of the ratios of each of comparisons()."""
-    return {name: geometric_means(rows) for name, rows in comparisons().items()}
+    def means(self) -> Means:
+        """Geometric means of the ratios of each of comparisons()."""
+        return {name: geometric_means(rows) for name, rows in self.comparisons().items()}
 
+    def networks(self) -> dict[str, dict[str, dict[str, dict[str, int]]]]:
+        """Of each network {side: {part: {figure: number}}}.
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Markdown."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        part "network" has SIMULATED; PARTS have COUNTED, where Yosys was asked for.
+        """
+        found = {}
+        for path in sorted((self.folder / "networks").glob("*.json")):
+            rows = self.load(f"networks/{path.stem}")
+            sides = _of_network(rows[0]) if "network" in rows[0] else _of_cnv(rows)
+            found[path.stem] = {side: _parts(*parts) for side, parts in sides.items()}
+        return found
 
-
-def _ratios(ratios: dict[str, float | None]) -> list[str]:
-    """Cells in TABLE's order; cycles with a digit more."""
-    return [ratio_text(ratios[key]) if key != "cycles" else f"{ratios[key]:.3f}" for key in TABLE]
-
-
-def means_table(means: Means) -> str:
-    """A row per comparison."""
-    rows = [[name, *_ratios(ratios)] for name, ratios in means.items()]
-    return table(["layers, operands, MAC core", *TABLE.values()], rows)
-
-
-def layer_table(rows: Sequence[Row]) -> str:
-    """A row per layer, FINN's pair / IMECConv; the geometric means of the ratios last."""
-    cells = [
-        [
-            *(row["layer"], row["bits"], f"{row['pe']} x {row['simd']}"),
-            *(
-                " / ".join(number_text(figure(row[side], key)) for side in ("finn", "imec"))
-                for key in TABLE
-            ),
+    def page(self) -> str:
+        """docs/results.md."""
+        counted = {key: TITLES[key] for key in COUNTED}
+        comparisons, networks = self.comparisons(), self.networks()
+        most_cycles = max(row["ratio"]["cycles"] for rows in comparisons.values() for row in rows)
+        power = [
+            row
+            for path in sorted(self.folder.glob("power-*.json"))
+            for row in self.load(path.stem)["rows"]
         ]
-        for row in rows
-    ]
-    cells.append(["mean of ratios", "", "", *_ratios(geometric_means(rows))])
-    return table(["layer", "bits", "PE x SIMD", *TABLE.values()], cells)
-
-
-def networks() -> dict[str, dict[str, dict[str, dict[str, int]]]]:
-    """Of each network {side: {part: {figure: number}}}.
-
-    part "network" has SIMULATED; "convolutions", "FIFOs", "other nodes" and "all" have COUNTED, where Yosys
-    was asked for.
-    """
-    found = {}
-    for path in sorted((RESULTS / "networks").glob("*.json")):
-        rows = json.loads(path.read_text())
-        sides = _of_network(rows[0]) if "network" in rows[0] else _of_cnv(rows)
-        found[path.stem] = {side: _parts(*parts) for side, parts in sides.items()}
-    return found
+        return render(
+            Path(__file__).with_name("results.md.j2"),
+            means=means_table(self.means()),
+            most_cycles=f"{math.ceil(most_cycles * 1000) / 1000:.3f}",
+            layers={name: layer_table(rows) for name, rows in comparisons.items()},
+            padded=layer_table(self.load("padded-auto-4bit")),
+            demo=layer_table(self.load("demo")),
+            throughput=throughput_summary(self.load("throughput")),
+            simulated=networks_table(networks, "network", SIMULATED),
+            counted={part: networks_table(networks, part, counted) for part in PARTS},
+            power=power_table(power),
+            photo=self.load("networks/espcn")[0]["photo"],
+        )
 
 
 def _of_network(result: Row) -> dict[str, tuple[Row, Row | None, Row | None]]:
@@ -143,58 +137,74 @@ def _parts(run: Row, convolutions: Row | None, rest: Row | None) -> dict[str, di
     return parts
 
 
-def networks_table(part: str, keys: dict[str, str]) -> str:
+# ---- Markdown ------------------------------------------------------------------------------------
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def means_table(means: Means) -> str:
+    """A row per comparison."""
+    rows = [[name, *_ratios(ratios)] for name, ratios in means.items()]
+    return table(["layers, operands, MAC core", *TABLE.values()], rows)
+
+
+def layer_table(rows: Sequence[Row]) -> str:
+    """A row per layer, FINN's pair / IMECConv; the geometric means of the ratios last."""
+    cells = [
+        [
+            *(row["layer"], row["bits"], f"{row['pe']} x {row['simd']}"),
+            *(_both(*(figure(row[side], key) for side in ("finn", "imec"))) for key in TABLE),
+        ]
+        for row in rows
+    ]
+    cells.append(["mean of ratios", "", "", *_ratios(geometric_means(rows))])
+    return table(["layer", "bits", "PE x SIMD", *TABLE.values()], cells)
+
+
+def networks_table(networks: dict[str, Row], part: str, titles: dict[str, str]) -> str:
     """A row per network that has this part, FINN's pairs / IMECConv."""
     rows = [
-        [
-            name,
-            *(
-                " / ".join(number_text(sides[s][part][key]) for s in ("finn", "imec"))
-                for key in keys
-            ),
-        ]
-        for name, sides in networks().items()
+        [name, *(_both(sides["finn"][part][key], sides["imec"][part][key]) for key in titles)]
+        for name, sides in networks.items()
         if part in sides["finn"]
     ]
-    return table(["FINN's pairs / IMECConv", *keys.values()], rows)
+    return table(["FINN's pairs / IMECConv", *titles.values()], rows)
 
 
-def power_table() -> str:
+def power_table(rows: Sequence[Row]) -> str:
     """A row per layer: toggles of signals in a frame."""
-    rows = [
-        [row["layer"], row["bits"], *(number_text(row[s]["toggles"]) for s in ("finn", "imec")),
-         ratio_text(row["ratio"])]
-        for path in sorted(RESULTS.glob("power-*.json"))
-        for row in load(path.stem)["rows"]
-    ]  # fmt: skip
-    return table(["layer", "bits", "FINN's pair", "IMECConv", "ratio"], rows)
+    cells = [
+        [
+            *(row["layer"], row["bits"]),
+            *(number_text(row[side]["toggles"]) for side in ("finn", "imec")),
+            ratio_text(row["ratio"]),
+        ]
+        for row in rows
+    ]
+    return table(["layer", "bits", "FINN's pair", "IMECConv", "ratio"], cells)
 
 
-def page() -> str:
-    """docs/results.md."""
-    counted = {key: TITLES[key] for key in COUNTED}
-    comparison = comparisons()
-    most_cycles = max(row["ratio"]["cycles"] for rows in comparison.values() for row in rows)
-    values: dict[str, Any] = {
-        "means": means_table(means()),
-        "most_cycles": f"{math.ceil(most_cycles * 1000) / 1000:.3f}",
-        "layers": {name: layer_table(rows) for name, rows in comparison.items()},
-        "padded": layer_table(load("padded-auto-4bit")),
-        "demo": layer_table(load("demo")),
-        "throughput": throughput_summary(load("throughput")),
-        "simulated": networks_table("network", SIMULATED),
-        "counted": {part: networks_table(part, counted) for part in PARTS},
-        "power": power_table(),
-        "photo": load("networks/espcn")[0]["photo"],
-    }  # fmt: skip
-    return render(RESULTS.parent / "results.md.j2", **values)
+def _both(finn: int, imec: int) -> str:
+    return f"{number_text(finn)} / {number_text(imec)}"
 
 
-def main(picture: Annotated[Path | None, typer.Option(help="Where to draw them.")] = None) -> None:
-    """Print the page; draw the picture of the means."""
-    print(page(), end="")
+def _ratios(ratios: dict[str, float | None]) -> list[str]:
+    """Cells in TABLE's order; cycles with a digit more."""
+    return [ratio_text(ratios[key]) if key != "cycles" else f"{ratios[key]:.3f}" for key in TABLE]
+
+
+def main(
+    results: Annotated[Path, typer.Option(help="Where the measurements are.")] = RESULTS,
+    picture: Annotated[Path | None, typer.Option(help="Where to draw the means.")] = None,
+) -> None:
+    """Print the page; draw the picture."""
+    measured = Results(results)
+    print(measured.page(), end="")
     if picture:
-        ratio_chart(means(), {key: TITLES[key] for key in PICTURE}, picture)
+        ratio_chart(measured.means(), {key: TITLES[key] for key in PICTURE}, picture)
 
 
 if __name__ == "__main__":

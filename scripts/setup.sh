@@ -2,19 +2,9 @@
 # Install what is missing: compiler, headers and Tcl by apt, Python packages into $VENV.
 set -eu
 
-missing=""
-command -v g++ >/dev/null || missing="$missing g++"
-command -v tclsh >/dev/null || missing="$missing tcl"
-command -v "$PYTHON" >/dev/null || missing="$missing python3"
-"$PYTHON" -c 'import venv, ensurepip' 2>/dev/null || missing="$missing python3-venv"
-if [ -n "$missing" ]; then
-	echo "installing:$missing"
-	sudo=""
-	[ "$(id -u)" = 0 ] || sudo="sudo"
-	$sudo apt-get update -qq
-	# shellcheck disable=SC2086
-	$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $missing
-fi
+set -- g++=g++ tclsh=tcl "$PYTHON=python3"
+"$PYTHON" -c 'import venv, ensurepip' 2>/dev/null || set -- "$@" no-venv=python3-venv
+sh scripts/apt.sh "$@"
 
 "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
 	echo "$PYTHON is older than 3.11, which finn-plus needs; name another with PYTHON=..." >&2

@@ -51,7 +51,7 @@ def test_no_layer_costs_more(path):
 
 @pytest.fixture(scope="module")
 def summary() -> dict:
-    """benchmarks/summary.py, which finds its neighbours."""
+    """benchmarks/summary.py as a module, which imports its neighbours."""
     folder = str(RESULTS.parent)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
@@ -60,18 +60,20 @@ def summary() -> dict:
 
 def test_the_documentation_tells_these_results(summary):
     root = RESULTS.parents[1]
-    assert (root / "docs" / "results.md").read_text() == summary["page"]()
+    results = summary["Results"](RESULTS)
+    assert (root / "docs" / "results.md").read_text() == results.page()
     readme = (root / "README.md").read_text().replace("\n", " ")
     for key in ("lut", "memory", "ff"):
-        ratios = [ratios[key] for ratios in summary["means"]().values()]
+        ratios = [ratios[key] for ratios in results.means().values()]
         assert f"{min(ratios):.2f} to {max(ratios):.2f} of" in readme, key
 
 
 def test_the_picture_names_all_comparisons(summary, tmp_path, capsys):
-    summary["main"](tmp_path / "ratios.svg")
-    assert capsys.readouterr().out == summary["page"]()
+    summary["main"](RESULTS, tmp_path / "ratios.svg")
+    results = summary["Results"](RESULTS)
+    assert capsys.readouterr().out == results.page()
     drawn = (tmp_path / "ratios.svg").read_text()
-    assert all(f">{name}<" in drawn for name in summary["means"]())
+    assert all(f">{name}<" in drawn for name in results.means())
 
 
 def test_random_layers_are_as_fast_as_finns_pair():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from math import ceil
 
 import numpy as np
@@ -71,6 +72,49 @@ def test_memories_and_registers(tmp_path):
     assert got["bram18"] == 1
     assert got["cells"]["LUT2"] == got["lut_logic"] == 8  # `gated` with `en` tied high
     assert (got["lut"], got["dsp"], got["depth"]) == (24, 0, 1)
+
+
+@pytest.mark.parametrize("order", ["[0:7]", "[7:0]"], ids=["ascending", "descending"])
+@pytest.mark.parametrize("width", [1, 64, 65, 150])
+def test_addressable_shift_registers(tmp_path, order, width):
+    """One site a bit and nothing else, also where words are so wide that they are mapped in halves."""
+    shift = "{ d, queue[0:6] }" if order == "[0:7]" else "{ queue[6:0], d }"
+    text = f"""
+module dut(
+	input logic clk, push, input logic [2:0] tap,
+	input logic [{width - 1}:0] d, output logic [{width - 1}:0] q
+);
+	logic [{width - 1}:0] queue{order};
+	always_ff @(posedge clk) if(push) queue <= {shift};
+	assign q = queue[tap];
+endmodule
+"""
+    got = yosys.count(design(tmp_path, text), flows=("default",))
+    assert (got["srl"], got["lut"], got["ff"]) == (width, width, 0)
+
+
+@pytest.mark.parametrize("order", ["[0:3]", "[3:0]"], ids=["ascending", "descending"])
+@pytest.mark.parametrize("width", [3, 131])
+def test_dynamic_reads_stay_what_they_are(tmp_path, order, width):
+    """Proved by Yosys: the mapping to $shiftx, in halves where words are wide, changes nothing."""
+    text = f"""
+module dut(input logic [1:0] tap, input logic [{4 * width - 1}:0] d, output logic [{width - 1}:0] q);
+	logic [{width - 1}:0] words{order};
+	for(genvar i = 0; i < 4; i++) assign words[i] = d[i*{width} +: {width}];
+	assign q = words[tap];
+endmodule
+"""
+    dut = design(tmp_path, text)
+    script = yosys._script(dut, ["dut.sv"], "default", True).splitlines()
+    mapped = script.index("techmap -map bmux.v")
+    proof = ["copy dut gold", "chtype -set $bmux gold/t:bmux_ascending", "bmuxmap gold"]
+    proof += ["select -assert-min 1 dut/t:$bmux dut/t:bmux_ascending", script[mapped]]
+    proof += ["select -assert-min 1 dut/t:$shiftx", "select -assert-none dut/t:$bmux"]
+    proof += ["miter -equiv -flatten gold dut both", "sat -verify -prove trigger 0 both"]
+    (tmp_path / "run.ys").write_text("\n".join([*script[:mapped], *proof]))
+    source = files("finn_imec.synthesis").joinpath("bmux.v")
+    (tmp_path / "bmux.v").write_bytes(source.read_bytes())
+    yosys._call_yosys("dut", tmp_path, 60)
 
 
 def lut(inputs: str, output: int) -> dict:
