@@ -228,6 +228,24 @@ def test_expanding_gives_the_padding_back(make_pair_model, geometry):
     np.testing.assert_array_equal(execute(back, ifm), execute(model, ifm))
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours", "back"),
+    [("block", "block", "block"), ("ultra", "ultra", "ultra"), ("distributed", "auto", "distributed"),
+     ("auto", "auto", "distributed")],
+)  # fmt: skip
+def test_the_strip_is_where_the_user_put_the_windows_buffer(make_pair_model, theirs, ours, back):
+    """But not in LUTs, however deep, because that is FINN's default."""
+    from finn_imec.transformation import ExpandIMECConv
+
+    path = make_path(FOLDED)
+    fused, (report,) = infer(make_pair_model(path, swg={"ram_style": theirs}))
+    inst = getCustomOp(fused.graph.node[0])
+    assert report.swapped
+    assert (inst.get_nodeattr("buffer_ram_style"), inst.geometry.strip_style) == (ours, ours)
+    swg = fused.transform(ExpandIMECConv()).graph.node[0]
+    assert getCustomOp(swg).get_nodeattr("ram_style") == back
+
+
 def test_padding_of_xnor_layers_stands_for_minus_one(make_pair_model):
     """FMPadding pads the BINARY input with 0, whatever it stands for."""
     weights = random_values(DataType["BINARY"], (36, 6), np.random.default_rng(1))

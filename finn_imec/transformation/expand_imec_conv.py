@@ -83,6 +83,7 @@ class ExpandIMECConv(Transformation):
                 parallel_window=int(geometry.window is not None),
                 outputDataType=inst.get_nodeattr("inputDataType"),
                 inFIFODepths=fifo_depths[:1],
+                **({} if geometry.strip_style == "auto" else {"ram_style": geometry.strip_style}),
                 **{name: inst.get_nodeattr(name) for name in _TO_SWG},
                 **common,
             )

@@ -28,6 +28,9 @@ _BETWEEN = ("StreamingFIFO", "StreamingDataWidthConverter")
 _FROM_SWG = (
     *("ConvKernelDim", "IFMChannels", "IFMDim", "OFMDim", "Stride", "Dilation", "depthwise"),
 )
+#: Styles of the window generator's buffer that are the user's; "distributed" is FINN's default, also for
+#: buffers that are better off in block RAM.
+_CHOSEN_STYLES = ("block", "ultra")
 _FROM_MVAU = (
     *("SIMD", "PE", "inputDataType", "weightDataType", "outputDataType", "accDataType"),
     *("noActivation", "ActVal", "binaryXnorMode", "ram_style", "resType"),
@@ -222,6 +225,8 @@ def _fuse(
     attributes |= {name: _plain(mvau_inst.get_nodeattr(name)) for name in _FROM_MVAU}
     if "ram_style_thresholds" in mvau_inst.get_nodeattr_types():
         attributes["ram_style_thresholds"] = mvau_inst.get_nodeattr("ram_style_thresholds")
+    style = swg_inst.get_nodeattr("ram_style")
+    attributes["buffer_ram_style"] = style if style in _CHOSEN_STYLES else "auto"
     attributes["inFIFODepths"] = _plain(first_inst.get_nodeattr("inFIFODepths"))
     if fmpadding is not None:
         attributes["Padding"] = _plain(first_inst.get_nodeattr("Padding"))
@@ -235,7 +240,7 @@ def _fuse(
         attributes["ConvKernelDim"], attributes["IFMDim"], attributes["IFMChannels"],
         mvau_inst.get_normal_output_shape()[-1], attributes["Stride"], attributes["Dilation"],
         simd_in=first_inst.get_nodeattr("SIMD"), depthwise=attributes["depthwise"],
-        padding=attributes.get("Padding", (0, 0, 0, 0)),
+        padding=attributes.get("Padding", (0, 0, 0, 0)), strip_style=attributes["buffer_ram_style"],
     )  # fmt: skip
     attributes |= {"MW": geometry.mw, "MH": geometry.mh}
     pair = attributes["SIMD"], attributes["PE"]
