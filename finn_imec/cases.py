@@ -15,7 +15,7 @@ from finn_imec.algorithms import direct
 from finn_imec.algorithms.base import pad
 from finn_imec.datapath import MAX_PIPELINE, RES_TYPES, Datapath, smallest_datatype
 from finn_imec.errors import GeometryError, UnsupportedError
-from finn_imec.geometry import ConvGeometry, divisors
+from finn_imec.geometry import RAM_STYLES, ConvGeometry, divisors
 
 SIGNS = ("", "U")
 ACTIVATIONS = (
@@ -129,6 +129,8 @@ def _simpler_geometries(g: ConvGeometry) -> Iterator[ConvGeometry]:
             for smaller in _smaller(value, 0 if name == "padding" else 1):
                 changed = (*values[:i], smaller, *values[i + 1 :])
                 yield from _if_legal(g, {name: changed})
+    if g.strip_style != "auto":
+        yield from _if_legal(g, {"strip_style": "auto"})
     for name in ("ifm_channels", "ofm_channels", "simd", "pe", "simd_in"):
         for smaller in _smaller(getattr(g, name), 1):
             yield from _if_legal(g, {name: smaller})
@@ -264,4 +266,6 @@ def random_case(seed: int, number: int, mem_modes: Sequence[str] = ("internal_em
         parameters = replace(
             parameters, output_datatype=name, steps=2**bits - 1 - fewer, one_row=chance(0.2)
         )
+    style = pick(("auto", *RAM_STYLES))  # of the strip, which decides its slack
+    parameters = replace(parameters, geometry=replace(geometry, strip_style=style))
     return Case(parameters, f"finn-imec verify --seed {seed} --case {number}")
