@@ -142,9 +142,9 @@ class ConvGeometry:
     kernel, ifm_dim, stride, dilation are (height, width), as FINN's ConvKernelDim, IFMDim, Stride,
     Dilation. `simd` input channels are read and `pe` output channels computed per cycle (FINN's SIMD
     and PE); `simd_in` channels arrive per stream word (0: equal to word_channels). `strip_ports` is 1,
-    2 or 0: the fewest that keep the throughput; `strip_style` is where it is, one of RAM_STYLES. A
-    `depthwise` layer computes each output channel
-    from the input channel of the same number, `pe` of them side by side (FINN's VVAU with SIMD=1).
+    2 or 0: the fewest that keep the throughput; `strip_style` is where the strip is, one of RAM_STYLES.
+    A `depthwise` layer computes each output channel from the input channel of the same number, `pe` of
+    them side by side (FINN's VVAU with SIMD=1).
 
     ifm_dim is the size that windows are cut from, `padding` (top, left, bottom, right) included: zeros
     that the unit adds itself. An image of input_dim arrives.
@@ -171,8 +171,10 @@ class ConvGeometry:
             raise GeometryError(
                 f"strip_style={self.strip_style!r}: accepted are {', '.join(RAM_STYLES)}"
             )
-        for field in fields(self)[:-1]:
+        for field in fields(self):
             value = getattr(self, field.name)
+            if field.name == "strip_style":
+                continue
             least = 0 if field.name in ("simd_in", "strip_ports", "depthwise", "padding") else 1
             count = field.type.count("int") or 1
             shapes = {1: "an integer", 2: "(height, width)", 4: "(top, left, bottom, right)"}
