@@ -23,35 +23,35 @@ if TYPE_CHECKING:
 
 #: LUTs per unit of each of `Estimate.features`, as benchmarks/estimates.py fits them. LUTs
 #: of 300 layers, a fifth of them left out of the fit at a time, are estimated with
-#: errors of 5.6% on average, 3.5% in the median, 12.3% or less in nine of ten;
-#: of those without activation 4.4% on average. How close together thresholds are is not known.
+#: errors of 5.6% on average, 3.5% in the median, 12.2% or less in nine of ten;
+#: of those without activation 4.3% on average. How close together thresholds are is not known.
 LUT_COEFFICIENTS: Mapping[str, float] = {
     "heap_counters": 0.994,
-    "heap_sums": 0.843,
-    "constant_heaps": 0.983,
+    "heap_sums": 0.847,
+    "constant_heaps": 0.980,
     "multipliers": 1.000,
     "product_sums": 1.000,
     "chain_sums": 0.904,
-    "delays": 1.173,
-    "accumulators": 1.030,
-    "control": 2.291,
-    "counters": 1.589,
-    "stepped_addresses": 2.090,
-    "wrapped_addresses": 0.445,
-    "weight_addresses": 1.586,
-    "windows": 1.130,
-    "window_words": 1.504,
-    "narrowed_words": 0.630,
-    "padded_words": 1.135,
-    "rams": 1.109,
-    "roms": 1.005,
-    "deep_roms": 3.899,
-    "offsets": 0.859,
-    "comparators": 0.590,
-    "constant_comparators": 0.793,
-    "comparator_roms": 0.902,
-    "comparator_sums": 0.613,
-    "searches": 1.001,
+    "delays": 1.149,
+    "accumulators": 1.032,
+    "control": 3.365,
+    "counters": 1.473,
+    "stepped_addresses": 2.209,
+    "wrapped_addresses": 0.513,
+    "weight_addresses": 1.531,
+    "windows": 1.135,
+    "window_words": 1.506,
+    "narrowed_words": 0.618,
+    "padded_words": 1.157,
+    "rams": 1.151,
+    "roms": 1.006,
+    "deep_roms": 3.938,
+    "offsets": 0.915,
+    "comparators": 0.583,
+    "constant_comparators": 0.787,
+    "comparator_roms": 0.914,
+    "comparator_sums": 0.621,
+    "searches": 1.002,
 }
 #: RAMB18 shapes, depth x width. A RAMB36 is two of the same width, or 4096 words of 9 bits.
 RAMB18 = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))

@@ -200,7 +200,8 @@ def test_the_nodes_of_the_sample(benchmark, make_pair_model):
         if model.graph.node[0].op_type != "IMECConv_rtl":  # FINN's window generator is faster
             continue
         inst = getCustomOp(model.graph.node[0])
-        attributes = {name: row.get(name, "auto") for name in benchmark.STYLES}
+        attributes = {"ram_style": row.get("ram_style", "auto")}
+        attributes["buffer_ram_style"] = path.geometry.strip_style
         attributes |= {"resType": path.res_type, "accDataType": f"INT{path.acc_bits}"}
         attributes["SIMD_in"] = path.geometry.simd_in
         for name, value in attributes.items():
