@@ -34,7 +34,7 @@ LIMIT = 1.003
 
 
 def random_geometry(number: int) -> ConvGeometry:
-    """Layer `number` of the sample."""
+    """Layer `number` of the sample; its strip is in LUTs, as FINN's buffers are."""
     rng = np.random.default_rng([2027, number])
 
     def pick(*values: Any) -> Any:
@@ -50,7 +50,7 @@ def random_geometry(number: int) -> ConvGeometry:
             geometry = ConvGeometry(
                 (k, k), (size + 2 * padding,) * 2, channels, outputs, pick((1, 1), (1, 1), (2, 2)),
                 simd=1 if depthwise else pick(*divisors(channels)), pe=pick(*divisors(outputs)),
-                depthwise=depthwise, padding=(padding,) * 4,
+                depthwise=depthwise, padding=(padding,) * 4, strip_style="distributed",
             )  # fmt: skip
         except GeometryError:
             continue

@@ -196,7 +196,7 @@ def reproduce(
     folder, MissingToolError without finn-plus, Yosys, Verilator or matplotlib.
     """
     with output_folder(output, marker=PAPER_JSON) as folder:
-        files = list(rows_files) or sorted(RESULTS.glob("*.json"))
+        files = list(rows_files) or sorted(RESULTS.glob("*bit.json"))
         rows = [row for path in files for row in load_rows(path)]
         result: dict[str, Any] = {
             "published": PUBLISHED,
