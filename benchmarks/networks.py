@@ -343,7 +343,7 @@ def save_photo(rtl: np.ndarray, exact: np.ndarray, png: Path) -> dict[str, Any]:
     Image.fromarray(image).save(png)
     enlarged = espcn.resized(small, *original.shape[:2])
     return {
-        "png": str(png),
+        "png": png.name,
         "pixels": image.shape[0] * image.shape[1],
         "equal_in_double_precision": int((image == exact).all(axis=-1).sum()),
         "equal_in_qonnx": int((image == in_qonnx).all(axis=-1).sum()),

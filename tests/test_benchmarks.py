@@ -39,7 +39,7 @@ def test_results_are_whole(path):
             assert row["ratio"][key] == expected, (row["layer"], key)
 
 
-@pytest.mark.parametrize("path", sorted(RESULTS.glob("cnv-*.json")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*bit.json")), ids=lambda path: path.stem)
 def test_no_layer_costs_more(path):
     """Cycles: the fills at the borders of frames, of which FINN's pair hides some, are within 0.3 %."""
     for row in rows(path.name):
