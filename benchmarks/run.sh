@@ -39,7 +39,7 @@ for folding in cnv-w2a2 cnv-w1a1; do
 	done
 done
 measure padded-auto-4bit finn-imec compare --layers padded --bits 4 --json
-measure demo sh -c 'finn-imec demo --output out/demo >&2 && python -c "import json; print(json.dumps(json.load(open(\"out/demo/demo.json\"))[\"comparison\"], indent=2))"'
+measure demo finn-imec demo --output out/demo-files --json
 measure throughput python throughput.py --json
 measure power-cnv-w1a1 python power.py cnv-w1a1 --bits 1 --layers 0,1,2,3,4,5 --json
 measure power-cnv-w2a2 python power.py cnv-w2a2 --bits 2 --layers 0,1,2,3,4,5 --json

@@ -3,8 +3,8 @@
     python benchmarks/summary.py > docs/results.md
     python benchmarks/summary.py --picture docs/assets/ratios.png > docs/results.md
 
-LAYERS-CORE-BITSbit.json are of `finn-imec compare --json`, demo.json is the comparison of
-`finn-imec demo`, throughput.json and power-FOLDING.json are of throughput.py and power.py, networks/NAME.json
+LAYERS-CORE-BITSbit.json are of `finn-imec compare --json`, demo.json of `finn-imec demo
+--json`, throughput.json and power-FOLDING.json are of throughput.py and power.py, networks/NAME.json
 of networks.py or, if the name is that of a trained CNV, partition.py, all with --json.
 """
 
@@ -94,7 +94,7 @@ class Results:
             most_cycles=f"{math.ceil(most_cycles * 1000) / 1000:.3f}",
             layers={name: layer_table(rows) for name, rows in comparisons.items()},
             padded=layer_table(self.load("padded-auto-4bit")),
-            demo=layer_table(self.load("demo")),
+            demo=layer_table(self.load("demo")["comparison"]),
             throughput=throughput_summary(self.load("throughput")),
             simulated=networks_table(networks, "network", SIMULATED),
             counted={part: networks_table(networks, part, counted) for part in PARTS},
