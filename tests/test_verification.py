@@ -24,6 +24,7 @@ from finn_imec.errors import UnsupportedError
 from finn_imec.verification import VerificationError, build_cases, reduce, run_cases, verify
 
 SEED = 2022
+CASES = 240
 #: 16 pairs of stall patterns, 3 input rates, resets, ready after valid.
 RUNS_PER_CASE = 21
 
@@ -31,10 +32,10 @@ RUNS_PER_CASE = 21
 def test_campaign():
     done = []
     pytest.importorskip("finn", reason="needs FINN's memstream: pip install 'finn-imec[finn]'")
-    cases = [random_case(SEED, number, CAMPAIGN_MEM_MODES) for number in range(48)]
+    cases = [random_case(SEED, number, CAMPAIGN_MEM_MODES) for number in range(CASES)]
     assert {case.mem_mode for case in cases} == set(rtl.MEM_MODES)
-    assert verify(cases, progress=done.append) == 48 * RUNS_PER_CASE
-    assert sum(done) == 48
+    assert verify(cases, progress=done.append) == CASES * RUNS_PER_CASE
+    assert sum(done) == CASES
 
 
 def test_cases_are_reproducible():
