@@ -34,7 +34,7 @@ from math import ceil, gcd, log2
 import numpy as np
 
 from finn_imec.errors import GeometryError
-from finn_imec.window import WindowUnit
+from finn_imec.window import WORTH_IT, WindowUnit
 
 #: Deepest strip that is LUT memory when nobody says otherwise: RAM256X1S is the deepest with one port
 #: in one slice. Beyond, block RAM has two ports anyway.
@@ -46,9 +46,8 @@ RAM_STYLES = ("auto", "block", "distributed", "ultra")
 FINN_QUEUE_BITS, WEIGHT_SHARE = 48, 1 / 4
 #: Windows that are on their way behind FINN's SWG if the MVU replays them, measured.
 FINN_WINDOWS_AHEAD = 2.6
-#: What a strip may cost: this much of the cycles of FINN's pair, or, one of one port, where two ports
-#: are no better, of theirs.
-STRIP_CYCLES, ONE_PORT_BEYOND_TWO = 1.003, 1.0005
+#: What a strip of one port may cost where two ports are no better: this much of their cycles.
+ONE_PORT_BEYOND_TWO = 1.0005
 
 #: Registers from a strip read to the output word: strip and weight, product, accumulator.
 PIPELINE_STAGES = 3
@@ -352,14 +351,14 @@ class ConvGeometry:
         one, two = (replace(self, strip_ports=ports).cycles_per_frame for ports in (1, 2))
         if self.resolved_strip_style != "distributed":
             return two < one
-        return one > max(STRIP_CYCLES * self.finn_cycles, ONE_PORT_BEYOND_TWO * two)
+        return one > max(WORTH_IT * self.finn_cycles, ONE_PORT_BEYOND_TWO * two)
 
     @cached_property
     def slack_words(self) -> int:
         """Strip words beyond the live ones: how far the input runs ahead, with two ports.
 
         What dies at a step of the window and cannot be replaced during the last neuron fold holds the
-        reads, unless it came ahead. As many as keep this within STRIP_CYCLES of FINN's pair, but in no
+        reads, unless it came ahead. As many as keep this within WORTH_IT of FINN's pair, but in no
         more LUTs than FINN's line buffer, FIFO, replay buffer and queue of weights together. Then what
         is left of the memory primitives.
         """
@@ -369,7 +368,7 @@ class ConvGeometry:
 
         def fast(slack: int) -> bool:
             held = sum(t * max(0, w - slack) for t, w in zip(self.window_steps, waits, strict=True))
-            return self.compute_cycles + held <= STRIP_CYCLES * self.finn_cycles
+            return self.compute_cycles + held <= WORTH_IT * self.finn_cycles
 
         wanted = bisect_left(range(max(0, *waits)), True, key=fast)
         finn_words = (self.swg_bits(1) + self.replay_bits(1)) // self.word_channels

@@ -31,7 +31,8 @@ class Queues(NamedTuple):
 
 #: What is chosen from, the cheapest first: LUT memories with two ports, RAM32M and RAM64M.
 QUEUES = (Queues(0, 0), Queues(32, 0), Queues(64, 0), Queues(0, 32))
-#: Queues that cost more are worth it where others take more than so many times the cycles of FINN's pair.
+#: Queues that cost more, and slack of a strip, are worth it where the layer takes more than so many times the
+#: cycles of FINN's pair without.
 WORTH_IT = 1.003
 #: Windows between FINN's window generator and its multipliers: five in a StreamingFIFO of depth two,
 #: whose shift register is no shorter, and the one that MVAU_rtl replays.
