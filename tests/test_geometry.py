@@ -294,6 +294,8 @@ def test_a_second_port_is_there_when_it_pays(geometry):
 
 @settings(max_examples=100, deadline=None)
 @given(layers(), st.sampled_from(("distributed", "block")))
+@example(ConvGeometry((1, 1), (16, 16), 32, 32, (2, 2), pe=8), "distributed")  # wants far more
+@example(ConvGeometry((3, 3), (10, 10), 32, 32, (2, 2), simd=2, pe=16), "block")
 def test_slack_costs_no_more_than_finns_buffers(geometry, style):
     """And with one memory primitive less it would be slower than FINN's pair, or there is only one."""
     two = replace(geometry, strip_ports=2, strip_style=style)
