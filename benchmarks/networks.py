@@ -33,9 +33,11 @@ import copy
 import importlib
 import json
 import logging
+import os
 import tempfile
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -272,27 +274,29 @@ def count_rest(pairs: Any, depths: dict[str, dict[str, int]]) -> dict[str, dict[
     from finn_imec.synthesis.yosys import SynthesisError, count
     from finn_imec.transformation import swap_pairs
 
+    def figures_of(origin: str, design: Any) -> dict[str, Any]:
+        try:
+            figures = count(design, flows=("default",))
+        except SynthesisError as err:
+            reason, *_ = str(err).partition("; log:")
+            return {"origin": origin, "reason": reason}
+        memory = figures["lutram"] + figures["srl"]
+        return {**{key: figures[key] for key in FIGURES}, "memory": memory, "origin": origin}
+
     sides = {}
     for side, model in (("finn", pairs), ("imec", swap_pairs(pairs))):
         with tempfile.TemporaryDirectory() as folder:
             part = specialised(hardware_part(model), depths[side])
             partition = Partition(part, Path(folder), compiled=False)
             counted = convolutions(part)
-            sides[side] = {}
-            for node in partition.nodes:
-                if node.node in counted:
-                    continue
-                try:
-                    figures = count(partition.node_design(node.node), flows=("default",))
-                except SynthesisError as err:
-                    reason, *_ = str(err).partition("; log:")
-                    sides[side][node.node] = {"origin": node.origin, "reason": reason}
-                    continue
-                sides[side][node.node] = {
-                    **{key: figures[key] for key in FIGURES},
-                    "memory": figures["lutram"] + figures["srl"],
-                    "origin": node.origin,
-                }
+            designs = {
+                node.node: (node.origin, partition.node_design(node.node))
+                for node in partition.nodes
+                if node.node not in counted
+            }
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                figures = pool.map(lambda node: figures_of(*node), designs.values())
+                sides[side] = dict(zip(designs, figures, strict=True))
     return sides
 
 

@@ -54,7 +54,7 @@ if [ -e "$data/cnvW1A1.npz" ]; then
 	done
 fi
 measure scale python scale.py
-measure paper finn-imec paper --output out/paper --json
+measure paper finn-imec paper --results out --output out/paper --json
 measure verify finn-imec verify --cases 5000 --seed 1 --json
 [ -n "$only" ] || python summary.py --results out >out/results.md || failed="$failed results.md"
 [ -z "$failed" ] || { echo "failed:$failed" >&2; exit 1; }

@@ -505,11 +505,9 @@ def paper(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for tables, figures, JSON.")
     ] = Path("imec_paper"),
-    rows: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="JSON of `compare --layers ... --json`, repeatable; default: those shipped."
-        ),
+    results: Annotated[
+        Path | None,
+        typer.Option(help="Folder of measurements, as benchmarks/results; default: that one."),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out what takes hours.")] = False,
     as_json: AsJson = False,
@@ -518,7 +516,7 @@ def paper(
     from finn_imec.paper import reproduce
 
     with progress_bar("paper", None) as advance:
-        result, tables = reproduce(output, rows or (), quick, lambda name: advance(label=name))
+        result, tables = reproduce(output, results, quick, lambda name: advance(label=name))
     if as_json:
         print_json(result)
         return

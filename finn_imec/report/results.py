@@ -178,6 +178,26 @@ def load_rows(path: Path) -> tuple[Mapping[str, Any], ...]:
     return check_rows(_read_comparison(path).get("rows"), path)
 
 
+def network_totals(path: Path) -> dict[str, tuple[int, int]]:
+    """Each of FIGURES and "memory" of a whole network, (FINN, IMECConv), all nodes added up.
+
+    path: what benchmarks/partition.py --resources --json printed, a row per side. Raises ModelError if
+    the resources are not in it.
+    """
+    sides = _read_json(path, list)
+    try:
+        return {
+            key: tuple(
+                side["convolutions"][key] + sum(node[key] for node in side["rest"].values())
+                for side in sides
+            )
+            for key in (*FIGURES, "memory")
+            if key != "depth"
+        }
+    except (KeyError, TypeError) as err:
+        raise ModelError(f"{path}: {err} is missing; expected resources of every node") from err
+
+
 def _read_comparison(path: Path) -> dict[str, Any]:
     content = _read_json(path, (list, dict))
     return content if isinstance(content, dict) else {"rows": content}
