@@ -1,6 +1,6 @@
 """A proxy for dynamic power: signal toggles in RTL simulation, FINN's pair beside IMECConv.
 
-    python benchmarks/power.py [cnv-w1a1] [--bits 1] [--layers 4,5,0] [--json]
+    python benchmarks/power.py [cnv-w1a1] [--bits 1] [--layers 0,1,2,3,4,5] [--json]
     python benchmarks/power.py --vivado-report FINN.rpt --vivado-report IMEC.rpt [--json]
 
 A layer set of `finn-imec compare --layers` with random weights; the same frames through both sides,
@@ -24,12 +24,11 @@ from rich.table import Table
 from finn_imec.cases import random_values, reference
 from finn_imec.rtl import encode
 from finn_imec.simulation.power import count_toggles, parse_vivado_power
-from finn_imec.simulation.verilator import SimulationError, Stimulus, build, unpack
+from finn_imec.simulation.verilator import Model, SimulationError, Stimulus, build, unpack
 from finn_imec.synthesis.compare import Layer, default_core, generate_both, named_layers
 
 TITLE = "proxy: signal toggles in RTL simulation, no capacitance"
 FRAMES = 2
-TICKS = 10  # of a waveform, per clock cycle
 
 
 def measure(layer: Layer, folder: Path) -> dict[str, Any]:
@@ -47,20 +46,24 @@ def measure(layer: Layer, folder: Path) -> dict[str, Any]:
     pair, imec = generate_both(layer, default_core(layer), folder)
     row: dict[str, Any] = {"layer": layer.name, "bits": layer.bits}
     for side, of in (("finn", pair), ("imec", imec)):
-        vcd = folder / f"{side}.vcd"
-        (result,) = build([of.design], trace="vcd").run([stimulus], waves=vcd)
+        model, vcd = build([of.design], trace="vcd"), folder / f"{side}.vcd"
+        result = _run(model, stimulus)
         words = result.outputs["out0_V"][:, : (g.pe * of.acc_bits + 7) // 8]
         signed = bool(path.output_datatype.signed())
         if (unpack(words, g.pe, of.acc_bits, signed) != expected).any():
             raise SimulationError(f"{layer.name}: {side} output differs from plain convolution")
-        # Cycle 0 is the first after the reset and one more cycle; the last word of a frame ends it.
-        frame_ends = result.output_cycle["out0_V"].reshape(FRAMES, -1)[:, -1] + 1
-        start, stop = TICKS * (frame_ends + 1 + stimulus.reset_cycles)
-        activity = count_toggles(vcd, start, stop)
+        # The last word of a frame ends it.
+        first, last = (result.output_cycle["out0_V"].reshape(FRAMES, -1)[:, -1] + 1).tolist()
+        _run(model, stimulus, waves=vcd, waves_cycles=(first, last))
+        row[side] = {"cycles": last - first, **vars(count_toggles(vcd))}
         vcd.unlink()
-        row[side] = {"cycles": int(frame_ends[1] - frame_ends[0]), **vars(activity)}
     row["ratio"] = row["imec"]["toggles"] / row["finn"]["toggles"]
     return row
+
+
+def _run(model: Model, stimulus: Stimulus, **options: Any) -> Any:
+    (result,) = model.run([stimulus], **options)
+    return result
 
 
 def show(console: Console, rows: list[dict[str, Any]]) -> None:
@@ -76,7 +79,7 @@ def show(console: Console, rows: list[dict[str, Any]]) -> None:
 def main(
     name: Annotated[str, typer.Argument()] = "cnv-w1a1",
     bits: int = 1,
-    layers: str = "4,5,0",
+    layers: str = "0,1,2,3,4,5",
     vivado_report: Annotated[list[Path] | None, typer.Option(exists=True, dir_okay=False)] = None,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
@@ -84,18 +87,24 @@ def main(
         watts = {str(path): parse_vivado_power(path.read_text()) for path in vivado_report}
         print(json.dumps(watts, indent=2))
         return
-    known = dict(enumerate(named_layers(name, bits)))
-    indices = [int(text) if text.isdecimal() else text for text in layers.split(",")]
-    if unknown := [index for index in indices if index not in known]:
-        raise typer.BadParameter(f"--layers: {unknown[0]!r}; accepted are {[*known]}")
-    rows = []
-    for index in indices:
-        with tempfile.TemporaryDirectory() as folder:
-            rows.append(measure(known[index], Path(folder)))
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [
+            measure(layer, Path(folder, str(number)))
+            for number, layer in enumerate(chosen(name, bits, layers))
+        ]
     if as_json:
         print(json.dumps({"proxy": TITLE, "rows": rows}, indent=2))
     else:
         show(Console(), rows)
+
+
+def chosen(name: str, bits: int, numbers: str) -> list[Layer]:
+    """The layers of a set that --layers names."""
+    known = dict(enumerate(named_layers(name, bits)))
+    indices = [int(text) if text.isdecimal() else text for text in numbers.split(",")]
+    if unknown := [index for index in indices if index not in known]:
+        raise typer.BadParameter(f"--layers: {unknown[0]!r}; accepted are {[*known]}")
+    return [known[index] for index in indices]
 
 
 if __name__ == "__main__":

@@ -41,8 +41,8 @@ done
 measure padded-auto-4bit finn-imec compare --layers padded --bits 4 --json
 measure demo finn-imec demo --output out/demo-files --json
 measure throughput python throughput.py --json
-measure power-cnv-w1a1 python power.py cnv-w1a1 --bits 1 --layers 4,5 --json
-measure power-cnv-w2a2 python power.py cnv-w2a2 --bits 2 --layers 4,5 --json
+measure power-cnv-w1a1 python power.py cnv-w1a1 --bits 1 --json
+measure power-cnv-w2a2 python power.py cnv-w2a2 --bits 2 --json
 for network in digits mobilenet resnet espcn cnv4 cnv8; do
 	measure "networks/$network" python networks.py $network --images 2 --partition --resources --png out/espcn.png --json
 done

@@ -293,6 +293,10 @@ def simulate(
         int, typer.Option(help="Least depth of the FIFOs put between abstract layers.", min=2)
     ] = 2,
     trace: Annotated[Path | None, typer.Option(help="File for waveforms, .vcd or .fst.")] = None,
+    trace_cycles: Annotated[
+        tuple[int, int] | None,
+        typer.Option(help="First cycle of the waveforms, and the one behind the last; else all.", min=0),
+    ] = None,
     clock_ns: Annotated[float, typer.Option(help="Clock period in ns.", min=0.01)] = CLOCK_NS,
     as_json: AsJson = False,
 ) -> None:
@@ -301,6 +305,10 @@ def simulate(
 
     if per_layer and trace:
         raise typer.BadParameter("--per-layer and --trace exclude each other")
+    if trace_cycles and (not trace or trace_cycles[0] >= trace_cycles[1]):
+        raise typer.BadParameter(
+            f"--trace-cycles {trace_cycles}: accepted are, with --trace, a first cycle and a later one"
+        )
     network = load_model(model)
     if swap or per_layer:
         network = swap_pairs(network)
@@ -313,7 +321,12 @@ def simulate(
 
         with progress_bar("partition", None) as advance:
             run, outputs = simulate_partition(
-                network, inputs, fifo_depth, trace, lambda name: advance(0, label=name)
+                network,
+                inputs,
+                fifo_depth,
+                trace,
+                trace_cycles,
+                stage=lambda name: advance(0, label=name),
             )
         result = run.as_json(clock_ns)
         lines = [partition_table(run), partition_line(run, clock_ns)]

@@ -20,7 +20,7 @@ from finn_imec.errors import ModelError
 from finn_imec.geometry import ConvGeometry
 from finn_imec.output import output_folder
 from finn_imec.report.chart import BLUE, GREY, LIGHT, figure
-from finn_imec.report.results import load_rows, network_totals
+from finn_imec.report.results import load_rows, network_totals, toggles
 from finn_imec.report.table import number_text, ratio_text
 from finn_imec.synthesis import compare as comparison
 from finn_imec.synthesis.yosys import count
@@ -35,6 +35,7 @@ TABLE3 = {
     "dsp": "DSP",
     "bram18": "BRAM18",
     "power": "power, W",
+    "toggles": "signal toggles a frame",
 }
 PAPER_JSON, PAPER_MD = "paper.json", "paper.md"
 #: What was measured with the repository's benchmarks.
@@ -77,7 +78,8 @@ DIFFERENCES = (
     "and for what FINN has in HLS only, pooling and fully connected layers, an RTL stand-in on both sides. "
     "The convolutions on both sides are without thresholds. Fig. 4 shows five layers without naming them, "
     "so they are not put beside ours one by one.",
-    "Power is not measured here; benchmarks/power.py has a proxy, signal toggles in simulation.",
+    "Power is not measured here. Signal toggles in RTL simulation are a proxy of the dynamic part, without "
+    "capacitances and placement; the published watts are of the whole device.",
 )
 
 Progress = Callable[[str], None]
@@ -201,10 +203,11 @@ def reproduce(
 ) -> tuple[dict[str, Any], list[Table]]:
     """Measure, and write PAPER_JSON, PAPER_MD and the figures as PNG and SVG into `output`.
 
-    results: folder with what `finn-imec compare --layers ... --json` printed, in NAMEbit.json, and
-    benchmarks/partition.py --resources --json, in networks/cnvW1A1.json and cnvW2A2.json; default:
-    RESULTS. CNV layers that are not there are measured, which takes hours; a whole network that is not
-    is left out. quick: layers are left out, too, and Fig. 5 has its first and last width only.
+    results: folder with what was printed by `finn-imec compare --layers ... --json` (NAMEbit.json),
+    benchmarks/partition.py --resources --json (networks/cnvW1A1.json, cnvW2A2.json) and
+    benchmarks/power.py --json (power-cnv-w1a1.json, -w2a2); default: RESULTS. CNV layers that are not
+    there are measured, which takes hours; networks and toggles that are not are left out. quick: layers
+    are left out, too, and Fig. 5 has its first and last width only.
     progress gets the name of what has been measured.
 
     Returns the content of PAPER_JSON, and its tables. Raises ModelError for an unusable file or
@@ -223,9 +226,7 @@ def reproduce(
             "mec_memory": memory_table(),
             "fig5": _fig5(quick, progress),
             "cnv": {
-                bits: _cnv(rows, int(bits), quick, progress)
-                | {"whole": _whole(measured / "networks" / f"cnvW{bits}A{bits}.json")}
-                for bits in ("1", "2")
+                bits: _cnv(rows, measured, int(bits), quick, progress) for bits in ("1", "2")
             },
         }
         tables = _tables(result)
@@ -250,24 +251,23 @@ def _fig5(quick: bool, progress: Progress) -> list[dict[str, int]]:
 
 
 def _cnv(
-    rows: Sequence[Mapping[str, Any]], bits: int, quick: bool, progress: Progress
+    rows: Sequence[Mapping[str, Any]], results: Path, bits: int, quick: bool, progress: Progress
 ) -> dict[str, Any]:
     def measure(layers: Sequence[comparison.Layer]) -> list[dict[str, Any]]:
         return [] if quick else comparison.compare(layers, progress=progress)
 
     found, lacking = cnv_rows(rows, bits, measure)
+    network = results / "networks" / f"cnvW{bits}A{bits}.json"
+    whole = network_totals(network) if network.exists() else {}
+    power = results / f"power-cnv-w{bits}a{bits}.json"
     return {
         "layers": found,
         "lacking": lacking,
-        "totals": {key: totals(found, key) for key in TABLE3 if key != "power"},
+        "totals": {key: totals(found, key) for key in TABLE3 if key not in ("power", "toggles")}
+        | ({"toggles": toggles(power)} if power.exists() else {}),
+        "whole": {key: whole[key] for key in TABLE3 if key in whole},
         "memory_bits": cnv_memory(bits),
     }
-
-
-def _whole(path: Path) -> dict[str, tuple[int, int]]:
-    """Figures of the whole network, (FINN, IMECConv); none if it was not measured."""
-    whole = network_totals(path) if path.exists() else {}
-    return {key: whole[key] for key in TABLE3 if key in whole}
 
 
 def _both(finn: int, imec: int) -> tuple[str, str, str]:

@@ -63,6 +63,12 @@ def test_algorithms_takes_a_geometry():
             "bits=17 of cnv-w2a2: accepted are 1 to 16",
         ),
         (["verify", "--cases", "0"], "--cases"),
+        (["simulate", "x.onnx", "--per-layer", "--trace", "x.vcd"], "--per-layer and --trace exclude"),
+        (["simulate", "x.onnx", "--trace-cycles", "1", "2"], "accepted are, with --trace, a first cycle"),
+        (
+            ["simulate", "x.onnx", "--trace", "x.vcd", "--trace-cycles", "2", "2"],
+            "--trace-cycles (2, 2): accepted are, with --trace, a first cycle and a later one",
+        ),
     ],
 )
 def test_usage_errors(arguments, message):

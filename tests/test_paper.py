@@ -97,6 +97,8 @@ def reproduced(tmp_path_factory, finn):
     rows = [row_of(layer, 1000 + i, 600) for i, layer in enumerate(cnv(1))]
     (results / "cnv-1bit.json").write_text(json.dumps(rows))
     (results / "networks" / "cnvW1A1.json").write_text(json.dumps([whole(6015), whole(3600)]))
+    toggled = [{"finn": {"toggles": 500 + i}, "imec": {"toggles": 250}} for i in range(2)]
+    (results / "power-cnv-w1a1.json").write_text(json.dumps({"rows": toggled}))
     named = []
     result, tables = paper.reproduce(folder / "out", results, quick=True, progress=named.append)
     assert {"Fig. 5, 1 bit", "Fig. 5, 8 bit"} < set(named)
@@ -138,6 +140,7 @@ def test_table3_has_published_and_measured_figures(reproduced):
     assert result["cnv"]["1"]["totals"]["lut"] == (6015, 3600)
     published = ("LUT", "29,635", "23,744", "0.80")
     assert one.lines[0] == (*published, "8,015", "5,600", "0.70", "6,015", "3,600", "0.60")
+    assert one.lines[-1] == ("signal toggles a frame", *6 * ("-",), "1,001", "500", "0.50")
     assert two.lines[0] == ("LUT", "40,022", "35,001", "0.87", *6 * ("-",))
     assert "Not measured: cnv-w2a2 L0" in two.note
 
@@ -153,6 +156,13 @@ def test_table3_has_published_and_measured_figures(reproduced):
                 "networks/cnvW1A1.json": [{"side": "FINN", "exact": 6}],
             },
             "cnvW1A1.json: 'convolutions' is missing; expected resources of every node",
+        ),
+        (
+            {
+                "x-1bit.json": [row_of(cnv(1)[0], 2, 1)],
+                "power-cnv-w1a1.json": {"rows": [{"finn": {}}]},
+            },
+            "power-cnv-w1a1.json: 'toggles' is missing; expected toggles of each layer",
         ),
     ],
 )
@@ -184,8 +194,7 @@ def test_command_takes_results_and_output(reproduced, tmp_path):
 @pytest.mark.parametrize("bits", ["1", "2"])
 def test_the_documentation_has_the_committed_results(bits):
     rows = [row for path in paper.RESULTS.glob("*bit.json") for row in load_rows(path)]
-    measured = paper._cnv(rows, int(bits), quick=True, progress=lambda _: None)
-    measured["whole"] = paper._whole(paper.RESULTS / "networks" / f"cnvW{bits}A{bits}.json")
+    measured = paper._cnv(rows, paper.RESULTS, int(bits), quick=True, progress=lambda _: None)
     page = (paper.RESULTS.parents[1] / "docs" / "paper.md").read_text()
     for table in paper._cnv_tables(bits, measured):
         assert table.markdown() in page

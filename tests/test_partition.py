@@ -679,12 +679,20 @@ def test_digits(finn, pooled_digits, side):
 def test_waveforms(residual, tmp_path, monkeypatch):
     frames = random_frames(residual, 1)
 
-    def simulate(name):
-        partition.simulate(residual, frames, fifo_depth=32, waves=tmp_path / name)
-        return (tmp_path / name).read_bytes()
+    def simulate(name, cycles=None):
+        waves = tmp_path / name
+        partition.simulate(residual, frames, fifo_depth=32, waves=waves, waves_cycles=cycles)
+        return waves.read_bytes()
+
+    def times(vcd):
+        return [int(line[1:]) for line in vcd.splitlines() if line.startswith(b"#")]
 
     vcd = simulate("waves.vcd")
     assert b"IMECConv_rtl_0_out0_V_TVALID" in vcd and b"StreamingFIFO_rtl_3_i" in vcd
+    assert times(vcd)[0] == 0
+    before = 10 * (Stimulus({}, {}).reset_cycles + 1)
+    part = times(simulate("part.vcd", (100, 110)))
+    assert part == list(range(before + 995, before + 1100, 5))
     if Path("/usr/include/lz4.h").exists():
         assert 0 < len(simulate("waves.fst")) < len(vcd)
     compiler = tmp_path / "no-headers"

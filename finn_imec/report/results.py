@@ -198,6 +198,18 @@ def network_totals(path: Path) -> dict[str, tuple[int, int]]:
         raise ModelError(f"{path}: {err} is missing; expected resources of every node") from err
 
 
+def toggles(path: Path) -> tuple[int, int]:
+    """Signal toggles of all layers that benchmarks/power.py --json measured, (FINN, IMECConv)."""
+    content = _read_json(path, dict)
+    try:
+        finn, imec = (
+            sum(row[side]["toggles"] for row in content["rows"]) for side in ("finn", "imec")
+        )
+    except (KeyError, TypeError) as err:
+        raise ModelError(f"{path}: {err} is missing; expected toggles of each layer") from err
+    return finn, imec
+
+
 def _read_comparison(path: Path) -> dict[str, Any]:
     content = _read_json(path, (list, dict))
     return content if isinstance(content, dict) else {"rows": content}

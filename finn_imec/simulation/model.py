@@ -22,6 +22,7 @@ from finn_imec.simulation.streams import (
 from finn_imec.simulation.words import as_words
 
 _CHUNK = 1 << 16  # clock cycles between two chances to interrupt or report progress
+_LAST_CYCLE = 2**64 - 1
 _MAX_VIOLATIONS = 16
 
 
@@ -266,6 +267,8 @@ class Model:
             ctypes.POINTER(_DesignRun),
             ctypes.c_uint64,
             ctypes.c_char_p,
+            ctypes.c_uint64,
+            ctypes.c_uint64,
             ctypes.c_char_p,
             ctypes.c_uint64,
         ]
@@ -294,12 +297,15 @@ class Model:
         check: bool = True,
         seed: int = 1,
         waves: Path | None = None,
+        waves_cycles: tuple[int, int] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> list[Result]:
         """Run all designs together, each on its stimulus, until each has finished.
 
         seed: of the random initial state of what has no initial value.
         waves: file for the waveforms; needs a model built with trace="vcd" or "fst".
+        waves_cycles: (first, beyond), the cycles of the first design whose changes are in it, behind the
+            state before them; default: all, with those of the reset.
         progress: called now and then with the number of clock cycles done.
         Raises SimulationError if a design breaks a rule, deadlocks, runs out of cycles or
         returns more words than expected, unless check is False; always if a design stops the
@@ -311,7 +317,11 @@ class Model:
             raise ValueError('waves: this model has none; build it with trace="vcd" or "fst"')
         runs = (_DesignRun * len(self.designs))()
         ios = [_DesignIo(*each) for each in zip(self.designs, stimuli, runs, strict=True)]
-        self._simulate(runs, seed, waves, progress)
+        window = (0, _LAST_CYCLE)
+        if waves_cycles is not None:
+            before = stimuli[0].reset_cycles + 1
+            window = tuple(before + cycle for cycle in waves_cycles)
+        self._simulate(runs, seed, waves, window, progress)
         results = [io.result() for io in ios]
         if check:
             problems = [
@@ -328,12 +338,13 @@ class Model:
         runs: ctypes.Array,
         seed: int,
         waves: Path | None,
+        window: tuple[int, int],
         progress: Callable[[int], None] | None,
     ) -> None:
         error = ctypes.create_string_buffer(4096)
         name = None if waves is None else os.fsencode(waves)
         started = time.perf_counter()
-        sim = self._lib.sim_open(runs, seed, name, error, len(error))
+        sim = self._lib.sim_open(runs, seed, name, *window, error, len(error))
         if not sim:
             raise SimulationError(error.value.decode(errors="replace"))
         try:

@@ -378,10 +378,12 @@ class Partition:
         self,
         frames: Mapping[str, np.ndarray],
         waves: Path | None = None,
+        waves_cycles: tuple[int, int] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> Run:
         """Simulate frames, tensor -> integers (frames, ...), one after the other without a pause.
 
+        waves, waves_cycles, progress: see `Model.run`.
         Raises DeadlockError naming the edges and nodes that are stuck, SimulationError for a broken
         rule of AXI4-Stream or words too many.
         """
@@ -402,7 +404,9 @@ class Partition:
             timeout=_PATIENCE + max(node.expected_cycles for node in self.nodes),
             allow_extra=pads,
         )
-        (result,) = self.model.run([stimulus], check=False, waves=waves, progress=progress)
+        (result,) = self.model.run(
+            [stimulus], check=False, waves=waves, waves_cycles=waves_cycles, progress=progress
+        )
         self._check(result, stimulus)
         ends = np.max([result.output_cycle[net].reshape(count, -1)[:, -1] for net in words], axis=0)
         return Run(
@@ -569,11 +573,13 @@ def simulate(
     inputs: np.ndarray,
     fifo_depth: int | Mapping[str, int] = 2,
     waves: Path | None = None,
+    waves_cycles: tuple[int, int] | None = None,
     stage: Callable[[str], None] = lambda name: None,
 ) -> tuple[Run, np.ndarray]:
     """Simulate the hardware part of a model on inputs (N, ...) of its first input, and check it.
 
-    fifo_depth: see `specialised`. waves: file for waveforms, .vcd or .fst. stage: told what is being done.
+    fifo_depth: see `specialised`. waves: file for waveforms, .vcd or .fst. waves_cycles: see `Model.run`.
+    stage: told what is being done.
     Returns the run, and the model's outputs (N, ...), those of nodes for the host included.
     Raises SimulationError naming frame and output if a word differs from FINN's execution in Python.
     """
@@ -607,6 +613,7 @@ def simulate(
     run = partition.run(
         {port.tensor: tensor(port) for port in partition.inputs},
         waves,
+        waves_cycles,
         lambda cycles: stage(f"simulating, cycle {cycles:,}"),
     )
     for port in partition.outputs:

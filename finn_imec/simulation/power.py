@@ -22,14 +22,14 @@ _SUMMARY = {
 
 @dataclass(frozen=True)
 class SwitchingActivity:
-    """bits: of all signals, names of one identifier in the file once; toggles: changes of these bits."""
+    """bits: of all signals that change, names of one identifier once; toggles: changes of these bits."""
 
     bits: int
     toggles: int
 
 
-def count_toggles(vcd: Path, start: int = 0, stop: int | None = None) -> SwitchingActivity:
-    """Changes between 0 and 1 from time `start` on and before `stop`, in units of the file.
+def count_toggles(vcd: Path) -> SwitchingActivity:
+    """Changes between 0 and 1 behind the state that the file starts with.
 
     vcd: of two-valued signals, as Verilator writes it. Verilator leaves out memories of more than 32
     words; the registers and signals around them are there. It gives one identifier to what it inlines
@@ -37,25 +37,28 @@ def count_toggles(vcd: Path, start: int = 0, stop: int | None = None) -> Switchi
     """
     widths: dict[bytes, int] = {}
     values: dict[bytes, int] = {}
-    time = toggles = 0
+    changed: set[bytes] = set()
+    toggles = 0
     with open(vcd, "rb") as file:
         for line in file:
             kind = line[:1]
-            if kind == b"#":
-                time = int(line[1:])
-                if stop is not None and time >= stop:
-                    break
-            elif kind in (b"0", b"1", b"b"):
-                digits, name = line[1:].split() if kind == b"b" else (kind, line[1:].strip())
+            if kind == b"b":
+                digits, name = line[1:].split()
                 value = int(digits, 2)
-                if time >= start:
-                    toggles += (value ^ values.get(name, value)).bit_count()
+                if name in values:
+                    toggles += (value ^ values[name]).bit_count()
+                    changed.add(name)
                 values[name] = value
+            elif kind in (b"0", b"1"):  # there only if it changed
+                name = line[1:].rstrip()
+                if name in values:
+                    toggles += 1
+                    changed.add(name)
+                values[name] = 0
             elif b"$var" in line:
-                _, kind, width, name, *_ = line.split()
-                if kind != b"parameter":
-                    widths[name] = int(width)
-    return SwitchingActivity(sum(widths.values()), toggles)
+                _, _, width, name, *_ = line.split()
+                widths[name] = int(width)
+    return SwitchingActivity(sum(widths[name] for name in changed), toggles)
 
 
 def parse_vivado_power(text: str) -> dict[str, float]:

@@ -367,7 +367,10 @@ class Design {
 
 class Simulation {
   public:
-    Simulation(DesignRun* runs, uint64_t seed, const char* waves) {
+    // Waveforms hold the state before clock cycle waves_from, and all changes from it to waves_to.
+    Simulation(DesignRun* runs, uint64_t seed, const char* waves, uint64_t waves_from,
+               uint64_t waves_to)
+        : waves_from_{waves_from}, waves_to_{waves_to} {
         printed.clear();
         context_.randReset(2);  // registers and memories with no initial value start at random
         context_.randSeed(static_cast<int>(seed));
@@ -420,7 +423,8 @@ class Simulation {
     void half_cycle() {
         model_->eval();
 #if VM_TRACE
-        write_waves([this] { waves_->dump(context_.time()); });
+        if (cycles_ + *model_->clk >= waves_from_ && cycles_ < waves_to_)
+            write_waves([this] { waves_->dump(context_.time()); });
 #endif
         context_.timeInc(5);
     }
@@ -461,6 +465,7 @@ class Simulation {
 #endif
     std::vector<Design> designs_;
     uint64_t cycles_ = 0;
+    const uint64_t waves_from_, waves_to_;
 };
 
 }  // namespace
@@ -468,10 +473,11 @@ class Simulation {
 extern "C" {
 
 __attribute__((visibility("default"))) void* sim_open(DesignRun* designs, uint64_t seed,
-                                                      const char* waves, char* error,
+                                                      const char* waves, uint64_t waves_from,
+                                                      uint64_t waves_to, char* error,
                                                       uint64_t size) {
     try {
-        return new Simulation{designs, seed, waves};
+        return new Simulation{designs, seed, waves, waves_from, waves_to};
     } catch (const std::exception& e) {
         std::snprintf(error, size, "%s", e.what());
         return nullptr;

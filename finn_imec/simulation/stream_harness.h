@@ -135,7 +135,8 @@ struct DesignRun {
     uint64_t status;        // result
 };
 
-void* sim_open(DesignRun* designs, uint64_t seed, const char* waves, char* error, uint64_t size);
+void* sim_open(DesignRun* designs, uint64_t seed, const char* waves, uint64_t waves_from,
+               uint64_t waves_to, char* error, uint64_t size);
 int sim_advance(void* sim, uint64_t cycles, char* error, uint64_t size);
 uint64_t sim_cycles(void* sim);
 void sim_close(void* sim);
