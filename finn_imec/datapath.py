@@ -361,10 +361,11 @@ class Datapath:
         simd = self.geometry.simd
         return self.packing.weight_parts(simd) if self.packing else [slice(0, simd)]
 
-    def threshold_words(self) -> list[int]:
-        """Words of the threshold memory in the order in which imec_conv counts folds down.
+    def threshold_words(self) -> list[list[int]]:
+        """Words of each threshold memory in the order in which imec_conv counts folds down.
 
-        One per fold, or with `search` 2**count_bits: the channels' c-th thresholds at c.
+        With `search` one memory per PE, 2**count_bits words per fold: its channel's c-th threshold at c.
+        Else a single one, a word per fold.
         """
         g = self.geometry
         low, high = self._counted_range
@@ -374,8 +375,9 @@ class Datapath:
             padding = (0, 0), (1, 2**self.count_bits - 1 - self.steps)
             moved = np.pad(np.sort(moved, axis=1), padding, constant_values=never)
         folded = moved.reshape(g.nf, g.pe, -1)[(g.nf - 2 - np.arange(g.nf)) % g.nf]
-        words = folded.transpose(0, 2, 1) if self.search else folded
-        return _pack(words.reshape(-1, g.pe * (1 if self.search else self.steps)), self.acc_bits)
+        memories = folded.transpose(1, 0, 2) if self.search else folded[np.newaxis]
+        per_word = 1 if self.search else g.pe * self.steps
+        return [_pack(words.reshape(-1, per_word), self.acc_bits) for words in memories]
 
     def bias_words(self) -> list[int]:
         """Words of the bias memory in the order in which imec_conv counts folds down."""

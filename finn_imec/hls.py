@@ -32,6 +32,8 @@ from finn_imec.geometry import RAM_STYLES, resolved_style
 from finn_imec.rtl import AUTO_ROM_WORDS
 from finn_imec.templates import render
 
+#: The widest ap_int that Vitis HLS is made for by FINN (finn/util/basic.py, MAX_ALLOWED_AP_INT_W).
+MAX_WORD_BITS = 8191
 FLAGS = ("-std=c++14", "-O1", "-Wno-unknown-pragmas", "-w")
 #: Vitis HLS: command (its name since 2024.2 first) -> arguments before the script.
 TOOLS = {"vitis-run": ("--mode", "hls", "--tcl"), "vitis_hls": ("-f",)}
@@ -105,6 +107,10 @@ class ImecHls:
         if self.ram_style not in accepted:
             raise UnsupportedError(
                 f"ram_style={self.ram_style!r}: IMECConv_hls accepts {', '.join(accepted)}"
+            )
+        if self.max_bits > MAX_WORD_BITS:
+            raise UnsupportedError(
+                f"words of {self.max_bits} bits: IMECConv_hls accepts {MAX_WORD_BITS}; lower SIMD or PE"
             )
 
     @property

@@ -318,8 +318,8 @@ class ImecRtl:
         folder = Path(folder).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         path, g = self.datapath, self.datapath.geometry
-        images = {}
-        table = []
+        images, table = {}, []
+        files: dict[str, list[Path]] = {"weight": [], "threshold": [], "bias": []}
         if self.mem_mode != "external" and path.weights is not None:
             parts = [path.weight_words(part) for part in self._parts]
             if self.rom_layout == "table":
@@ -330,16 +330,18 @@ class ImecRtl:
                 stored = spilt(parts, self._part_bits, self.rom_spill)
                 for i, (words, bits) in enumerate(zip(*stored, strict=True)):
                     memories = rom_images(words, bits, self.rom_layout)
-                    images |= {f"weight{i or ''}{name}": image for name, image in memories.items()}
+                    images |= {f"weight{i or ''}{name}": [image] for name, image in memories.items()}
         if path.steps:
-            per_channel = 1 if path.search else path.steps
-            images["threshold"] = (path.threshold_words(), g.pe * per_channel * path.acc_bits)
+            bits = path.acc_bits * (1 if path.search else g.pe * path.steps)
+            images["threshold"] = [(words, bits) for words in path.threshold_words()]
         if path.biased:
-            images["bias"] = (path.bias_words(), g.pe * path.acc_bits)
-        files = {kind: folder / f"{self.top}_{kind}s.dat" for kind in images}
-        for kind, (words, bits) in images.items():
-            digits = (bits + 3) // 4
-            files[kind].write_text("".join(f"{word:0{digits}x}\n" for word in words))
+            images["bias"] = [(path.bias_words(), g.pe * path.acc_bits)]
+        for kind, memories in images.items():
+            digits = len(str(len(memories) - 1))  # names of one length
+            numbers = [f"{i:0{digits}}" for i in range(len(memories))] if memories[1:] else [""]
+            files[kind] = [folder / f"{self.top}_{kind}s{number}.dat" for number in numbers]
+            for file, (words, bits) in zip(files[kind], memories, strict=True):
+                file.write_text("".join(f"{word:0{(bits + 3) // 4}x}\n" for word in words))
 
         decoupled = self.mem_mode == "internal_decoupled"
         wrapper = folder / f"{self.top}.v"
@@ -362,7 +364,7 @@ class ImecRtl:
                 spill=self.rom_spill,
                 table=table,
                 ram_style_thresholds=self.resolved_ram_style_thresholds,
-                files={**dict.fromkeys(("weight", "threshold", "bias"), ""), **files},
+                files=files,
             )
         )
         return stream_design(

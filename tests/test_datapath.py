@@ -175,7 +175,7 @@ def test_accumulators_without_thresholds(path):
 @given(datapaths(activation=True))
 def test_threshold_words_decide_as_the_thresholds(path):
     g, bits = path.geometry, path.acc_bits
-    words = path.threshold_words()
+    (words,) = path.threshold_words()
     assert len(words) == g.nf
     # A fold's result is compared one step later in imec_conv's count down from NF-1.
     stored = np.array([unpack(w, g.pe * path.steps, bits, signed=True) for w in words])
@@ -245,7 +245,7 @@ def test_infinite_thresholds_are_always_or_never_reached():
     path = make(odt="UINT2", thresholds=[[-math.inf, 0, math.inf]])
     np.testing.assert_array_equal(path.activate(np.array([[-16, 0, 14]])), [[1, 2, 2]])
     low = path.accumulator_range[0][0] - path.offsets[0] + path.init
-    never, zero, always = unpack(path.threshold_words()[0], 3, path.acc_bits, signed=True)[::-1]
+    never, zero, always = unpack(path.threshold_words()[0][0], 3, path.acc_bits, signed=True)[::-1]
     assert always <= low
     assert never == 2 ** (path.acc_bits - 1) - 1 or never > 14 - path.offsets[0] + path.init
     assert zero == 0 - path.offsets[0] + path.init

@@ -232,6 +232,14 @@ def test_ram_styles_reach_the_code():
         hls.ImecHls("top", path, "ultra")
 
 
+def test_words_beyond_ap_int_are_refused():
+    geometry = ConvGeometry((1, 1), (1, 1), 16, 1024, simd=1, pe=512)
+    types = (DataType[name] for name in ("INT8", "INT4", "INT17"))
+    path = Datapath(geometry, *types, np.ones((16, 1024)))
+    with pytest.raises(UnsupportedError, match="words of 8704 bits: IMECConv_hls accepts 8191"):
+        hls.ImecHls("top", path)
+
+
 def test_programs_are_cached_by_content(tmp_path):
     files = {"main.cpp": "int main() { return 0; }\n"}
     first = hls.compile_program(files, "main.cpp", cache_dir=tmp_path)

@@ -11,8 +11,8 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -54,7 +54,7 @@ class Bench:
     """One parameter set of a module: its stream widths, words in, words expected out.
 
     undefined: outputs before this one depend on uninitialised memory. ahead: words that come behind
-    the outputs, of what would be next. memory, rest: words of INIT_FILE and REST_FILE.
+    the outputs, of what would be next. memories: words of the files in such parameters.
     synthesis: of the RTL as synthesis reads it, where that is another than simulation's.
     """
 
@@ -66,19 +66,17 @@ class Bench:
     outputs: list[int]
     undefined: int = 0
     ahead: int = 0
-    memory: tuple[int, ...] = ()
-    rest: tuple[int, ...] = ()
+    memories: Mapping[str, Sequence[int]] = field(default_factory=dict)
     synthesis: bool = False
 
     def design(self, folder: Path) -> Design:
         parameters, files = dict(self.parameters), ()
-        for name, words in (("INIT_FILE", self.memory), ("REST_FILE", self.rest)):
-            if words:
-                folder.mkdir(parents=True, exist_ok=True)
-                file = folder / f"{name}.dat"
-                file.write_text("".join(f"{w:x}\n" for w in words))
-                files += (file,)
-                parameters[name] = str(file)
+        for name, words in self.memories.items():
+            folder.mkdir(parents=True, exist_ok=True)
+            file = folder / f"{name}.dat"
+            file.write_text("".join(f"{w:x}\n" for w in words))
+            files += (file,)
+            parameters[name] = str(file)
         return Design(
             f"{self.module}_tb",
             (
@@ -202,12 +200,14 @@ def rom(depth: int, width: int, style: str, layout: str = "plain") -> Bench:
         rows = [1 << width + 3 | word << 3 | 5 for word in words]  # of them, those between
         parameters |= {"ROWS": depth, "TABLE_WIDTH": width + 4, "TABLE_LSB": 3}
         parameters |= {"TABLE": vector(rows, width + 4)[0]}
-        files = {}
+        memories = {}
     else:
         images = rom_images(words, width, layout)
-        files = {"memory": tuple(images[""][0]), "rest": tuple(images.get("_rest", ((),))[0])}
+        names = {"": "INIT_FILE", "_rest": "REST_FILE"}
+        memories = {names[name]: rows for name, (rows, _) in images.items()}
     outputs = [words[a] for a in inputs]
-    return Bench("imec_rom", parameters, address_bits(depth), width, inputs, outputs, **files)
+    bits = address_bits(depth)
+    return Bench("imec_rom", parameters, bits, width, inputs, outputs, memories=memories)
 
 
 def lut6(init: int) -> Bench:
@@ -435,15 +435,15 @@ def threshold(
         outputs.append(vector(reached, o_bits)[0])
     parameters = {"PE": pe, "NF": nf, "STEPS": steps, "ACC_BITS": acc_bits, "O_BITS": o_bits}
     parameters |= {"BIAS": bias} | ({"RAM_STYLE": search} if search else {})
-    module, rows = "imec_threshold", table.reshape(nf, -1)
+    module, rows = "imec_threshold", {"INIT_FILE": table.reshape(nf, -1)}
     if search:
         module = "imec_threshold_search"
         padding = (0, 0), (0, 0), (1, 2 ** steps.bit_length() - 1 - steps)
-        padded = np.pad(table, padding, constant_values=high)
-        rows = padded.transpose(0, 2, 1).reshape(-1, pe)
-    memory = tuple(vector(row, acc_bits)[0] for row in rows)
+        padded = np.pad(table, padding, constant_values=high).transpose(1, 0, 2).reshape(pe, -1, 1)
+        rows = {f"INIT{i or ''}_FILE": padded[min(i, pe - 1)] for i in range(4)}
+    memories = {name: [vector(row, acc_bits)[0] for row in each] for name, each in rows.items()}
     in_bits = pe * acc_bits + address_bits(nf)
-    return Bench(module, parameters, in_bits, pe * o_bits, inputs, outputs, memory=memory)
+    return Bench(module, parameters, in_bits, pe * o_bits, inputs, outputs, memories=memories)
 
 
 def schedule(g: ConvGeometry) -> dict[str, int]:
@@ -860,7 +860,8 @@ PLANES = {"PE": 1, "SIMD": 2, **Kind(2).parameters("A"), **Kind(2).parameters("W
             "neither of IN=4 and OUT=6 divides the other"),
         ("imec_pad", {**PADDED, "RUN": 0}, 1, 1, "RUN=0 must be at least 1"),
         ("imec_pad", {**PADDED, "FIRST": 9}, 1, 1, "FIRST=9 must be at most BETWEEN=4"),
-        ("imec_pad", {**PADDED, "GAP": 0}, 1, 1, "GAP=0 must be at least 1 between RUNS=2"),
+        ("imec_pad", {**PADDED, "GAP": 0}, 1, 1, "GAP=0 between RUNS=2 must be 1 to BETWEEN=4"),
+        ("imec_pad", {**PADDED, "GAP": 5}, 1, 1, "GAP=5 between RUNS=2 must be 1 to BETWEEN=4"),
         ("imec_counter6", {"N": 7}, 7, 3, "N=7 must be 1 to 6"),
         ("imec_dot_planes", {**PLANES, "A_BIPOLAR": 1}, 8, 5,
             "bipolar activations are 1 bit without sign"),
@@ -869,6 +870,7 @@ PLANES = {"PE": 1, "SIMD": 2, **Kind(2).parameters("A"), **Kind(2).parameters("W
         ("imec_dot_dsp", {**PACKED, "A_BITS": 18}, 23, 9, "A_BITS=18 exceeds the multiplier's 18 bits"),
         ("imec_dot_dsp", {**PACKED, "SPACING": 21}, 13, 9,
             "FIELDS=2 of SPACING=21 exceed the multiplier's 25 bits"),
+        ("imec_dot_dsp", {**PACKED, "CHAINS": 2}, 13, 10, "CHAINS=2 must be 1 to SIMD=1"),
         ("imec_dot_dsp", {**PACKED, "SPACING": 8}, 13, 9, "FIELD_BITS=9 exceeds SPACING=8"),
         ("imec_axis", {"N": 3, "SPAN": 4, "STRIDE": 1}, 2, 4, "SPAN=4 must be 1 to N=3"),
         ("imec_axis", {"N": 3, "SPAN": 2, "STRIDE": 0}, 2, 4, "STRIDE=0 must be at least 1"),
@@ -879,6 +881,8 @@ PLANES = {"PE": 1, "SIMD": 2, **Kind(2).parameters("A"), **Kind(2).parameters("W
         ("imec_sequencer", {**SEQUENCE, "DEPTH": 5}, 16, 20, "DEPTH=5 must be at least LIVE=6"),
         ("imec_sequencer", {**SEQUENCE, "DEPTH": 7}, 16, 20, "DEPTH=7 must be LIVE=6 with one port"),
         ("imec_sequencer", {**SEQUENCE, "OW": 0}, 16, 20, "N=0 must be at least 1"),
+        ("imec_sequencer", {**SEQUENCE, "DEPTHWISE": 1, "NF": 3}, 16, 20,
+            "NF=3 folds of RUN=2 free more words than a window advances by"),
         ("imec_sequencer", {**SEQUENCE, "ADVANCE_ROW": 0}, 16, 20, "every window must advance"),
     ],
 )  # fmt: skip
@@ -897,6 +901,18 @@ def test_accumulators_as_outputs_need_their_width(tmp_path):
     wrapper = tmp_path / "bad.v"
     wrapper.write_text(wrapper.read_text().replace(".O_BITS(8)", ".O_BITS(7)"))
     with pytest.raises(SimulationError, match="O_BITS=7 must equal ACC_BITS=8 without thresholds"):
+        build([design]).run([Stimulus({"in0_V": []}, {"out0_V": 0})])
+
+
+def test_weights_of_a_chain_need_as_many_memories(tmp_path):
+    geometry = ConvGeometry((1, 1), (2, 2), 10, 1, simd=10)
+    types = (DataType[name] for name in ("INT8", "INT8", "INT32"))
+    path = Datapath(geometry, *types, np.ones((10, 1)), res_type="dsp")
+    design = ImecRtl("bad", path).generate(tmp_path)
+    wrapper = tmp_path / "bad.v"
+    text = re.sub(r"\.CHAINS\(\d+\)", ".CHAINS(1)", wrapper.read_text())
+    wrapper.write_text(text)
+    with pytest.raises(SimulationError, match="SIMD=10 in CHAINS=1 has its weights in 5 memories"):
         build([design]).run([Stimulus({"in0_V": []}, {"out0_V": 0})])
 
 

@@ -118,8 +118,8 @@
  *	- going on when no input waits: a non-blocking read would do it, at the price
  *	  of a result in C simulation that depends on timing;
  *	- overlap of one frame's end with the next one's start;
- *	- LUT-exact counters: popcounts and adder trees are left to synthesis.
- *	Weights in UltraRAM do not exist in either: it has no initial content.
+ *	- LUT-exact counters: popcounts and adder trees are left to synthesis;
+ *	- weights in UltraRAM, which have no initial content but on Versal.
  ***************************************************************************/
 #ifndef IMEC_HPP
 #define IMEC_HPP

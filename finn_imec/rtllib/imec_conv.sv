@@ -129,7 +129,7 @@ module imec_conv import imec_pkg::*; #(
 	parameter string  WEIGHT1_FILE = "",
 	parameter string  WEIGHT2_FILE = "",
 	parameter string  WEIGHT3_FILE = "",
-	parameter  THRESHOLD_FILE = "",
+	parameter  THRESHOLD_FILE = "",	// of imec_threshold, or the INIT_FILES of imec_threshold_search
 	parameter  BIAS_FILE = "",
 	parameter string  WEIGHT_LAYOUT = "plain",	// of the ROM, see imec_rom
 	parameter string  WEIGHT_REST_FILE = "",
@@ -242,6 +242,7 @@ module imec_conv import imec_pkg::*; #(
 	else begin : genRom
 		localparam int unsigned  PARTS = weight_delay(SIMD, CHAINS, 0)/2 + 1;
 		localparam int unsigned  SPILT = (PARTS-1) * WEIGHT_SPILL;
+		if(PARTS > 4)  $error("SIMD=%0d in CHAINS=%0d has its weights in %0d memories, of which there are 4.", SIMD, CHAINS, PARTS);
 		uwire [SPILT:0]  spilt;	// [SPILT] is none of them
 		for(genvar  g = 0; g < PARTS; g++) begin : genPart
 			localparam int unsigned  LOW   = lanes_below(SIMD, CHAINS, g);
@@ -346,7 +347,7 @@ module imec_conv import imec_pkg::*; #(
 	else if(SEARCH) begin : genSearch
 		imec_threshold_search #(
 			.PE(PE), .NF(NF), .STEPS(STEPS), .ACC_BITS(ACC_BITS), .O_BITS(O_BITS), .BIAS(ACT_VAL),
-			.INIT_FILE(THRESHOLD_FILE), .RAM_STYLE(THRESHOLD_RAM_STYLE)
+			.INIT_FILES(THRESHOLD_FILE), .RAM_STYLE(THRESHOLD_RAM_STYLE)
 		) threshold(.clk, .rst, .ivld(OVld), .irdy(taken), .fold(folds_left), .acc(acc), .ovld, .ordy, .y(odat));
 	end : genSearch
 	else begin : genThreshold

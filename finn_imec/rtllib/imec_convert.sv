@@ -48,7 +48,7 @@ module imec_convert #(
 	else begin : genNarrow
 		localparam int unsigned  PIECES = IN/OUT;
 		uwire  last;
-		localparam int unsigned  BITS_LEFT = PIECES > 1? $clog2(PIECES) : 1;
+		localparam int unsigned  BITS_LEFT = $clog2(PIECES);
 		uwire [BITS_LEFT-1:0]  left;
 		imec_counter #(.N(PIECES)) pieces(.clk, .rst, .en(ivld && ordy), .left, .last);
 		assign	ovld = ivld;

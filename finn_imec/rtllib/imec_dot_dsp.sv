@@ -60,6 +60,7 @@ module imec_dot_dsp import imec_pkg::*; #(
 	if((FIELDS-1)*SPACING + W_BITS + 32'(!W_SIGNED) > 25) begin : genWide
 		$error("FIELDS=%0d of SPACING=%0d exceed the multiplier's 25 bits.", FIELDS, SPACING);
 	end : genWide
+	if(CHAINS < 1 || CHAINS > SIMD)  $error("CHAINS=%0d must be 1 to SIMD=%0d.", CHAINS, SIMD);
 	if(FIELD_BITS > SPACING)  $error("FIELD_BITS=%0d exceeds SPACING=%0d.", FIELD_BITS, SPACING);
 
 	function automatic logic [47:0] biases();

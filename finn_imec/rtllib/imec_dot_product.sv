@@ -35,7 +35,8 @@ module imec_dot_product #(
 			for(int unsigned  l = 0; l < SIMD; l++) begin
 				automatic logic signed [A_BITS:0]  al = { A_SIGNED && a[l][A_BITS-1], a[l] };
 				automatic logic signed [W_BITS:0]  wl = { W_SIGNED && w[p][l][W_BITS-1], w[p][l] };
-				sum[p] += Y_BITS'(al * wl);
+				automatic logic signed [A_BITS+W_BITS+1:0]  product = al * wl;
+				sum[p] += Y_BITS'(product);
 			end
 		end
 	end : genPE

@@ -46,7 +46,7 @@ module imec_pad #(
 	else begin : genPad
 		if(RUN < 1)  $error("RUN=%0d must be at least 1.", RUN);
 		if(FIRST > BETWEEN)  $error("FIRST=%0d must be at most BETWEEN=%0d.", FIRST, BETWEEN);
-		if(RUNS > 1 && GAP < 1)  $error("GAP=%0d must be at least 1 between RUNS=%0d.", GAP, RUNS);
+		if(RUNS > 1 && (GAP < 1 || GAP > BETWEEN))  $error("GAP=%0d between RUNS=%0d must be 1 to BETWEEN=%0d.", GAP, RUNS, BETWEEN);
 
 		// Words left of a run after this one, less one: the sign bit marks its last word
 		localparam int unsigned  LONGEST = RUN > BETWEEN? RUN : BETWEEN;

@@ -3,8 +3,8 @@
  ***************************************************************************/
 package imec_pkg;
 
-	// Number of bits of each weight in a heap, weight 2^c in column c
 	localparam int unsigned  MAX_COLS = 40;
+	// Number of bits of each weight in a heap, weight 2^c in column c
 	typedef bit [MAX_COLS-1:0][15:0]  heights_t;
 
 	// Bits in the columns below c

@@ -175,6 +175,8 @@ module imec_sequencer #(
 			if(rst)                  Head <= 1;
 			else if(rd && run_last)  Head <= fold_end;
 		end
+		if(DIE_FOLDS*DIE_COLUMN > ADVANCE_COLUMN || DIE_FOLDS*DIE_ROW > ADVANCE_ROW || DIE_FOLDS*DIE_FRAME > ADVANCE_FRAME)
+			$error("NF=%0d folds of RUN=%0d free more words than a window advances by.", NF, RUN);
 		uwire  in_column = run_left >= RUN_BITS'(RUN - DIE_COLUMN);
 		uwire  in_row    = run_left >= RUN_BITS'(RUN - DIE_ROW);
 		uwire  in_frame  = run_left >= RUN_BITS'(RUN - DIE_FRAME);

@@ -29,7 +29,7 @@ module imec_sum #(
 		for(genvar  g = 0; g < GROUPS; g++) begin : genGroup
 			uwire [BITS:0]  sum01 = x[4*g+0] + x[4*g+1];
 			uwire [BITS:0]  sum23 = x[4*g+2] + x[4*g+3];
-			always_ff @(posedge clk)  if(en)  Sum[g] <= SUM_BITS'(sum01 + sum23);
+			always_ff @(posedge clk)  if(en)  Sum[g] <= SUM_BITS'(sum01) + SUM_BITS'(sum23);
 		end : genGroup
 
 		uwire [SUM_BITS+$clog2(GROUPS)-1:0]  sum;

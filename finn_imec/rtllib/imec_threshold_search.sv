@@ -9,10 +9,10 @@
  *	  count = 0
  *	  for b = BITS-1 .. 0:  if acc >= T[fold][pe][count + 2^b - 1]  count += 2^b
  *
- *	Word fold*2^BITS + c of INIT_FILE holds threshold c-1 of each PE, PE 0 in the
- *	least significant bits; those from STEPS on must never be reached, word 0 of
- *	a fold is not read. Each PE has a memory of its own, with the read register
- *	that a block RAM has.
+ *	Each PE has a memory of its own, with the read register that a block RAM has,
+ *	and a file of its own: word fold*2^BITS + c holds threshold c-1; those from
+ *	STEPS on must never be reached, word 0 of a fold is not read. INIT_FILES are
+ *	the names, all of one length:  { .., name of PE 1's, name of PE 0's }.
  *
  *	  cycle    0          1          2          BITS
  *	  taken    acc        .          .          next acc
@@ -31,7 +31,7 @@ module imec_threshold_search #(
 	int unsigned  ACC_BITS,
 	int unsigned  O_BITS,
 	int           BIAS = 0,
-	parameter     INIT_FILE,
+	parameter     INIT_FILES,
 	parameter     RAM_STYLE = "auto",	// auto, distributed, block, ultra
 
 	localparam int unsigned  FOLD_BITS = NF > 1? $clog2(NF) : 1
@@ -53,6 +53,8 @@ module imec_threshold_search #(
 	localparam int unsigned  BITS  = $clog2(STEPS+1);
 	localparam int unsigned  DEPTH = NF << BITS;
 	localparam int unsigned  ADDR_BITS = $clog2(DEPTH);
+	localparam int unsigned  NAME_BITS = $bits(INIT_FILES) / PE;
+	if($bits(INIT_FILES) % (8*PE) != 0)  $error("INIT_FILES of %0d bits must be PE=%0d names of one length.", $bits(INIT_FILES), PE);
 
 	//-----------------------------------------------------------------------
 	// Bit that is decided in this cycle, one hot; none while idle
@@ -88,11 +90,7 @@ module imec_threshold_search #(
 
 		(* ram_style = STYLE, rom_style = STYLE *)
 		logic [ACC_BITS-1:0]  Mem[DEPTH];
-		initial begin
-			automatic logic [PE-1:0][ACC_BITS-1:0]  words[DEPTH];
-			$readmemh(INIT_FILE, words);
-			for(int unsigned  i = 0; i < DEPTH; i++)  Mem[i] = words[i][p];
-		end
+		initial  $readmemh($sformatf("%s", INIT_FILES[p*NAME_BITS +: NAME_BITS]), Mem);
 		always_ff @(posedge clk)  if(move)  Threshold <= Mem[ADDR_BITS'({ read_fold, next })];
 
 		assign	y[p] = O_BITS'(signed'({ 1'b0, count }) + BIAS);

@@ -29,7 +29,8 @@
  *	hold	the window that is read, while the chain moves on to the next one. With
  *		SF = 1 the output register q is the hold.
  *
- *	The next window is taken in the cycle of the last read of the one before.
+ *	The next window is taken in the cycle of the last read of the one before; with
+ *	SF = 1 and NF > 1 in that of its own first read, into q.
  *	The unit never waits for a pixel that the window does not contain, so the last
  *	frame completes with no further input.
  *

@@ -6,7 +6,7 @@ module imec_threshold_search_tb #(
 	int unsigned  ACC_BITS,
 	int unsigned  O_BITS,
 	int           BIAS,
-	parameter     INIT_FILE,
+	parameter     INIT_FILE, INIT1_FILE, INIT2_FILE, INIT3_FILE,
 	parameter     RAM_STYLE,
 	localparam int unsigned  FOLD_BITS = NF > 1? $clog2(NF) : 1
 )(
@@ -21,9 +21,11 @@ module imec_threshold_search_tb #(
 	input	logic  out0_V_TREADY,
 	output	logic [PE*O_BITS-1:0]  out0_V_TDATA
 );
+	localparam int unsigned  NAME_BITS = $bits(INIT_FILE);
+	localparam logic [PE*NAME_BITS-1:0]  FILES = { INIT3_FILE, INIT2_FILE, INIT1_FILE, INIT_FILE };	// the first PE
 	imec_threshold_search #(
 		.PE(PE), .NF(NF), .STEPS(STEPS), .ACC_BITS(ACC_BITS), .O_BITS(O_BITS), .BIAS(BIAS),
-		.INIT_FILE(INIT_FILE), .RAM_STYLE(RAM_STYLE)
+		.INIT_FILES(FILES), .RAM_STYLE(RAM_STYLE)
 	) dut(
 		.clk(ap_clk), .rst(!ap_rst_n),
 		.ivld(in0_V_TVALID), .irdy(in0_V_TREADY),
