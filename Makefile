@@ -1,7 +1,7 @@
 # make demo   sets up what is missing and runs the main job
 # make test   sets up what is missing and passes the tests
 # make docs   sets up what is missing and builds the documentation into site/
-# make benchmarks   measures everything anew, in hours; results in benchmarks/out/, a rerun goes on
+# make benchmarks   measures all tables anew, in hours; results in benchmarks/out/, a rerun goes on
 PYTHON ?= python3
 VENV   := .venv
 READY  := $(VENV)/.ready

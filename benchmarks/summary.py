@@ -78,6 +78,15 @@ class Results:
             found[path.stem] = {side: _parts(*parts) for side, parts in sides.items()}
         return found
 
+    def refolded(self) -> str:
+        """Of each network with pairs that the swap refolded, how many."""
+        counts = []
+        for path in sorted((self.folder / "networks").glob("*.json")):
+            pairs = [p for p in self.load(f"networks/{path.stem}")[0].get("pairs", ()) if p["imecconv"]]
+            if count := sum(pair["refolded"] for pair in pairs):
+                counts.append(f"{count} of {len(pairs)} pairs of {path.stem}")
+        return ", ".join(counts) or "none"
+
     def page(self) -> str:
         """docs/results.md."""
         counted = {key: TITLES[key] for key in COUNTED}
@@ -96,6 +105,7 @@ class Results:
             padded=layer_table(self.load("padded-auto-4bit")),
             demo=layer_table(self.load("demo")["comparison"]),
             throughput=throughput_summary(self.load("throughput")),
+            refolded=self.refolded(),
             simulated=networks_table(networks, "network", SIMULATED),
             counted={part: networks_table(networks, part, counted) for part in PARTS},
             power=power_table(power),

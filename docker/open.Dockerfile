@@ -1,8 +1,8 @@
 # finn_imec with open tools only: finn-plus, Brevitas, Verilator, Yosys; no Vivado.
 #
-#   docker build -f docker/open.Dockerfile -t finn-imec .
-#   docker run --rm finn-imec make test
-#   docker run --rm -v "$PWD/imec_demo:/finn_imec/imec_demo" finn-imec
+#   docker build -f docker/open.Dockerfile -t finn-imec-open .
+#   docker run --rm finn-imec-open make test
+#   docker run --rm -v "$PWD/imec_demo:/finn_imec/imec_demo" finn-imec-open
 FROM debian:bookworm-slim
 
 RUN apt-get update \

@@ -264,7 +264,7 @@ def _cnv(
         "layers": found,
         "lacking": lacking,
         "totals": {key: totals(found, key) for key in TABLE3 if key not in ("power", "toggles")}
-        | ({"toggles": toggles(power)} if power.exists() else {}),
+        | ({"toggles": toggles(power, len(found) + len(lacking))} if power.exists() else {}),
         "whole": {key: whole[key] for key in TABLE3 if key in whole},
         "memory_bits": cnv_memory(bits),
     }

@@ -2,6 +2,7 @@
 
 from finn_imec.builder.run import BuildError, BuildResult, build
 from finn_imec.builder.steps import (
+    exact_popcounts,
     imec_build_steps,
     step_convert_to_imec,
     step_fold_imec,
@@ -13,6 +14,7 @@ __all__ = [
     "BuildError",
     "BuildResult",
     "build",
+    "exact_popcounts",
     "imec_build_steps",
     "step_convert_to_imec",
     "step_fold_imec",

@@ -198,13 +198,17 @@ def network_totals(path: Path) -> dict[str, tuple[int, int]]:
         raise ModelError(f"{path}: {err} is missing; expected resources of every node") from err
 
 
-def toggles(path: Path) -> tuple[int, int]:
-    """Signal toggles of all layers that benchmarks/power.py --json measured, (FINN, IMECConv)."""
+def toggles(path: Path, layers: int) -> tuple[int, int]:
+    """Signal toggles of all layers that benchmarks/power.py --json measured, (FINN, IMECConv).
+
+    Raises ModelError if these are not as many as `layers`, or without toggles.
+    """
     content = _read_json(path, dict)
     try:
-        finn, imec = (
-            sum(row[side]["toggles"] for row in content["rows"]) for side in ("finn", "imec")
-        )
+        rows = content["rows"]
+        if len(rows) != layers:
+            raise ModelError(f"{path}: holds {len(rows)} layers, expected {layers}")
+        finn, imec = (sum(row[side]["toggles"] for row in rows) for side in ("finn", "imec"))
     except (KeyError, TypeError) as err:
         raise ModelError(f"{path}: {err} is missing; expected toggles of each layer") from err
     return finn, imec
