@@ -15,7 +15,14 @@ import numpy as np
 import typer
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from finn_imec.compat import CLOCK_NS
@@ -38,16 +45,14 @@ GEOMETRY_HELP = (
 )
 
 
+def progress_columns() -> tuple[ProgressColumn, ...]:
+    return TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+
+
 @contextmanager
 def progress_bar(what: str, total: int | None) -> Iterator[Callable[..., None]]:
     """A progress bar on standard error; gives a function that advances it."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=log, transient=True) as bar:
+    with Progress(*progress_columns(), console=log, transient=True) as bar:
         task = bar.add_task(what, total=total)
 
         def advance(steps: int = 1, label: str | None = None) -> None:
@@ -242,13 +247,7 @@ def build(
     from finn_imec.builder import build as run_build
 
     console_err = Console(file=sys.__stderr__)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console_err, transient=True) as bar:
+    with Progress(*progress_columns(), console=console_err, transient=True) as bar:
         task = bar.add_task("build", total=None)
         result = run_build(
             model,
@@ -361,6 +360,8 @@ def frames_for(
 
         from finn_imec.cases import random_values
 
+        if not network.graph.input:
+            raise ModelError(f"{path}: the model has no input")
         source = network.graph.input[0].name
         datatype = network.get_tensor_datatype(source)
         if datatype == DataType["FLOAT32"]:

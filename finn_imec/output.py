@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -10,6 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from finn_imec.errors import ModelError
+
+#: What a write says where there is no room; other errors inside a block are not the folder's.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
@@ -24,10 +28,15 @@ def output_folder(output: Path, marker: str) -> Iterator[Path]:
     scratch, created = make_scratch(output, {marker})
     try:
         yield scratch
-        relocate(scratch, output)
-        replace_files(scratch, output)
+        try:
+            relocate(scratch, output)
+            replace_files(scratch, output)
+        except OSError as err:
+            raise _unwritable(output, err) from err
     except OSError as err:
-        raise ModelError(f"output folder {output}: cannot be written ({err.strerror})") from err
+        if err.errno not in _NO_ROOM:
+            raise
+        raise _unwritable(output, err) from err
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         if created and not (output / marker).exists():
@@ -51,7 +60,11 @@ def make_scratch(output: Path, markers: set[str]) -> tuple[Path, bool]:
             )
         return Path(tempfile.mkdtemp(prefix=".unfinished-", dir=output)), created
     except OSError as err:
-        raise ModelError(f"output folder {output}: cannot be written ({err.strerror})") from err
+        raise _unwritable(output, err) from err
+
+
+def _unwritable(output: Path, err: OSError) -> ModelError:
+    return ModelError(f"output folder {output}: cannot be written ({err.strerror})")
 
 
 def replace_files(scratch: Path, output: Path) -> None:
@@ -81,7 +94,8 @@ def relocate(scratch: Path, output: Path) -> None:
     def relocate_graph(graph: onnx.GraphProto) -> None:
         relocate_properties(graph)
         for attribute in (a for node in graph.node for a in node.attribute):
-            attribute.s = attribute.s.replace(old, new)
+            if attribute.HasField("s"):  # set on another type, even to nothing, it makes that invalid
+                attribute.s = attribute.s.replace(old, new)
             attribute.strings[:] = [s.replace(old, new) for s in attribute.strings]
             if attribute.HasField("g"):
                 relocate_graph(attribute.g)

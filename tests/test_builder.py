@@ -651,6 +651,20 @@ def test_config_files_and_dictionaries(hardware, tmp_path):
     assert op_types(build(hardware, config, tmp_path / "out").model) == ["IMECConv_rtl"] * 2
 
 
+def test_weights_that_finn_selects_by_layer_are_refused(hardware, tmp_path):
+    """finn-plus' multi-DNN builds know by name the layers with a set of weights for each network."""
+    from finn.builder.build_dataflow_config import DataflowBuildConfig
+
+    networks = tmp_path / "networks.json"
+    cfg = DataflowBuildConfig(str(tmp_path), 5.0, multi_dnn_config_path=str(networks))
+    networks.write_text(json.dumps({"Generation": {"mode": "SelectableWeights"}}))
+    with pytest.raises(UnsupportedError, match=r"mode SelectableWeights in \S+ is not supported"):
+        step_convert_to_imec(ModelWrapper(str(hardware)), cfg)
+    networks.write_text(json.dumps({"Generation": {"mode": "Parallel"}}))
+    model = step_convert_to_imec(ModelWrapper(str(hardware)), cfg)
+    assert [node.op_type for node in model.graph.node] == ["IMECConv"] * 2
+
+
 def test_config_paths_are_relative_to_the_config_file(hardware, tmp_path):
     folding = {"Defaults": {}, "MVAU_hls_0": {"SIMD": 2, "PE": 2}}
     (tmp_path / "folding.json").write_text(json.dumps(folding))

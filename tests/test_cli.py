@@ -194,6 +194,46 @@ def test_full_output_folder(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_errors_inside_an_output_folder_are_not_its_own(tmp_path):
+    from finn_imec.output import output_folder
+
+    with pytest.raises(FileNotFoundError), output_folder(tmp_path / "out", "marker"):
+        (tmp_path / "nothing").read_text()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_models_in_an_output_folder_get_its_paths_and_stay_valid(tmp_path):
+    import onnx
+    from onnx import TensorProto, helper
+
+    from finn_imec.output import output_folder
+
+    with output_folder(tmp_path / "out", "model.onnx") as folder:
+        node = helper.make_node("Transpose", ["x"], ["y"], perm=[1, 0])
+        paths = {"path": f"{folder}/ip", "paths": ["", f"{folder}"]}
+        custom = helper.make_node("Any", ["y"], ["z"], domain="any", **paths)
+        x, z = (helper.make_tensor_value_info(name, TensorProto.FLOAT, (2, 2)) for name in "xz")
+        opsets = [helper.make_opsetid("", 17), helper.make_opsetid("any", 1)]
+        graph = helper.make_graph([node, custom], "g", [x], [z])
+        onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), folder / "model.onnx")
+    model = onnx.load(tmp_path / "out" / "model.onnx")
+    onnx.checker.check_model(model)
+    values = {a.name: helper.get_attribute_value(a) for n in model.graph.node for a in n.attribute}
+    out = os.fsencode(tmp_path / "out")
+    assert values == {"perm": [1, 0], "path": out + b"/ip", "paths": [b"", out]}
+
+
+def test_simulate_needs_an_input(tmp_path):
+    from onnx import TensorProto, helper, save
+
+    node = helper.make_node("Identity", ["a"], ["b"])
+    b = helper.make_tensor_value_info("b", TensorProto.FLOAT, (1,))
+    save(helper.make_model(helper.make_graph([node], "g", [], [b])), tmp_path / "none.onnx")
+    assert "none.onnx: the model has no input" in error_of(
+        finn_imec("simulate", tmp_path / "none.onnx"), 1
+    )
+
+
 def test_verify_reproduces_one_case():
     run = finn_imec("verify", "--seed", "3", "--case", "5", "--json")
     assert run.returncode == 0, run.stderr

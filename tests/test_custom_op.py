@@ -327,6 +327,20 @@ def test_rtlsim_through_finn_is_exact_in_values_and_cycles(generated):
         assert node.get_nodeattr("cycles_rtlsim") == path.total_cycles(1)
 
 
+def test_rtlsim_trace_writes_waveforms(make_imec, tmp_path):
+    from finn.transformation.fpgadataflow.prepare_ip import PrepareIP
+    from finn.transformation.fpgadataflow.prepare_rtlsim import PrepareRTLSim
+    from finn.transformation.fpgadataflow.set_exec_mode import SetExecMode
+
+    path = next(iter(RTL_CASES.values()))
+    model = make_imec(path, "rtl").transform(PrepareIP(PART, 5.0))
+    getCustomOp(model.graph.node[0]).set_nodeattr("rtlsim_trace", str(tmp_path / "node.wdb"))
+    model = model.transform(PrepareRTLSim()).transform(SetExecMode("rtlsim"))
+    ifm = random_input(path)
+    np.testing.assert_array_equal(execute(model, ifm), reference(path, ifm))
+    assert "out0_V_TVALID" in (tmp_path / "node.vcd").read_text()
+
+
 def test_rtlsim_of_a_batch_and_finns_io_dict(generated):
     from finn.transformation.fpgadataflow.prepare_rtlsim import PrepareRTLSim
 

@@ -656,9 +656,11 @@ def test_expanding_gives_the_pair_back(make_pair_model, backend, steps):
     if not steps:
         types = (DataType[name] for name in ("INT4", "INT4", "INT16"))
         path = Datapath(FOLDED, *types, PATH.weights)
-    given = {"accDataType": "INT16", "ram_style_thresholds": "distributed"}
-    model = make_pair_model(path, mvau=given)
-    fused, _ = infer(make_pair_model(path, backend=backend, mvau=given))
+    place = {"slr": 1, "partition_id": 2, "device_id": 3}
+    given = {"accDataType": "INT16", "ram_style_thresholds": "distributed", **place}
+    given |= {"mem_port": "DDR[0]", "output_hook": "checksum"}
+    model = make_pair_model(path, swg=place, mvau=given)
+    fused, _ = infer(make_pair_model(path, backend=backend, swg=place, mvau=given))
     back = fused.transform(ExpandIMECConv())
     assert_sane(back)
     assert [n.op_type for n in back.graph.node] == ["ConvolutionInputGenerator", "MVAU"]

@@ -18,7 +18,7 @@ pytest.importorskip("finn.custom_op", reason="needs FINN: pip install 'finn-imec
 LAYER = make_path(
     ConvGeometry((3, 3), (6, 6), 4, 8, simd=2, pe=4, simd_in=2), "UINT2", "INT2", "UINT2"
 )
-EXTERNAL = {"mem_mode": "external"}
+EXTERNAL = {"mem_mode": "external", "device_id": 1}
 
 
 DEPTHWISE = make_path(
@@ -58,6 +58,7 @@ def test_dma_streams_the_words_that_the_rtl_reads(swapped, path):
     assert [int(word, 2) for word in digits] == words
     op = getCustomOp(dma)
     assert op.get_nodeattr("intfWidth") == 32
+    assert op.get_nodeattr("device_id") == getCustomOp(conv).get_nodeattr("device_id") == 1
     assert op.get_nodeattr("streamWidth") == getCustomOp(conv).get_instream_width_padded(1) == 16
     assert (op.get_nodeattr("numInputVectors"), op.get_nodeattr("NumChannels")) == ([36], 8)
     # Once is enough.
@@ -99,6 +100,31 @@ def test_weights_must_be_whole_bytes(make_pair_model):
     model = model.transform(InferIMECConv(max_slowdown=100))
     with pytest.raises(UnsupportedError, match="IMECConv_rtl_0: 9 weights of 2 bits are no whole"):
         model.transform(InsertWeightDMA())
+
+
+@pytest.mark.parametrize(("simd", "swapped"), [(2, True), (3, False)])
+def test_weights_of_a_dma_keep_their_folding(make_pair_model, simd, swapped):
+    """SIMD=3 of 4 channels is none of IMECConv's, and the DMA's words are for it."""
+    from finn.transformation.fpgadataflow.insert_iodma import InsertIODMA
+    from qonnx.transformation.general import GiveUniqueNodeNames
+
+    from finn_imec.transformation import FoldIMECConv, InferIMECConv
+
+    attributes = {**EXTERNAL, "SIMD": simd, "PE": 2}
+    model = make_pair_model(LAYER, backend="rtl", mvau=attributes)
+    model = model.transform(InsertIODMA(64, insert_input=False, insert_output=False))
+    model = model.transform(GiveUniqueNodeNames())
+    infer = InferIMECConv()
+    model = model.transform(infer)
+    (report,) = infer.report
+    if not swapped:
+        assert report.reason.startswith("its weights come from IODMA_hls_0, made for SIMD=3 and PE=2")
+        assert not any(node.op_type.startswith("IMECConv") for node in model.graph.node)
+        return
+    assert (report.simd, report.pe, report.refolded) == (2, 2, False)
+    fold = FoldIMECConv(10**6)
+    model.transform(fold)
+    assert (fold.report[0].simd, fold.report[0].pe) == (2, 2)
 
 
 def test_finns_driver_gets_the_weights(make_pair_model, external, tmp_path):

@@ -43,7 +43,6 @@ Progress = Callable[[int, int, str], None]
 
 LOG = "build_dataflow.log"
 FAILED_LOG = "build_failed.log"
-UNFINISHED = ".unfinished-"
 GENERATED = "generated"  # FINN_BUILD_DIR of the build: RTL, HLS code, memory images
 MODEL = "model.onnx"
 PARENT = "intermediate_models/dataflow_parent.onnx"

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finn_imec.errors import ModelError
+from finn_imec.errors import ModelError, UnsupportedError
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -29,6 +29,8 @@ DRIVER_STEPS = ("step_make_driver", "step_make_pynq_driver")
 
 #: finn-plus' and upstream FINN's first step in which FINN inserts its DMAs.
 DMA_STEPS = ("step_prepare_synthesis", "step_synthesize_bitfile")
+#: finn-plus' mode of a multi-DNN build in which layers get a set of weights for each network.
+SELECTABLE = "SelectableWeights"
 #: Bits of the memory interface of FINN's DMAs on Zynq.
 ZYNQ_DMA_BITS = 64
 
@@ -54,10 +56,17 @@ def step_convert_to_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     cfg: FINN's DataflowBuildConfig; only output_dir is read. Writes REPORT below it, one object
     per ConvolutionInputGenerator with the fields of PairReport: `imecconv` names the new node, or
     `reason` says why the pair stays. A model without a convertible pair passes unchanged, with a
-    warning.
+    warning. Raises UnsupportedError for finn-plus' multi-DNN builds with SelectableWeights, which know by
+    name the layers whose weights they select.
     """
     from finn_imec.transformation import InferIMECConv
 
+    networks = getattr(cfg, "multi_dnn_config_path", None)
+    if networks and json.loads(Path(networks).read_text())["Generation"]["mode"] == SELECTABLE:
+        raise UnsupportedError(
+            f"step_convert_to_imec: mode {SELECTABLE} in {networks} is not supported: IMECConv would keep "
+            "the first network's weights"
+        )
     infer = InferIMECConv()
     model = model.transform(infer)
     for pair in infer.report:

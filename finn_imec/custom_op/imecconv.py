@@ -191,9 +191,16 @@ class IMECConv(HWCustomOp):
     def get_normal_input_shape(self, ind: int = 0) -> tuple[int, ...]:
         """(1, H, W, C), without padding, or (MW, MH)."""
         geometry = self.geometry
+        self._check_stream(ind)
         if ind == 0:
             return (1, *geometry.input_dim, geometry.ifm_channels)
         return (geometry.mw, geometry.mh)
+
+    def _check_stream(self, ind: int) -> None:
+        if ind not in (0, 1):
+            raise UnsupportedError(
+                f"{self.onnx_node.name}: input {ind} is no stream: accepted are 0, pixels, and 1, weights"
+            )
 
     def get_normal_output_shape(self, ind: int = 0) -> tuple[int, ...]:
         """(1, OH, OW, M)."""
@@ -202,6 +209,7 @@ class IMECConv(HWCustomOp):
     def get_folded_input_shape(self, ind: int = 0) -> tuple[int, ...]:
         """(1, H, W, C/SIMD_in, SIMD_in), or (OH*OW, SF*NF, PE*SIMD) for the weights."""
         g = self.geometry
+        self._check_stream(ind)
         if ind == 0:
             return (1, *g.input_dim, g.ifm_channels // g.simd_in, g.simd_in)
         return (g.windows, g.weight_words, g.pe * g.simd)

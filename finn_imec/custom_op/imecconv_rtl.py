@@ -93,8 +93,14 @@ class IMECConv_rtl(IMECConv, RTLBackend):
     # ---- simulation -----------------------------------------------------------------------------
 
     def prepare_rtlsim(self, behav: bool = False) -> None:
-        """Compile the node's Verilator model, or take it from the cache; sets rtlsim_so."""
-        self.set_nodeattr("rtlsim_so", str(build([self.design()]).path))
+        """Compile the node's Verilator model, or take it from the cache; sets rtlsim_so.
+
+        With rtlsim_trace, runs write waveforms: a VCD file in the place of FINN's .wdb.
+        """
+        self.set_nodeattr("rtlsim_so", str(self._build().path))
+
+    def _build(self) -> Model:
+        return build([self.design()], trace="vcd" if self.get_nodeattr("rtlsim_trace") else "")
 
     def get_rtlsim(self) -> Model:
         """The compiled model, from the cache."""
@@ -104,7 +110,7 @@ class IMECConv_rtl(IMECConv, RTLBackend):
                 f"{self.onnx_node.name}: no simulation model at rtlsim_so={str(path)!r}; apply "
                 "FINN's PrepareRTLSim first"
             )
-        return build([self.design()])
+        return self._build()
 
     def reset_rtlsim(self, sim: Model) -> None:
         """Nothing to do: every run starts from reset."""
@@ -122,7 +128,9 @@ class IMECConv_rtl(IMECConv, RTLBackend):
     def _run(self, sim: Model, inputs: dict[str, Any], frames: int) -> np.ndarray:
         expected = frames * self.get_number_output_values()
         stimulus = Stimulus(inputs, {"out0_V": expected}, allow_extra=self.geometry.runs_ahead)
-        result = sim.run([stimulus])[0]
+        waves = self.get_nodeattr("rtlsim_trace")
+        waves = self.onnx_node.name if waves == "default" else waves
+        result = sim.run([stimulus], waves=Path(waves).with_suffix(".vcd") if waves else None)[0]
         self.set_nodeattr("cycles_rtlsim", int(result.cycles))
         return result.outputs["out0_V"]
 

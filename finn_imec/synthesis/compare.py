@@ -261,7 +261,7 @@ def simulate_both(layer: Layer, pair: FinnPair, imec: ImecSide) -> dict[str, dic
         out = result.outputs["out0_V"][:, : (g.pe * bits + 7) // 8]
         signed = bool(datapath.output_datatype.signed())
         if (unpack(out, g.pe, bits, signed) != expected).any():
-            raise SimulationError(f"{layer.name}: {side} output differs from plain convolution")
+            raise SimulationError(f"{side} output differs from plain convolution")
         last = result.output_cycle["out0_V"][words_per_frame - 1 :: words_per_frame]
         sides[side] = {
             "cycles": int(last[-1] - last[-2]),

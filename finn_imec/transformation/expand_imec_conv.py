@@ -18,14 +18,15 @@ from finn_imec.custom_op import register
 from finn_imec.errors import UnsupportedError
 from finn_imec.transformation.constants import constant
 
+_PLACE = ("slr", "partition_id", "device_id")
 _TO_SWG = (
     *("ConvKernelDim", "IFMChannels", "IFMDim", "OFMDim", "Stride", "Dilation", "depthwise"),
-    "inputDataType",
+    *("inputDataType", *_PLACE),
 )
 _TO_MVAU = (
     *("SIMD", "PE", "inputDataType", "weightDataType", "outputDataType", "accDataType"),
     *("noActivation", "ActVal", "binaryXnorMode", "ram_style", "resType", "outFIFODepths"),
-    "runtime_writeable_weights",
+    *("runtime_writeable_weights", "mem_port", "output_hook", *_PLACE),
 )
 #: MVAU_rtl has no embedded weights; FINN's default is its memstream.
 _MVAU_MEM_MODE = {"internal_embedded": "internal_decoupled"}
@@ -70,6 +71,7 @@ class ExpandIMECConv(Transformation):
                     SIMD=geometry.simd_in,
                     inputDataType=inst.get_nodeattr("inputDataType"),
                     inFIFODepths=fifo_depths[:1],
+                    **{name: inst.get_nodeattr(name) for name in _PLACE},
                     **common,
                 )
                 nodes, image, fifo_depths = [fmpadding], padded, [2, *fifo_depths[1:]]

@@ -63,8 +63,9 @@ class FoldIMECConv(Transformation):
     target_cycles_per_frame: as SetFolding's. Cheapest by the node's own resource estimates, in LUTs
     (estimate.lut_equivalents). The stream word SIMD_in is the producer's if that is fast enough, so
     that FINN needs no width converter, else the narrowest that is. A node that cannot meet the
-    target gets the cheapest of its fastest foldings, and a warning. Sets cycles_estimate; leaves all
-    other nodes alone. `report` then holds one FoldingReport per node.
+    target gets the cheapest of its fastest foldings, and a warning. A node whose weights another one
+    feeds, a DMA, keeps the folding that those were made for. Sets cycles_estimate; leaves all other nodes
+    alone. `report` then holds one FoldingReport per node.
     """
 
     def __init__(self, target_cycles_per_frame: int) -> None:
@@ -82,7 +83,8 @@ class FoldIMECConv(Transformation):
         for node in [n for n in model.graph.node if n.op_type.startswith("IMECConv")]:
             inst = getCustomOp(node)
             word = _producers_word(model, node.input[0])
-            if not _fold(inst, self.target, word):
+            fed = model.find_producer(node.input[1]) is not None
+            if not fed and not _fold(inst, self.target, word):
                 geometry = inst.geometry
                 widest = max(geometry.legal_simd), max(geometry.legal_pe)
                 _set(inst, *widest, geometry.ifm_channels)

@@ -34,7 +34,7 @@ _CHOSEN_STYLES = ("block", "ultra")
 _FROM_MVAU = (
     *("SIMD", "PE", "inputDataType", "weightDataType", "outputDataType", "accDataType"),
     *("noActivation", "ActVal", "binaryXnorMode", "ram_style", "resType"),
-    *("outFIFODepths", "slr", "mem_port", "partition_id", "device_id"),
+    *("outFIFODepths", "slr", "mem_port", "partition_id", "device_id", "output_hook"),
 )
 
 
@@ -258,6 +258,12 @@ def _fuse(
         folding = pair
     else:
         folding = geometry.cheapest_folding(limit)
+    maker = model.find_producer(mvau.input[1])
+    if maker is not None and folding != pair:
+        raise _NotEligible(
+            f"its weights come from {maker.name or maker.op_type}, made for SIMD={pair[0]} and PE={pair[1]}, "
+            f"with which IMECConv is not within {max_slowdown:g} times the pair's {cycles} cycles"
+        )
     if folding is None:
         if legal:
             why = f"IMECConv would need {geometry.with_folding(*pair).cycles_per_frame} cycles"

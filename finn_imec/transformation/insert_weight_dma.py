@@ -70,6 +70,7 @@ class InsertWeightDMA(Transformation):
                     streamWidth=inst.get_instream_width_padded(1),
                     direction="in",
                     burstMode="wrap",
+                    device_id=inst.get_nodeattr("device_id"),
                 )
             )
             node.input[1] = stream
