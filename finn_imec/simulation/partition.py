@@ -334,6 +334,12 @@ class Partition:
         )
         sources = dict.fromkeys(path for part in parts.values() for path in part.sources)
         files = [path for part in parts.values() for path in part.data_files]
+        if only:  # for synthesis, which sees no other files
+            files += [
+                path
+                for _, stored in parts[only].folders
+                for path in sorted(_stored_folder(stored).iterdir())
+            ]
         nets = {edge.tensor: edge.net for edge in edges}
         drained = {nets[fifo.input[0]]: nets[fifo.output[0]] for fifo in self._fifos if not only}
         return Design(

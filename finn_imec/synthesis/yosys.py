@@ -186,7 +186,7 @@ def _literal(name: str, value: int | str) -> str:
 
 
 def _read_sources(design: Design) -> dict[str, bytes]:
-    """File name -> content of what Yosys sees in its folder, data files named without a path."""
+    """File name -> content of what Yosys sees in its folder, data files and theirs named without a path."""
     content = {}
     headers = [
         header
@@ -201,6 +201,7 @@ def _read_sources(design: Design) -> dict[str, bytes]:
             raise ValueError(f"file {path}: {err.strerror}; expected a readable file") from None
         for data in design.data_files:
             text = text.replace(f'"{data}"'.encode(), f'"{Path(data).name}"'.encode())
+            text = text.replace(f'"{Path(data).parent}/"'.encode(), b'"./"')
         if content.setdefault(path.name, text) != text or path.name in _SUPPORT:
             raise ValueError(f"file {path}: another file of the design has the same name")
     return content
