@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
-from stitching import PYNQ_SETTINGS, make_path, pynq_driver
+from stitching import PYNQ_SETTINGS, V0_10, make_path, pynq_driver
 
 from finn_imec.errors import UnsupportedError
 from finn_imec.geometry import ConvGeometry
@@ -105,6 +105,8 @@ def test_weights_must_be_whole_bytes(make_pair_model):
 @pytest.mark.parametrize(("simd", "swapped"), [(2, True), (3, False)])
 def test_weights_of_a_dma_keep_their_folding(make_pair_model, simd, swapped):
     """SIMD=3 of 4 channels is none of IMECConv's, and the DMA's words are for it."""
+    if V0_10:
+        pytest.skip("FINN v0.10.1's DMA of weights has no shape that ONNX agrees with")
     from finn.transformation.fpgadataflow.insert_iodma import InsertIODMA
     from qonnx.transformation.general import GiveUniqueNodeNames
 
