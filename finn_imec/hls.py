@@ -32,7 +32,7 @@ from finn_imec.geometry import RAM_STYLES, resolved_style
 from finn_imec.rtl import AUTO_ROM_WORDS
 from finn_imec.templates import render
 
-#: The widest ap_int that Vitis HLS is made for by FINN (finn/util/basic.py, MAX_ALLOWED_AP_INT_W).
+#: FINN's limit of an ap_int's width (finn/util/basic.py, MAX_ALLOWED_AP_INT_W).
 MAX_WORD_BITS = 8191
 FLAGS = ("-std=c++14", "-O1", "-Wno-unknown-pragmas", "-w")
 #: Vitis HLS: command (its name since 2024.2 first) -> arguments before the script.

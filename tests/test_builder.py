@@ -656,13 +656,16 @@ def test_weights_that_finn_selects_by_layer_are_refused(hardware, tmp_path):
     from finn.builder.build_dataflow_config import DataflowBuildConfig
 
     networks = tmp_path / "networks.json"
-    cfg = DataflowBuildConfig(str(tmp_path), 5.0, multi_dnn_config_path=str(networks))
+    cfg = DataflowBuildConfig(
+        output_dir=str(tmp_path), synth_clk_period_ns=5.0, multi_dnn_config_path=str(networks)
+    )
     networks.write_text(json.dumps({"Generation": {"mode": "SelectableWeights"}}))
     with pytest.raises(UnsupportedError, match=r"mode SelectableWeights in \S+ is not supported"):
         step_convert_to_imec(ModelWrapper(str(hardware)), cfg)
     networks.write_text(json.dumps({"Generation": {"mode": "Parallel"}}))
     model = step_convert_to_imec(ModelWrapper(str(hardware)), cfg)
     assert [node.op_type for node in model.graph.node] == ["IMECConv"] * 2
+    assert (tmp_path / "report" / "imec_conversion.json").is_file()
 
 
 def test_config_paths_are_relative_to_the_config_file(hardware, tmp_path):

@@ -53,11 +53,11 @@ log = logging.getLogger("build_dataflow.imec")
 def step_convert_to_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     """Swap each ConvolutionInputGenerator + MVAU pair for one IMECConv.
 
-    cfg: FINN's DataflowBuildConfig; only output_dir is read. Writes REPORT below it, one object
-    per ConvolutionInputGenerator with the fields of PairReport: `imecconv` names the new node, or
-    `reason` says why the pair stays. A model without a convertible pair passes unchanged, with a
-    warning. Raises UnsupportedError for finn-plus' multi-DNN builds with SelectableWeights, which know by
-    name the layers whose weights they select.
+    cfg: FINN's DataflowBuildConfig; output_dir and multi_dnn_config_path are read. Writes REPORT below
+    output_dir, one object per ConvolutionInputGenerator with the fields of PairReport: `imecconv` names
+    the new node, or `reason` says why the pair stays. A model without a convertible pair passes
+    unchanged, with a warning. Raises UnsupportedError for finn-plus' multi-DNN builds with
+    SelectableWeights, which know by name the layers whose weights they select.
     """
     from finn_imec.transformation import InferIMECConv
 

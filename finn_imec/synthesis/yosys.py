@@ -186,7 +186,7 @@ def _literal(name: str, value: int | str) -> str:
 
 
 def _read_sources(design: Design) -> dict[str, bytes]:
-    """File name -> content of what Yosys sees in its folder, data files and theirs named without a path."""
+    """File name -> content of what Yosys sees in its folder, from which data files and theirs are named."""
     content = {}
     headers = [
         header
