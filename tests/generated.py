@@ -1,0 +1,180 @@
+"""Digests of what is generated, so that a change of structure is seen to change nothing else.
+
+    python tests/generated.py            compare with tests/generated.json, print what differs
+    python tests/generated.py --write    accept what is generated now
+
+Random layers, the layers of CNV and, where FINN_IMEC_DATA has them, the nodes of the trained networks: for
+each the RTL wrapper with its memory files, the HLS sources without the library, cycles, latency and estimates.
+A digest that changes on purpose is written anew in a commit of its own that says why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from qonnx.core.datatype import DataType
+
+from finn_imec.cases import random_case
+from finn_imec.datapath import Datapath
+from finn_imec.estimate import Estimate
+from finn_imec.hls import ImecHls
+from finn_imec.rtl import MEM_MODES, ImecRtl
+from finn_imec.synthesis.compare import cnv_layers, padded_layers
+
+RECORD = Path(__file__).with_name("generated.json")
+#: Campaign of the random layers, and how many there are.
+SEED, CASES = 170, 168
+#: Layers of which Yosys' counts are recorded, too: random ones, and two of CNV's with block RAM.
+COUNTED = (
+    *(f"random {number}" for number in (0, 3, 7, 12, 21, 33, 45, 60, 81, 100)),
+    "cnv-w2a2 2 bit lut L5",
+    "cnv-w2a2 4 bit dsp L5",
+)
+TRAINED = ("cnvW1A1", "cnvW1A2", "cnvW2A2")
+
+
+def designs() -> Iterator[tuple[str, ImecRtl]]:
+    """(name, IMECConv in RTL) of all layers but those of the trained networks."""
+    for number in range(CASES):
+        case = random_case(SEED, number, MEM_MODES)
+        path = case.datapath
+        if case.mem_mode == "internal_decoupled" and number % 2:
+            odt = path.output_datatype if path.steps else DataType["INT64"]
+            path = replace(path, runtime_weights=True, output_datatype=odt)
+        yield f"random {number}", ImecRtl("top", path, mem_mode=case.mem_mode)
+    for folding, bits, core in (
+        ("cnv-w1a1", 1, "lut"),
+        ("cnv-w2a2", 2, "lut"),
+        ("cnv-w2a2", 4, "dsp"),
+        ("cnv-w1a1", 4, "dsp"),
+    ):
+        for i, layer in enumerate(cnv_layers(folding, bits)):
+            path = replace(layer.datapath(), res_type=core)
+            yield f"{folding} {bits} bit {core} L{i}", ImecRtl("top", path)
+    for i, layer in enumerate(padded_layers(4)):
+        yield f"padded L{i}", ImecRtl("top", layer.datapath())
+
+
+def trained_designs() -> Iterator[tuple[str, ImecRtl, dict[str, int]]]:
+    """(name, IMECConv in RTL, what FINN is told) of each node of the trained networks that are there."""
+    from qonnx.custom_op.registry import getCustomOp
+
+    from finn_imec.networks.cnv import build_cnv
+    from finn_imec.transformation import swap_pairs
+
+    for network in TRAINED:
+        file = data_folder() / "cnv-cifar10" / f"{network}.npz"
+        if not file.is_file():
+            continue
+        model = swap_pairs(build_cnv(file))
+        for node in model.graph.node:
+            if node.op_type.startswith("IMECConv"):
+                inst = getCustomOp(node)
+                told = {
+                    name: int(getattr(inst, name)())
+                    for name in (
+                        *("get_exp_cycles", "lut_estimation", "bram_estimation", "dsp_estimation"),
+                        *("get_instream_width", "get_outstream_width", "calc_wmem", "calc_tmem"),
+                    )
+                }
+                yield f"{network} {node.name}", ImecRtl("top", inst.constant_datapath(model)), told
+
+
+def data_folder() -> Path:
+    """Where trained networks are, as tests and benchmarks look for them."""
+    here = Path(__file__).parents[2] / "shared" / "data"
+    return Path(os.environ.get("FINN_IMEC_DATA", here))
+
+
+def estimate(rtl: ImecRtl) -> Estimate:
+    """Estimates of a design by what a node knows of it."""
+    path = rtl.datapath
+    return Estimate(
+        path.geometry,
+        path.activation,
+        path.weight,
+        path.acc_bits,
+        path.steps,
+        runtime_weights=path.runtime_weights,
+        res_type=path.res_type,
+        mem_mode=rtl.mem_mode,
+    )
+
+
+def record(rtl: ImecRtl) -> dict[str, str]:
+    """Kind of what is generated -> digest."""
+    path: Datapath = rtl.datapath
+    g, guess = path.geometry, estimate(rtl)
+    with tempfile.TemporaryDirectory() as folder:
+        rtl.generate(Path(folder))
+        here = str(Path(folder).resolve())
+        files = {p.name: p.read_text().replace(here, "") for p in sorted(Path(folder).iterdir())}
+    result = {
+        "rtl": _digest(files),
+        "cycles": _digest([g.cycles_per_frame, path.total_cycles(3), g.finn_cycles]),
+        "latency": _digest([path.pipeline_stages, g.first_output_latency(path.pipeline_stages)]),
+        "buffers": _digest([g.strip_words, g.swg_bits(4), g.replay_bits(4), g.dual_port]),
+        "estimate": _digest(
+            [guess.luts, guess.core_luts, guess.memory_luts, guess.bram18, guess.dsp, guess.uram]
+        ),
+    }
+    if not path.runtime_weights and rtl.mem_mode == "internal_embedded":
+        sources = ImecHls("top", path).sources()
+        sources.pop("imec.hpp")  # the library, no generated text
+        result["hls"] = _digest(sources)
+    return result
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def counts(rtl: ImecRtl) -> dict[str, int]:
+    """Cells that Yosys maps the design to, by type. 7-series has no UltraRAM, in its place is block RAM."""
+    from finn_imec.synthesis.yosys import count
+
+    path, g = rtl.datapath, rtl.datapath.geometry
+    if g.strip_style == "ultra":
+        path = replace(path, geometry=replace(g, strip_style="block"))
+        rtl = replace(rtl, datapath=path)
+    with tempfile.TemporaryDirectory() as folder:
+        return count(rtl.generate(Path(folder)), flows=("default",), jobs=1)["cells"]
+
+
+def all_records() -> dict[str, dict[str, str]]:
+    """Layer -> `record`, in order, without Yosys."""
+    records = {name: record(rtl) for name, rtl in designs()}
+    for name, rtl, told in trained_designs():
+        records[name] = record(rtl) | {"node": _digest(told)}
+    return records
+
+
+def main() -> int:
+    """Compare or write; 1 if something differs."""
+    now = {
+        "digests": all_records(),
+        "cells": {name: counts(rtl) for name, rtl in designs() if name in COUNTED},
+    }
+    if "--write" in sys.argv:
+        RECORD.write_text(json.dumps(now, indent=1) + "\n")
+        return 0
+    before = json.loads(RECORD.read_text())
+    changed = [
+        f"{part}, {name}"
+        for part in before
+        for name in before[part] | now[part]
+        if before[part].get(name) != now[part].get(name)
+    ]
+    print("\n".join(changed) or "nothing changed")
+    return bool(changed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
