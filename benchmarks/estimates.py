@@ -119,9 +119,7 @@ def measured(number: int, timeout_s: int) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         design = rtl.generate(Path(folder))
         try:
-            counted = count(
-                design, flows=("alu",), dsp=path.core == "dsp", timeout_s=timeout_s, jobs=1
-            )
+            counted = count(design, flows=("alu",), dsp=path.core == "dsp", timeout_s=timeout_s, jobs=1)
         except SynthesisError as err:
             if "did not finish" not in str(err):
                 raise
@@ -218,12 +216,8 @@ def fit(data: Annotated[Path, typer.Option(help="What `measure` wrote.")] = RESU
     sizes, ninety = np.abs(errors), np.quantile(np.abs(errors), 0.9)
     plain = sizes[[e.steps == 0 for e in sample.estimates]]
     total = ((1 + errors) * sample.luts).sum() / sample.luts.sum() - 1
-    print(
-        "#: LUTs per unit of each of `Estimate.features`, as benchmarks/estimates.py fits them. LUTs"
-    )
-    print(
-        f"#: of {len(sizes)} layers, a fifth of them left out of the fit at a time, are estimated with"
-    )
+    print("#: LUTs per unit of each of `Estimate.features`, as benchmarks/estimates.py fits them. LUTs")
+    print(f"#: of {len(sizes)} layers, a fifth of them left out of the fit at a time, are estimated with")
     print(
         f"#: errors of {sizes.mean():.1%} on average, {np.median(sizes):.1%} in the median, ",
         end="",

@@ -178,9 +178,7 @@ def measure(
     return result
 
 
-def compare_outputs(
-    values: np.ndarray, finn: np.ndarray, network: Network, step: float
-) -> dict[str, Any]:
+def compare_outputs(values: np.ndarray, finn: np.ndarray, network: Network, step: float) -> dict[str, Any]:
     """Outputs of the first images beside FINN's graph and the network's own, equal within half a step."""
 
     def equal_to(others: np.ndarray) -> int:
@@ -329,9 +327,7 @@ def count_resources(model: Any) -> dict[str, Any]:
     keys = [key for key in (*FIGURES, "memory") if key != "depth"]
     return {
         "rows": rows,
-        "totals": {
-            key: dict(zip(("finn", "imec"), totals(rows, key), strict=True)) for key in keys
-        },
+        "totals": {key: dict(zip(("finn", "imec"), totals(rows, key), strict=True)) for key in keys},
     }
 
 
@@ -423,9 +419,7 @@ def show_sums(
     console.print(table)
 
 
-def added(
-    nodes: dict[str, dict[str, Any]], keys: list[str], chosen: Callable[[str], bool]
-) -> dict[str, int]:
+def added(nodes: dict[str, dict[str, Any]], keys: list[str], chosen: Callable[[str], bool]) -> dict[str, int]:
     """Sums of figures over the nodes whose names are chosen."""
     found = [node for name, node in nodes.items() if chosen(name) and "reason" not in node]
     return {key: sum(node[key] for node in found) for key in keys}
@@ -464,9 +458,7 @@ def main(
             raise typer.BadParameter(f"{name}: accepted are {', '.join(NETWORKS)}")
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Brevitas and torch, about optional parts of theirs
-            results.append(
-                measure(name, images, epochs, target_fps, Path(folder), partition, resources, png)
-            )
+            results.append(measure(name, images, epochs, target_fps, Path(folder), partition, resources, png))
     if as_json:
         print(json.dumps(results, indent=2))
     else:

@@ -27,9 +27,7 @@ from finn_imec.transformation import swap_pairs
 SIDES = {"FINN": "finn", "IMECConv": "imec"}
 
 
-def measure(
-    network: Path, images: Path, photos: int, fifo_depth: int, resources: bool
-) -> list[dict]:
+def measure(network: Path, images: Path, photos: int, fifo_depth: int, resources: bool) -> list[dict]:
     """A row for FINN's pairs, and one for IMECConv."""
     expected = cnv.load_images(images)
     inputs = cnv.quantise_images(expected.images[:photos])

@@ -118,9 +118,7 @@ class Graph:
             return helper.make_tensor_value_info(name, TensorProto.FLOAT, self.tensors[name][0])
 
         inner = [info(name) for name in self.tensors if name not in (source, sink)]
-        graph = helper.make_graph(
-            self.nodes, "resnet50", [info(source)], [info(sink)], value_info=inner
-        )
+        graph = helper.make_graph(self.nodes, "resnet50", [info(source)], [info(sink)], value_info=inner)
         model = ModelWrapper(qonnx_make_model(graph))
         for name, values in self.initializers.items():
             model.set_initializer(name, values)

@@ -93,9 +93,7 @@ class Results:
         comparisons, networks = self.comparisons(), self.networks()
         most_cycles = max(row["ratio"]["cycles"] for rows in comparisons.values() for row in rows)
         power = [
-            row
-            for path in sorted(self.folder.glob("power-*.json"))
-            for row in self.load(path.stem)["rows"]
+            row for path in sorted(self.folder.glob("power-*.json")) for row in self.load(path.stem)["rows"]
         ]
         return render(
             Path(__file__).with_name("results.md.j2"),

@@ -88,9 +88,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> str:
 
 def show(console: Console, rows: Sequence[dict[str, Any]]) -> None:
     """A row per layer, and the summary."""
-    table = Table(
-        "layer", "kernel, stride, padding", "SIMD x PE", "multiplying", "FINN", "IMECConv"
-    )
+    table = Table("layer", "kernel, stride, padding", "SIMD x PE", "multiplying", "FINN", "IMECConv")
     for row in rows:
         g = ConvGeometry(**row["geometry"])
         h, w = g.input_dim

@@ -73,9 +73,7 @@ class Parameters:
             return cls(**given)
         except (ValueError, KeyError, TypeError) as err:
             accepted = ", ".join(f.name for f in fields(cls))
-            raise UnsupportedError(
-                f"parameters={text!r}: {err}; accepted is JSON of {accepted}"
-            ) from err
+            raise UnsupportedError(f"parameters={text!r}: {err}; accepted is JSON of {accepted}") from err
 
     def datapath(self) -> Datapath:
         """The layer, with its weights and thresholds."""
@@ -188,9 +186,7 @@ class Case:
         )
 
 
-def random_values(
-    datatype: BaseDataType, shape: Sequence[int], rng: np.random.Generator
-) -> np.ndarray:
+def random_values(datatype: BaseDataType, shape: Sequence[int], rng: np.random.Generator) -> np.ndarray:
     """Integers that the datatype allows, its extremes included. int64."""
     if datatype == DataType["BIPOLAR"]:
         return rng.integers(0, 2, shape) * 2 - 1
@@ -263,9 +259,7 @@ def random_case(seed: int, number: int, mem_modes: Sequence[str] = ("internal_em
         fewer = int(rng.integers(2 ** (bits - 1))) if chance(0.2) else 0
         signed = chance(0.5)
         name = ("BINARY", "BIPOLAR")[signed] if bits == 1 else f"{'' if signed else 'U'}INT{bits}"
-        parameters = replace(
-            parameters, output_datatype=name, steps=2**bits - 1 - fewer, one_row=chance(0.2)
-        )
+        parameters = replace(parameters, output_datatype=name, steps=2**bits - 1 - fewer, one_row=chance(0.2))
     style = pick(("auto", *RAM_STYLES))  # of the strip, which decides its slack
     parameters = replace(parameters, geometry=replace(geometry, strip_style=style))
     return Case(parameters, f"finn-imec verify --seed {seed} --case {number}")

@@ -91,9 +91,7 @@ def print_json(value: Any) -> None:
 
 @app.command()
 def algorithms(
-    layer: Annotated[
-        str | None, typer.Option(help="One of MEC's benchmark layers, cv1..cv12.")
-    ] = None,
+    layer: Annotated[str | None, typer.Option(help="One of MEC's benchmark layers, cv1..cv12.")] = None,
     geometry: Annotated[str | None, typer.Option(help=GEOMETRY_HELP)] = None,
     run: Annotated[bool, typer.Option(help="Also run each algorithm, check and time it.")] = False,
     as_json: AsJson = False,
@@ -128,10 +126,7 @@ def algorithms(
         for name in lowering:
             table.add_column(name, justify="right")
         for row in rows:
-            cells = [
-                f"{row[f'{name}_bytes'] / 1000:,.0f} ({row[f'{name}_ratio']:.2f})"
-                for name in lowering
-            ]
+            cells = [f"{row[f'{name}_bytes'] / 1000:,.0f} ({row[f'{name}_ratio']:.2f})" for name in lowering]
             table.add_row(row["layer"], *cells)
         console.print(table)
         for row in rows:
@@ -147,17 +142,13 @@ def algorithms(
 
 @app.command()
 def compare(
-    model: Annotated[
-        Path | None, typer.Argument(help=".onnx of FINN layers, or a CNV .npz.")
-    ] = None,
+    model: Annotated[Path | None, typer.Argument(help=".onnx of FINN layers, or a CNV .npz.")] = None,
     geometry: Annotated[str | None, typer.Option(help=GEOMETRY_HELP)] = None,
     layers: Annotated[str | None, typer.Option(help="cnv-w1a1, cnv-w2a2 or padded.")] = None,
     bits: Annotated[str, typer.Option(help="Bit widths, comma separated, with --layers.")] = "2",
     simd: Annotated[int | None, typer.Option(help="With --geometry; default all channels.")] = None,
     pe: Annotated[int | None, typer.Option(help="With --geometry; default all channels.")] = None,
-    depthwise: Annotated[
-        bool, typer.Option(help="With --geometry; FINN's side has a VVAU.")
-    ] = False,
+    depthwise: Annotated[bool, typer.Option(help="With --geometry; FINN's side has a VVAU.")] = False,
     activation: Annotated[str, typer.Option(help="Input datatype, with --geometry.")] = "INT2",
     weight: Annotated[str, typer.Option(help="Weight datatype, with --geometry.")] = "INT2",
     core: Annotated[str, typer.Option(help="FINN's multipliers: auto, lut or dsp.")] = "auto",
@@ -234,9 +225,7 @@ def load_model(path: Path) -> Any:
 
 @app.command()
 def build(
-    model: Annotated[
-        Path, typer.Argument(help="QONNX export, or .onnx as the first step takes it.")
-    ],
+    model: Annotated[Path, typer.Argument(help="QONNX export, or .onnx as the first step takes it.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the build's files.")],
     config: Annotated[
         Path | None, typer.Option(help="YAML or JSON: fields of FINN's DataflowBuildConfig.")
@@ -253,9 +242,7 @@ def build(
             model,
             config if config is not None else {},
             output,
-            lambda number, steps, name: bar.update(
-                task, completed=number - 1, total=steps, description=name
-            ),
+            lambda number, steps, name: bar.update(task, completed=number - 1, total=steps, description=name),
         )
     if as_json:
         print_json(
@@ -282,9 +269,7 @@ def simulate(
         Path | None, typer.Option(help="images.npz with photos and expected logits, for a CNV.")
     ] = None,
     frames: Annotated[int, typer.Option(help="Random frames, without --images.", min=1)] = 3,
-    swap: Annotated[
-        bool, typer.Option("--swap", help="Swap FINN's pairs for IMECConv first.")
-    ] = False,
+    swap: Annotated[bool, typer.Option("--swap", help="Swap FINN's pairs for IMECConv first.")] = False,
     per_layer: Annotated[
         bool, typer.Option("--per-layer", help="Swap, and run each IMECConv on its own.")
     ] = False,
@@ -351,9 +336,7 @@ def simulate(
         raise ImecError("logits differ from the expected ones")
 
 
-def frames_for(
-    network: Any, path: Path, frames: int, images: Path | None
-) -> tuple[np.ndarray, Any]:
+def frames_for(network: Any, path: Path, frames: int, images: Path | None) -> tuple[np.ndarray, Any]:
     """Random inputs of the network, or those of the photos, and the photos or None."""
     if images is None:
         from qonnx.core.datatype import DataType
@@ -464,9 +447,7 @@ def verify(
 
 @app.command()
 def demo(
-    output: Annotated[Path, typer.Option(help="Folder for models, RTL, tables, chart.")] = Path(
-        "imec_demo"
-    ),
+    output: Annotated[Path, typer.Option(help="Folder for models, RTL, tables, chart.")] = Path("imec_demo"),
     seed: Annotated[int, typer.Option(help="Seed of the training.", min=0)] = 0,
     images: Annotated[int, typer.Option(help="Test images through RTL.", min=1)] = 20,
     as_json: AsJson = False,
@@ -516,9 +497,9 @@ def report(
 
 @app.command()
 def paper(
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for tables, figures, JSON.")
-    ] = Path("imec_paper"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables, figures, JSON.")] = Path(
+        "imec_paper"
+    ),
     results: Annotated[
         Path | None,
         typer.Option(help="Folder of measurements, as benchmarks/results; default: that one."),

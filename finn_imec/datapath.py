@@ -128,9 +128,7 @@ class Datapath:
         if weights.shape != expected:
             raise UnsupportedError(f"weights have shape {weights.shape}, expected (MW, MH)={expected}")
         whole = np.rint(weights).astype(np.int64)
-        if not (whole == weights).all() or not all(
-            self.weight_datatype.allowed(v) for v in np.unique(whole)
-        ):
+        if not (whole == weights).all() or not all(self.weight_datatype.allowed(v) for v in np.unique(whole)):
             raise UnsupportedError(
                 f"weights hold values that weightDataType={self.weight_datatype.name} does not allow"
             )
@@ -194,8 +192,7 @@ class Datapath:
         """Activation and weight as they are multiplied."""
         two_bits = Operand(2, True, False)
         return tuple(
-            two_bits if self.widen and stored.bipolar else stored
-            for stored in (self.activation, self.weight)
+            two_bits if self.widen and stored.bipolar else stored for stored in (self.activation, self.weight)
         )
 
     @property
@@ -421,9 +418,7 @@ def packing(
 
 
 @cache
-def _packing_of_any(
-    pe: int, simd: int, activation: Operand, weight: Operand, fixed: bool
-) -> Packing | None:
+def _packing_of_any(pe: int, simd: int, activation: Operand, weight: Operand, fixed: bool) -> Packing | None:
     """`packing` for all weights that the operand has. Folding asks for the same ones again and again."""
     extremes = np.broadcast_to(np.reshape(weight.range, (2, 1, 1)), (2, pe, 1))
     return _packing_of(extremes, activation, weight, fixed, simd)

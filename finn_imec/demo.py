@@ -93,8 +93,7 @@ def _convert_and_simulate(
     if (logits["finn"] != logits["imec"]).any():
         raise DemoError("the swap changed a logit")
     result["accuracy"] |= {
-        name: float((values.argmax(axis=1) == trained.y_test).mean())
-        for name, values in logits.items()
+        name: float((values.argmax(axis=1) == trained.y_test).mean()) for name, values in logits.items()
     }
 
     stage("compiling the RTL")

@@ -167,9 +167,7 @@ class ConvGeometry:
 
     def __post_init__(self) -> None:
         if self.strip_style not in RAM_STYLES:
-            raise GeometryError(
-                f"strip_style={self.strip_style!r}: accepted are {', '.join(RAM_STYLES)}"
-            )
+            raise GeometryError(f"strip_style={self.strip_style!r}: accepted are {', '.join(RAM_STYLES)}")
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name == "strip_style":
@@ -482,9 +480,7 @@ class ConvGeometry:
         first run. In a depthwise layer each fold reads words of its own for the last time.
         """
         run = self.loop_nest.run
-        column, row, frame = (
-            self._dying_folds * min(run, advance) for advance in self.advance_words
-        )
+        column, row, frame = (self._dying_folds * min(run, advance) for advance in self.advance_words)
         return column, row, frame
 
     @property
@@ -566,9 +562,7 @@ class ConvGeometry:
         gap = (left + right) * self.cf
         if gap == 0:
             rows, columns = 1, rows * columns
-        first, after = (
-            (y * self.ifm_dim[1] + x) * self.cf for y, x in ((top, left), (bottom, right))
-        )
+        first, after = ((y * self.ifm_dim[1] + x) * self.cf for y, x in ((top, left), (bottom, right)))
         return PaddingRuns(first, columns * self.cf, rows, gap, first + after)
 
     @property
@@ -661,9 +655,7 @@ class ConvGeometry:
             column(now, step=step)
 
         for _ in range(frames):
-            now.repeat(
-                partial(columns, step=1), oh - 1, sh * self.ifm_dim[1] * self.cf, self._image_rows
-            )
+            now.repeat(partial(columns, step=1), oh - 1, sh * self.ifm_dim[1] * self.cf, self._image_rows)
             columns(now, step=2)
             result.append(now.cycle)
         return result
@@ -751,9 +743,7 @@ class ConvGeometry:
 
     # ---- streams ------------------------------------------------------------------------------
 
-    def stream_cycles(
-        self, frames: int = 1, stages: int = PIPELINE_STAGES
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def stream_cycles(self, frames: int = 1, stages: int = PIPELINE_STAGES) -> tuple[np.ndarray, np.ndarray]:
         """Cycle, from 0, in which each input word is taken and each output word offered. int64.
 
         Unstalled: `frames` frames back to back, every word as soon as possible; input may come from

@@ -170,9 +170,7 @@ class ImecHls:
             "g": g,
             "activation_type": _element(path.activation, path.counts_equal_bits),
             "weight_type": _element(path.weight, path.counts_equal_bits),
-            "acc_type": _element(
-                Operand(self.acc_datatype.bitwidth(), self.acc_datatype.signed(), False)
-            ),
+            "acc_type": _element(Operand(self.acc_datatype.bitwidth(), self.acc_datatype.signed(), False)),
             "output_type": _element(Operand(path.output_bits, bool(odt.signed()), False)),
             "output_bits": path.output_bits,
             "steps": path.steps,
@@ -193,9 +191,7 @@ class ImecHls:
         """Write header library, parameters and top level into `folder`."""
         _write(folder, self.sources())
 
-    def generate_project(
-        self, folder: Path, part: str, clock: float, directives: Iterable[str]
-    ) -> None:
+    def generate_project(self, folder: Path, part: str, clock: float, directives: Iterable[str]) -> None:
         """`generate`, and hls_syn_TOP.tcl, with which Vitis HLS makes an IP for `part`; clock in ns."""
         folder = Path(folder).resolve()
         text = render(
@@ -242,9 +238,7 @@ def compiler() -> list[str]:
     """The C++ compiler's command: $CXX, else g++, else clang++. MissingToolError if there is none."""
     command = shlex.split(os.environ.get("CXX", "")) or [shutil.which("g++") or "clang++"]
     if not shutil.which(command[0]):
-        raise MissingToolError(
-            f"cppsim needs a C++14 compiler, and {command[0]} is not on the PATH"
-        )
+        raise MissingToolError(f"cppsim needs a C++14 compiler, and {command[0]} is not on the PATH")
     return command
 
 

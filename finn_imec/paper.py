@@ -143,8 +143,7 @@ def cnv_rows(
     layers = comparison.cnv_layers(f"cnv-w{bits}a{bits}", bits)
     known = {(row["layer"], row["bits"], row["core"]): row for row in rows}
     found = {
-        layer.name: known.get((layer.name, layer.bits, comparison.default_core(layer)))
-        for layer in layers
+        layer.name: known.get((layer.name, layer.bits, comparison.default_core(layer))) for layer in layers
     }
     absent = [layer for layer in layers if found[layer.name] is None]
     found |= {row["layer"]: row for row in measure(absent)} if absent else {}
@@ -225,9 +224,7 @@ def reproduce(
             "rows_files": [path.name for path in files],
             "mec_memory": memory_table(),
             "fig5": _fig5(quick, progress),
-            "cnv": {
-                bits: _cnv(rows, measured, int(bits), quick, progress) for bits in ("1", "2")
-            },
+            "cnv": {bits: _cnv(rows, measured, int(bits), quick, progress) for bits in ("1", "2")},
         }
         tables = _tables(result)
         progress("figures")
@@ -350,9 +347,7 @@ def _memory_table(bits: str, lines: Sequence[Mapping[str, Any]]) -> Table:
 
 def _cnv_tables(bits: str, cnv: Mapping[str, Any]) -> list[Table]:
     titles = {"lut": "LUT", "memory": "LUTs as memory", "ff": "FF"}
-    columns = [
-        f"{title} {side}" for title in titles.values() for side in ("FINN", "IMECConv", "ratio")
-    ]
+    columns = [f"{title} {side}" for title in titles.values() for side in ("FINN", "IMECConv", "ratio")]
     lacking = f"Not measured: {', '.join(cnv['lacking'])}." if cnv["lacking"] else ""
     per_layer = Table(
         f"Fig. 4 today: convolutions of the {bits}-bit CNV",
@@ -439,9 +434,7 @@ def _draw_fig5(axes: Any, rows: Sequence[Mapping[str, Any]]) -> None:
     both = [row["swg"] + row["replay"] for row in rows]
     axes.plot(bits, both, "s-", color=LIGHT, label="FINN today, SWG + replay")
     hollow = {"fillstyle": "none", "markersize": 11}
-    axes.plot(
-        bits, [row["swg"] for row in rows], "s-", color=GREY, label="FINN today, SWG", **hollow
-    )
+    axes.plot(bits, [row["swg"] for row in rows], "s-", color=GREY, label="FINN today, SWG", **hollow)
     axes.plot(bits, [row["imec"] for row in rows], "s-", color=BLUE, label="IMECConv")
     axes.set_xticks(bits)
     axes.set_ylim(bottom=0)

@@ -117,10 +117,7 @@ def spilt(
     for i, words in enumerate(later):
         lsb = widths[0] + i * spill
         first = [v | (word >> low[i + 1]) << lsb for v, word in zip(first, words, strict=True)]
-    rest = [
-        [word & (1 << bits) - 1 for word in words]
-        for words, bits in zip(later, low[1:], strict=True)
-    ]
+    rest = [[word & (1 << bits) - 1 for word in words] for words, bits in zip(later, low[1:], strict=True)]
     return [first, *rest], spilt_widths(widths, spill)
 
 
@@ -236,9 +233,7 @@ class ImecRtl:
 
     def __post_init__(self) -> None:
         if self.mem_mode not in MEM_MODES:
-            raise UnsupportedError(
-                f"mem_mode={self.mem_mode!r}: accepted are {', '.join(MEM_MODES)}"
-            )
+            raise UnsupportedError(f"mem_mode={self.mem_mode!r}: accepted are {', '.join(MEM_MODES)}")
         wanted = {"internal_embedded": False, "external": True}.get(self.mem_mode)
         if wanted not in (None, self.datapath.runtime_weights):
             raise UnsupportedError(

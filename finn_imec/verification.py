@@ -145,9 +145,7 @@ def _check(case: Case, kind: str, result: Result, want: np.ndarray) -> None:
             raise VerificationError(f"{result.cycles} cycles, the model says {model}", kind, case)
 
 
-def verify(
-    cases: Sequence[Case], batch: int = 50, progress: Callable[[int], None] | None = None
-) -> int:
+def verify(cases: Sequence[Case], batch: int = 50, progress: Callable[[int], None] | None = None) -> int:
     """Verify the cases, `batch` per Verilator model; return the runs made.
 
     Raises VerificationError for the first case that fails.

@@ -62,10 +62,7 @@ def padded_chain(paths: Sequence[Datapath], padding: int):
     tensors = [
         tensor("ifm", (1, *size, first.ifm_channels)),
         tensor("padded", (1, *first.ifm_dim, first.ifm_channels)),
-        *(
-            tensor(f"ofm{i}", (1, *path.geometry.ofm_dim, path.geometry.mh))
-            for i, path in enumerate(paths)
-        ),
+        *(tensor(f"ofm{i}", (1, *path.geometry.ofm_dim, path.geometry.mh)) for i, path in enumerate(paths)),
     ]
     nodes = [
         helper.make_node(

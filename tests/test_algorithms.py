@@ -41,8 +41,7 @@ def six_loops(ifm: np.ndarray, weights: np.ndarray, geometry: ConvGeometry) -> n
             [
                 [
                     sum(
-                        x[n][r * sh + i * dh][q * sw + j * dw][c]
-                        * w[(i * kw + j) * channels + c][m]
+                        x[n][r * sh + i * dh][q * sw + j * dw][c] * w[(i * kw + j) * channels + c][m]
                         for i, j, c in product(range(kh), range(kw), range(channels))
                     )
                     for m in range(geometry.ofm_channels)

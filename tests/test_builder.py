@@ -529,9 +529,7 @@ def test_a_later_build_replaces_an_earlier_one_and_a_failed_one_does_not(hardwar
     with pytest.raises(BuildError) as failure:
         build(hardware, steps, output)
     log = output / "build_failed.log"
-    assert str(failure.value) == (
-        f"step_fail failed: RuntimeError: first line second line; log: {log}"
-    )
+    assert str(failure.value) == (f"step_fail failed: RuntimeError: first line second line; log: {log}")
     assert isinstance(failure.value.__cause__, RuntimeError)
     assert "Running step: step_fail" in log.read_text()
     assert {path: path.read_bytes() for path in kept} == kept

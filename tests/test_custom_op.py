@@ -94,9 +94,7 @@ DATATYPES = [
 
 
 @pytest.mark.parametrize(("idt", "wdt", "odt", "steps", "act_val"), DATATYPES)
-def test_equals_finns_pair_and_plain_convolution(
-    make_pair_model, make_imec, idt, wdt, odt, steps, act_val
-):
+def test_equals_finns_pair_and_plain_convolution(make_pair_model, make_imec, idt, wdt, odt, steps, act_val):
     path = make_path(idt, wdt, odt, steps, act_val)
     ifm = random_input(path)
     expected = execute(make_pair_model(path), ifm)
@@ -149,9 +147,7 @@ def test_interface_names_are_those_finn_connects(node):
 
 def test_minimisation_chooses_what_the_mvau_chooses(make_pair_model, make_imec):
     path = make_path("UINT4", "INT8")
-    small = Datapath(
-        LAYER, DataType["UINT4"], DataType["INT8"], DataType["INT32"], path.weights // 20
-    )
+    small = Datapath(LAYER, DataType["UINT4"], DataType["INT8"], DataType["INT32"], path.weights // 20)
     pair, imec = make_pair_model(small), make_imec(small)
     mvau, node = getCustomOp(pair.graph.node[1]), getCustomOp(imec.graph.node[0])
     assert node.minimize_weight_bit_width(imec) == mvau.minimize_weight_bit_width(pair)
@@ -200,8 +196,12 @@ def test_finns_resource_analysis(make_imec, style):
 @pytest.mark.parametrize(
     ("attribute", "value", "message"),
     [
-        ("SIMD", 5, r"simd=5 does not divide ifm_channels=4, and is no larger divisor of MW=24: "
-            r"accepted are \[1, 2, 4, 6, 8, 12, 24\]"),
+        (
+            "SIMD",
+            5,
+            r"simd=5 does not divide ifm_channels=4, and is no larger divisor of MW=24: "
+            r"accepted are \[1, 2, 4, 6, 8, 12, 24\]",
+        ),
         ("SIMD", 0, "simd=0: .*at least 1"),
         ("SIMD_in", 3, r"simd_in=3 does not divide ifm_channels=4: accepted are \[1, 2, 4\]"),
         ("PE", 4, r"pe=4 does not divide ofm_channels=6: accepted are \[1, 2, 3, 6\]"),
@@ -214,9 +214,7 @@ def test_finns_resource_analysis(make_imec, style):
         ("ConvKernelDim", [3, 2, 1], r"kernel=\(3, 2, 1\): expected \(height, width\)"),
     ],
 )
-def test_bad_attributes_name_node_attribute_value_and_what_is_accepted(
-    node, attribute, value, message
-):
+def test_bad_attributes_name_node_attribute_value_and_what_is_accepted(node, attribute, value, message):
     node.set_nodeattr(attribute, value)
     for use in (node.verify_node, node.get_exp_cycles, node.get_normal_output_shape):
         with pytest.raises(ImecError, match=f"^{node.onnx_node.name}: {message}"):
@@ -391,14 +389,10 @@ def test_generation_is_reproducible(generated, make_imec):
 
     path, model = generated
     again = make_imec(path, "rtl").transform(PrepareIP(PART, 5.0))
-    folders = [
-        Path(getCustomOp(m.graph.node[0]).get_nodeattr("code_gen_dir_ipgen"))
-        for m in (model, again)
-    ]
+    folders = [Path(getCustomOp(m.graph.node[0]).get_nodeattr("code_gen_dir_ipgen")) for m in (model, again)]
     assert folders[0] != folders[1]
     first, second = (
-        {f.name: f.read_text().replace(str(folder), "") for f in folder.iterdir()}
-        for folder in folders
+        {f.name: f.read_text().replace(str(folder), "") for f in folder.iterdir()} for folder in folders
     )
     assert first == second
 

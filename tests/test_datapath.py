@@ -82,9 +82,7 @@ def datapaths(draw: st.DrawFn, activation: bool | None = None) -> Datapath:
     plain = Datapath(geometry, idt, wdt, DataType["INT32"], weights, xnor=xnor, res_type=res_type)
     if not (draw(st.booleans()) if activation is None else activation):
         return plain
-    low, high = (
-        int(v) for v in (plain.accumulator_range[0].min(), plain.accumulator_range[1].max())
-    )
+    low, high = (int(v) for v in (plain.accumulator_range[0].min(), plain.accumulator_range[1].max()))
     rows = draw(st.sampled_from([1, geometry.mh]))
     bipolar = draw(st.booleans())
     steps = 1 if bipolar else draw(st.integers(1, 7))
@@ -93,9 +91,7 @@ def datapaths(draw: st.DrawFn, activation: bool | None = None) -> Datapath:
         thresholds = np.rint(thresholds)
     act_val = 0 if bipolar else draw(st.integers(-4, 0))
     odt = "BIPOLAR" if bipolar else "INT4" if act_val < 0 else "UINT3"
-    return replace(
-        plain, output_datatype=DataType[odt], thresholds=thresholds, act_val=act_val
-    )
+    return replace(plain, output_datatype=DataType[odt], thresholds=thresholds, act_val=act_val)
 
 
 def windows_of(path: Datapath, n: int = 20) -> np.ndarray:
@@ -123,9 +119,7 @@ def unpack(word: int, elems: int, bits: int, signed: bool) -> list[int]:
 def test_counts_and_offsets_add_up_to_the_dot_product(path):
     windows = windows_of(path)
     scale = 2 if path.double else 1
-    np.testing.assert_array_equal(
-        scale * counted(windows, path) + path.offsets, exact(windows, path)
-    )
+    np.testing.assert_array_equal(scale * counted(windows, path) + path.offsets, exact(windows, path))
 
 
 @pytest.mark.parametrize("idt", KINDS)
@@ -188,9 +182,7 @@ def test_threshold_words_decide_as_the_thresholds(path):
     assert -(2 ** (bits - 1)) <= held.min()
     assert held.max() < 2 ** (bits - 1)
     reached = (held[..., None] >= stored).sum(axis=-1)
-    np.testing.assert_array_equal(
-        reached, (exact_values[..., None] >= path.thresholds).sum(axis=-1)
-    )
+    np.testing.assert_array_equal(reached, (exact_values[..., None] >= path.thresholds).sum(axis=-1))
     codes = reached + path.rtl_act_val()
     bipolar = path.output_datatype == DataType["BIPOLAR"]
     np.testing.assert_array_equal(2 * codes - 1 if bipolar else codes, path.activate(exact_values))
@@ -266,9 +258,7 @@ def test_bipolar_output_ignores_act_val():
     np.testing.assert_array_equal(path.activate(np.array([[1, -1, 8]])), [[1, -1, -1]])
 
 
-@pytest.mark.parametrize(
-    ("odt", "act_val"), [("INT2", -2), ("TERNARY", -1), ("UINT4", 3), ("INT8", 5)]
-)
+@pytest.mark.parametrize(("odt", "act_val"), [("INT2", -2), ("TERNARY", -1), ("UINT4", 3), ("INT8", 5)])
 def test_act_val_is_the_lowest_output(odt, act_val):
     steps = 3 if odt != "TERNARY" else 2
     path = make(odt=odt, thresholds=[[-1, 2, 4][:steps]], act_val=act_val)
@@ -286,9 +276,7 @@ SUPPORTED = r"accepted are BIPOLAR, BINARY, TERNARY, .*INT16 and .*UINT16"
 
 @pytest.mark.parametrize("act", [{}, {"odt": "UINT2", "thresholds": np.zeros((3, 3))}])
 @pytest.mark.parametrize("bad", ["FLOAT32", "INT32", "UINT17", "FIXED<8,4>", "SCALEDINT<8>"])
-@pytest.mark.parametrize(
-    ("argument", "attribute"), [("idt", "inputDataType"), ("wdt", "weightDataType")]
-)
+@pytest.mark.parametrize(("argument", "attribute"), [("idt", "inputDataType"), ("wdt", "weightDataType")])
 def test_unsupported_operands_are_rejected_at_once(argument, attribute, bad, act):
     with pytest.raises(UnsupportedError, match=f"{attribute}={re.escape(bad)} .*{SUPPORTED}"):
         make(**{argument: bad}, **act)

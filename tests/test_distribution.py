@@ -72,16 +72,12 @@ def installed(distributions, tmp_path_factory) -> Path:
             if not link.exists():
                 link.symlink_to(dist.locate_file(top))
     pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps"]
-    run = subprocess.run(
-        [*pip, "--no-index", str(distributions[0])], capture_output=True, text=True
-    )
+    run = subprocess.run([*pip, "--no-index", str(distributions[0])], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     return python.parent
 
 
-def run_in(
-    installed: Path, tmp_path: Path, program: str, *arguments: str
-) -> subprocess.CompletedProcess:
+def run_in(installed: Path, tmp_path: Path, program: str, *arguments: str) -> subprocess.CompletedProcess:
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "FINN"))}
     return subprocess.run(
         [installed / program, *arguments],
@@ -124,16 +120,12 @@ def test_sdist_can_be_developed(distributions):
     ):
         assert path in names
     for folder in ("tests", "notebooks", "docs", "scripts"):
-        there = {
-            str(p.relative_to(ROOT)) for p in (ROOT / folder).rglob("*.*") if p.suffix != ".pyc"
-        }
+        there = {str(p.relative_to(ROOT)) for p in (ROOT / folder).rglob("*.*") if p.suffix != ".pyc"}
         assert {name for name in there if "__pycache__" not in name} <= names
 
 
 def test_command_without_finn(installed, tmp_path):
-    run = run_in(
-        installed, tmp_path, "finn-imec", "algorithms", "--layer", "cv5", "--run", "--json"
-    )
+    run = run_in(installed, tmp_path, "finn-imec", "algorithms", "--layer", "cv5", "--run", "--json")
     assert run.returncode == 0, run.stderr
     assert all(result["correct"] for result in json.loads(run.stdout)[0]["runs"])
 

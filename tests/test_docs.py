@@ -65,9 +65,7 @@ def run_shell(example: Example) -> None:
         return
     path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
     shell = ["bash", "-euo", "pipefail", "-c", example.parsed]
-    run = subprocess.run(
-        shell, env={"PATH": path, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
-    )
+    run = subprocess.run(shell, env={"PATH": path, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
 
 

@@ -169,15 +169,11 @@ def test_where_weights_and_thresholds_are(style, block, each):
 
     def blocks(mode: str, steps: int) -> int:
         outside = mode == "external"
-        return getattr(
-            Estimate(layer, int4, int4, 16, steps, outside, "lut", mode, **styles), block
-        )
+        return getattr(Estimate(layer, int4, int4, 16, steps, outside, "lut", mode, **styles), block)
 
     weights = [blocks(mode, 0) for mode in MEM_MODES]
     assert weights == [2 * each if style == "block" else 4, 2 * each if style == "block" else 4, 0]
-    assert [blocks(mode, 255) - n for mode, n in zip(MEM_MODES, weights, strict=True)] == [
-        4 * each
-    ] * 3
+    assert [blocks(mode, 255) - n for mode, n in zip(MEM_MODES, weights, strict=True)] == [4 * each] * 3
 
 
 # ---- nodes --------------------------------------------------------------------------------------

@@ -29,9 +29,7 @@ FRAMES = 5
 #: the first rows of the next frame.
 PATHS = [
     make_path(ConvGeometry((3, 3), (8, 8), 4, 8, simd=2, pe=4), "UINT2", "INT2", "UINT2"),
-    make_path(
-        ConvGeometry((5, 5), (6, 6), 8, 8, simd=2, pe=2, simd_in=4), "UINT2", "INT2", "UINT2"
-    ),
+    make_path(ConvGeometry((5, 5), (6, 6), 8, 8, simd=2, pe=2, simd_in=4), "UINT2", "INT2", "UINT2"),
 ]
 STEPS = ["step_specialize_layers", "step_minimize_bit_width", "step_generate_hardware"]
 
@@ -122,18 +120,12 @@ def test_live_fifos(chain, tmp_path):
 LAYERS = {
     "plain": ConvGeometry((3, 3), (8, 8), 4, 8, simd=2, pe=4),
     "one port": ConvGeometry((3, 3), (6, 6), 2, 4, simd=2, pe=4, strip_ports=1),
-    "one port, narrow words": ConvGeometry(
-        (2, 3), (6, 5), 6, 2, simd=2, pe=2, simd_in=3, strip_ports=1
-    ),
-    "two ports, narrow words": ConvGeometry(
-        (3, 2), (7, 6), 4, 4, simd=4, pe=2, simd_in=1, strip_ports=2
-    ),
+    "one port, narrow words": ConvGeometry((2, 3), (6, 5), 6, 2, simd=2, pe=2, simd_in=3, strip_ports=1),
+    "two ports, narrow words": ConvGeometry((3, 2), (7, 6), 4, 4, simd=4, pe=2, simd_in=1, strip_ports=2),
     "stride": ConvGeometry((3, 3), (9, 8), 4, 4, (2, 3), simd=4, pe=4),
     "stride beyond the kernel": ConvGeometry((1, 2), (5, 7), 2, 2, (2, 3), simd=1, pe=1),
     "dilation": ConvGeometry((2, 3), (7, 9), 2, 4, (1, 1), (3, 2), simd=2, pe=2),
-    "depthwise, one port": ConvGeometry(
-        (3, 3), (7, 6), 4, 4, pe=2, simd_in=2, strip_ports=1, depthwise=True
-    ),
+    "depthwise, one port": ConvGeometry((3, 3), (7, 6), 4, 4, pe=2, simd_in=2, strip_ports=1, depthwise=True),
     "depthwise, two ports": ConvGeometry(
         (3, 2), (7, 6), 6, 6, (2, 1), pe=3, simd_in=2, strip_ports=2, depthwise=True
     ),

@@ -232,9 +232,7 @@ def test_a_target_beyond_reach_gets_the_fastest_folding_and_a_warning(make_pair_
     (record,) = caplog.records
     assert record.levelname == "WARNING"
     assert record.message == str(report)
-    assert f"no folding needs at most 30 cycles per frame; the fastest, SIMD={report.simd}" in str(
-        report
-    )
+    assert f"no folding needs at most 30 cycles per frame; the fastest, SIMD={report.simd}" in str(report)
 
 
 def test_an_input_that_is_the_bottleneck_is_not_met_by_more_multipliers(make_pair_model):
@@ -451,12 +449,8 @@ def test_minimisation_commutes_with_the_swap(make_pair_model, minimise, name, ba
     assert_same_types(late, early, thresholds_too=backend != "hls")
     changed = [getCustomOp(m.graph.node[-1]) for m in (before, early)]
     assert len({inst.get_nodeattr("accDataType") for inst in changed}) == 2
-    ifm = random_values(
-        early.get_tensor_datatype("ifm"), (1, *LAYER.ifm_dim, 4), np.random.default_rng(10)
-    )
-    results = [
-        execute_onnx(abstract(m), {"ifm": ifm.astype(np.float32)})["ofm"] for m in (before, early)
-    ]
+    ifm = random_values(early.get_tensor_datatype("ifm"), (1, *LAYER.ifm_dim, 4), np.random.default_rng(10))
+    results = [execute_onnx(abstract(m), {"ifm": ifm.astype(np.float32)})["ofm"] for m in (before, early)]
     assert len(np.unique(results[0])) > 1
     np.testing.assert_array_equal(*results)
 
@@ -471,9 +465,7 @@ def assert_same_types(late, early, thresholds_too=True) -> None:
         assert late.get_tensor_datatype(tensors[0]) == early.get_tensor_datatype(tensors[1])
         if not one.get_nodeattr("noActivation"):
             first, second = (inst.onnx_node.input[2] for inst in (one, other))
-            np.testing.assert_array_equal(
-                late.get_initializer(first), early.get_initializer(second)
-            )
+            np.testing.assert_array_equal(late.get_initializer(first), early.get_initializer(second))
             assert late.get_initializer(first).dtype == early.get_initializer(second).dtype
             if thresholds_too and not V0_10:  # whose MVAU leaves their datatype
                 assert late.get_tensor_datatype(first) == early.get_tensor_datatype(second)

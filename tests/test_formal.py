@@ -356,8 +356,7 @@ def test_every_claim_holds_forever(tmp_path, proof, parameters):
 
 BROKEN = [(proof, mutation) for proof in PROOFS for mutation in proof.mutations]
 SOUND = {
-    (proof.module, *mutation.parameters.values()): (proof, mutation.parameters)
-    for proof, mutation in BROKEN
+    (proof.module, *mutation.parameters.values()): (proof, mutation.parameters) for proof, mutation in BROKEN
 }
 
 

@@ -114,10 +114,7 @@ def test_advance(geometry):
     column, row, frame = geometry.advance_words
     oh, ow = geometry.ofm_dim
     first = first_words(geometry, frames=2)
-    kinds = [
-        frame if i % (oh * ow) == 0 else row if i % ow == 0 else column
-        for i in range(1, 2 * oh * ow)
-    ]
+    kinds = [frame if i % (oh * ow) == 0 else row if i % ow == 0 else column for i in range(1, 2 * oh * ow)]
     assert [b - a for a, b in pairwise(first)] == kinds
     counts = geometry.window_steps
     frame_words = geometry.ifm_dim[0] * geometry.ifm_dim[1] * geometry.cf
@@ -191,9 +188,7 @@ def words_of_padding(geometry: ConvGeometry) -> list[bool]:
     """For each word of a padded frame whether it is one of padding."""
     (h, w), (top, left, bottom, right) = geometry.ifm_dim, geometry.padding
     rows, columns = range(top, h - bottom), range(left, w - right)
-    return [
-        y not in rows or x not in columns for y in range(h) for x in range(w) for _ in range(geometry.cf)
-    ]
+    return [y not in rows or x not in columns for y in range(h) for x in range(w) for _ in range(geometry.cf)]
 
 
 @settings(max_examples=200, deadline=None)
@@ -380,9 +375,7 @@ def test_cheapest_folding(geometry, slack):
 
 def test_with_folding():
     geometry = ConvGeometry(**LAYER, stride=(2, 1), simd=4, pe=3, simd_in=2)
-    assert geometry.with_folding(1, 6) == ConvGeometry(
-        **LAYER, stride=(2, 1), simd=1, pe=6, simd_in=2
-    )
+    assert geometry.with_folding(1, 6) == ConvGeometry(**LAYER, stride=(2, 1), simd=1, pe=6, simd_in=2)
     assert geometry.with_folding(4, 3, simd_in=4).cycles_per_strip_word == 1
     assert geometry.cycles_per_strip_word == 2
 
@@ -413,8 +406,7 @@ def test_cnv_memory_of_finns_pair():
     Its replay buffers hold one window each, 5,976 bits, in memories of a power of two of words.
     """
     layers = [
-        (ConvGeometry((3, 3), (w, w), c, m, pe=pe, simd=simd), bits)
-        for w, c, m, pe, simd, bits in CNV_1BIT
+        (ConvGeometry((3, 3), (w, w), c, m, pe=pe, simd=simd), bits) for w, c, m, pe, simd, bits in CNV_1BIT
     ]
     assert [g.swg_bits(bits) for g, bits in layers] == [1608, 4032, 1984, 3456, 1664, 2304]
     assert sum(g.swg_bits(bits) for g, bits in layers) == 15_048
@@ -478,14 +470,19 @@ def test_swg_bits_are_finns(finn_swg, geometry):
         ({"kernel": (9, 3)}, r"spans 9 in height, more than ifm_dim=\(8, 9\)"),
         ({"dilation": (1, 5)}, r"dilation=\(1, 5\) spans 11 in width, more than ifm_dim=\(8, 9\)"),
         ({"simd": 3}, r"simd=3 does not divide ifm_channels=4, and is no larger divisor of MW=36: "),
-        ({"simd": 5}, r"simd=5 does not divide ifm_channels=4, and is no larger divisor of MW=36: "
-            r"accepted are \[1, 2, 4, 6, 9, 12, 18, 36\]"),
+        (
+            {"simd": 5},
+            r"simd=5 does not divide ifm_channels=4, and is no larger divisor of MW=36: "
+            r"accepted are \[1, 2, 4, 6, 9, 12, 18, 36\]",
+        ),
         ({"simd_in": 3}, r"simd_in=3 does not divide ifm_channels=4: accepted are \[1, 2, 4\]"),
         ({"pe": 4}, r"pe=4 does not divide ofm_channels=6: accepted are \[1, 2, 3, 6\]"),
         ({"padding": (1, 1)}, r"padding=\(1, 1\): expected \(top, left, bottom, right\)"),
         ({"padding": (0, -1, 0, 0)}, r"padding=\(0, -1, 0, 0\): expected .*, every value at least 0"),
-        ({"padding": (0, 4, 1, 5)},
-            r"padding=\(0, 4, 1, 5\) leaves nothing of ifm_dim=\(8, 9\).*what leaves a pixel"),
+        (
+            {"padding": (0, 4, 1, 5)},
+            r"padding=\(0, 4, 1, 5\) leaves nothing of ifm_dim=\(8, 9\).*what leaves a pixel",
+        ),
     ],
 )
 def test_errors_name_the_field_and_what_is_accepted(change, message):

@@ -62,9 +62,7 @@ def compile_testbench(target: Path, *flags: str) -> subprocess.CompletedProcess:
     library = hls.library_path()
     sources = [library / "imec_tb.cpp", library / "imec_example.cpp"]
     command = [*hls.compiler(), "-std=c++14", "-isystem", str(HEADERS), *flags]
-    return subprocess.run(
-        [*command, *map(str, sources), "-o", str(target)], capture_output=True, text=True
-    )
+    return subprocess.run([*command, *map(str, sources), "-o", str(target)], capture_output=True, text=True)
 
 
 # Vitis reads the pragmas; ap_int's own default constructor reads itself in the 2018 headers.
@@ -173,12 +171,16 @@ PAIRS = [
     make_path("INT8", "INT8", geometry=ConvGeometry((2, 2), (3, 3), 12, 2, simd=12, pe=2, simd_in=4)),
     make_path("INT4", "INT4", geometry=ConvGeometry((3, 2), (7, 6), 2, 6, simd=12, pe=6)),
     make_path(
-        "BIPOLAR", "BIPOLAR", "BIPOLAR", steps=1,
+        "BIPOLAR",
+        "BIPOLAR",
+        "BIPOLAR",
+        steps=1,
         geometry=ConvGeometry((3, 3), (9, 8), 4, 6, (2, 1), (1, 2), simd=6, pe=3, simd_in=2),
     ),
     make_path("INT3", "INT2", geometry=ConvGeometry((1, 4), (3, 9), 3, 2, (2, 3), simd=6, pe=1)),
     make_path(
-        "UINT4", "INT4",
+        "UINT4",
+        "INT4",
         geometry=ConvGeometry((3, 1), (7, 1), 2, 2, simd=6, pe=2, padding=(1, 0, 1, 0)),
     ),
 ]
@@ -201,8 +203,7 @@ def test_weights_are_in_the_order_of_the_rtl():
     design = hls.ImecHls("top", make_path("UINT4", "INT3"))
     g, bits = LAYER, 3
     words = [
-        sum(int(pe[0]) << (i * g.simd * bits) for i, pe in enumerate(word))
-        for word in design.weight_limbs()
+        sum(int(pe[0]) << (i * g.simd * bits) for i, pe in enumerate(word)) for word in design.weight_limbs()
     ]
     assert words == design.datapath.weight_words()
 
@@ -322,9 +323,12 @@ def test_cppsim_in_finn(make_hls, path, tmp_path, monkeypatch):
     inst = getCustomOp(model.graph.node[0])
     inst.set_nodeattr("exec_mode", "cppsim")
     with pytest.raises(UnsupportedError, match=r"apply FINN's PrepareCppSim and CompileCppSim first"):
-        inst.execute_node(dict.fromkeys(()) | {
-            name: model.get_initializer(name) for name in model.graph.node[0].input[1:]
-        } | feed, None)
+        inst.execute_node(
+            dict.fromkeys(())
+            | {name: model.get_initializer(name) for name in model.graph.node[0].input[1:]}
+            | feed,
+            None,
+        )
 
     model = model.transform(PrepareCppSim()).transform(CompileCppSim()).transform(SetExecMode("cppsim"))
     model.save(str(tmp_path / "saved.onnx"))

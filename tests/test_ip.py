@@ -37,9 +37,7 @@ FRAMES = 3
 PATHS = [
     make_path(ConvGeometry((3, 3), (8, 8), 4, 8, simd=2, pe=4), "UINT2", "INT2", "UINT2"),
     # a FINN width converter stands in front: words of 4 channels, then of 2
-    make_path(
-        ConvGeometry((3, 3), (6, 6), 8, 6, simd=4, pe=3, simd_in=2), "UINT2", "INT2", "UINT2"
-    ),
+    make_path(ConvGeometry((3, 3), (6, 6), 8, 6, simd=4, pe=3, simd_in=2), "UINT2", "INT2", "UINT2"),
 ]
 
 
@@ -87,9 +85,7 @@ def test_stitched_ip_computes_the_chain(design):
         ofm = convolve(path, ofm)
     assert len(np.unique(ofm)) == 4
     words = encode(ifm, DataType["UINT2"], 2)
-    stimulus = verilator.Stimulus(
-        {"s_axis_0": words}, {"m_axis_0": ofm.size // 3}, allow_extra=True
-    )
+    stimulus = verilator.Stimulus({"s_axis_0": words}, {"m_axis_0": ofm.size // 3}, allow_extra=True)
     (result,) = verilator.build([design.rtl]).run([stimulus])
     out = decode(result.outputs["m_axis_0"], DataType["UINT2"], 3)
     np.testing.assert_array_equal(out.reshape(ofm.shape), ofm)

@@ -15,9 +15,7 @@ from finn_imec.networks import cnv, digits, lowering, training
 
 pytest.importorskip("finn", reason="finn-plus is not installed")
 
-DATA = Path(
-    os.environ.get("FINN_IMEC_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
-)
+DATA = Path(os.environ.get("FINN_IMEC_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 CNV_DATA = DATA / "cnv-cifar10"
 needs_cnv_data = pytest.mark.skipif(
     not (CNV_DATA / "images.npz").is_file(),
@@ -107,9 +105,7 @@ def test_every_lowering_stage_computes_the_trained_network(trained, qonnx_model)
     names = []
     for name, model in lowering.lowering_stages(qonnx_model):
         names.append(name)
-        np.testing.assert_allclose(
-            lowering.execute(model, x), expected, rtol=1e-5, atol=1e-5, err_msg=name
-        )
+        np.testing.assert_allclose(lowering.execute(model, x), expected, rtol=1e-5, atol=1e-5, err_msg=name)
     assert names == ["channels_last", "finn_onnx", "tidy", "streamlined", "hardware"]
     assert qonnx_model.get_tensor_shape("global_in") == [1, 1, 8, 8], "the argument was changed"
 

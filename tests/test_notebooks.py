@@ -22,9 +22,7 @@ NEEDS = {
 SECONDS = 300  # for a cell, on a busy machine
 
 
-@pytest.mark.parametrize(
-    "name", [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
-)
+@pytest.mark.parametrize("name", [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))])
 def test_notebook_runs(name, tmp_path, monkeypatch):
     for package in ("matplotlib", *NEEDS[name]):
         if importlib.util.find_spec(package) is None:

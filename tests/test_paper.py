@@ -59,9 +59,7 @@ def test_buffers_of_cnv():
 def test_rows_are_taken_by_layer_width_and_core():
     layers = cnv(2)
     wanted = [row_of(layer, 100 + i, 50) for i, layer in enumerate(layers)]
-    others = [row_of(layer, 9, 9, "dsp") for layer in layers] + [
-        row_of(each, 9, 9) for each in cnv(1)
-    ]
+    others = [row_of(layer, 9, 9, "dsp") for layer in layers] + [row_of(each, 9, 9) for each in cnv(1)]
 
     def measure(absent):
         raise AssertionError(f"asked for {absent}")

@@ -36,10 +36,7 @@ pytest.importorskip("finn.custom_op", reason="needs FINN: pip install 'finn-imec
 from finn_imec.simulation import partition, parts
 
 DOMAIN = partition.FINN_DOMAIN
-DATA = (
-    Path(os.environ.get("FINN_IMEC_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    / "cnv-cifar10"
-)
+DATA = Path(os.environ.get("FINN_IMEC_DATA", Path(__file__).parents[2] / "shared" / "data")) / "cnv-cifar10"
 RTL = Path(parts.__file__).parent / "rtl"
 RNG = np.random.default_rng(2026)
 
@@ -279,9 +276,7 @@ def test_lint_finds_nothing(name):
     command += [f"-Wno-{waived}" for waived in WAIVED]
     for key, value in design.parameters.items():
         command.append(f'-G{key}="{value}"' if isinstance(value, str) else f"-G{key}={value}")
-    done = subprocess.run(
-        [*command, str(design.sources[0])], env=environment, capture_output=True, text=True
-    )
+    done = subprocess.run([*command, str(design.sources[0])], env=environment, capture_output=True, text=True)
     found = re.findall(r"^%(\w+-\w+): \S*?(\w+\.s?v):(\d+):\d+: (.*)$", done.stderr, re.MULTILINE)
     # unused bits of a byte-padded word are a stream's nature
     assert [line for line in found if "Bits of signal are not used" not in line[3]] == []
@@ -331,9 +326,7 @@ def make_model(nodes, inputs, outputs, tensors=(), constants=()):
     return model
 
 
-RESIDUAL_PATH = make_path(
-    ConvGeometry((3, 3), (8, 8), 4, 4, simd=4, pe=4), "UINT2", "INT2", "UINT2"
-)
+RESIDUAL_PATH = make_path(ConvGeometry((3, 3), (8, 8), 4, 4, simd=4, pe=4), "UINT2", "INT2", "UINT2")
 
 
 @pytest.fixture
@@ -407,13 +400,10 @@ def test_deadlock_names_the_node_that_swallows(residual, tmp_path):
     part = partition.specialised(partition.hardware_part(residual), fifo_depth=32)
     built = partition.Partition(part, tmp_path)
     lies = [
-        partition.Edge(e.tensor, e.producer, e.consumer, e.net, e.width, 2 * e.words)
-        for e in built.edges
+        partition.Edge(e.tensor, e.producer, e.consumer, e.net, e.width, 2 * e.words) for e in built.edges
     ]
     built.edges = tuple(lies)
-    with pytest.raises(
-        partition.DeadlockError, match="input -> .*: StreamingFIFO_rtl_0 waits for a word"
-    ):
+    with pytest.raises(partition.DeadlockError, match="input -> .*: StreamingFIFO_rtl_0 waits for a word"):
         built.run({"x": random_frames(residual)})
 
 
@@ -524,9 +514,7 @@ def test_pool_behind_finns_depthwise_generator(finn, function):
         from qonnx.custom_op.registry import getCustomOp
 
         getCustomOp(model.graph.node[1]).set_nodeattr("Size", 3)
-        with pytest.raises(
-            SimulationError, match=r"output y: \d+ of 144 values differ .* frame 1 at"
-        ):
+        with pytest.raises(SimulationError, match=r"output y: \d+ of 144 values differ .* frame 1 at"):
             partition.simulate(model, random_frames(model))
 
 
@@ -705,9 +693,7 @@ def test_waveforms(residual, tmp_path, monkeypatch):
     monkeypatch.setenv("CXX", str(compiler))
     verilator_module._tools.cache_clear()
     try:
-        with pytest.raises(
-            MissingToolError, match=r"FST waveforms need the headers lz4.h and zlib.h"
-        ):
+        with pytest.raises(MissingToolError, match=r"FST waveforms need the headers lz4.h and zlib.h"):
             simulate("waves.fst")
     finally:
         verilator_module._tools.cache_clear()
@@ -716,9 +702,7 @@ def test_waveforms(residual, tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no trained networks at {DATA}")
-@pytest.mark.parametrize(
-    ("network", "side"), [("cnvW1A1", "imec"), ("cnvW1A1", "finn"), ("cnvW2A2", "imec")]
-)
+@pytest.mark.parametrize(("network", "side"), [("cnvW1A1", "imec"), ("cnvW1A1", "finn"), ("cnvW2A2", "imec")])
 def test_cnv_on_photos(finn, network, side):
     """The whole network at BNN-PYNQ's folding: exact logits, the slowest layer's rate."""
     from finn_imec.networks import cnv
@@ -767,9 +751,7 @@ def test_unsupported_node(finn, op_type):
         {"y": ((1, 4, 4, 2), "UINT2")},
     )
     model.graph.node[0].domain = f"{DOMAIN}.{op_type[-3:]}"
-    with pytest.raises(
-        UnsupportedError, match=f"{op_type}_0: op_type {op_type} cannot .* accepted are Conv"
-    ):
+    with pytest.raises(UnsupportedError, match=f"{op_type}_0: op_type {op_type} cannot .* accepted are Conv"):
         partition.simulate(model, random_frames(model))
 
 
@@ -788,37 +770,27 @@ def test_model_with_two_inputs(residual):
     residual.graph.value_info.remove(weights)
     residual.graph.input.append(weights)
     partition.simulate(residual, random_frames(residual), fifo_depth=32)  # it is a constant
-    residual.graph.initializer.remove(
-        next(i for i in residual.graph.initializer if i.name == "weights")
-    )
-    with pytest.raises(
-        UnsupportedError, match="the model has 2 inputs, x, weights: accepted is one"
-    ):
+    residual.graph.initializer.remove(next(i for i in residual.graph.initializer if i.name == "weights"))
+    with pytest.raises(UnsupportedError, match="the model has 2 inputs, x, weights: accepted is one"):
         partition.simulate(residual, random_frames(residual))
 
 
 def test_missing_weights(residual, tmp_path):
     initializer = next(each for each in residual.graph.initializer if each.name == "weights")
     residual.graph.initializer.remove(initializer)
-    with pytest.raises(
-        ModelError, match=r"IMECConv_rtl_0 \(IMECConv_rtl\): input weights has no init"
-    ):
+    with pytest.raises(ModelError, match=r"IMECConv_rtl_0 \(IMECConv_rtl\): input weights has no init"):
         partition.Partition(partition.specialised(residual), tmp_path)
 
 
 def test_weights_as_a_stream(finn, tmp_path):
     model = partition.specialised(small_chain(mem_mode="external"))
-    with pytest.raises(
-        UnsupportedError, match=r"constants weights0 come as a stream; accepted are"
-    ):
+    with pytest.raises(UnsupportedError, match=r"constants weights0 come as a stream; accepted are"):
         partition.Partition(model, tmp_path)
 
 
 def test_width_converter_missing(finn, tmp_path):
     model = without_fifos(small_chain(SIMD_in=2))
-    with pytest.raises(
-        ModelError, match=r"FMPadding_.* -> IMECConv_.*: 64 words of 8 bits .* meet 128 of 8"
-    ):
+    with pytest.raises(ModelError, match=r"FMPadding_.* -> IMECConv_.*: 64 words of 8 bits .* meet 128 of 8"):
         partition.Partition(model, tmp_path)
 
 
@@ -830,9 +802,7 @@ def test_stream_with_two_consumers(residual, tmp_path):
     model.graph.node[add].input[0] = "b"
     model.graph.node[2].output[0] = "c"
     model.graph.node[add].input[1] = "b"
-    with pytest.raises(
-        ModelError, match=r"stream b has 2 consumers: Elem.*, Elem.*; accepted is one"
-    ):
+    with pytest.raises(ModelError, match=r"stream b has 2 consumers: Elem.*, Elem.*; accepted is one"):
         partition.Partition(model, fresh(tmp_path))
 
 
@@ -854,13 +824,9 @@ def test_host_nodes(residual):
     residual.graph.value_info.append(residual.graph.output[0])
     del residual.graph.output[:]
     residual.graph.output.append(y)
-    np.testing.assert_array_equal(
-        partition.simulate(residual, frames, fifo_depth=32)[1], 2 * expected
-    )
+    np.testing.assert_array_equal(partition.simulate(residual, frames, fifo_depth=32)[1], 2 * expected)
     residual.graph.node[2].input[0] = "between"
-    residual.graph.node.insert(
-        2, helper.make_node("Identity", ["padded"], ["between"], name="Identity_0")
-    )
+    residual.graph.node.insert(2, helper.make_node("Identity", ["padded"], ["between"], name="Identity_0"))
     with pytest.raises(ModelError, match=r"Identity_0 \(Identity\) stands between hardware layers"):
         partition.hardware_part(residual)
 
@@ -888,9 +854,7 @@ def test_command(residual, tmp_path):
     result = json.loads(CliRunner().invoke(app, [*arguments, "--clock-ns", "10", "--json"]).stdout)
     assert result["frames"] == result["inputs"] == 4
     assert result["frames_per_second"] == 1e8 / result["interval"]
-    assert {node["node"] for node in result["nodes"]} >= {
-        edge["consumer"] for edge in result["edges"]
-    } - {""}
+    assert {node["node"] for node in result["nodes"]} >= {edge["consumer"] for edge in result["edges"]} - {""}
     stuck = CliRunner().invoke(app, arguments[:4])
     assert stuck.exit_code == 1
     assert isinstance(stuck.exception, partition.DeadlockError)

@@ -42,11 +42,7 @@ def row_of(name: str, geometry: ConvGeometry, finn: dict[str, int], imec: dict[s
         return {key: v for key, v in side.items() if not key.startswith(PARTS)} | parts
 
     sides = {"finn": nested(finn), "imec": nested(imec), "ratio": ratio}
-    return (
-        {"layer": name, "bits": "2x3", "core": "lut", "geometry": asdict(geometry)}
-        | folding
-        | sides
-    )
+    return {"layer": name, "bits": "2x3", "core": "lut", "geometry": asdict(geometry)} | folding | sides
 
 
 @pytest.fixture
@@ -356,9 +352,7 @@ def test_command_names_what_is_missing(tmp_path, monkeypatch, capsys):
 
 def test_compare_refuses_a_folder_of_others_before_it_measures(tmp_path, monkeypatch, capsys):
     (tmp_path / "thesis.tex").write_text("precious")
-    code, _, err = run_cli(
-        monkeypatch, capsys, "compare", "--geometry", "4,4,1,1,3,3", "--output", tmp_path
-    )
+    code, _, err = run_cli(monkeypatch, capsys, "compare", "--geometry", "4,4,1,1,3,3", "--output", tmp_path)
     assert code == 1
     assert "holds other files" in " ".join(err.split())
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]

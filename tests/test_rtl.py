@@ -98,8 +98,7 @@ def generator(*seed: int) -> np.random.Generator:
 def random_words(bits: int, n: int, rng: np.random.Generator) -> list[int]:
     """Random words, sparse, even and dense ones, and all zeros, all ones and one-hot words."""
     words = [
-        word(*((bit, 1) for bit in rng.random(bits) < density))
-        for density in rng.choice([0.1, 0.5, 0.9], n)
+        word(*((bit, 1) for bit in rng.random(bits) < density)) for density in rng.choice([0.1, 0.5, 0.9], n)
     ]
     return [0, 2**bits - 1, *(1 << i for i in range(bits)), *words]
 
@@ -211,9 +210,7 @@ def rom(depth: int, width: int, style: str, layout: str = "plain") -> Bench:
 
 
 def lut6(init: int) -> Bench:
-    return Bench(
-        "imec_lut6", {"INIT": init}, 6, 1, list(range(64)), [init >> i & 1 for i in range(64)]
-    )
+    return Bench("imec_lut6", {"INIT": init}, 6, 1, list(range(64)), [init >> i & 1 for i in range(64)])
 
 
 def mux(n: int, width: int) -> Bench:
@@ -277,10 +274,7 @@ def operands(pe: int, simd: int, a: Kind, w: Kind) -> tuple[list[int], np.ndarra
         least = 2 ** (kind.bits - 1)  # the most negative value, if signed
         corners = rng.choice([0, least, least - 1, 2**kind.bits - 1], (40, rows, simd))
         codes.append(np.concatenate([corners, rng.integers(0, 2**kind.bits, (N, rows, simd))]))
-    words = [
-        word(vector(x.ravel(), a.bits), vector(y.ravel(), w.bits))
-        for x, y in zip(*codes, strict=True)
-    ]
+    words = [word(vector(x.ravel(), a.bits), vector(y.ravel(), w.bits)) for x, y in zip(*codes, strict=True)]
     return words, *codes
 
 
@@ -345,9 +339,7 @@ def dsp48(head: int, late: int) -> Bench:
     return Bench("imec_dsp48", parameters, 116, 48, inputs, outputs)
 
 
-def dot_dsp(
-    pe: int, simd: int, a: Kind, w: Kind, largest: int = 2**16, chain: int = MAX_CHAIN
-) -> Bench:
+def dot_dsp(pe: int, simd: int, a: Kind, w: Kind, largest: int = 2**16, chain: int = MAX_CHAIN) -> Bench:
     """Packed for the weights of the stimulus, of magnitude <= largest, all extremes among them."""
     rng = generator(pe, simd, a.bits, w.bits)
 
@@ -418,9 +410,7 @@ def mac(
     return Bench("imec_mac", mac_parameters(path), in_bits, pe * acc_bits, inputs, outputs)
 
 
-def threshold(
-    pe: int, nf: int, steps: int, acc_bits: int, o_bits: int, bias: int, search: str = ""
-) -> Bench:
+def threshold(pe: int, nf: int, steps: int, acc_bits: int, o_bits: int, bias: int, search: str = "") -> Bench:
     """Of imec_threshold, or of imec_threshold_search with this RAM_STYLE."""
     rng = generator(pe, nf, steps)
     low, high = -(2 ** (acc_bits - 1)), 2 ** (acc_bits - 1) - 1
@@ -474,12 +464,8 @@ def sequencer(g: ConvGeometry) -> Bench:
         assert len(reads) == g.sf * g.nf
         for address, value in enumerate(reads):
             sf = address % g.sf
-            outputs.append(
-                word((value, 16), (sf == 0, 1), (sf == g.sf - 1, 1), (address, weight_bits))
-            )
-    return Bench(
-        "imec_sequencer", schedule(g), 16, 18 + weight_bits, frames.ravel().tolist(), outputs
-    )
+            outputs.append(word((value, 16), (sf == 0, 1), (sf == g.sf - 1, 1), (address, weight_bits)))
+    return Bench("imec_sequencer", schedule(g), 16, 18 + weight_bits, frames.ravel().tolist(), outputs)
 
 
 def windows_of(g: ConvGeometry, queues: tuple[int, int]) -> WindowUnit:

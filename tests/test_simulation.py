@@ -91,18 +91,13 @@ def register(width: int) -> Design:
     )
 
 
-ADDER = Design(
-    "stream_adder", (RTL,), (Stream("in0_V", 16), Stream("in1_V", 16)), (Stream("out0_V", 17),)
-)
+ADDER = Design("stream_adder", (RTL,), (Stream("in0_V", 16), Stream("in1_V", 16)), (Stream("out0_V", 17),))
 DESIGNS = {
     "register": register(8),
     "wide": register(WIDE),
     "adder": ADDER,
     "powerup": Design("stream_powerup", (RTL,), (Stream("in0_V", 32),), (Stream("out0_V", 32),)),
-    **{
-        mode: Design("stream_faulty", (RTL,), **BYTE_STREAMS, parameters={"MODE": mode})
-        for mode in FAULTS
-    },
+    **{mode: Design("stream_faulty", (RTL,), **BYTE_STREAMS, parameters={"MODE": mode}) for mode in FAULTS},
 }
 
 
@@ -117,8 +112,7 @@ def run(model):
 
     def run_one(name, inputs, n_outputs, check=True, seed=1, waves=None, **options):
         stimuli = [
-            Stimulus({s.name: [] for s in d.inputs}, {s.name: 0 for s in d.outputs})
-            for d in DESIGNS.values()
+            Stimulus({s.name: [] for s in d.inputs}, {s.name: 0 for s in d.outputs}) for d in DESIGNS.values()
         ]
         index = list(DESIGNS).index(name)
         inputs = inputs if isinstance(inputs, dict) else {"in0_V": inputs}
@@ -454,9 +448,7 @@ def test_data_file_named_in_the_source(cache, tmp_path):
     source = tmp_path / "named.sv"
     source.write_text(RTL.read_text().replace("table.dat", "./values.dat"))
     text = "\n".join(str(i) for i in range(10, 26))
-    design = table_design(
-        tmp_path, text, sources=(source,), parameters={}, tied={"mask": (48, 2**48 - 1)}
-    )
+    design = table_design(tmp_path, text, sources=(source,), parameters={}, tied={"mask": (48, 2**48 - 1)})
     assert table_values(build([design], cache)) == [int(str(i), 16) for i in range(10, 26)]
 
 

@@ -129,9 +129,7 @@ def test_all_default_steps_of_an_rtl_graph(vivado, tmp_path):
     # The stitched design once more, for its netlist
     design = stitched(run.model, tmp_path / "design").rtl
     first, last = (getCustomOp(run.model.graph.node[i]) for i in (0, -1))
-    words = encode(
-        run.image.astype(np.int64), first.get_input_datatype(), first.get_folded_input_shape()[-1]
-    )
+    words = encode(run.image.astype(np.int64), first.get_input_datatype(), first.get_folded_input_shape()[-1])
     folded = last.get_folded_output_shape()
     stimulus = Stimulus({"s_axis_0": words}, {"m_axis_0": int(np.prod(folded[:-1]))})
     result = build([design]).run([stimulus])[0]

@@ -147,9 +147,7 @@ def test_luts_that_share_a_dual_output_site():
     assert yosys.shared_sites({"a": lut("1 2 3 4 5 6", 10), "b": lut("1 2", 11)}) == 0
     # b has most in common with a, c goes with d; e is left over.
     assert (
-        yosys.shared_sites(
-            {**same_five, "c": lut("1 6 7", 12), "d": lut("6 7", 13), "e": lut("1 8 9", 14)}
-        )
+        yosys.shared_sites({**same_five, "c": lut("1 6 7", 12), "d": lut("6 7", 13), "e": lut("1 8 9", 14)})
         == 2
     )
     # What drives a carry chain keeps its site.

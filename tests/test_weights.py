@@ -400,9 +400,7 @@ def test_weight_files_are_the_mvaus(make_pair_model, make_node, tmp_path, form, 
     assert (tmp_path / "ours").read_text() == (tmp_path / "theirs").read_text()
 
 
-@pytest.mark.parametrize(
-    "mode", [("internal_decoupled", 0), ("internal_decoupled", 1), ("external", 0)]
-)
+@pytest.mark.parametrize("mode", [("internal_decoupled", 0), ("internal_decoupled", 1), ("external", 0)])
 @pytest.mark.parametrize(
     ("types", "layer"),
     [
@@ -514,9 +512,7 @@ def make_driver(make_pair_model, tmp_path):
         model = make_pair_model(path, backend="rtl", mvau=mvau)
         if swap:
             model = model.transform(InferIMECConv(max_slowdown=100))
-        partitions = CreateDataflowPartition(
-            partition_model_dir=str(tmp_path / f"partitions{swap}")
-        )
+        partitions = CreateDataflowPartition(partition_model_dir=str(tmp_path / f"partitions{swap}"))
         for step in (InsertIODMA(64), Floorplan(), partitions):
             model = model.transform(step)
         model = model.transform(pynq_driver())
@@ -622,9 +618,7 @@ def test_thresholds_in_ultraram_need_a_device_that_initialises_it(make_node, tmp
     rng = np.random.default_rng(3)
     weights = rng.integers(-8, 8, (geometry.mw, geometry.mh))
     thresholds = np.sort(rng.integers(-100, 100, (geometry.mh, 255)))
-    path = Datapath(
-        geometry, *(DataType[name] for name in ("INT4", "INT4", "UINT8")), weights, thresholds
-    )
+    path = Datapath(geometry, *(DataType[name] for name in ("INT4", "INT4", "UINT8")), weights, thresholds)
     assert path.search
     model, node = make_node(path, "internal_embedded")
     node.set_nodeattr("ram_style_thresholds", "ultra")
@@ -644,18 +638,14 @@ def test_hls_has_embedded_weights_only(make_node, tmp_path):
     )
     hls = getCustomOp(node.onnx_node)
     hls.set_nodeattr("code_gen_dir_cppsim", str(tmp_path))
-    with pytest.raises(
-        UnsupportedError, match="mem_mode=external: IMECConv_hls accepts internal_emb"
-    ):
+    with pytest.raises(UnsupportedError, match="mem_mode=external: IMECConv_hls accepts internal_emb"):
         hls.code_generation_cppsim(model)
     assert not list(tmp_path.iterdir())
 
 
 def test_other_weight_file_forms_are_rejected(make_node, tmp_path):
     _, node = make_node(layer_path(), "external")
-    with pytest.raises(
-        UnsupportedError, match="weight_file_mode='hls_header': accepted are decoup"
-    ):
+    with pytest.raises(UnsupportedError, match="weight_file_mode='hls_header': accepted are decoup"):
         node.make_weight_file(layer_path().weights, "hls_header", tmp_path / "file")
     assert not list(tmp_path.iterdir())
 
@@ -665,7 +655,5 @@ def test_rtl_rejects_modes_that_contradict_the_datapath():
     for mode, datapath in (("external", path), ("internal_embedded", at_run_time(path))):
         with pytest.raises(UnsupportedError, match=f"mem_mode={mode}: accepted is a Datapath with"):
             ImecRtl("top", datapath, mem_mode=mode)
-    with pytest.raises(
-        UnsupportedError, match="mem_mode='dynamic': accepted are internal_embedded"
-    ):
+    with pytest.raises(UnsupportedError, match="mem_mode='dynamic': accepted are internal_embedded"):
         ImecRtl("top", path, mem_mode="dynamic")

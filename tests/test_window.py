@@ -82,9 +82,7 @@ def test_no_slower_than_finns_pair(change, finn, imec):
 
 def test_queue_of_windows_where_columns_do_not_do():
     """A 7x7 window read twice leaves no time for the six columns before it at the start of a row."""
-    unit = replace(
-        LAYER, kernel=(7, 7), ifm_dim=(32, 32), ifm_channels=3, simd=147, pe=4, simd_in=3
-    ).window
+    unit = replace(LAYER, kernel=(7, 7), ifm_dim=(32, 32), ifm_channels=3, simd=147, pe=4, simd_in=3).window
     assert [unit._interval(queues) for queues in QUEUES] == [1674, 1619, 1562, 1487]
     assert unit.queues == Queues(0, 32)
 
@@ -110,9 +108,7 @@ def test_legal_simd():
         folded = LAYER.with_folding(simd, 4)
         assert (folded.window is not None) == (simd > 4)
         assert folded.compute_cycles * simd * 4 == folded.macs
-    with pytest.raises(
-        GeometryError, match="simd=8 does not divide ifm_channels=4, and is no larger"
-    ):
+    with pytest.raises(GeometryError, match="simd=8 does not divide ifm_channels=4, and is no larger"):
         LAYER.with_folding(8, 4)
 
 

@@ -59,19 +59,15 @@ class Algorithm:
         pixel_shape = (*geometry.input_dim, geometry.ifm_channels)
         if ifm.ndim != 4 or ifm.shape[1:] != pixel_shape:
             expected = ", ".join(map(str, pixel_shape))
-            raise GeometryError(
-                f"ifm has shape {ifm.shape}: expected (N, H, W, C) = (N, {expected})"
-            )
+            raise GeometryError(f"ifm has shape {ifm.shape}: expected (N, H, W, C) = (N, {expected})")
         if weights.shape != (geometry.mw, geometry.mh):
             raise GeometryError(
-                f"weights have shape {weights.shape}: expected (K_h*K_w*C, M) = "
-                f"{(geometry.mw, geometry.mh)}"
+                f"weights have shape {weights.shape}: expected (K_h*K_w*C, M) = {(geometry.mw, geometry.mh)}"
             )
         for name, array in (("ifm", ifm), ("weights", weights)):
             if array.dtype.kind not in "iuf" or array.dtype == np.uint64:
                 raise UnsupportedError(
-                    f"{name} has dtype {array.dtype}: accepted are floats, and integers that int64 "
-                    "can hold"
+                    f"{name} has dtype {array.dtype}: accepted are floats, and integers that int64 can hold"
                 )
         floats = "f" in (ifm.dtype.kind, weights.dtype.kind)
         accumulator = np.result_type(ifm, weights) if floats else np.int64

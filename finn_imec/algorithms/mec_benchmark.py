@@ -13,9 +13,7 @@ from finn_imec.algorithms import ALGORITHMS
 from finn_imec.geometry import ConvGeometry
 
 
-def _layer(
-    ifm_dim: int, channels: int, ofm_channels: int, kernel: int, stride: int = 1
-) -> ConvGeometry:
+def _layer(ifm_dim: int, channels: int, ofm_channels: int, kernel: int, stride: int = 1) -> ConvGeometry:
     return ConvGeometry(
         kernel=(kernel, kernel),
         ifm_dim=(ifm_dim, ifm_dim),
@@ -41,9 +39,7 @@ LAYERS: dict[str, ConvGeometry] = {
 }
 
 
-def memory_table(
-    layers: Mapping[str, ConvGeometry] = LAYERS, element_bytes: int = 4
-) -> list[dict[str, Any]]:
+def memory_table(layers: Mapping[str, ConvGeometry] = LAYERS, element_bytes: int = 4) -> list[dict[str, Any]]:
     """One row per layer: its geometry, and lowering memory by formula.
 
     Keys: layer, ifm_dim, ifm_channels, ofm_channels, kernel, stride, dilation, and for every

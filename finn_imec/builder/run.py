@@ -244,8 +244,7 @@ def _finn_config(fields: dict[str, Any]) -> Any:
         enums = [t for t in types if isinstance(t, type) and issubclass(t, Enum)]
         accepted = ", ".join(str(member.value) for t in enums for member in t)
         raise ModelError(
-            f"field '{err.field_name}' is {err.field_value!r}; accepted is "
-            f"{accepted or err.field_type_name}"
+            f"field '{err.field_name}' is {err.field_value!r}; accepted is {accepted or err.field_type_name}"
         ) from err
     cfg.console_log_level = LogLevel.NONE
     if cfg.board is None and cfg.fpga_part is None:

@@ -110,9 +110,7 @@ def step_fold_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     return model
 
 
-def _fold_to_target(
-    model: ModelWrapper, cfg: Any, target: int
-) -> tuple[ModelWrapper, list[FoldingReport]]:
+def _fold_to_target(model: ModelWrapper, cfg: Any, target: int) -> tuple[ModelWrapper, list[FoldingReport]]:
     """The folded model, and step_fold_imec's report."""
     from finn.analysis.fpgadataflow.dataflow_performance import dataflow_performance
     from finn.transformation.fpgadataflow.set_folding import SetFolding

@@ -163,13 +163,10 @@ class IMECConv_rtl(IMECConv, RTLBackend):
         """
         if period < self.get_exp_cycles():
             raise UnsupportedError(
-                f"{self.onnx_node.name}: period={period} cycles: accepted is at least "
-                f"{self.get_exp_cycles()}"
+                f"{self.onnx_node.name}: period={period} cycles: accepted is at least {self.get_exp_cycles()}"
             )
         cycles = np.arange(2 * period)
-        taken, given = (
-            np.sort(np.append(moved, moved + period)) for moved in self.geometry.stream_cycles()
-        )
+        taken, given = (np.sort(np.append(moved, moved + period)) for moved in self.geometry.stream_cycles())
         return (
             np.searchsorted(taken, cycles, "right").astype(np.int32),
             np.searchsorted(given, cycles, "right").astype(np.int32),

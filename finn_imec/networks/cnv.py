@@ -154,9 +154,7 @@ def load_layers(path: str | Path) -> list[Layer]:
         channels = len(weights)
         check(
             f"fold{i}",
-            folding.shape == (2,)
-            and np.issubdtype(folding.dtype, np.integer)
-            and (folding > 0).all(),
+            folding.shape == (2,) and np.issubdtype(folding.dtype, np.integer) and (folding > 0).all(),
             "[PE, SIMD], positive integers",
         )
         pe, simd = folding.tolist()

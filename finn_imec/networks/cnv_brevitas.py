@@ -37,9 +37,7 @@ def build_model(bits: int):
         def forward(self, x):
             return x / 255
 
-    return torch.nn.Sequential(
-        Unit(), examples.CNV(CLASSES, bits, bits, INPUT_BITS, IMAGE_CHANNELS)
-    )
+    return torch.nn.Sequential(Unit(), examples.CNV(CLASSES, bits, bits, INPUT_BITS, IMAGE_CHANNELS))
 
 
 def train(bits: int, seed: int = 0, epochs: int = 5, progress: Progress | None = None) -> Trained:

@@ -69,9 +69,7 @@ def build_model():
         ]
     stages += [
         torch.nn.Flatten(),
-        qnn.QuantLinear(
-            LAYERS[-1].out_channels, CLASSES, bias=False, **weight_quant(CLASSIFIER_BITS)
-        ),
+        qnn.QuantLinear(LAYERS[-1].out_channels, CLASSES, bias=False, **weight_quant(CLASSIFIER_BITS)),
     ]
     return torch.nn.Sequential(*stages)
 

@@ -225,16 +225,14 @@ def fold(model: ModelWrapper, foldings: Mapping[str | int, tuple[int, int]]) -> 
     for key, (simd, pe) in foldings.items():
         if key not in by_key:
             raise GeometryError(
-                f"no MVAU {key!r}; the model has {', '.join(n.name for n in mvaus)} "
-                f"(0..{len(mvaus) - 1})"
+                f"no MVAU {key!r}; the model has {', '.join(n.name for n in mvaus)} (0..{len(mvaus) - 1})"
             )
         mvau = getCustomOp(by_key[key])
         for field, value, whole in (("SIMD", simd, "MW"), ("PE", pe, "MH")):
             size = mvau.get_nodeattr(whole)
             if value < 1 or size % value:
                 raise GeometryError(
-                    f"{field} of {by_key[key].name} is {value}; "
-                    f"accepted are divisors of {whole} = {size}"
+                    f"{field} of {by_key[key].name} is {value}; accepted are divisors of {whole} = {size}"
                 )
 
     for key, (simd, pe) in foldings.items():

@@ -109,9 +109,7 @@ def inline_svg(figure: Figure) -> str:
     return f"{head}>{rest}"
 
 
-def memory_chart(
-    memory: Mapping[str, LayerMemory], cycles: Mapping[str, tuple[int | None, int]]
-) -> str:
+def memory_chart(memory: Mapping[str, LayerMemory], cycles: Mapping[str, tuple[int | None, int]]) -> str:
     """Inline SVG: activation memory, weights, cycles, and work per cycle over work per stored bit.
 
     memory, cycles: Results.memory and Results.cycles, of the same layers. The last panel is the
@@ -127,9 +125,7 @@ def memory_chart(
         line = [memory[n].line_buffer for n in names]
         buffers.barh([y - 0.2 for y in at], line, 0.38, color=GREY, label="FINN, line buffer")
         replay = [memory[n].replay for n in names]
-        buffers.barh(
-            [y - 0.2 for y in at], replay, 0.38, line, color=LIGHT, label="FINN, replay buffer"
-        )
+        buffers.barh([y - 0.2 for y in at], replay, 0.38, line, color=LIGHT, label="FINN, replay buffer")
         strip = [memory[n].strip for n in names]
         buffers.barh([y + 0.2 for y in at], strip, 0.38, color=BLUE, label="IMECConv, strip")
         buffers.set_title("activation memory, bits")
@@ -161,9 +157,7 @@ def _roofline(
         if finn_cycles is not None:
             start = layer.macs / layer.finn, layer.macs / finn_cycles
             axes.plot(*start, "o", color=GREY, markersize=5)
-            axes.annotate(
-                "", end, start, arrowprops={"arrowstyle": "->", "color": BLUE, "shrinkB": 3}
-            )
+            axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": BLUE, "shrinkB": 3})
             axes.hlines(layer.macs_per_cycle, start[0], end[0], color="#333333", linewidth=0.8)
         axes.annotate(
             _short(name), end, (2, 5), textcoords="offset points", fontsize=8, rotation=25

@@ -37,8 +37,7 @@ def write_report(folder: str | Path) -> dict[str, Any]:
         "page": str(results.folder / PAGE),
         "command": results.command,
         "pairs": results.pairs and [asdict(pair) for pair in results.pairs],
-        "graph": results.graph
-        and [[[asdict(n) for n in side] for side in row] for row in results.graph],
+        "graph": results.graph and [[[asdict(n) for n in side] for side in row] for row in results.graph],
         "rows": results.rows,
         "means": means,
         "memory": {name: asdict(layer) for name, layer in results.memory.items()},
@@ -72,8 +71,7 @@ def render(results: Results, means: Mapping[str, float | None] | None) -> str:
 def _longest(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """The greatest value of each column, at least 1: the full length of its bars."""
     return {
-        key: max([1, *(figure(row[s], key) or 0 for row in rows for s in ("finn", "imec"))])
-        for key in TITLES
+        key: max([1, *(figure(row[s], key) or 0 for row in rows for s in ("finn", "imec"))]) for key in TITLES
     }
 
 

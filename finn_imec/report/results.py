@@ -156,9 +156,7 @@ def _read_json(path: Path, expected: type | tuple[type, ...]) -> Any:
     except ValueError as err:
         raise ModelError(f"{path}: not JSON, or truncated ({err})") from err
     if not isinstance(content, expected):
-        raise ModelError(
-            f"{path}: holds a {type(content).__name__}, which is not what it should hold"
-        )
+        raise ModelError(f"{path}: holds a {type(content).__name__}, which is not what it should hold")
     return content
 
 
@@ -188,8 +186,7 @@ def network_totals(path: Path) -> dict[str, tuple[int, int]]:
     try:
         return {
             key: tuple(
-                side["convolutions"][key] + sum(node[key] for node in side["rest"].values())
-                for side in sides
+                side["convolutions"][key] + sum(node[key] for node in side["rest"].values()) for side in sides
             )
             for key in (*FIGURES, "memory")
             if key != "depth"
@@ -290,9 +287,7 @@ def _build_graph(folder: Path) -> tuple[tuple[tuple[Node, ...], tuple[Node, ...]
     return align(_load(before, ""), _load(converted, ""))
 
 
-def align(
-    before: ModelProto, after: ModelProto
-) -> tuple[tuple[tuple[Node, ...], tuple[Node, ...]], ...]:
+def align(before: ModelProto, after: ModelProto) -> tuple[tuple[tuple[Node, ...], tuple[Node, ...]], ...]:
     """Rows of nodes that lead to the same tensor, in the order of the graph after the swap.
 
     A node of `before` whose output is gone belongs to the row of the node it feeds.

@@ -94,9 +94,7 @@ _STATUS = ("running", "complete", "deadlock", "out of cycles")
 class _StreamIo:
     """The buffers of one stream in one run; `run` is what the harness sees of them."""
 
-    def __init__(
-        self, run: _StreamRun, name: str, words: np.ndarray, n_words: int, segments: int
-    ) -> None:
+    def __init__(self, run: _StreamRun, name: str, words: np.ndarray, n_words: int, segments: int) -> None:
         self.run = run
         self.name = name
         self.words = words
@@ -175,8 +173,7 @@ class _DesignIo:
             output_cycle=output_cycle,
             input_cycle={io.name: io.handshakes() for io in self.inputs},
             before_reset=tuple(
-                {io.name: io.captured(segment) for io in self.outputs}
-                for segment in range(self.segments - 1)
+                {io.name: io.captured(segment) for io in self.outputs} for segment in range(self.segments - 1)
             ),
             extra={io.name: int(io.run.extra) for io in self.outputs},
             status=_STATUS[self.run.status],
@@ -225,9 +222,7 @@ def _check_stimulus(design: Design, stimulus: Stimulus) -> None:
         if isinstance(given, Stall):
             continue
         if not (set(given) <= streams if partial else set(given) == streams):
-            raise ValueError(
-                f"{what} of {design.top}: streams {sorted(given)}; expected {sorted(streams)}"
-            )
+            raise ValueError(f"{what} of {design.top}: streams {sorted(given)}; expected {sorted(streams)}")
     stalls = stimulus.input_stall
     stalls = [stalls] if isinstance(stalls, Stall) else stalls.values()
     if Stall.after_valid() in stalls:
@@ -252,9 +247,7 @@ class Model:
     kilocycles_per_second: speed of the last run, in clock cycles of the whole model.
     """
 
-    def __init__(
-        self, path: Path, log: Path, designs: Sequence[Design], cached: bool, trace: str
-    ) -> None:
+    def __init__(self, path: Path, log: Path, designs: Sequence[Design], cached: bool, trace: str) -> None:
         self.path = path
         self.log = log
         self.designs = tuple(designs)
@@ -286,9 +279,7 @@ class Model:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Verilator's warnings about the designs, one line each."""
-        return tuple(
-            line for line in self.log.read_text().splitlines() if line.startswith("%Warning")
-        )
+        return tuple(line for line in self.log.read_text().splitlines() if line.startswith("%Warning"))
 
     def run(
         self,

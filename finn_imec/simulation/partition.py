@@ -270,9 +270,7 @@ class Partition:
             check_supported(node)
         self._insts = {node.name: getCustomOp(node) for node in nodes}
         with finn_build_dir(folder):
-            parts = {
-                name: make_part(inst, model, folder / name) for name, inst in self._insts.items()
-            }
+            parts = {name: make_part(inst, model, folder / name) for name, inst in self._insts.items()}
         self.edges = tuple(_edges(model, self._insts))
         self.inputs = tuple(self._port(edge) for edge in self.edges if not edge.producer)
         self.outputs = tuple(self._port(edge) for edge in self.edges if not edge.consumer)
@@ -336,9 +334,7 @@ class Partition:
         files = [path for part in parts.values() for path in part.data_files]
         if only:  # for synthesis, which sees no other files
             files += [
-                path
-                for _, stored in parts[only].folders
-                for path in sorted(_stored_folder(stored).iterdir())
+                path for _, stored in parts[only].folders for path in sorted(_stored_folder(stored).iterdir())
             ]
         nets = {edge.tensor: edge.net for edge in edges}
         drained = {nets[fifo.input[0]]: nets[fifo.output[0]] for fifo in self._fifos if not only}
@@ -368,9 +364,7 @@ class Partition:
             pins[vector] = f"{{ {', '.join(pins.pop(pin) for pin in finn_pins)} }}"
         if part.origin == FINN and node.op_type not in ("MVAU_rtl", "VVAU_rtl"):
             streams = tuple(stream for stream, _ in _streams(self._insts[name]))
-            (source,) = (
-                p for p in part.finn_sources if p.stem in (part.module, f"{part.module}_wrapper")
-            )
+            (source,) = (p for p in part.finn_sources if p.stem in (part.module, f"{part.module}_wrapper"))
             text = (self._finn_folder / source.name).read_text()
             pins |= dict.fromkeys(other_inputs(text, part.module, streams), "'0")
         parameters = dict(part.parameters)
@@ -439,9 +433,7 @@ class Partition:
                 for edge, seen in self._seen(result)
             ),
             fifos=tuple(
-                FifoReport(
-                    edge.consumer, self._insts[edge.consumer].get_nodeattr("depth"), seen.peak
-                )
+                FifoReport(edge.consumer, self._insts[edge.consumer].get_nodeattr("depth"), seen.peak)
                 for edge, seen in self._seen(result)
                 if edge.consumer in {fifo.name for fifo in self._fifos}
             ),
@@ -595,9 +587,7 @@ def simulate(
         raise UnsupportedError(f"trace {waves}: accepted are files .vcd and .fst")
     given = [v.name for v in model.graph.input if model.get_initializer(v.name) is None]
     if len(given) != 1:
-        raise UnsupportedError(
-            f"the model has {len(given)} inputs, {', '.join(given)}: accepted is one"
-        )
+        raise UnsupportedError(f"the model has {len(given)} inputs, {', '.join(given)}: accepted is one")
     stage("generating the RTL")
     with tempfile.TemporaryDirectory() as folder:
         with finn_build_dir(Path(folder)):

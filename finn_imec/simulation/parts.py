@@ -131,9 +131,7 @@ def _matrix_vector(inst: Any, model: Any, folder: Path) -> Part:
     """FINN's MVU or VVU with its memstream, in a module of both."""
     mode = inst.get_nodeattr("mem_mode")
     if mode != "internal_decoupled":
-        raise UnsupportedError(
-            f"{inst.onnx_node.name}: mem_mode={mode}: accepted is internal_decoupled"
-        )
+        raise UnsupportedError(f"{inst.onnx_node.name}: mem_mode={mode}: accepted is internal_decoupled")
     part = _generated(inst, model, folder)
     (memstream,) = folder.glob("*_memstream_wrapper.v")
     weights = folder / f"{part.module}_memblock.dat"

@@ -163,8 +163,7 @@ def _check_fst_headers(tools: _Tools) -> None:
     command = [*tools.cxx, "-E", "-x", "c++", "-"]
     if subprocess.run(command, input=headers, capture_output=True, text=True).returncode:
         raise MissingToolError(
-            "FST waveforms need the headers lz4.h and zlib.h (Debian: liblz4-dev, zlib1g-dev); VCD "
-            "needs none"
+            "FST waveforms need the headers lz4.h and zlib.h (Debian: liblz4-dev, zlib1g-dev); VCD needs none"
         )
 
 
@@ -298,9 +297,7 @@ def _generate(designs: Sequence[Design], data: Mapping[Path, Path]) -> dict[str,
     parameters = []
     for design in designs:
         names = _data_names(design, data)
-        parameters.append(
-            {name: _literal(name, value, names) for name, value in design.parameters.items()}
-        )
+        parameters.append({name: _literal(name, value, names) for name, value in design.parameters.items()})
     return {
         name: render(_HERE / f"{name}.j2", designs=designs, parameters=parameters)
         for name in ("model_top.sv", "model_pins.cpp")

@@ -23,13 +23,10 @@ def pack(values: np.ndarray, bits: int) -> np.ndarray:
     _check_bits(bits)
     if values.ndim != 2 or values.dtype.kind not in "iub":
         raise ValueError(
-            f"values: {values.dtype} array of shape {values.shape}; expected integers of shape "
-            "(words, elems)"
+            f"values: {values.dtype} array of shape {values.shape}; expected integers of shape (words, elems)"
         )
     words, elems = values.shape
-    if values.size and not (
-        -(1 << bits - 1) <= int(values.min()) and int(values.max()) < 1 << bits
-    ):
+    if values.size and not (-(1 << bits - 1) <= int(values.min()) and int(values.max()) < 1 << bits):
         raise ValueError(
             f"values: range {values.min()} .. {values.max()} does not fit {bits} bits; "
             f"expected {-(1 << bits - 1)} .. {(1 << bits) - 1}"
@@ -54,8 +51,7 @@ def unpack(words: np.ndarray, elems: int, bits: int, signed: bool) -> np.ndarray
     n_bytes = math.ceil(elems * bits / 8)
     if words.dtype != np.uint8 or words.ndim != 2 or words.shape[1] != n_bytes:
         raise ValueError(
-            f"words: {words.dtype} array of shape {words.shape}; expected uint8 of shape "
-            f"(words, {n_bytes})"
+            f"words: {words.dtype} array of shape {words.shape}; expected uint8 of shape (words, {n_bytes})"
         )
     size = _storage_bytes(bits)
     if bits == 8 * size:

@@ -168,9 +168,7 @@ def padded_layers(bits: int) -> list[Layer]:
             depthwise=depthwise, padding=(1, 1, 1, 1),
         )  # fmt: skip
         kind = f"{size}x{size}x{channels}" + (" depthwise" if depthwise else f" to {outputs}")
-        layers.append(
-            random_layer(f"{kind}, stride {stride}", geometry, f"UINT{bits}", f"INT{bits}", seed=i)
-        )
+        layers.append(random_layer(f"{kind}, stride {stride}", geometry, f"UINT{bits}", f"INT{bits}", seed=i))
     return layers
 
 

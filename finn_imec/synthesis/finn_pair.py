@@ -106,15 +106,11 @@ def generate(
     if swg_simd is None:
         swg_simd = ifm_channels if parallel_window else pe if depthwise else gcd(simd, ifm_channels)
     if depthwise and (swg_simd, simd) != (pe, 1):
-        raise ValueError(
-            f"swg_simd={swg_simd}, simd={simd} with depthwise: accepted are pe={pe} and 1"
-        )
+        raise ValueError(f"swg_simd={swg_simd}, simd={simd} with depthwise: accepted are pe={pe} and 1")
     if depthwise and core != "lut":
         raise UnsupportedError(f"core={core!r} with depthwise: accepted is 'lut'")
     if parallel_window and swg_simd != ifm_channels:
-        raise ValueError(
-            f"swg_simd={swg_simd} with parallel_window: accepted is ifm_channels={ifm_channels}"
-        )
+        raise ValueError(f"swg_simd={swg_simd} with parallel_window: accepted is ifm_channels={ifm_channels}")
     geometry = ConvGeometry(
         kernel, ifm_dim, ifm_channels, ofm_channels, stride, dilation,
         simd=1 if depthwise else swg_simd, pe=pe, simd_in=in_simd or swg_simd,
@@ -197,9 +193,7 @@ def _datatype(field: str, name: str):
     try:
         return DataType[name]
     except (KeyError, ValueError):
-        raise ValueError(
-            f"{field}={name!r}: accepted are FINN's, such as INT4 or BIPOLAR"
-        ) from None
+        raise ValueError(f"{field}={name!r}: accepted are FINN's, such as INT4 or BIPOLAR") from None
 
 
 def _product(core: str, idt, wdt) -> str:
@@ -309,9 +303,7 @@ def _plan(
     return plan
 
 
-def _generate_nodes(
-    work: Path, plan: dict[str, dict], weights: np.ndarray
-) -> tuple[list[dict], list[Path]]:
+def _generate_nodes(work: Path, plan: dict[str, dict], weights: np.ndarray) -> tuple[list[dict], list[Path]]:
     """Let finn-plus generate every node below `work`: the stages to stitch, and all RTL files."""
     from finn.custom_op.fpgadataflow.rtl.convolutioninputgenerator_rtl import (
         ConvolutionInputGenerator_rtl,
@@ -377,9 +369,7 @@ def _node(cls: type, name: str, attributes: dict, weights: np.ndarray):
 
     node = helper.make_node(
         cls.__name__,
-        [f"{name}_in", f"{name}_weights"]
-        if cls.__name__ in ("MVAU_rtl", "VVAU_rtl")
-        else [f"{name}_in"],
+        [f"{name}_in", f"{name}_weights"] if cls.__name__ in ("MVAU_rtl", "VVAU_rtl") else [f"{name}_in"],
         [f"{name}_out"],
         name=name,
         domain="finn.custom_op.fpgadataflow.rtl",
@@ -465,9 +455,7 @@ def _patch_add_multi(text: str) -> str:
 
     pattern = r"\n\t\t// Compute the count of.*?LEAF_LOAD = init_leaf_loads\(\);\n"
     text = _substitute(pattern, take, text, "add_multi.sv")
-    return _substitute(
-        r"\n\tuwire \[SUM_WIDTH-1:0\]  sum0;", lambda m: cut[0] + m[0], text, "add_multi.sv"
-    )
+    return _substitute(r"\n\tuwire \[SUM_WIDTH-1:0\]  sum0;", lambda m: cut[0] + m[0], text, "add_multi.sv")
 
 
 def _patch_fifo(text: str) -> str:
@@ -477,9 +465,7 @@ def _patch_fifo(text: str) -> str:
 
 def _patch_mvu(text: str) -> str:
     """Drop the start-up watchdog and the check of narrow weights, both for simulation only."""
-    text = _substitute(
-        r"\tif\(1\) begin : blkRecoveryWatch.*?end : blkRecoveryWatch\n", "", text, "mvu.sv"
-    )
+    text = _substitute(r"\tif\(1\) begin : blkRecoveryWatch.*?end : blkRecoveryWatch\n", "", text, "mvu.sv")
     return _substitute(
         r"\n(\t+)if\(NARROW_WEIGHTS\) begin : genNarrowCheck.*?\n\1end\n", "\n", text, "mvu.sv"
     )
@@ -487,9 +473,7 @@ def _patch_mvu(text: str) -> str:
 
 def _patch_thresholding(text: str) -> str:
     """Shift where the first stage's range of bits would be [M-1:M], which slang refuses."""
-    return _substitute(
-        r"p\.ptr\[M-1:SN\+1\] <", "(p.ptr[M-1:0] >> (SN+1)) <", text, "thresholding.sv"
-    )
+    return _substitute(r"p\.ptr\[M-1:SN\+1\] <", "(p.ptr[M-1:0] >> (SN+1)) <", text, "thresholding.sv")
 
 
 def _patch_wrapper(product: str, depthwise: bool, text: str) -> str:
@@ -501,6 +485,4 @@ def _patch_wrapper(product: str, depthwise: bool, text: str) -> str:
         text,
         "mvu_vvu_axi.sv",
     )
-    return _substitute(
-        r"CORE_PIPELINE_DEPTH =.*?;", "CORE_PIPELINE_DEPTH = 2;", text, "mvu_vvu_axi.sv"
-    )
+    return _substitute(r"CORE_PIPELINE_DEPTH =.*?;", "CORE_PIPELINE_DEPTH = 2;", text, "mvu_vvu_axi.sv")

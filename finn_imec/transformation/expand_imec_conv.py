@@ -126,9 +126,7 @@ class ExpandIMECConv(Transformation):
 
 def _new_tensor(model: ModelWrapper, inst: Any, shape: tuple[int, ...]) -> str:
     """The name of a new tensor of the node's input datatype."""
-    tensor = helper.make_tensor_value_info(
-        model.make_new_valueinfo_name(), TensorProto.FLOAT, shape
-    )
+    tensor = helper.make_tensor_value_info(model.make_new_valueinfo_name(), TensorProto.FLOAT, shape)
     model.graph.value_info.append(tensor)
     model.set_tensor_datatype(tensor.name, inst.get_input_datatype(0))
     return tensor.name

@@ -71,9 +71,7 @@ class FoldIMECConv(Transformation):
     def __init__(self, target_cycles_per_frame: int) -> None:
         super().__init__()
         if target_cycles_per_frame < 1:
-            raise GeometryError(
-                f"target_cycles_per_frame={target_cycles_per_frame}: must be at least 1"
-            )
+            raise GeometryError(f"target_cycles_per_frame={target_cycles_per_frame}: must be at least 1")
         self.target = target_cycles_per_frame
         self.report: list[FoldingReport] = []
 
@@ -91,9 +89,7 @@ class FoldIMECConv(Transformation):
                 _fold(inst, inst.get_exp_cycles(), word)
             geometry, cycles = inst.geometry, int(inst.get_exp_cycles())
             inst.set_nodeattr("cycles_estimate", cycles)
-            line = FoldingReport(
-                node.name, geometry.simd, geometry.pe, geometry.simd_in, self.target, cycles
-            )
+            line = FoldingReport(node.name, geometry.simd, geometry.pe, geometry.simd_in, self.target, cycles)
             self.report.append(line)
             (log.info if line.met else log.warning)(str(line))
         return model, False

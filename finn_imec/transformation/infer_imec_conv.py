@@ -25,9 +25,7 @@ MAX_SLOWDOWN = 1.02
 _FMPADDING = ("FMPadding", "FMPadding_rtl", "FMPadding_hls")
 _BETWEEN = ("StreamingFIFO", "StreamingDataWidthConverter")
 
-_FROM_SWG = (
-    *("ConvKernelDim", "IFMChannels", "IFMDim", "OFMDim", "Stride", "Dilation", "depthwise"),
-)
+_FROM_SWG = (*("ConvKernelDim", "IFMChannels", "IFMDim", "OFMDim", "Stride", "Dilation", "depthwise"),)
 #: Styles of the window generator's buffer that are the user's; "distributed" is FINN's default, also for
 #: buffers that are better off in block RAM.
 _CHOSEN_STYLES = ("block", "ultra")
@@ -131,8 +129,16 @@ class InferIMECConv(Transformation):
             folding = inst.get_nodeattr("SIMD"), inst.get_nodeattr("PE")
             self.report.append(
                 PairReport(
-                    swg.name, mvau.name, node.name, None, *folding, refolded,
-                    pair_cycles, inst.get_exp_cycles(), fmpadding and fmpadding.name, padding_reason,
+                    swg.name,
+                    mvau.name,
+                    node.name,
+                    None,
+                    *folding,
+                    refolded,
+                    pair_cycles,
+                    inst.get_exp_cycles(),
+                    fmpadding and fmpadding.name,
+                    padding_reason,
                 )
             )
         if any(pair.swapped for pair in self.report):
