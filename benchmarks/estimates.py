@@ -1,11 +1,11 @@
-"""Estimates against Yosys: measures random layers, fits LUT_COEFFICIENTS of finn_imec.estimate to them.
+"""Estimates against Yosys: measures random layers, fits LUT_COEFFICIENTS of finn_imec.layer.estimate to them.
 
     python benchmarks/estimates.py measure [--points 330] [--timeout-s 240]    hours; resumes
     python benchmarks/estimates.py fit
 
 `measure` adds to benchmarks/results/estimates.jsonl, a line for each layer: how it is made, and Yosys'
 counts (flow "alu") unless that took longer than --timeout-s. `fit` prints the non-negative coefficients
-of least relative error, as they stand in finn_imec/estimate.py, and how far off estimates of layers are
+of least relative error, as they stand in finn_imec/layer/estimate.py, and how far off estimates of layers are
 that coefficients were not fitted to: those of each fifth by coefficients of the other four.
 """
 
@@ -25,13 +25,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from finn_imec.cases import Parameters
-from finn_imec.datapath import MAX_PARALLEL_STEPS, MAX_PIPELINE, RES_TYPES
-from finn_imec.errors import GeometryError
-from finn_imec.estimate import Estimate
-from finn_imec.geometry import ConvGeometry, divisors
-from finn_imec.rtl import AUTO_ROM_WORDS, ImecRtl
+from finn_imec.layer.datapath import MAX_PARALLEL_STEPS, MAX_PIPELINE, RES_TYPES
+from finn_imec.layer.estimate import Estimate
+from finn_imec.layer.geometry import ConvGeometry, divisors
+from finn_imec.layer.memories import AUTO_ROM_WORDS
+from finn_imec.rtl.generate import ImecRtl
 from finn_imec.synthesis.yosys import SynthesisError, count
+from finn_imec.util.errors import GeometryError
+from finn_imec.verification.cases import Parameters
 
 RESULTS = Path(__file__).parent / "results" / "estimates.jsonl"
 COUNTS = ("lut", "ff", "bram18", "dsp")

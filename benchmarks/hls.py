@@ -37,10 +37,10 @@ def measure(network: Path, images: Path) -> dict:
     from qonnx.custom_op.registry import getCustomOp
 
     from finn_imec.cli import load_model
-    from finn_imec.compat import finn_build_dir
+    from finn_imec.compat.finn import finn_build_dir
     from finn_imec.custom_op.imecconv_hls import IMECConv_hls
     from finn_imec.networks import cnv
-    from finn_imec.transformation import swap_pairs
+    from finn_imec.transformation.infer_imec_conv import swap_pairs
 
     model = swap_pairs(load_model(network))
     nodes = [node for node in model.graph.node if node.op_type == "IMECConv"]

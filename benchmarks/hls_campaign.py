@@ -16,10 +16,11 @@ import numpy as np
 import typer
 
 from finn_imec import hls
-from finn_imec.cases import random_case, random_values, reference
-from finn_imec.rtl import encode
-from finn_imec.simulation.verilator import Stimulus
-from finn_imec.verification import FRAMES, build_cases
+from finn_imec.algorithms.reference import random_values, reference
+from finn_imec.simulation.stimulus import Stimulus
+from finn_imec.streams.words import encode
+from finn_imec.verification.campaign import FRAMES, build_cases
+from finn_imec.verification.cases import random_case
 
 
 def main(cases: int = 300, seed: int = 0, batch: int = 25, rtl: bool = True) -> None:

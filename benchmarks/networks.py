@@ -85,7 +85,7 @@ def load(name: str, epochs: int | None, folder: Path) -> Network:
 
     options = {} if epochs is None else {"epochs": epochs}
     if name in CNV_BITS:
-        from finn_imec.networks import cnv_brevitas
+        from zoo import cnv_brevitas
 
         trained = cnv_brevitas.train(CNV_BITS[name], **options)
         folding, in_python = cnv_brevitas.FOLDING, CNV_IMAGES
@@ -99,7 +99,7 @@ def load(name: str, epochs: int | None, folder: Path) -> Network:
 
 def load_espcn(path: Path) -> Network:
     """ESPCN and its photo."""
-    from finn_imec.networks import espcn
+    from zoo import espcn
 
     model = espcn.load()
     model.save(str(path))
@@ -123,10 +123,10 @@ def measure(
     from qonnx.custom_op.registry import getCustomOp
 
     from finn_imec.builder import build
-    from finn_imec.compat import CLOCK_NS
+    from finn_imec.compat.finn import CLOCK_NS
     from finn_imec.networks import lowering
-    from finn_imec.simulation.network import prepare_network, run_network
-    from finn_imec.simulation.partition import in_python
+    from finn_imec.partition.network import prepare_network, run_network
+    from finn_imec.partition.partition import in_python
 
     network = load(name, epochs, folder)
     hardware = lowering.to_hardware(ModelWrapper(str(network.qonnx)))
@@ -225,7 +225,7 @@ def in_cppsim(model: Any, folder: Path) -> Any:
     from finn.transformation.fpgadataflow.set_exec_mode import SetExecMode
     from qonnx.custom_op.registry import getCustomOp
 
-    from finn_imec.compat import finn_build_dir
+    from finn_imec.compat.finn import finn_build_dir
 
     model = copy.deepcopy(model)
     for node in model.graph.node:
@@ -240,9 +240,9 @@ def in_cppsim(model: Any, folder: Path) -> Any:
 
 def in_one_simulation(pairs: Any, frames: np.ndarray) -> dict[str, dict[str, Any]]:
     """The whole partition in RTL with FINN's pairs and with IMECConv; every word compared."""
-    from finn_imec.compat import CLOCK_NS
-    from finn_imec.simulation.partition import simulate
-    from finn_imec.transformation import swap_pairs
+    from finn_imec.compat.finn import CLOCK_NS
+    from finn_imec.partition.partition import simulate
+    from finn_imec.transformation.infer_imec_conv import swap_pairs
 
     sides = {}
     for side, model in (("finn", pairs), ("imec", swap_pairs(pairs))):
@@ -267,10 +267,10 @@ def count_rest(pairs: Any, depths: dict[str, dict[str, int]]) -> dict[str, dict[
     depths: of each side's FIFOs. Of FINN's side, the FIFO, width converter and padding inside a pair
     are compare()'s. A node that Yosys does not read, FINN's Thresholding, is left out: {"reason": ..}.
     """
-    from finn_imec.simulation.partition import Partition, hardware_part, specialised
-    from finn_imec.synthesis.compare import FIGURES
+    from finn_imec.partition.partition import Partition, hardware_part, specialised
+    from finn_imec.synthesis.comparison import FIGURES
     from finn_imec.synthesis.yosys import SynthesisError, count
-    from finn_imec.transformation import swap_pairs
+    from finn_imec.transformation.infer_imec_conv import swap_pairs
 
     def figures_of(origin: str, design: Any) -> dict[str, Any]:
         try:
@@ -320,8 +320,8 @@ def convolutions(model: Any) -> set[str]:
 
 def count_resources(model: Any) -> dict[str, Any]:
     """Rows of compare() for all convolutions, and their sums."""
-    from finn_imec.paper import totals
-    from finn_imec.synthesis.compare import FIGURES, compare, layers_of_model
+    from finn_imec.report.paper import totals
+    from finn_imec.synthesis.comparison import FIGURES, compare, layers_of_model
 
     rows = compare(layers_of_model(model))
     keys = [key for key in (*FIGURES, "memory") if key != "depth"]
@@ -334,8 +334,9 @@ def count_resources(model: Any) -> dict[str, Any]:
 def save_photo(rtl: np.ndarray, exact: np.ndarray, png: Path) -> dict[str, Any]:
     """Write the RTL's image to `png`; how near it is to the network's images and to the original."""
     from PIL import Image
+    from zoo import espcn
 
-    from finn_imec.networks import espcn, lowering
+    from finn_imec.networks import lowering
 
     small, original = espcn.photo()
     in_qonnx = lowering.execute(espcn.load(), small.transpose(2, 0, 1)[np.newaxis])[0]

@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from finn_imec.networks import cnv
-from finn_imec.simulation.partition import simulate
-from finn_imec.transformation import swap_pairs
+from finn_imec.partition.partition import simulate
+from finn_imec.transformation.infer_imec_conv import swap_pairs
 
 SIDES = {"FINN": "finn", "IMECConv": "imec"}
 

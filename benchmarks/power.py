@@ -20,12 +20,14 @@ import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
+from toggles import count_toggles, parse_vivado_power
 
-from finn_imec.cases import random_values, reference
-from finn_imec.rtl import encode
-from finn_imec.simulation.power import count_toggles, parse_vivado_power
-from finn_imec.simulation.verilator import Model, SimulationError, Stimulus, build, unpack
-from finn_imec.synthesis.compare import Layer, default_core, generate_both, named_layers
+from finn_imec.algorithms.reference import random_values, reference
+from finn_imec.simulation.model import Model
+from finn_imec.simulation.stimulus import SimulationError, Stimulus
+from finn_imec.simulation.verilator import build
+from finn_imec.streams.words import encode, unpack
+from finn_imec.synthesis.comparison import Layer, default_core, generate_both, named_layers
 
 TITLE = "proxy: signal toggles in RTL simulation, no capacitance"
 FRAMES = 2

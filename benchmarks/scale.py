@@ -153,7 +153,9 @@ def main(
     from finn.analysis.fpgadataflow.res_estimation import res_estimation
 
     from finn_imec.custom_op import register
-    from finn_imec.transformation import FoldIMECConv, InferIMECConv, SpecialiseIMECConv
+    from finn_imec.transformation.fold_imec_conv import FoldIMECConv
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv
+    from finn_imec.transformation.specialise_imec_conv import SpecialiseIMECConv
 
     register()
     model = resnet50()

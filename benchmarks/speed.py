@@ -36,7 +36,7 @@ def seconds(function, *arguments):
 
 def whole_build(model: ModelWrapper, folder: Path) -> dict[str, float]:
     """Seconds and peak memory of `finn-imec build` in a process of its own."""
-    from finn_imec.compat import CLOCK_NS
+    from finn_imec.compat.finn import CLOCK_NS
 
     source, config = folder / "network.onnx", folder / "build.json"
     model.save(str(source))
@@ -55,14 +55,15 @@ def main(network: Path, as_json: bool = typer.Option(False, "--json")) -> None:
     from finn.transformation.fpgadataflow.prepare_rtlsim import PrepareRTLSim
 
     from finn_imec.cli import load_model
-    from finn_imec.compat import CLOCK_NS, FPGA_PART, finn_build_dir
-    from finn_imec.synthesis.compare import (
+    from finn_imec.compat.finn import CLOCK_NS, FPGA_PART, finn_build_dir
+    from finn_imec.synthesis.comparison import (
         default_core,
         generate_both,
         layers_of_model,
         simulate_both,
     )
-    from finn_imec.transformation import SpecialiseIMECConv, swap_pairs
+    from finn_imec.transformation.infer_imec_conv import swap_pairs
+    from finn_imec.transformation.specialise_imec_conv import SpecialiseIMECConv
 
     def swap_and_generate(model):
         return swap_pairs(model).transform(SpecialiseIMECConv()).transform(PrepareIP(FPGA_PART, CLOCK_NS))

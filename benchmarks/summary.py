@@ -21,8 +21,8 @@ from throughput import summary as throughput_summary
 
 from finn_imec.report.chart import ratio_chart
 from finn_imec.report.table import TITLES, number_text, ratio_text
-from finn_imec.synthesis.compare import figure, geometric_means
-from finn_imec.templates import render
+from finn_imec.synthesis.comparison import figure, geometric_means
+from finn_imec.util.templates import render
 
 RESULTS = Path(__file__).parent / "results"
 TABLE = TITLES | {"surround_lut": "LUT around MACs", "surround_ff": "FF around MACs"}

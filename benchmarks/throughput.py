@@ -23,10 +23,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from finn_imec.errors import GeometryError
-from finn_imec.geometry import ConvGeometry, divisors
-from finn_imec.synthesis.compare import generate_both, random_layer, simulate_both
-from finn_imec.window import WORTH_IT
+from finn_imec.layer.geometry import ConvGeometry, divisors
+from finn_imec.layer.window import WORTH_IT
+from finn_imec.synthesis.comparison import generate_both, random_layer, simulate_both
+from finn_imec.util.errors import GeometryError
 
 CYCLES = range(500, 40_000)
 MOST_LANES = 64

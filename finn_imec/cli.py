@@ -25,9 +25,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from finn_imec.compat import CLOCK_NS
-from finn_imec.errors import GeometryError, ImecError, ModelError
-from finn_imec.geometry import ConvGeometry
+from finn_imec.compat.finn import CLOCK_NS
+from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.util.errors import GeometryError, ImecError, ModelError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -159,9 +159,9 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """FINN's SWG + MVAU beside IMECConv: resources by Yosys, cycles by Verilator."""
-    from finn_imec.report import comparison_table
     from finn_imec.report.results import COMPARISON, comparison_folder, write_rows
-    from finn_imec.synthesis import compare as comparison
+    from finn_imec.report.table import comparison_table
+    from finn_imec.synthesis import comparison
 
     if sum(v is not None for v in (model, geometry, layers)) != 1:
         raise typer.BadParameter("give one of MODEL, --geometry and --layers")
@@ -285,7 +285,7 @@ def simulate(
     as_json: AsJson = False,
 ) -> None:
     """A whole partition in RTL, each output word compared with FINN's execution in Python."""
-    from finn_imec.transformation import swap_pairs
+    from finn_imec.transformation.infer_imec_conv import swap_pairs
 
     if per_layer and trace:
         raise typer.BadParameter("--per-layer and --trace exclude each other")
@@ -301,7 +301,7 @@ def simulate(
         outputs, result = simulate_layers(network, inputs)
         lines = [layer_line(layer) for layer in result["layers"]]
     else:
-        from finn_imec.simulation.partition import simulate as simulate_partition
+        from finn_imec.partition.partition import simulate as simulate_partition
 
         with progress_bar("partition", None) as advance:
             run, outputs = simulate_partition(
@@ -341,7 +341,7 @@ def frames_for(network: Any, path: Path, frames: int, images: Path | None) -> tu
     if images is None:
         from qonnx.core.datatype import DataType
 
-        from finn_imec.cases import random_values
+        from finn_imec.algorithms.reference import random_values
 
         if not network.graph.input:
             raise ModelError(f"{path}: the model has no input")
@@ -363,7 +363,7 @@ def simulate_layers(network: Any, inputs: np.ndarray) -> tuple[np.ndarray, dict[
     """Each IMECConv on its own in RTL, the other layers in Python: outputs, and what it showed."""
     import tempfile
 
-    from finn_imec.simulation.network import prepare_network, run_network
+    from finn_imec.partition.network import prepare_network, run_network
 
     with tempfile.TemporaryDirectory() as folder:
         with progress_bar("compiling the RTL", None):
@@ -422,9 +422,9 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Random layers in RTL against plain convolution; a case that fails is reduced."""
-    from finn_imec.cases import CAMPAIGN_MEM_MODES, Case, Parameters, random_case
-    from finn_imec.verification import VerificationError, reduce
-    from finn_imec.verification import verify as run_campaign
+    from finn_imec.verification.campaign import VerificationError, reduce
+    from finn_imec.verification.campaign import verify as run_campaign
+    from finn_imec.verification.cases import CAMPAIGN_MEM_MODES, Case, Parameters, random_case
 
     numbers = range(cases) if case is None else [case]
     chosen = [random_case(seed, number, CAMPAIGN_MEM_MODES) for number in numbers]
@@ -454,7 +454,7 @@ def demo(
 ) -> None:
     """Train a small network, build its convolutions as IMECConv, simulate and measure them."""
     from finn_imec.demo import run_demo
-    from finn_imec.report import comparison_table
+    from finn_imec.report.table import comparison_table
 
     with progress_bar("demo", None) as advance:
         result = run_demo(
@@ -508,7 +508,7 @@ def paper(
     as_json: AsJson = False,
 ) -> None:
     """The IMEC paper's tables and figures: published, today's FINN, IMECConv."""
-    from finn_imec.paper import reproduce
+    from finn_imec.report.paper import reproduce
 
     with progress_bar("paper", None) as advance:
         result, tables = reproduce(output, results, quick, lambda name: advance(label=name))

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from finn_imec.errors import ImecError, require
-from finn_imec.output import output_folder
+from finn_imec.util.errors import ImecError, require
+from finn_imec.util.output import output_folder
 
 #: (SIMD, PE) of the four convolutions and the classifier: a few hundred cycles a layer.
 FOLDING = {0: (1, 8), 1: (8, 8), 2: (8, 8), 3: (16, 4), 4: (8, 1)}
@@ -68,10 +68,10 @@ def _convert_and_simulate(
     from qonnx.core.modelwrapper import ModelWrapper
 
     from finn_imec.networks import lowering
-    from finn_imec.report import comparison_chart
-    from finn_imec.simulation.network import prepare_network, run_network
-    from finn_imec.synthesis.compare import compare, layers_of_model
-    from finn_imec.transformation import InferIMECConv
+    from finn_imec.partition.network import prepare_network, run_network
+    from finn_imec.report.chart import comparison_chart
+    from finn_imec.synthesis.comparison import compare, layers_of_model
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
     stage("conversion to FINN hardware layers")
     pairs = lowering.to_hardware(ModelWrapper(str(folder / "digits_qonnx.onnx")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from finn_imec.datapath import Datapath
+from finn_imec.layer.datapath import Datapath
 
 DOMAIN = "finn.custom_op.fpgadataflow"
 
@@ -15,7 +15,7 @@ def finn(tmp_path_factory):
     """FINN, finn-plus or upstream, with a build folder of this test run; IMECConv registered."""
     reason = "needs FINN: pip install 'finn-imec[finn]'"
     pytest.importorskip("finn.custom_op.fpgadataflow", reason=reason)
-    from finn_imec.compat import finn_build_dir
+    from finn_imec.compat.finn import finn_build_dir
     from finn_imec.custom_op import register
 
     with finn_build_dir(tmp_path_factory.mktemp("finn_build")):

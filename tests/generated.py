@@ -4,7 +4,7 @@
     python tests/generated.py --write    accept what is generated now
 
 Random layers, the layers of CNV and, where FINN_IMEC_DATA has them, the nodes of the trained networks: for
-each the RTL wrapper with its memory files, the HLS sources without the library, cycles, latency and estimates.
+each the RTL wrapper with its memory files, the HLS sources without the library, cycles and estimates.
 A digest that changes on purpose is written anew in a commit of its own that says why.
 """
 
@@ -21,12 +21,13 @@ from pathlib import Path
 
 from qonnx.core.datatype import DataType
 
-from finn_imec.cases import random_case
-from finn_imec.datapath import Datapath
-from finn_imec.estimate import Estimate
-from finn_imec.hls import ImecHls
-from finn_imec.rtl import MEM_MODES, ImecRtl
-from finn_imec.synthesis.compare import cnv_layers, padded_layers
+from finn_imec.hls.generate import ImecHls
+from finn_imec.layer.datapath import Datapath
+from finn_imec.layer.estimate import Estimate
+from finn_imec.layer.memories import MEM_MODES
+from finn_imec.rtl.generate import ImecRtl
+from finn_imec.synthesis.comparison import cnv_layers, padded_layers
+from finn_imec.verification.cases import random_case
 
 RECORD = Path(__file__).with_name("generated.json")
 #: Campaign of the random layers, and how many there are.
@@ -67,7 +68,7 @@ def trained_designs() -> Iterator[tuple[str, ImecRtl, dict[str, int]]]:
     from qonnx.custom_op.registry import getCustomOp
 
     from finn_imec.networks.cnv import build_cnv
-    from finn_imec.transformation import swap_pairs
+    from finn_imec.transformation.infer_imec_conv import swap_pairs
 
     for network in TRAINED:
         file = data_folder() / "cnv-cifar10" / f"{network}.npz"

@@ -16,11 +16,11 @@ import pytest
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 
-from finn_imec.cases import random_values
-from finn_imec.compat import CLOCK_NS, FPGA_PART, finn_rtllib
-from finn_imec.datapath import Datapath
-from finn_imec.geometry import ConvGeometry
-from finn_imec.simulation.streams import Design, Stream
+from finn_imec.algorithms.reference import random_values
+from finn_imec.compat.finn import CLOCK_NS, FPGA_PART, finn_rtllib
+from finn_imec.layer.datapath import Datapath
+from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.streams.design import Design, Stream
 
 DOMAIN = "finn.custom_op.fpgadataflow"
 STUB = Path(__file__).with_name("vivado_stub.tcl")
@@ -184,7 +184,7 @@ def with_fifos(model):
     """FINN's width converters and FIFOs of the depths that the nodes name, RTL nodes, final names."""
     from qonnx.transformation.general import GiveReadableTensorNames
 
-    from finn_imec.simulation.partition import specialised
+    from finn_imec.partition.partition import specialised
 
     return specialised(model).transform(GiveReadableTensorNames())
 
@@ -234,7 +234,7 @@ def stitched(model, folder: Path) -> StitchedIp:
     from finn.transformation.fpgadataflow.create_stitched_ip import CreateStitchedIP
     from qonnx.custom_op.registry import getCustomOp
 
-    from finn_imec.synthesis.finn_pair import copy_patched
+    from finn_imec.baseline_rtl.finn_pair import copy_patched
 
     model = model.transform(CreateStitchedIP(FPGA_PART, CLOCK_NS))
     project = Path(model.get_metadata_prop("vivado_stitch_proj"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from finn_imec.geometry import ConvGeometry, divisors
+from finn_imec.layer.geometry import ConvGeometry, divisors
 
 
 @st.composite

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import geometries
 
-from finn_imec.algorithms import ALGORITHMS, Algorithm, ConvResult, lowering_elements, run
+from finn_imec.algorithms import ALGORITHMS, lowering_elements, run
+from finn_imec.algorithms.base import Algorithm, ConvResult
 from finn_imec.algorithms.mec_benchmark import LAYERS, memory_table
-from finn_imec.errors import GeometryError, UnsupportedError
-from finn_imec.geometry import ConvGeometry
+from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.util.errors import GeometryError, UnsupportedError
 
 each_algorithm = pytest.mark.parametrize("name", ALGORITHMS)
 

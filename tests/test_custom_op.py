@@ -13,11 +13,12 @@ from qonnx.core.onnx_exec import execute_onnx
 from qonnx.custom_op.registry import getCustomOp
 from stitching import remove_initializer
 
-from finn_imec.cases import random_case, random_values, reference
-from finn_imec.datapath import Datapath
-from finn_imec.errors import ImecError, UnsupportedError
-from finn_imec.geometry import ConvGeometry
-from finn_imec.rtl import ImecRtl
+from finn_imec.algorithms.reference import random_values, reference
+from finn_imec.layer.datapath import Datapath
+from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.rtl.generate import ImecRtl
+from finn_imec.util.errors import ImecError, UnsupportedError
+from finn_imec.verification.cases import random_case
 
 PART = "xc7z020clg400-1"
 LAYER = ConvGeometry((3, 2), (6, 5), 4, 6, (1, 2), (1, 2), simd=2, pe=3, simd_in=4)
@@ -52,7 +53,7 @@ def execute(model, ifm: np.ndarray) -> np.ndarray:
 @pytest.fixture(scope="module")
 def make_imec(make_pair_model):
     """The one-node model of a Datapath: IMECConv, or with backend="rtl" IMECConv_rtl."""
-    from finn_imec.transformation import InferIMECConv
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
     def make(path: Datapath, backend: str = ""):
         model = make_pair_model(path, backend=backend).transform(InferIMECConv(max_slowdown=100))
@@ -342,7 +343,7 @@ def test_rtlsim_trace_writes_waveforms(make_imec, tmp_path):
 def test_rtlsim_of_a_batch_and_finns_io_dict(generated):
     from finn.transformation.fpgadataflow.prepare_rtlsim import PrepareRTLSim
 
-    from finn_imec.rtl import encode
+    from finn_imec.streams.words import encode
 
     path, model = generated
     model = model.transform(PrepareRTLSim())

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from qonnx.core.datatype import DataType
 from strategies import geometries
 
-from finn_imec.cases import random_values
-from finn_imec.datapath import MAX_PLANES, RES_TYPES, Datapath, Operand
-from finn_imec.errors import UnsupportedError
-from finn_imec.geometry import ConvGeometry
+from finn_imec.algorithms.reference import random_values
+from finn_imec.layer.datapath import MAX_PLANES, RES_TYPES, Datapath, Operand
+from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.util.errors import UnsupportedError
 
 KINDS = ("BIPOLAR", "BINARY", "TERNARY", "INT2", "INT3", "INT8", "UINT2", "UINT3", "UINT8")
 PAIRS = st.one_of(

@@ -136,8 +136,8 @@ import sys
 from pathlib import Path
 import numpy as np
 from qonnx.core.datatype import DataType
-from finn_imec.datapath import Datapath
-from finn_imec.geometry import ConvGeometry
+from finn_imec.layer.datapath import Datapath
+from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.hls import ImecHls
 from finn_imec.import_hook import RegisterOnImport
 from finn_imec.rtl import ImecRtl

@@ -26,8 +26,8 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from finn_imec.cli import app
-from finn_imec.datapath import Datapath
-from finn_imec.geometry import ConvGeometry
+from finn_imec.layer.datapath import Datapath
+from finn_imec.layer.geometry import ConvGeometry
 
 ROOT = Path(__file__).parents[1]
 HOW_TOS = sorted((ROOT / "docs" / "how-to").glob("*.md"))

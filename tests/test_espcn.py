@@ -15,11 +15,12 @@ import qonnx
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.util.cleanup import cleanup_model
+from zoo import espcn
 
-from finn_imec.errors import ModelError
-from finn_imec.networks import espcn, lowering
-from finn_imec.simulation.network import prepare_network, run_network
-from finn_imec.transformation import swap_pairs
+from finn_imec.networks import lowering
+from finn_imec.partition.network import prepare_network, run_network
+from finn_imec.transformation.infer_imec_conv import swap_pairs
+from finn_imec.util.errors import ModelError
 
 SIZE = (7, 8)
 FOLDING = {0: (3, 4), 1: (16, 2), 2: (16, 2), 3: (8, 1)}

@@ -10,18 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from finn_imec.datapath import Operand
-from finn_imec.estimate import (
-    LUT_COEFFICIENTS,
-    RAMB18_BITS,
-    Estimate,
-    Memory,
-    compressor_luts,
-    sum_luts,
-)
-from finn_imec.geometry import ConvGeometry
-from finn_imec.rtl import MEM_MODES
-from finn_imec.synthesis.compare import cnv_layers
+from finn_imec.layer.datapath import Operand
+from finn_imec.layer.estimate import LUT_COEFFICIENTS, RAMB18_BITS, Estimate, compressor_luts, sum_luts
+from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.memories import MEM_MODES, Memory
+from finn_imec.synthesis.comparison import cnv_layers
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -183,8 +176,8 @@ def test_the_nodes_of_the_sample(benchmark, make_pair_model):
     """A node estimates of itself what is compared with Yosys' counts of its layer."""
     from qonnx.custom_op.registry import getCustomOp
 
-    from finn_imec.cases import Parameters
-    from finn_imec.transformation import InferIMECConv
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv
+    from finn_imec.verification.cases import Parameters
 
     checked = 0
     for row in benchmark.load()[:40]:

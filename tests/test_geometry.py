@@ -11,14 +11,9 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from strategies import geometries
 
-from finn_imec.errors import GeometryError
-from finn_imec.geometry import (
-    FINN_QUEUE_BITS,
-    PIPELINE_STAGES,
-    ConvGeometry,
-    address_bits,
-    divisors,
-)
+from finn_imec.layer.geometry import FINN_QUEUE_BITS, PIPELINE_STAGES, ConvGeometry, divisors
+from finn_imec.layer.memories import address_bits
+from finn_imec.util.errors import GeometryError
 
 layers = partial(geometries, with_depthwise=True)
 padded_layers = partial(layers, with_padding=True)

@@ -13,11 +13,13 @@ import pytest
 from qonnx.core.datatype import DataType
 
 from finn_imec import hls
-from finn_imec.cases import random_case, random_values, reference
-from finn_imec.datapath import Datapath
-from finn_imec.errors import MissingToolError, UnsupportedError
-from finn_imec.geometry import ConvGeometry
-from finn_imec.rtl import decode, encode
+from finn_imec.algorithms.reference import random_values, reference
+from finn_imec.hls import cppsim
+from finn_imec.layer.datapath import Datapath
+from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.streams.words import decode, encode
+from finn_imec.util.errors import MissingToolError, UnsupportedError
+from finn_imec.verification.cases import random_case
 
 PART = "xc7z020clg400-1"
 LAYER = ConvGeometry((3, 2), (6, 5), 4, 6, (1, 2), (1, 2), simd=2, pe=3, simd_in=4)
@@ -25,7 +27,7 @@ DEPTHWISE = ConvGeometry((3, 2), (6, 5), 6, 6, (1, 2), (1, 2), pe=2, simd_in=2, 
 FRAMES = 3
 
 try:
-    HEADERS = hls.header_path()
+    HEADERS = cppsim.header_path()
 except MissingToolError as err:
     pytest.skip(str(err), allow_module_level=True)
 
@@ -61,7 +63,7 @@ def simulate(program: Path, design: hls.ImecHls, ifm: np.ndarray) -> np.ndarray:
 def compile_testbench(target: Path, *flags: str) -> subprocess.CompletedProcess:
     library = hls.library_path()
     sources = [library / "imec_tb.cpp", library / "imec_example.cpp"]
-    command = [*hls.compiler(), "-std=c++14", "-isystem", str(HEADERS), *flags]
+    command = [*cppsim.compiler(), "-std=c++14", "-isystem", str(HEADERS), *flags]
     return subprocess.run([*command, *map(str, sources), "-o", str(target)], capture_output=True, text=True)
 
 
@@ -91,7 +93,7 @@ def test_testbench_notices_a_wrong_strip_address(tmp_path):
     text = header.read_text()
     assert text.count("G::ROW_STEP % DEPTH") == 1
     header.write_text(text.replace("G::ROW_STEP % DEPTH", "1 % DEPTH"))
-    command = [*hls.compiler(), "-std=c++14", "-O0", "-w", "-isystem", str(HEADERS)]
+    command = [*cppsim.compiler(), "-std=c++14", "-O0", "-w", "-isystem", str(HEADERS)]
     sources = ["imec_tb.cpp", "imec_example.cpp"]
     subprocess.run([*command, *sources, "-o", "tb"], cwd=library, check=True)
     done = subprocess.run([library / "tb"], capture_output=True, text=True)
@@ -117,7 +119,7 @@ def test_wrong_geometry_is_a_readable_compiler_error(tmp_path, layer, message):
         "wrong.cpp": f'#include "imec.hpp"\nint main() {{ return {layer}::C; }}\n',
     }
     with pytest.raises(hls.HlsError, match=message) as error:
-        hls.compile_program(files, "wrong.cpp", cache_dir=tmp_path)
+        cppsim.compile_program(files, "wrong.cpp", cache_dir=tmp_path)
     log = Path(str(error.value).split("(log: ")[1].rstrip(")"))
     assert message in log.read_text()
 
@@ -142,7 +144,7 @@ def test_iterations_of_the_header_are_the_models():
         ]
     text = '#include "imec.hpp"\n' + "\n".join(checks) + "\nint main() {}\n"
     files = {"imec.hpp": (hls.library_path() / "imec.hpp").read_text(), "counts.cpp": text}
-    assert hls.compile_program(files, "counts.cpp").is_file()
+    assert cppsim.compile_program(files, "counts.cpp").is_file()
 
 
 # ---- generated code -----------------------------------------------------------------------------
@@ -243,12 +245,12 @@ def test_words_beyond_ap_int_are_refused():
 
 def test_programs_are_cached_by_content(tmp_path):
     files = {"main.cpp": "int main() { return 0; }\n"}
-    first = hls.compile_program(files, "main.cpp", cache_dir=tmp_path)
+    first = cppsim.compile_program(files, "main.cpp", cache_dir=tmp_path)
     stamp = first.stat().st_mtime_ns
-    assert hls.compile_program(files, "main.cpp", cache_dir=tmp_path) == first
+    assert cppsim.compile_program(files, "main.cpp", cache_dir=tmp_path) == first
     assert first.stat().st_mtime_ns == stamp
     other = {"main.cpp": "int main() { return 1; }\n"}
-    assert hls.compile_program(other, "main.cpp", cache_dir=tmp_path) != first
+    assert cppsim.compile_program(other, "main.cpp", cache_dir=tmp_path) != first
 
 
 def test_headers_of_vitis_come_first(tmp_path, monkeypatch):
@@ -256,13 +258,13 @@ def test_headers_of_vitis_come_first(tmp_path, monkeypatch):
     (tmp_path / "include" / "ap_int.h").touch()
     monkeypatch.delenv("XILINX_HLS", raising=False)
     monkeypatch.setenv("VITIS_PATH", str(tmp_path))
-    assert hls.header_path() == tmp_path / "include"
+    assert cppsim.header_path() == tmp_path / "include"
 
 
 def test_missing_compiler_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("CXX", "no-such-compiler -O2")
     with pytest.raises(MissingToolError, match="no-such-compiler is not on the PATH"):
-        hls.compile_program({"main.cpp": ""}, "main.cpp", cache_dir=tmp_path)
+        cppsim.compile_program({"main.cpp": ""}, "main.cpp", cache_dir=tmp_path)
 
 
 # ---- in FINN ------------------------------------------------------------------------------------
@@ -275,7 +277,7 @@ def make_hls(make_pair_model):
     from qonnx.custom_op.registry import getCustomOp
     from qonnx.transformation.general import GiveUniqueNodeNames
 
-    from finn_imec.transformation import InferIMECConv
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
     def make(path: Datapath, style: str = "hls"):
         model = make_pair_model(path).transform(InferIMECConv(max_slowdown=100))
@@ -356,7 +358,7 @@ def test_ip_generation_writes_what_vitis_needs_and_names_it_when_missing(make_hl
         assert line in script.splitlines()
     files = {p.name: p.read_text() for p in folder.iterdir()}
     files["main.cpp"] = f'#include "top_{name}.cpp"\nint main() {{}}\n'
-    assert hls.compile_program(files, "main.cpp").is_file()
+    assert cppsim.compile_program(files, "main.cpp").is_file()
 
     monkeypatch.setenv("PATH", str(folder))
     for step in (HLSSynthIP(PART, num_workers=1), PrepareRTLSim(num_workers=1)):

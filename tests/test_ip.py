@@ -25,9 +25,9 @@ from stitching import (
 
 from finn_imec.builder import build
 from finn_imec.custom_op.imecconv import convolve
-from finn_imec.geometry import ConvGeometry
-from finn_imec.rtl import decode, encode
+from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.simulation import verilator
+from finn_imec.streams.words import decode, encode
 
 pytest.importorskip("finn.custom_op", reason="needs FINN: pip install 'finn-imec[finn]'")
 if shutil.which("tclsh") is None:

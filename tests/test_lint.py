@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from finn_imec.cases import random_case
-from finn_imec.rtl import ImecRtl
+from finn_imec.rtl.generate import ImecRtl
+from finn_imec.verification.cases import random_case
 
 driver = pytest.importorskip("pyslang.driver", reason="needs slang: pip install pyslang")
 

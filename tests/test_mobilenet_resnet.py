@@ -20,13 +20,14 @@ from finn.transformation.fpgadataflow.prepare_cppsim import PrepareCppSim
 from finn.transformation.fpgadataflow.set_exec_mode import SetExecMode
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
+from zoo import mobilenet, resnet
 
 from finn_imec.builder import build
 from finn_imec.builder.run import BuildResult
-from finn_imec.compat import finn_build_dir
-from finn_imec.networks import lowering, mobilenet, resnet, training
-from finn_imec.simulation.network import prepare_network, run_network
-from finn_imec.simulation.partition import in_python
+from finn_imec.compat.finn import finn_build_dir
+from finn_imec.networks import lowering, training
+from finn_imec.partition.network import prepare_network, run_network
+from finn_imec.partition.partition import in_python
 from finn_imec.transformation.infer_imec_conv import MAX_SLOWDOWN
 
 #: FINN's layers of the lowered network, and of the built one if all pairs are swapped.

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from finn_imec.errors import GeometryError, ModelError, UnsupportedError
 from finn_imec.networks import cnv, digits, lowering, training
+from finn_imec.util.errors import GeometryError, ModelError, UnsupportedError
 
 pytest.importorskip("finn", reason="finn-plus is not installed")
 
@@ -448,8 +448,8 @@ def test_what_counts_as_a_convolution():
     """Of CNV: its six pairs or IMECConvs, neither pooling windows nor what comes behind them."""
     import runpy
 
-    from finn_imec.simulation.partition import hardware_part, specialised
-    from finn_imec.transformation import swap_pairs
+    from finn_imec.partition.partition import hardware_part, specialised
+    from finn_imec.transformation.infer_imec_conv import swap_pairs
 
     folder = Path(__file__).parents[1] / "benchmarks"
     convolutions = runpy.run_path(str(folder / "networks.py"))["convolutions"]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from finn_imec.packing import MAX_CHAIN, Packing, finn_fields
+from finn_imec.layer.packing import MAX_CHAIN, Packing, finn_fields
 
 
 @st.composite

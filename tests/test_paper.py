@@ -7,11 +7,10 @@ import re
 
 import pytest
 
-from finn_imec import paper
-from finn_imec.cli import app
-from finn_imec.errors import ModelError
+from finn_imec.cli import app, paper
 from finn_imec.report.results import load_rows
-from finn_imec.synthesis import compare as comparison
+from finn_imec.synthesis import comparison
+from finn_imec.util.errors import ModelError
 
 MEASURED = (*comparison.FIGURES, "memory", "cycles")
 

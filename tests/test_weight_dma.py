@@ -10,8 +10,8 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 from stitching import PYNQ_SETTINGS, V0_10, make_path, pynq_driver
 
-from finn_imec.errors import UnsupportedError
-from finn_imec.geometry import ConvGeometry
+from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.util.errors import UnsupportedError
 
 pytest.importorskip("finn.custom_op", reason="needs FINN: pip install 'finn-imec[finn]'")
 
@@ -27,7 +27,7 @@ DEPTHWISE = make_path(
 @pytest.fixture
 def swapped(make_pair_model):
     """Model of an IMECConv_rtl with external weights."""
-    from finn_imec.transformation import InferIMECConv
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
     def make(path):
         model = make_pair_model(path, backend="rtl", mvau=EXTERNAL)
@@ -43,7 +43,7 @@ def external(swapped):
 
 @pytest.mark.parametrize("path", [LAYER, DEPTHWISE], ids=["dense", "depthwise"])
 def test_dma_streams_the_words_that_the_rtl_reads(swapped, path):
-    from finn_imec.transformation import InsertWeightDMA
+    from finn_imec.transformation.insert_weight_dma import InsertWeightDMA
 
     external = swapped(path)
     words = getCustomOp(external.graph.node[0]).weight_words(path.weights)
@@ -67,7 +67,7 @@ def test_dma_streams_the_words_that_the_rtl_reads(swapped, path):
 @pytest.mark.parametrize("shell", ["VIVADO_ZYNQ", "VITIS_ALVEO"])
 def test_a_build_inserts_the_dma_for_a_bitfile(external, shell):
     config = pytest.importorskip("finn.builder.build_dataflow_config")
-    from finn_imec.builder import step_insert_weight_dma
+    from finn_imec.builder.steps import step_insert_weight_dma
 
     fields = {"output_dir": "", "synth_clk_period_ns": 5.0}
     fields["shell_flow_type"] = getattr(config.ShellFlowType, shell)
@@ -83,7 +83,8 @@ def test_a_build_inserts_the_dma_for_a_bitfile(external, shell):
 
 
 def test_internal_weights_need_no_dma(make_pair_model):
-    from finn_imec.transformation import InferIMECConv, InsertWeightDMA
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv
+    from finn_imec.transformation.insert_weight_dma import InsertWeightDMA
 
     model = make_pair_model(LAYER, backend="rtl").transform(InferIMECConv(max_slowdown=100))
     before = model.model.SerializeToString()
@@ -91,7 +92,8 @@ def test_internal_weights_need_no_dma(make_pair_model):
 
 
 def test_weights_must_be_whole_bytes(make_pair_model):
-    from finn_imec.transformation import InferIMECConv, InsertWeightDMA
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv
+    from finn_imec.transformation.insert_weight_dma import InsertWeightDMA
 
     odd = make_path(ConvGeometry((3, 3), (6, 6), 1, 1), "UINT2", "INT2", "UINT2")  # 18 bits
     model = make_pair_model(odd, backend="rtl", mvau=EXTERNAL)
@@ -108,7 +110,8 @@ def test_weights_of_a_dma_keep_their_folding(make_pair_model, simd, swapped):
     from finn.transformation.fpgadataflow.insert_iodma import InsertIODMA
     from qonnx.transformation.general import GiveUniqueNodeNames
 
-    from finn_imec.transformation import FoldIMECConv, InferIMECConv
+    from finn_imec.transformation.fold_imec_conv import FoldIMECConv
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
     attributes = {**EXTERNAL, "SIMD": simd, "PE": 2}
     model = make_pair_model(LAYER, backend="rtl", mvau=attributes)
@@ -133,7 +136,7 @@ def test_finns_driver_gets_the_weights(make_pair_model, external, tmp_path):
     from finn.transformation.fpgadataflow.floorplan import Floorplan
     from finn.transformation.fpgadataflow.insert_iodma import InsertIODMA
 
-    from finn_imec.transformation import InsertWeightDMA
+    from finn_imec.transformation.insert_weight_dma import InsertWeightDMA
 
     def driver(model, name: str) -> tuple[Path, ModelWrapper]:
         for step in (
@@ -168,7 +171,8 @@ def test_finns_driver_gets_the_weights(make_pair_model, external, tmp_path):
 
 def test_a_depthwise_node_is_expanded_before_its_weights_get_a_dma(swapped):
     """VVAU's weights are (C, 1, K_h, K_w), the stream's (MW, MH)."""
-    from finn_imec.transformation import ExpandIMECConv, InsertWeightDMA
+    from finn_imec.transformation.expand_imec_conv import ExpandIMECConv
+    from finn_imec.transformation.insert_weight_dma import InsertWeightDMA
 
     model = swapped(DEPTHWISE)
     expanded = model.transform(ExpandIMECConv())

@@ -16,12 +16,17 @@ from qonnx.core.datatype import DataType
 from stitching import FINN_PLUS, PYNQ_SETTINGS, V0_10, pynq_driver, remove_initializer
 from test_rtl import WAIVED, verilator
 
-from finn_imec.cases import random_case, random_values, reference
-from finn_imec.datapath import Datapath, smallest_datatype, weight_words
-from finn_imec.errors import ModelError, UnsupportedError
-from finn_imec.geometry import ConvGeometry
-from finn_imec.rtl import ImecRtl, decode, encode, words_per_line
-from finn_imec.simulation.verilator import Design, Stall, Stimulus, Stream, build
+from finn_imec.algorithms.reference import random_values, reference
+from finn_imec.compat.finn import words_per_line
+from finn_imec.layer.datapath import Datapath, smallest_datatype, weight_words
+from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.rtl.generate import ImecRtl
+from finn_imec.simulation.stimulus import Stall, Stimulus
+from finn_imec.simulation.verilator import build
+from finn_imec.streams.design import Design, Stream
+from finn_imec.streams.words import decode, encode
+from finn_imec.util.errors import ModelError, UnsupportedError
+from finn_imec.verification.cases import random_case
 
 pytest.importorskip("finn", reason="needs finn-plus: pip install 'finn-imec[finn]'")
 
@@ -318,7 +323,7 @@ def layer_path(idt: str = "UINT4", wdt: str = "INT3", geometry: ConvGeometry = L
 @pytest.fixture
 def make_node(make_pair_model):
     """A pair's model, swapped, and its IMECConv_rtl."""
-    from finn_imec.transformation import InferIMECConv
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
     def make(path: Datapath, mode: str, writable: int = 0, backend: str = "rtl"):
         mvau = {"mem_mode": mode, "runtime_writeable_weights": writable}
@@ -337,7 +342,8 @@ def mode_of(node) -> tuple[str, int]:
 @BOTH
 @pytest.mark.parametrize(("pair", "ours"), MODES.items())
 def test_swap_and_expansion_keep_what_the_user_chose(make_node, pair, ours, layer):
-    from finn_imec.transformation import ExpandIMECConv, InferIMECConv
+    from finn_imec.transformation.expand_imec_conv import ExpandIMECConv
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
     path = layer_path(geometry=layer)
     model, node = make_node(path, *pair, backend="")
@@ -505,7 +511,7 @@ def make_driver(make_pair_model, tmp_path):
     from finn.transformation.fpgadataflow.floorplan import Floorplan
     from finn.transformation.fpgadataflow.insert_iodma import InsertIODMA
 
-    from finn_imec.transformation import InferIMECConv
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
     def make(path: Datapath, swap: bool, writable: int = 1):
         mvau = {"mem_mode": "internal_decoupled", "runtime_writeable_weights": writable}
@@ -522,7 +528,7 @@ def make_driver(make_pair_model, tmp_path):
 
 
 def test_finns_driver_finds_the_weights(make_driver):
-    from finn_imec.transformation import WriteRuntimeWeights
+    from finn_imec.transformation.write_runtime_weights import WriteRuntimeWeights
 
     path = layer_path()
     pair, _ = make_driver(path, swap=False)
@@ -541,7 +547,7 @@ def test_finns_driver_finds_the_weights(make_driver):
 
 
 def test_build_step_completes_the_driver(make_driver, make_node, tmp_path):
-    from finn_imec.builder import step_write_runtime_weights
+    from finn_imec.builder.steps import step_write_runtime_weights
 
     path, cfg = layer_path(), SimpleNamespace(output_dir=str(tmp_path))
     without, node = make_node(path, "internal_decoupled", 1)
@@ -559,7 +565,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
 
 
 def test_weights_that_stay_are_not_the_drivers(make_driver, make_node):
-    from finn_imec.transformation import WriteRuntimeWeights
+    from finn_imec.transformation.write_runtime_weights import WriteRuntimeWeights
 
     folder, model = make_driver(layer_path(), swap=True, writable=0)
     before = contents(folder)

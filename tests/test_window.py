@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import geometries
 
-from finn_imec.errors import GeometryError
-from finn_imec.geometry import ConvGeometry, divisors
-from finn_imec.window import QUEUES, WORTH_IT, Queues
+from finn_imec.layer.geometry import ConvGeometry, divisors
+from finn_imec.layer.window import QUEUES, WORTH_IT, Queues
+from finn_imec.util.errors import GeometryError
 
 LAYER = ConvGeometry((3, 3), (16, 16), 4, 8, simd=36, pe=8)
 

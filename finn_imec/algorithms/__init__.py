@@ -33,8 +33,8 @@ import numpy as np
 
 from finn_imec.algorithms import direct, im2col, imec, mec
 from finn_imec.algorithms.base import Algorithm, ConvResult
-from finn_imec.errors import GeometryError, UnsupportedError
-from finn_imec.geometry import ConvGeometry
+from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.util.errors import GeometryError, UnsupportedError
 
 __all__ = ["ALGORITHMS", "Algorithm", "ConvResult", "get_algorithm", "lowering_elements", "run"]
 

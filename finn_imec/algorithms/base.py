@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finn_imec.errors import GeometryError, UnsupportedError
-from finn_imec.geometry import ConvGeometry
+from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.util.errors import GeometryError, UnsupportedError
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from finn_imec.algorithms.base import ConvResult
-from finn_imec.geometry import ConvGeometry
+from finn_imec.layer.geometry import ConvGeometry
 
 
 def convolve(ifm: np.ndarray, weights: np.ndarray, geometry: ConvGeometry) -> ConvResult:

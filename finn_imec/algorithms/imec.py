@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 
 from finn_imec.algorithms.base import ConvResult
-from finn_imec.geometry import ConvGeometry
+from finn_imec.layer.geometry import ConvGeometry
 
 
 def row(ifm: np.ndarray, weights: np.ndarray, geometry: ConvGeometry) -> ConvResult:

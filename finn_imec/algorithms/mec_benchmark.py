@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from finn_imec.algorithms import ALGORITHMS
-from finn_imec.geometry import ConvGeometry
+from finn_imec.layer.geometry import ConvGeometry
 
 
 def _layer(ifm_dim: int, channels: int, ofm_channels: int, kernel: int, stride: int = 1) -> ConvGeometry:

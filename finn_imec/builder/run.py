@@ -31,12 +31,13 @@ from finn_imec.builder.steps import (
     step_convert_to_imec,
     step_name,
 )
-from finn_imec.compat import FPGA_PART, finn_build_dir
-from finn_imec.errors import ImecError, MissingToolError, ModelError, UnsupportedError, require
-from finn_imec.output import make_scratch, relocate, replace_files
+from finn_imec.compat.finn import FPGA_PART, finn_build_dir
+from finn_imec.util.errors import ImecError, MissingToolError, ModelError, UnsupportedError, require
+from finn_imec.util.output import make_scratch, relocate, replace_files
 
 if TYPE_CHECKING:
-    from finn_imec.transformation import FoldingReport, PairReport
+    from finn_imec.transformation.fold_imec_conv import FoldingReport
+    from finn_imec.transformation.infer_imec_conv import PairReport
 
 #: progress(number, steps, name): called when a step starts, number 1..steps.
 Progress = Callable[[int, int, str], None]
@@ -415,7 +416,7 @@ def _finn(build_dir: Path) -> Iterator[None]:
 
 
 def _pairs(output: Path) -> tuple[PairReport, ...]:
-    from finn_imec.transformation import PairReport
+    from finn_imec.transformation.infer_imec_conv import PairReport
 
     return tuple(PairReport(**entry) for entry in _entries(output / REPORT))
 
@@ -425,7 +426,7 @@ def _entries(path: Path) -> list[dict[str, Any]]:
 
 
 def _result(output: Path) -> BuildResult:
-    from finn_imec.transformation import FoldingReport
+    from finn_imec.transformation.fold_imec_conv import FoldingReport
 
     parent = output / PARENT
     return BuildResult(

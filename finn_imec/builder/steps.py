@@ -12,13 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finn_imec.errors import ModelError, UnsupportedError
+from finn_imec.util.errors import ModelError, UnsupportedError
 
 if TYPE_CHECKING:
     from onnx import NodeProto
     from qonnx.core.modelwrapper import ModelWrapper
 
-    from finn_imec.transformation import FoldingReport
+    from finn_imec.transformation.fold_imec_conv import FoldingReport
 
 #: The step behind which accumulator types, thresholds and folding are final.
 FUSE_AFTER = "step_minimize_bit_width"
@@ -59,7 +59,7 @@ def step_convert_to_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     unchanged, with a warning. Raises UnsupportedError for finn-plus' multi-DNN builds with
     SelectableWeights, which know by name the layers whose weights they select.
     """
-    from finn_imec.transformation import InferIMECConv
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
     networks = getattr(cfg, "multi_dnn_config_path", None)
     if networks and json.loads(Path(networks).read_text())["Generation"]["mode"] == SELECTABLE:
@@ -116,7 +116,7 @@ def _fold_to_target(model: ModelWrapper, cfg: Any, target: int) -> tuple[ModelWr
     from finn.transformation.fpgadataflow.set_folding import SetFolding
     from qonnx.custom_op.registry import getCustomOp
 
-    from finn_imec.transformation import FoldIMECConv
+    from finn_imec.transformation.fold_imec_conv import FoldIMECConv
 
     pairs = _expand(model, cfg).transform(
         SetFolding(
@@ -167,7 +167,7 @@ def _expand(model: ModelWrapper, cfg: Any, names: list[str] | None = None) -> Mo
     from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
     from qonnx.transformation.general import SortGraph
 
-    from finn_imec.transformation import ExpandIMECConv
+    from finn_imec.transformation.expand_imec_conv import ExpandIMECConv
 
     model = model.transform(ExpandIMECConv(names))
     model = model.transform(SpecializeLayers(cfg._resolve_fpga_part()))
@@ -213,7 +213,7 @@ def step_write_runtime_weights(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     only FINN's own layers; works on output_dir/driver. Does nothing if no driver was made. cfg:
     FINN's DataflowBuildConfig; only output_dir is read.
     """
-    from finn_imec.transformation import WriteRuntimeWeights
+    from finn_imec.transformation.write_runtime_weights import WriteRuntimeWeights
 
     if model.get_metadata_prop("pynq_driver_dir") is None:
         return model
@@ -228,7 +228,7 @@ def step_insert_weight_dma(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     """
     from finn.builder.build_dataflow_config import DataflowOutputType, ShellFlowType
 
-    from finn_imec.transformation import InsertWeightDMA
+    from finn_imec.transformation.insert_weight_dma import InsertWeightDMA
 
     if DataflowOutputType.BITFILE not in cfg.generate_outputs:
         return model

@@ -14,7 +14,8 @@ from qonnx.core.datatype import BaseDataType, DataType
 
 from finn_imec.algorithms import direct, im2col
 from finn_imec.algorithms.base import pad
-from finn_imec.datapath import (
+from finn_imec.compat.finn import words_per_line
+from finn_imec.layer.datapath import (
     MAX_PIPELINE,
     RES_TYPES,
     Datapath,
@@ -22,10 +23,11 @@ from finn_imec.datapath import (
     smallest_datatype,
     weight_words,
 )
-from finn_imec.errors import ImecError, UnsupportedError
-from finn_imec.estimate import LUTS_PER_DSP, RAMB18_BITS, URAM_BITS, Estimate
-from finn_imec.geometry import RAM_STYLES, ConvGeometry
-from finn_imec.rtl import MEM_MODES, padded, words_per_line
+from finn_imec.layer.estimate import LUTS_PER_DSP, RAMB18_BITS, URAM_BITS, Estimate
+from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.memories import MEM_MODES, RAM_STYLES
+from finn_imec.streams.words import padded
+from finn_imec.util.errors import ImecError, UnsupportedError
 
 
 class IMECConv(HWCustomOp):
@@ -35,7 +37,7 @@ class IMECConv(HWCustomOp):
     (kh, kw, c) row order; thresholds (MH or 1, steps) unless noActivation. Output: (N, OH, OW, MH).
     If depthwise, MW = K_h*K_w and output channel m is computed from input channel m alone. Streams:
     in0 carries SIMD_in channels per word (0: SIMD, at most all), out0 PE channels. SIMD divides the
-    channels, or is a larger divisor of MW: see finn_imec.window.
+    channels, or is a larger divisor of MW: see finn_imec.layer.window.
 
     mem_mode says, as for FINN's MVAU, where the weights are: internal_embedded in a ROM;
     internal_decoupled in FINN's memstream, with runtime_writeable_weights=1 writable at its AXI4-Lite
@@ -345,7 +347,7 @@ class IMECConv(HWCustomOp):
         return self.estimate.bram18
 
     def lut_estimation(self, fpgapart: str | None = None) -> int:
-        """LUT sites, by coefficients fitted to measurements; their error: finn_imec/estimate.py."""
+        """LUT sites, by coefficients fitted to measurements; their error: finn_imec/layer/estimate.py."""
         return self.estimate.luts
 
     def core_estimation(self) -> int:

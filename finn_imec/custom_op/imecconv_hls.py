@@ -10,19 +10,14 @@ import numpy as np
 from finn.custom_op.fpgadataflow.hlsbackend import HLSBackend
 
 from finn_imec.custom_op.imecconv import IMECConv
-from finn_imec.errors import UnsupportedError
-from finn_imec.hls import (
-    ImecHls,
-    compile_program,
-    require_vitis,
-    run,
-    simulation_sources,
-)
-from finn_imec.rtl import decode, encode
+from finn_imec.hls.cppsim import compile_program, run, simulation_sources
+from finn_imec.hls.generate import ImecHls, require_vitis
+from finn_imec.streams.words import decode, encode
+from finn_imec.util.errors import UnsupportedError
 
 
 class IMECConv_hls(IMECConv, HLSBackend):
-    """IMECConv on finn_imec/hlslib/imec.hpp.
+    """IMECConv on finn_imec/hls/hlslib/imec.hpp.
 
     cppsim needs a C++ compiler and the ap_int headers of Vitis HLS or hls4ml; IP generation and rtlsim
     are FINN's own and need Vitis HLS (MissingToolError without it). Resource estimates are IMECConv's

@@ -10,15 +10,19 @@ import numpy as np
 from finn.custom_op.fpgadataflow.rtlbackend import RTLBackend
 from finn.util.basic import is_versal
 
+from finn_imec.compat.finn import axilite_address_bits
 from finn_imec.custom_op.imecconv import IMECConv
-from finn_imec.errors import UnsupportedError
-from finn_imec.rtl import ImecRtl, axilite_address_bits, decode, encode, stream_design
-from finn_imec.simulation.verilator import Design, Model, Stimulus, build
-from finn_imec.simulation.words import as_words
+from finn_imec.rtl.generate import ImecRtl, stream_design
+from finn_imec.simulation.model import Model
+from finn_imec.simulation.stimulus import Stimulus
+from finn_imec.simulation.verilator import build
+from finn_imec.streams.design import Design
+from finn_imec.streams.words import as_words, decode, encode
+from finn_imec.util.errors import UnsupportedError
 
 
 class IMECConv_rtl(IMECConv, RTLBackend):
-    """IMECConv as SystemVerilog (finn_imec/rtllib); rtlsim runs in Verilator, never in xsim."""
+    """IMECConv as SystemVerilog (finn_imec/rtl/rtllib); rtlsim runs in Verilator, never in xsim."""
 
     def get_nodeattr_types(self) -> dict[str, tuple]:
         """IMECConv's and FINN's RTL backend's attributes."""

@@ -31,8 +31,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finn_imec.errors import ModelError, require
 from finn_imec.networks import lowering
+from finn_imec.util.errors import ModelError, require
 
 if TYPE_CHECKING:
     from qonnx.core.modelwrapper import ModelWrapper

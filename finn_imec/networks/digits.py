@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from finn_imec.errors import require
 from finn_imec.networks import training
 from finn_imec.networks.training import (
     CLASSES,
@@ -18,6 +17,7 @@ from finn_imec.networks.training import (
     logits,
     weight_quant,
 )
+from finn_imec.util.errors import require
 
 __all__ = ["LAYERS", "build_model", "export_qonnx", "load_data", "logits", "train"]
 

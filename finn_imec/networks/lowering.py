@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finn_imec.errors import GeometryError, ModelError, UnsupportedError, require
+from finn_imec.util.errors import GeometryError, ModelError, UnsupportedError, require
 
 if TYPE_CHECKING:
     from onnx import NodeProto

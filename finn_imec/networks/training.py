@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from finn_imec.errors import require
+from finn_imec.util.errors import require
 
 CLASSES = 10
 IMAGE = 8  # height and width of scikit-learn's images

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finn_imec.errors import require
+from finn_imec.util.errors import require
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

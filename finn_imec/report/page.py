@@ -13,11 +13,11 @@ import jinja2
 from markupsafe import Markup
 
 from finn_imec import __version__
-from finn_imec.output import output_folder
 from finn_imec.report.chart import memory_chart
 from finn_imec.report.results import BUILD_MODEL, Results, load_results
 from finn_imec.report.table import TITLES, number_text, ratio_text
-from finn_imec.synthesis.compare import figure, geometric_means
+from finn_imec.synthesis.comparison import figure, geometric_means
+from finn_imec.util.output import output_folder
 
 PAGE = "report.html"
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from finn_imec.builder.steps import FUSE_AFTER, step_convert_to_imec
 from finn_imec.builder.steps import REPORT as CONVERSION
-from finn_imec.errors import GeometryError, ModelError
-from finn_imec.geometry import ConvGeometry
-from finn_imec.output import output_folder
-from finn_imec.synthesis.compare import FIGURES
-from finn_imec.transformation import PairReport
+from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.synthesis.comparison import FIGURES
+from finn_imec.transformation.infer_imec_conv import PairReport
+from finn_imec.util.errors import GeometryError, ModelError
+from finn_imec.util.output import output_folder
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto

@@ -8,7 +8,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from finn_imec.synthesis.compare import figure, geometric_means
+from finn_imec.synthesis.comparison import figure, geometric_means
 
 #: Figure -> column title; "mem" is LUTs used as memory, LUTRAM and SRL.
 COLUMNS = {

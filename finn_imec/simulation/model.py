@@ -10,16 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from finn_imec.simulation.streams import (
-    Activity,
-    Design,
-    Result,
-    SimulationError,
-    Stall,
-    Stimulus,
-    Violation,
-)
-from finn_imec.simulation.words import as_words
+from finn_imec.simulation.stimulus import Activity, Result, SimulationError, Stall, Stimulus, Violation
+from finn_imec.streams.design import Design
+from finn_imec.streams.words import as_words
 
 _CHUNK = 1 << 16  # clock cycles between two chances to interrupt or report progress
 _LAST_CYCLE = 2**64 - 1

@@ -7,7 +7,7 @@ capture of words and the checks of the stream rules are compiled code (`stream_h
 
 Words
     Sequences of words are uint8 arrays (words, ceil(width / 8)); `pack` and `unpack` convert from
-    and to integers, element 0 in the least significant bits: see `finn_imec.simulation.words`.
+    and to integers, element 0 in the least significant bits: see `finn_imec.streams.words`.
 
 Time
     All designs share the clock; each has its own reset. Inputs change after a rising edge and
@@ -57,21 +57,12 @@ from pathlib import Path
 
 import numpy as np
 
-from finn_imec.errors import MissingToolError
 from finn_imec.simulation.model import Model
-from finn_imec.simulation.streams import (
-    Activity,
-    Design,
-    Probe,
-    Result,
-    SimulationError,
-    Stall,
-    Stimulus,
-    Stream,
-    Violation,
-)
-from finn_imec.simulation.words import pack, unpack
-from finn_imec.templates import render
+from finn_imec.simulation.stimulus import Activity, Result, SimulationError, Stall, Stimulus, Violation
+from finn_imec.streams.design import Design, Probe, Stream
+from finn_imec.streams.words import pack, unpack
+from finn_imec.util.errors import MissingToolError
+from finn_imec.util.templates import render
 
 __all__ = [
     "Activity",

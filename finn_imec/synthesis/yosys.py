@@ -16,15 +16,14 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
 
-from finn_imec.errors import ImecError, MissingToolError
-from finn_imec.simulation.streams import Design
+from finn_imec.streams.design import CoreSpec, Design
+from finn_imec.util.errors import ImecError, MissingToolError
 
 #: LUT sites of one LUT-RAM primitive (7-series, UG953): a site holds 64 bits of one port.
 LUTRAM_SITES = {
@@ -54,18 +53,6 @@ FLOWS = ("default", "alu")
 
 class SynthesisError(ImecError, RuntimeError):
     """Yosys refused or did not finish a design; names its first error line and the log."""
-
-
-@dataclass(frozen=True)
-class CoreSpec:
-    """A module inside the design, counted on its own as well (its MAC core).
-
-    tied: inputs that the design holds constant, name -> (width in bits, value), as in Design.
-    """
-
-    top: str
-    parameters: Mapping[str, int | str] = field(default_factory=dict)
-    tied: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def count(

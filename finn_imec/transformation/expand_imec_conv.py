@@ -15,8 +15,8 @@ from qonnx.transformation.infer_datatypes import InferDataTypes
 from qonnx.transformation.infer_shapes import InferShapes
 
 from finn_imec.custom_op import register
-from finn_imec.errors import UnsupportedError
 from finn_imec.transformation.constants import constant
+from finn_imec.util.errors import UnsupportedError
 
 _PLACE = ("slr", "partition_id", "device_id")
 _TO_SWG = (

@@ -11,9 +11,9 @@ from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.base import Transformation
 
 from finn_imec.custom_op import register
-from finn_imec.errors import GeometryError
-from finn_imec.estimate import lut_equivalents
-from finn_imec.geometry import divisors
+from finn_imec.layer.estimate import lut_equivalents
+from finn_imec.layer.geometry import divisors
+from finn_imec.util.errors import GeometryError
 
 if TYPE_CHECKING:
     from finn_imec.custom_op.imecconv import IMECConv

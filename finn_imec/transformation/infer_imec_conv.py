@@ -13,10 +13,10 @@ from qonnx.transformation.infer_datatypes import InferDataTypes
 from qonnx.transformation.infer_shapes import InferShapes
 
 from finn_imec.custom_op import register
-from finn_imec.errors import ImecError, ModelError
-from finn_imec.geometry import ConvGeometry
-from finn_imec.rtl import MEM_MODES
+from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.memories import MEM_MODES
 from finn_imec.transformation.constants import constant
+from finn_imec.util.errors import ImecError, ModelError
 
 #: An IMECConv may need this much of its pair's cycles: part of the strip is refilled between two
 #: frames, which FINN's pair hides behind the replay of its last window.

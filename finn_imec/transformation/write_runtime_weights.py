@@ -10,7 +10,7 @@ from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.base import Transformation
 
 from finn_imec.custom_op import register
-from finn_imec.errors import ModelError
+from finn_imec.util.errors import ModelError
 
 
 class WriteRuntimeWeights(Transformation):

@@ -1,0 +1,183 @@
+"""Generation of an IMECConv in C++ for Vitis HLS, and its C simulation ("cppsim") with any compiler.
+
+`ImecHls` writes what Vitis HLS needs: imec.hpp, parameters, a top level, a synthesis script.
+`build` compiles the same top levels with the machine's C++ compiler, `run` feeds the result with
+stream words, which are those of the RTL (`finn_imec.rtl.encode`).
+
+The headers ap_int.h and hls_stream.h come from Vitis HLS where it is installed, else from the wheel of
+hls4ml, whose ap_types are Xilinx' simulation headers of 2018 under the Apache licence.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from finn_imec.layer.datapath import Datapath, Operand, smallest_datatype
+from finn_imec.layer.memories import AUTO_ROM_WORDS, RAM_STYLES, resolved_style
+from finn_imec.util.errors import MissingToolError, UnsupportedError
+from finn_imec.util.templates import render
+
+#: FINN's limit of an ap_int's width (finn/util/basic.py, MAX_ALLOWED_AP_INT_W).
+MAX_WORD_BITS = 8191
+#: Vitis HLS: command (its name since 2024.2 first) -> arguments before the script.
+TOOLS = {"vitis-run": ("--mode", "hls", "--tcl"), "vitis_hls": ("-f",)}
+
+
+def library_path() -> Path:
+    """Folder of imec.hpp inside the installed package."""
+    return Path(str(resources.files("finn_imec") / "hls" / "hlslib"))
+
+
+def require_vitis(what: str) -> None:
+    """Raise MissingToolError, naming the RTL variant, unless Vitis HLS is on the PATH."""
+    if not any(shutil.which(tool) for tool in TOOLS):
+        raise MissingToolError(
+            f"{what} needs Vitis HLS, and neither {' nor '.join(TOOLS)} is on the PATH; IMECConv_rtl "
+            "(preferred_impl_style=rtl) computes the same and simulates without Xilinx tools"
+        )
+
+
+def _braces(values: np.ndarray) -> str:
+    """A C++ initialiser, a line for each entry of the first dimension."""
+
+    def nested(value: object) -> str:
+        if isinstance(value, list):
+            return "{" + ",".join(map(nested, value)) + "}"
+        return f"{value}ULL" if value >= 2**63 else str(value)
+
+    return "{\n" + ",\n".join(map(nested, values.tolist())) + "\n}"
+
+
+@dataclass(frozen=True, eq=False)
+class ImecHls:
+    """One IMECConv in C++.
+
+    top: name of the top function and part of its files' names. ram_style: weight memory, one of
+    RAM_STYLES but "ultra". Raises UnsupportedError naming the attribute otherwise.
+    """
+
+    top: str
+    datapath: Datapath
+    ram_style: str = "auto"
+
+    def __post_init__(self) -> None:
+        accepted = [style for style in RAM_STYLES if style != "ultra"]
+        if self.ram_style not in accepted:
+            raise UnsupportedError(
+                f"ram_style={self.ram_style!r}: IMECConv_hls accepts {', '.join(accepted)}"
+            )
+        if self.max_bits > MAX_WORD_BITS:
+            raise UnsupportedError(
+                f"words of {self.max_bits} bits: IMECConv_hls accepts {MAX_WORD_BITS}; lower SIMD or PE"
+            )
+
+    @property
+    def in_bits(self) -> int:
+        """Bits of an input word."""
+        return self.datapath.geometry.simd_in * self.datapath.activation.bits
+
+    @property
+    def out_bits(self) -> int:
+        """Bits of an output word."""
+        return self.datapath.geometry.pe * self.datapath.output_bits
+
+    @property
+    def max_bits(self) -> int:
+        """AP_INT_MAX_W: the widest word, at least the headers' default of 1024."""
+        strip_bits = self.datapath.geometry.word_channels * self.datapath.activation.bits
+        return max(1024, self.in_bits, self.out_bits, strip_bits)
+
+    @cached_property
+    def acc_datatype(self):
+        """QONNX datatype that holds every accumulator and, with thresholds, one more."""
+        low, high = self.datapath.accumulator_range
+        return smallest_datatype(int(low.min()), int(high.max()) + bool(self.datapath.steps))
+
+    def weight_limbs(self) -> np.ndarray:
+        """Weights as imec::weight_array: uint64 (SF*NF, PE, limbs), whole weights in a limb."""
+        path, g = self.datapath, self.datapath.geometry
+        bits = path.weight.bits
+        stored = (path.weights > 0) if path.weight.bipolar else path.weights & (2**bits - 1)
+        # As Datapath.weight_words: (MW, MH) -> (SF, SIMD, NF, PE) -> (NF, SF, PE, SIMD)
+        folded = stored.reshape(g.sf, g.simd, g.nf, g.pe).transpose(2, 0, 3, 1).astype(np.uint64)
+        lanes = min(g.simd, 64 // bits)
+        limbs = -(-g.simd // lanes)
+        padded = np.zeros((g.nf * g.sf, g.pe, limbs * lanes), np.uint64)
+        padded[..., : g.simd] = folded.reshape(g.nf * g.sf, g.pe, g.simd)
+        shifts = np.arange(lanes, dtype=np.uint64) * np.uint64(bits)
+        shifted = padded.reshape(*padded.shape[:2], limbs, lanes) << shifts
+        return np.bitwise_or.reduce(shifted, axis=-1)
+
+    def threshold_values(self) -> np.ndarray | None:
+        """Thresholds as imec::thresholds.values: int64 (NF, PE, steps), within the accumulator's type."""
+        path, g = self.datapath, self.datapath.geometry
+        if not path.steps:
+            return None
+        lowest, highest = path.accumulator_range
+        low, high = int(lowest.min()), int(highest.max())
+        return path.thresholds.clip(low, high + 1).reshape(g.nf, g.pe, path.steps)
+
+    def sources(self) -> dict[str, str]:
+        """File name -> text of header library, parameters and top level."""
+        path, g, thresholds = self.datapath, self.datapath.geometry, self.threshold_values()
+        odt = path.output_datatype
+        weight_style = resolved_style(self.ram_style, g.weight_words, AUTO_ROM_WORDS)
+        context = {
+            "top": self.top,
+            "max_bits": self.max_bits,
+            "g": g,
+            "activation_type": _element(path.activation, path.counts_equal_bits),
+            "weight_type": _element(path.weight, path.counts_equal_bits),
+            "acc_type": _element(Operand(self.acc_datatype.bitwidth(), self.acc_datatype.signed(), False)),
+            "output_type": _element(Operand(path.output_bits, bool(odt.signed()), False)),
+            "output_bits": path.output_bits,
+            "steps": path.steps,
+            "base": path.rtl_act_val(),
+            "thresholds": None if thresholds is None else _braces(thresholds),
+            "weights": _braces(self.weight_limbs()),
+            "buffer_ram": f"ram_{g.strip_style}",
+            "weight_impl": f" impl={'bram' if weight_style == 'block' else 'lutram'}",
+        }
+        templates = library_path()
+        return {
+            "imec.hpp": (library_path() / "imec.hpp").read_text(),
+            f"{self.top}_params.hpp": render(templates / "imec_params.hpp.j2", **context),
+            f"top_{self.top}.cpp": render(templates / "imec_top.cpp.j2", **context),
+        }
+
+    def generate(self, folder: Path) -> None:
+        """Write header library, parameters and top level into `folder`."""
+        write_files(folder, self.sources())
+
+    def generate_project(self, folder: Path, part: str, clock: float, directives: Iterable[str]) -> None:
+        """`generate`, and hls_syn_TOP.tcl, with which Vitis HLS makes an IP for `part`; clock in ns."""
+        folder = Path(folder).resolve()
+        text = render(
+            library_path() / "imec_synthesis.tcl.j2",
+            top=self.top,
+            folder=folder,
+            part=part,
+            clock=clock,
+            directives=list(directives),
+        )
+        write_files(folder, {**self.sources(), f"hls_syn_{self.top}.tcl": text})
+
+
+def _element(operand: Operand, counts_equal_bits: bool = False) -> str:
+    """The C++ type of an element."""
+    if operand.bipolar:
+        return "imec::xnor" if counts_equal_bits else "imec::bipolar"
+    return f"ap_{'' if operand.signed else 'u'}int<{operand.bits}>"
+
+
+def write_files(folder: Path, files: dict[str, str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text)

@@ -1,0 +1,74 @@
+"""A network whose IMECConv nodes run in RTL, every output of theirs checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from finn_imec.simulation.stimulus import SimulationError
+
+
+def run_network(
+    model: Any, inputs: np.ndarray, progress: Callable[[int], None] = lambda number: None
+) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """Run inputs (N, H, W, C) one by one, IMECConv_rtl nodes in Verilator, other nodes in Python.
+
+    model: QONNX model to which FINN's PrepareIP and PrepareRTLSim were applied. progress gets the
+    number of each input, from 1, when it starts.
+    Returns the outputs (N, ...) and, per node: node, words_checked, cycles_rtlsim (one frame),
+    cycles_model, cycles_per_frame (steady state).
+    Raises SimulationError if an output differs from plain convolution or a cycle count from the model.
+    """
+    from qonnx.core.onnx_exec import execute_onnx
+    from qonnx.custom_op.registry import getCustomOp
+
+    from finn_imec.algorithms.reference import reference
+
+    nodes = [node for node in model.graph.node if node.op_type == "IMECConv_rtl"]
+    for node in nodes:
+        getCustomOp(node).set_nodeattr("exec_mode", "rtlsim")
+    source, sink = model.graph.input[0].name, model.graph.output[0].name
+    outputs = []
+    for number, image in enumerate(inputs, 1):
+        progress(number)
+        context = execute_onnx(
+            model, {source: image[np.newaxis].astype(np.float32)}, return_full_exec_context=True
+        )
+        outputs.append(context[sink][0])
+        for node in nodes:
+            inst = getCustomOp(node)
+            thresholds = context[node.input[2]] if len(node.input) > 2 else None
+            datapath = inst.datapath(context[node.input[1]], thresholds)
+            expected = reference(datapath, context[node.input[0]].astype(np.int64))
+            if (context[node.output[0]] != expected).any():
+                raise SimulationError(f"{node.name}: RTL differs from plain convolution on input {number}")
+            cycles, modelled = inst.get_nodeattr("cycles_rtlsim"), datapath.total_cycles()
+            if cycles != modelled:
+                raise SimulationError(f"{node.name}: {cycles} cycles, the model says {modelled}")
+    layers = [
+        {
+            "node": node.name,
+            "words_checked": len(inputs) * inst.get_number_output_values(),
+            "cycles_rtlsim": inst.get_nodeattr("cycles_rtlsim"),
+            "cycles_model": inst.constant_datapath(model).total_cycles(),
+            "cycles_per_frame": inst.geometry.cycles_per_frame,
+        }
+        for node, inst in ((node, getCustomOp(node)) for node in nodes)
+    ]
+    return np.stack(outputs), layers
+
+
+def prepare_network(model: Any, folder: Path) -> Any:
+    """Generate the RTL of all IMECConv nodes below the existing `folder`, and compile it."""
+    from finn.transformation.fpgadataflow.prepare_ip import PrepareIP
+    from finn.transformation.fpgadataflow.prepare_rtlsim import PrepareRTLSim
+
+    from finn_imec.compat.finn import CLOCK_NS, FPGA_PART, finn_build_dir
+    from finn_imec.transformation.specialise_imec_conv import SpecialiseIMECConv
+
+    with finn_build_dir(folder):
+        model = model.transform(SpecialiseIMECConv()).transform(PrepareIP(FPGA_PART, CLOCK_NS))
+        return model.transform(PrepareRTLSim())

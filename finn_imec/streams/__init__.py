@@ -1,0 +1,17 @@
+"""What a streaming design is: its ports, its words, and the packing of values into them."""
+
+from finn_imec.streams.design import CoreSpec, Design, Probe, Stream
+from finn_imec.streams.words import as_words, decode, encode, pack, padded, unpack
+
+__all__ = [
+    "CoreSpec",
+    "Design",
+    "Probe",
+    "Stream",
+    "as_words",
+    "decode",
+    "encode",
+    "pack",
+    "padded",
+    "unpack",
+]

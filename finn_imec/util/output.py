@@ -1,0 +1,115 @@
+"""Output folders that are complete or absent."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from finn_imec.util.errors import ModelError
+
+#: What a write says where there is no room; other errors inside a block are not the folder's.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextlib.contextmanager
+def output_folder(output: Path, marker: str) -> Iterator[Path]:
+    """A folder to write into, whose files become those of `output` if the block succeeds.
+
+    `output` is new, empty, or of an earlier run, which its file `marker` proves. Nothing changes in
+    it before success, and what an exception leaves behind is removed. Raises ModelError naming `output`
+    if it holds other files or cannot be written.
+    """
+    output = Path(output).absolute()
+    scratch, created = make_scratch(output, {marker})
+    try:
+        yield scratch
+        try:
+            relocate(scratch, output)
+            replace_files(scratch, output)
+        except OSError as err:
+            raise _unwritable(output, err) from err
+    except OSError as err:
+        if err.errno not in _NO_ROOM:
+            raise
+        raise _unwritable(output, err) from err
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        if created and not (output / marker).exists():
+            with contextlib.suppress(OSError):
+                output.rmdir()
+
+
+def make_scratch(output: Path, markers: set[str]) -> tuple[Path, bool]:
+    """A fresh folder inside `output` to write in, and whether `output` itself is new.
+
+    Inside, not beside it: `output` may be a mount point, or its parent read-only.
+    """
+    try:
+        created = not output.exists()
+        output.mkdir(parents=True, exist_ok=True)
+        entries = {path.name for path in output.iterdir()}
+        if entries and not entries & markers:
+            raise ModelError(
+                f"output folder {output} holds other files; accepted is a new or empty folder, or "
+                "the output of an earlier run"
+            )
+        return Path(tempfile.mkdtemp(prefix=".unfinished-", dir=output)), created
+    except OSError as err:
+        raise _unwritable(output, err) from err
+
+
+def _unwritable(output: Path, err: OSError) -> ModelError:
+    return ModelError(f"output folder {output}: cannot be written ({err.strerror})")
+
+
+def replace_files(scratch: Path, output: Path) -> None:
+    """Move all from `scratch` to `output`, in place of what an earlier run left there.
+
+    Other files in `output` stay. What is replaced ends in `scratch`.
+    """
+    earlier = scratch / "earlier"
+    earlier.mkdir()
+    for new in [path for path in scratch.iterdir() if path != earlier]:
+        old = output / new.name
+        if old.exists():
+            os.replace(old, earlier / new.name)
+        os.replace(new, old)
+
+
+def relocate(scratch: Path, output: Path) -> None:
+    """Turn the absolute paths that FINN wrote into models, Verilog and scripts into final ones."""
+    import onnx
+
+    old, new = str(scratch).encode(), str(output).encode()
+
+    def relocate_properties(holder: onnx.ModelProto | onnx.GraphProto) -> None:
+        for entry in getattr(holder, "metadata_props", ()):  # graphs have them from ONNX 1.16 on
+            entry.value = entry.value.replace(str(scratch), str(output))
+
+    def relocate_graph(graph: onnx.GraphProto) -> None:
+        relocate_properties(graph)
+        for attribute in (a for node in graph.node for a in node.attribute):
+            if attribute.HasField("s"):  # set on another type, even to nothing, it makes that invalid
+                attribute.s = attribute.s.replace(old, new)
+            attribute.strings[:] = [s.replace(old, new) for s in attribute.strings]
+            if attribute.HasField("g"):
+                relocate_graph(attribute.g)
+
+    for path in scratch.rglob("*"):
+        if path.is_symlink() or not path.is_file():
+            continue
+        content = path.read_bytes()
+        if old not in content:
+            continue
+        if path.suffix == ".onnx":
+            model = onnx.load_from_string(content)
+            relocate_graph(model.graph)
+            relocate_properties(model)
+            path.write_bytes(model.SerializeToString())
+        elif b"\0" not in content:
+            path.write_bytes(content.replace(old, new))
