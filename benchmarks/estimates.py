@@ -25,10 +25,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from finn_imec.layer.datapath import MAX_PARALLEL_STEPS, MAX_PIPELINE, RES_TYPES
+from finn_imec.layer.core import RES_TYPES
 from finn_imec.layer.estimate import Estimate
 from finn_imec.layer.geometry import ConvGeometry, divisors
 from finn_imec.layer.memories import AUTO_ROM_WORDS
+from finn_imec.layer.structure import MAX_PARALLEL_STEPS, MAX_PIPELINE, Structure
+from finn_imec.layer.units import storage
 from finn_imec.rtl.generate import ImecRtl
 from finn_imec.synthesis.yosys import SynthesisError, count
 from finn_imec.util.errors import GeometryError
@@ -95,9 +97,9 @@ def random_layer(number: int) -> tuple[Parameters, str]:
         rom = pick("block", "distributed" if small else "block")
     strip = "auto"
     if chance(0.2):
-        strip = pick("block", "distributed" if geometry.strip_words <= 1024 else "block")
+        strip = pick("block", "distributed" if storage(geometry).words <= 1024 else "block")
     parameters = Parameters(
-        replace(geometry, strip_style=strip),
+        replace(geometry, buffer_style=strip),
         "BIPOLAR" if a == 1 else pick("", "U") + f"INT{a}",
         "BIPOLAR" if w == 1 else f"INT{w}",
         output_datatype=output if steps else None,
@@ -120,7 +122,7 @@ def measured(number: int, timeout_s: int) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         design = rtl.generate(Path(folder))
         try:
-            counted = count(design, flows=("alu",), dsp=path.core == "dsp", timeout_s=timeout_s, jobs=1)
+            counted = count(design, flows=("alu",), dsp=path.core.kind == "dsp", timeout_s=timeout_s, jobs=1)
         except SynthesisError as err:
             if "did not finish" not in str(err):
                 raise
@@ -137,9 +139,13 @@ def estimate(row: dict) -> Estimate:
     """That of the layer of a line."""
     parameters = Parameters.from_json(json.dumps(row["parameters"]))
     path = parameters.datapath()
+    known = path.structure
     return Estimate(
-        path.geometry, path.activation, path.weight, path.acc_bits, path.steps, path.runtime_weights,
-        path.res_type, parameters.mem_mode, row.get("ram_style", "auto"),
+        Structure.of_any_weights(
+            path.geometry, path.core.activation, path.core.weight, known.acc_bits, known.output_bits,
+            known.steps, path.runtime_weights, path.res_type, mem_mode=parameters.mem_mode,
+            ram_style=row.get("ram_style", "auto"),
+        )
     )  # fmt: skip
 
 

@@ -229,7 +229,7 @@ def in_cppsim(model: Any, folder: Path) -> Any:
 
     model = copy.deepcopy(model)
     for node in model.graph.node:
-        if node.op_type == "IMECConv" and not getCustomOp(node).geometry.window:
+        if node.op_type == "IMECConv" and not getCustomOp(node).geometry.parallel_window:
             node.op_type, node.domain = "IMECConv_hls", "finn.custom_op.fpgadataflow.hls"
     folder.mkdir()
     with finn_build_dir(folder):

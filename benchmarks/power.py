@@ -23,6 +23,7 @@ from rich.table import Table
 from toggles import count_toggles, parse_vivado_power
 
 from finn_imec.algorithms.reference import random_values, reference
+from finn_imec.layer.arrivals import Arrivals
 from finn_imec.simulation.model import Model
 from finn_imec.simulation.stimulus import SimulationError, Stimulus
 from finn_imec.simulation.verilator import build
@@ -43,7 +44,7 @@ def measure(layer: Layer, folder: Path) -> dict[str, Any]:
         {"in0_V": encode(ifm, layer.input_datatype, g.simd_in)},
         {"out0_V": len(expected)},
         timeout=20_000,
-        allow_extra=g.runs_ahead,
+        allow_extra=Arrivals(g).runs_ahead,
     )
     pair, imec = generate_both(layer, default_core(layer), folder)
     row: dict[str, Any] = {"layer": layer.name, "bits": layer.bits}

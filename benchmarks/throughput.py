@@ -24,7 +24,7 @@ from rich.progress import track
 from rich.table import Table
 
 from finn_imec.layer.geometry import ConvGeometry, divisors
-from finn_imec.layer.window import WORTH_IT
+from finn_imec.layer.storage import FULL_SPEED
 from finn_imec.synthesis.comparison import generate_both, random_layer, simulate_both
 from finn_imec.util.errors import GeometryError
 
@@ -49,7 +49,7 @@ def random_geometry(number: int) -> ConvGeometry:
             geometry = ConvGeometry(
                 (k, k), (size + 2 * padding,) * 2, channels, outputs, pick((1, 1), (1, 1), (2, 2)),
                 simd=1 if depthwise else pick(*divisors(channels)), pe=pick(*divisors(outputs)),
-                depthwise=depthwise, padding=(padding,) * 4, strip_style="distributed",
+                depthwise=depthwise, padding=(padding,) * 4, buffer_style="distributed",
             )  # fmt: skip
         except GeometryError:
             continue
@@ -81,8 +81,8 @@ def summary(rows: Sequence[dict[str, Any]]) -> str:
     mean = np.exp(np.log(ratios).mean())
     return (
         f"{len(rows)} layers: IMECConv / FINN's pair {mean:.4f} on average, {ratios.min():.3f} to "
-        f"{ratios.max():.3f}; {(ratios <= 1).sum()} not slower, {(ratios <= WORTH_IT).sum()} within "
-        f"{WORTH_IT - 1:.1%}"
+        f"{ratios.max():.3f}; {(ratios <= 1).sum()} not slower, {(ratios <= FULL_SPEED).sum()} within "
+        f"{FULL_SPEED - 1:.1%}"
     )
 
 

@@ -76,8 +76,8 @@ def make_pair_model(finn):
             },
             "StreamingDataWidthConverter": {
                 "inShape": windows, "outShape": windows, "dataType": idt,
-                "inWidth": (g.mw if g.window else g.simd_in) * path.activation.bits,
-                "outWidth": g.simd * path.activation.bits,
+                "inWidth": (g.mw if g.parallel_window else g.simd_in) * path.core.activation.bits,
+                "outWidth": g.simd * path.core.activation.bits,
             },
         }  # fmt: skip
         front, image = [], "ifm"
@@ -115,11 +115,11 @@ def make_pair_model(finn):
                     "OFMDim": g.ofm_dim,
                     "Stride": g.stride,
                     "Dilation": g.dilation,
-                    "SIMD": g.pe if g.depthwise else g.ifm_channels if g.window else g.simd_in,
+                    "SIMD": g.pe if g.depthwise else g.ifm_channels if g.parallel_window else g.simd_in,
                     "inputDataType": idt,
                     "outputDataType": idt,
                     "depthwise": int(g.depthwise),
-                    "parallel_window": int(g.window is not None),
+                    "parallel_window": int(g.parallel_window),
                     **(swg or {}),
                 },
             ),

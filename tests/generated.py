@@ -22,9 +22,12 @@ from pathlib import Path
 from qonnx.core.datatype import DataType
 
 from finn_imec.hls.generate import ImecHls
+from finn_imec.layer import baseline
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.estimate import Estimate
 from finn_imec.layer.memories import MEM_MODES
+from finn_imec.layer.structure import Structure
+from finn_imec.layer.units import storage
 from finn_imec.rtl.generate import ImecRtl
 from finn_imec.synthesis.comparison import cnv_layers, padded_layers
 from finn_imec.verification.cases import random_case
@@ -47,7 +50,7 @@ def designs() -> Iterator[tuple[str, ImecRtl]]:
         case = random_case(SEED, number, MEM_MODES)
         path = case.datapath
         if case.mem_mode == "internal_decoupled" and number % 2:
-            odt = path.output_datatype if path.steps else DataType["INT64"]
+            odt = path.output_datatype if path.structure.steps else DataType["INT64"]
             path = replace(path, runtime_weights=True, output_datatype=odt)
         yield f"random {number}", ImecRtl("top", path, mem_mode=case.mem_mode)
     for folding, bits, core in (
@@ -96,32 +99,43 @@ def data_folder() -> Path:
 
 def estimate(rtl: ImecRtl) -> Estimate:
     """Estimates of a design by what a node knows of it."""
-    path = rtl.datapath
+    path, known = rtl.datapath, rtl.structure
     return Estimate(
-        path.geometry,
-        path.activation,
-        path.weight,
-        path.acc_bits,
-        path.steps,
-        runtime_weights=path.runtime_weights,
-        res_type=path.res_type,
-        mem_mode=rtl.mem_mode,
+        Structure.of_any_weights(
+            path.geometry,
+            path.core.activation,
+            path.core.weight,
+            known.acc_bits,
+            known.output_bits,
+            known.steps,
+            path.runtime_weights,
+            path.res_type,
+            mem_mode=rtl.mem_mode,
+        )
     )
 
 
 def record(rtl: ImecRtl) -> dict[str, str]:
     """Kind of what is generated -> digest."""
     path: Datapath = rtl.datapath
-    g, guess = path.geometry, estimate(rtl)
+    g, guess, stages = path.geometry, estimate(rtl), path.structure.pipeline_stages
+    unit = storage(g)
     with tempfile.TemporaryDirectory() as folder:
         rtl.generate(Path(folder))
         here = str(Path(folder).resolve())
         files = {p.name: p.read_text().replace(here, "") for p in sorted(Path(folder).iterdir())}
     result = {
         "rtl": _digest(files),
-        "cycles": _digest([g.cycles_per_frame, path.total_cycles(3), g.finn_cycles]),
-        "latency": _digest([path.pipeline_stages, g.first_output_latency(path.pipeline_stages)]),
-        "buffers": _digest([g.strip_words, g.swg_bits(4), g.replay_bits(4), g.dual_port]),
+        "cycles": _digest([unit.cycles_per_frame, path.total_cycles(3), baseline.pair_cycles(g)]),
+        "latency": _digest([stages, unit.first_output_latency(stages)]),
+        "buffers": _digest(
+            [
+                unit.words,
+                baseline.generator_bits(g, 4),
+                baseline.replay_bits(g, 4),
+                unit.dual_port,
+            ]
+        ),
         "estimate": _digest(
             [guess.luts, guess.core_luts, guess.memory_luts, guess.bram18, guess.dsp, guess.uram]
         ),
@@ -142,8 +156,8 @@ def counts(rtl: ImecRtl) -> dict[str, int]:
     from finn_imec.synthesis.yosys import count
 
     path, g = rtl.datapath, rtl.datapath.geometry
-    if g.strip_style == "ultra":
-        path = replace(path, geometry=replace(g, strip_style="block"))
+    if g.buffer_style == "ultra":
+        path = replace(path, geometry=replace(g, buffer_style="block"))
         rtl = replace(rtl, datapath=path)
     with tempfile.TemporaryDirectory() as folder:
         return count(rtl.generate(Path(folder)), flows=("default",), jobs=1)["cells"]

@@ -81,7 +81,7 @@ def padded_chain(paths: Sequence[Datapath], padding: int):
     ]
     for i, path in enumerate(paths):
         g = path.geometry
-        parameters = [f"weights{i}", *([f"thresholds{i}"] if path.steps else [])]
+        parameters = [f"weights{i}", *([f"thresholds{i}"] if path.structure.steps else [])]
         nodes.append(
             helper.make_node(
                 "IMECConv",
@@ -105,7 +105,7 @@ def padded_chain(paths: Sequence[Datapath], padding: int):
                 weightDataType=path.weight_datatype.name,
                 outputDataType=path.output_datatype.name,
                 accDataType=f"INT{path.acc_bits}",
-                noActivation=int(not path.steps),
+                noActivation=int(not path.structure.steps),
                 ActVal=path.act_val,
             )
         )
@@ -117,7 +117,7 @@ def padded_chain(paths: Sequence[Datapath], padding: int):
         model.set_tensor_datatype(f"ofm{i}", path.output_datatype)
         model.set_initializer(f"weights{i}", path.weights.astype(np.float32))
         model.set_tensor_datatype(f"weights{i}", path.weight_datatype)
-        if path.steps:
+        if path.structure.steps:
             model.set_initializer(f"thresholds{i}", path.thresholds.astype(np.float32))
     return model
 

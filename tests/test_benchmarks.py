@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.units import storage
 from finn_imec.rtl.generate import ImecRtl
 from finn_imec.synthesis.comparison import RATIOS, cnv_layers, figure
 
@@ -83,7 +84,7 @@ def test_random_layers_are_as_fast_as_finns_pair():
     table = rows("throughput.json")
     assert [row["number"] for row in table] == list(range(60))
     for row in table:
-        assert ConvGeometry(**row["geometry"]).cycles_per_frame == row["imec"], row["number"]
+        assert storage(ConvGeometry(**row["geometry"])).cycles_per_frame == row["imec"], row["number"]
         assert row["imec"] <= 1.003 * row["finn"], row["number"]
 
 
@@ -93,7 +94,7 @@ def test_counts_are_those_of_the_committed_table(tmp_path):
 
     (row,) = (row for row in rows("cnv-w1a1-lut-1bit.json") if row["layer"].endswith("L0"))
     path = cnv_layers("cnv-w1a1", 1)[0].datapath()
-    path = replace(path, geometry=replace(path.geometry, strip_style="distributed"))
+    path = replace(path, geometry=replace(path.geometry, buffer_style="distributed"))
     design = ImecRtl("imecconv", path).generate(tmp_path)
     got = count(design, flows=("default",), dsp=False)
     for key in ("lut", "lut_logic", "lutram", "srl", "ff", "bram18", "dsp"):

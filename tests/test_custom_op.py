@@ -16,6 +16,7 @@ from stitching import remove_initializer
 from finn_imec.algorithms.reference import random_values, reference
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.units import storage
 from finn_imec.rtl.generate import ImecRtl
 from finn_imec.util.errors import ImecError, UnsupportedError
 from finn_imec.verification.cases import random_case
@@ -165,7 +166,7 @@ def test_finns_cycle_and_operation_analyses(make_pair_model, make_imec):
     path = make_path("INT4", "INT3", "INT2", 3, -2)
     model = make_imec(path, "rtl")
     (name,) = (n.name for n in model.graph.node)
-    assert exp_cycles_per_layer(model) == {name: LAYER.cycles_per_frame}
+    assert exp_cycles_per_layer(model) == {name: storage(LAYER).cycles_per_frame}
     counts = op_and_param_counts(model)
     assert counts[name]["op_mac_3bx4b"] == LAYER.macs
     assert counts[name] == op_and_param_counts(make_pair_model(path))["MVAU_0"]
@@ -363,11 +364,11 @@ def test_generated_files_and_ip_integrator_commands(generated):
     node = getCustomOp(model.graph.node[0])
     folder, top = Path(node.get_nodeattr("code_gen_dir_ipgen")), node.get_nodeattr("gen_top_module")
     assert node.get_nodeattr("ip_path") == node.get_nodeattr("ipgen_path") == str(folder)
-    kinds = {f"weight{i or ''}s" for i in range(len(path.weight_parts))}
+    kinds = {f"weight{i or ''}s" for i in range(len(path.structure.weight_parts))}
     if ImecRtl(top, path).rom_layout == "table":
         kinds = set()
-    kinds |= {"thresholds"} if path.steps else set()
-    if path.biased:
+    kinds |= {"thresholds"} if path.structure.steps else set()
+    if path.structure.biased:
         kinds.add("biass")
     assert {f.name for f in folder.iterdir()} == {f"{top}.v"} | {f"{top}_{k}.dat" for k in kinds}
     assert f"module {top} " in (folder / f"{top}.v").read_text()

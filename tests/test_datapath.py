@@ -14,7 +14,8 @@ from qonnx.core.datatype import DataType
 from strategies import geometries
 
 from finn_imec.algorithms.reference import random_values
-from finn_imec.layer.datapath import MAX_PLANES, RES_TYPES, Datapath, Operand
+from finn_imec.layer.core import MAX_PLANES, RES_TYPES, Operand
+from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.util.errors import UnsupportedError
 
@@ -47,17 +48,17 @@ def code(values: np.ndarray, operand: Operand) -> np.ndarray:
 
 
 def counted(windows: np.ndarray, path: Datapath) -> np.ndarray:
-    """What path.core returns, summed over windows (n, MW) -> (n, MH).
+    """What path.core.kind returns, summed over windows (n, MW) -> (n, MH).
 
     For planes bit by bit from the header of imec_dot_planes.sv.
     """
-    if path.core == "dsp":
-        biases = path.geometry.sf * path.packing.chains * path.packing.bias
-        centre = 2 ** (path.activation.bits - 1) if path.packing.centred else 0
+    if path.core.kind == "dsp":
+        biases = path.geometry.sf * path.core.packing.chains * path.core.packing.bias
+        centre = 2 ** (path.core.activation.bits - 1) if path.core.packing.centred else 0
         return (windows - centre) @ path.weights + biases
-    if path.core == "product":
+    if path.core.kind == "product":
         return windows @ path.weights
-    a, w = path.activation, path.weight
+    a, w = path.core.activation, path.core.weight
     a_code, w_code = code(windows, a)[:, :, None], code(path.weights, w)[None]
     total = 0
     for i in range(a.bits):
@@ -118,7 +119,7 @@ def unpack(word: int, elems: int, bits: int, signed: bool) -> list[int]:
 @given(datapaths())
 def test_counts_and_offsets_add_up_to_the_dot_product(path):
     windows = windows_of(path)
-    scale = 2 if path.double else 1
+    scale = 2 if path.core.double else 1
     np.testing.assert_array_equal(scale * counted(windows, path) + path.offsets, exact(windows, path))
 
 
@@ -131,12 +132,12 @@ def test_every_pair_of_operand_kinds(idt, wdt, res_type):
     types = DataType[idt], DataType[wdt], DataType["INT32"]
     path = Datapath(geometry, *types, weights, res_type=res_type)
     windows = windows_of(path, 100)
-    total = (2 if path.double else 1) * counted(windows, path) + path.offsets
+    total = (2 if path.core.double else 1) * counted(windows, path) + path.offsets
     np.testing.assert_array_equal(total, exact(windows, path))
-    a, w = path.activation.bits, path.weight.bits
+    a, w = path.core.activation.bits, path.core.weight.bits
     dsp = {"lut": False, "auto": min(a, w) >= 4, "dsp": min(a, w) >= 2 and a * w > 4}[res_type]
     lut = "planes" if "BIPOLAR" in (idt, wdt) or a * w <= MAX_PLANES else "product"
-    assert path.core == ("dsp" if dsp else lut)
+    assert path.core.kind == ("dsp" if dsp else lut)
 
 
 @given(datapaths())
@@ -151,17 +152,17 @@ def test_accumulator_range_is_reached_and_never_left(path):
 @given(datapaths(activation=False))
 def test_accumulators_without_thresholds(path):
     """From its start value an accumulator arrives at the dot product, modulo its width."""
-    assert path.steps == 0
-    assert path.acc_bits == path.output_bits == 32
+    assert path.structure.steps == 0
+    assert path.acc_bits == path.structure.output_bits == 32
     g = path.geometry
     start = np.full(g.mh, path.init)
-    if path.biased:
+    if path.structure.biased:
         assert path.init == 0
         # imec_conv counts folds down from NF-1 and reads the word while fold nf starts.
         stored = [unpack(word, g.pe, 32, signed=True) for word in path.bias_words()]
         start = np.concatenate([stored[g.nf - 1 - nf] for nf in range(g.nf)])
     windows = windows_of(path)
-    total = start + (2 if path.double else 1) * counted(windows, path)
+    total = start + (2 if path.core.double else 1) * counted(windows, path)
     np.testing.assert_array_equal(total, exact(windows, path))
     np.testing.assert_array_equal(path.activate(total), total)
 
@@ -172,13 +173,13 @@ def test_threshold_words_decide_as_the_thresholds(path):
     (words,) = path.threshold_words()
     assert len(words) == g.nf
     # A fold's result is compared one step later in imec_conv's count down from NF-1.
-    stored = np.array([unpack(w, g.pe * path.steps, bits, signed=True) for w in words])
+    stored = np.array([unpack(w, g.pe * path.structure.steps, bits, signed=True) for w in words])
     order = [(g.nf - 2 - nf) % g.nf for nf in range(g.nf)]
-    stored = stored[order].reshape(g.mh, path.steps)
+    stored = stored[order].reshape(g.mh, path.structure.steps)
 
     windows = windows_of(path)
     exact_values = exact(windows, path)
-    held = path.init + (2 if path.double else 1) * counted(windows, path)
+    held = path.init + (2 if path.core.double else 1) * counted(windows, path)
     assert -(2 ** (bits - 1)) <= held.min()
     assert held.max() < 2 ** (bits - 1)
     reached = (held[..., None] >= stored).sum(axis=-1)
@@ -198,10 +199,10 @@ def test_accumulators_are_no_wider_than_needed(path):
 
 @given(datapaths())
 def test_weight_words_hold_each_weight_at_its_place(path):
-    g, bits = path.geometry, path.weight.bits
+    g, bits = path.geometry, path.core.weight.bits
     words = path.weight_words()
     assert len(words) == g.sf * g.nf
-    stored = code(path.weights, path.weight)
+    stored = code(path.weights, path.core.weight)
     for address, word in enumerate(words):
         nf, sf = divmod(address, g.sf)
         lanes = unpack(word, g.pe * g.simd, bits, signed=False)
@@ -247,13 +248,13 @@ def test_one_threshold_row_serves_all_channels():
     one = make(odt="UINT2", thresholds=[[-3, 0, 5]])
     each = make(odt="UINT2", thresholds=[[-3, 0, 5]] * 3)
     assert one.threshold_words() == each.threshold_words()
-    assert one.steps == 3
+    assert one.structure.steps == 3
     np.testing.assert_array_equal(one.activate(np.array([[-4, -3, 7]])), [[0, 1, 3]])
 
 
 def test_bipolar_output_ignores_act_val():
     path = make(odt="BIPOLAR", thresholds=[[1], [0], [9]], act_val=-7)
-    assert path.output_bits == 1
+    assert path.structure.output_bits == 1
     assert path.rtl_act_val() == 0
     np.testing.assert_array_equal(path.activate(np.array([[1, -1, 8]])), [[1, -1, -1]])
 
@@ -287,7 +288,7 @@ def test_widest_and_narrowest_operands_are_accepted(name):
     weights = random_values(DataType[name], (2, 3), np.random.default_rng(0))
     path = make(idt=name, wdt=name, odt="INT48", weights=weights)
     windows = windows_of(path)
-    total = (2 if path.double else 1) * counted(windows, path) + path.offsets
+    total = (2 if path.core.double else 1) * counted(windows, path) + path.offsets
     np.testing.assert_array_equal(total, exact(windows, path))
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from finn_imec.layer.datapath import Operand
+from finn_imec.layer.core import Operand
 from finn_imec.layer.estimate import LUT_COEFFICIENTS, RAMB18_BITS, Estimate, compressor_luts, sum_luts
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import MEM_MODES, Memory
+from finn_imec.layer.structure import Structure
 from finn_imec.synthesis.comparison import cnv_layers
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -88,8 +89,13 @@ CNV = [
 def estimate(layer) -> Estimate:
     """As `finn-imec compare` builds the layer: strip in LUTs, accumulators out."""
     path = layer.datapath()
-    geometry = replace(path.geometry, strip_style="distributed")
-    return Estimate(geometry, path.activation, path.weight, path.acc_bits)
+    geometry = replace(path.geometry, buffer_style="distributed")
+    known = path.structure
+    return Estimate(
+        Structure.of_any_weights(
+            geometry, path.core.activation, path.core.weight, known.acc_bits, known.output_bits
+        )
+    )
 
 
 @pytest.mark.parametrize(("layer", "row"), CNV, ids=[layer.name for layer, _ in CNV])
@@ -97,7 +103,7 @@ def test_cnv(layer, row):
     """Blocks and LUT memories exactly, LUTs to a fifth."""
     found, counted = estimate(layer), row["imec"]
     assert (found.bram18, found.dsp, found.uram) == (counted["bram18"], counted["dsp"], 0)
-    assert sum(memory.ram_luts for memory in found.memories) == counted["lutram"]
+    assert sum(memory.ram_luts for memory in found.structure.memories) == counted["lutram"]
     assert found.luts == pytest.approx(counted["lut"], rel=0.2)
     assert found.core_luts == pytest.approx(counted["core"]["lut"], rel=0.15)
     assert found.core_luts < found.luts
@@ -162,7 +168,10 @@ def test_where_weights_and_thresholds_are(style, block, each):
 
     def blocks(mode: str, steps: int) -> int:
         outside = mode == "external"
-        return getattr(Estimate(layer, int4, int4, 16, steps, outside, "lut", mode, **styles), block)
+        structure = Structure.of_any_weights(
+            layer, int4, int4, 16, 8, steps, outside, "lut", mem_mode=mode, **styles
+        )
+        return getattr(Estimate(structure), block)
 
     weights = [blocks(mode, 0) for mode in MEM_MODES]
     assert weights == [2 * each if style == "block" else 4, 2 * each if style == "block" else 4, 0]
@@ -190,7 +199,7 @@ def test_the_nodes_of_the_sample(benchmark, make_pair_model):
             continue
         inst = getCustomOp(model.graph.node[0])
         attributes = {"ram_style": row.get("ram_style", "auto")}
-        attributes["buffer_ram_style"] = path.geometry.strip_style
+        attributes["buffer_ram_style"] = path.geometry.buffer_style
         attributes |= {"resType": path.res_type, "accDataType": f"INT{path.acc_bits}"}
         attributes["SIMD_in"] = path.geometry.simd_in
         for name, value in attributes.items():

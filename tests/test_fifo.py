@@ -17,7 +17,9 @@ from finn_imec.builder import build
 from finn_imec.builder.run import BuildError
 from finn_imec.compat.finn import FPGA_PART
 from finn_imec.custom_op.imecconv import convolve
+from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.units import storage
 from finn_imec.simulation import verilator
 from finn_imec.simulation.stimulus import Stall, Stimulus
 from finn_imec.streams.words import decode, encode
@@ -120,22 +122,24 @@ def test_live_fifos(chain, tmp_path):
 
 LAYERS = {
     "plain": ConvGeometry((3, 3), (8, 8), 4, 8, simd=2, pe=4),
-    "one port": ConvGeometry((3, 3), (6, 6), 2, 4, simd=2, pe=4, strip_ports=1),
-    "one port, narrow words": ConvGeometry((2, 3), (6, 5), 6, 2, simd=2, pe=2, simd_in=3, strip_ports=1),
-    "two ports, narrow words": ConvGeometry((3, 2), (7, 6), 4, 4, simd=4, pe=2, simd_in=1, strip_ports=2),
+    "one port": ConvGeometry((3, 3), (6, 6), 2, 4, simd=2, pe=4, buffer_ports=1),
+    "one port, narrow words": ConvGeometry((2, 3), (6, 5), 6, 2, simd=2, pe=2, simd_in=3, buffer_ports=1),
+    "two ports, narrow words": ConvGeometry((3, 2), (7, 6), 4, 4, simd=4, pe=2, simd_in=1, buffer_ports=2),
     "stride": ConvGeometry((3, 3), (9, 8), 4, 4, (2, 3), simd=4, pe=4),
     "stride beyond the kernel": ConvGeometry((1, 2), (5, 7), 2, 2, (2, 3), simd=1, pe=1),
     "dilation": ConvGeometry((2, 3), (7, 9), 2, 4, (1, 1), (3, 2), simd=2, pe=2),
-    "depthwise, one port": ConvGeometry((3, 3), (7, 6), 4, 4, pe=2, simd_in=2, strip_ports=1, depthwise=True),
+    "depthwise, one port": ConvGeometry(
+        (3, 3), (7, 6), 4, 4, pe=2, simd_in=2, buffer_ports=1, depthwise=True
+    ),
     "depthwise, two ports": ConvGeometry(
-        (3, 2), (7, 6), 6, 6, (2, 1), pe=3, simd_in=2, strip_ports=2, depthwise=True
+        (3, 2), (7, 6), 6, 6, (2, 1), pe=3, simd_in=2, buffer_ports=2, depthwise=True
     ),
     "padding": ConvGeometry((3, 3), (8, 8), 4, 8, simd=2, pe=4, padding=(1, 1, 1, 1)),
     "padding, one port, narrow words": ConvGeometry(
-        (3, 3), (6, 7), 6, 2, simd=6, pe=1, simd_in=2, strip_ports=1, padding=(1, 2, 0, 1)
+        (3, 3), (6, 7), 6, 2, simd=6, pe=1, simd_in=2, buffer_ports=1, padding=(1, 2, 0, 1)
     ),
     "padding, two ports, narrow words": ConvGeometry(
-        (3, 2), (7, 6), 4, 4, (2, 2), simd=4, pe=2, simd_in=1, strip_ports=2, padding=(2, 0, 1, 3)
+        (3, 2), (7, 6), 4, 4, (2, 2), simd=4, pe=2, simd_in=1, buffer_ports=2, padding=(2, 0, 1, 3)
     ),
     "windows of padding alone": ConvGeometry((1, 1), (5, 5), 2, 2, simd=1, pe=1, padding=(1, 1, 1, 1)),
 }
@@ -156,7 +160,7 @@ def traces(tmp_path_factory) -> dict:
         ifm = np.random.default_rng(0).integers(0, 4, (3, *g.input_dim, g.ifm_channels))
         words = encode(ifm, DataType["UINT2"], g.simd_in)
         outputs = {"out0_V": 3 * g.windows * g.nf}
-        stimuli.append(Stimulus({"in0_V": words}, outputs, allow_extra=g.runs_ahead))
+        stimuli.append(Stimulus({"in0_V": words}, outputs, allow_extra=Arrivals(g).runs_ahead))
     results = verilator.build(designs).run(stimuli)
     return {
         name: (path, result.input_cycle["in0_V"], result.output_cycle["out0_V"])
@@ -167,7 +171,7 @@ def traces(tmp_path_factory) -> dict:
 @pytest.mark.parametrize("name", LAYERS)
 def test_stream_cycles_are_the_rtls(traces, name):
     path, taken, given = traces[name]
-    expected = path.geometry.stream_cycles(3, path.pipeline_stages)
+    expected = storage(path.geometry).stream_cycles(3, path.structure.pipeline_stages)
     np.testing.assert_array_equal(taken, expected[0])
     np.testing.assert_array_equal(given, expected[1])
     assert given[-1] + 1 == path.total_cycles(3)
@@ -186,8 +190,8 @@ def nodes(chain) -> list:
 
 def test_characteristic_counts_words(nodes):
     node, g = nodes[0], PATHS[0].geometry
-    period = g.total_cycles() + 7  # FINN's case: a frame is over when the next one starts
-    for counts, moved in zip(node.characteristic(period), g.stream_cycles(), strict=True):
+    period = storage(g).total_cycles() + 7  # FINN's case: a frame is over when the next one starts
+    for counts, moved in zip(node.characteristic(period), storage(g).stream_cycles(), strict=True):
         assert (counts.dtype, counts.shape) == (np.int32, (2 * period,))
         frame = [np.count_nonzero(moved <= cycle) for cycle in range(period)]
         assert counts.tolist() == frame + [len(moved) + count for count in frame]
@@ -197,8 +201,8 @@ def test_characteristic_of_overlapping_frames(nodes):
     """At the shortest period the first frame is in work when the second one starts."""
     node, g = nodes[0], PATHS[0].geometry
     period = node.get_exp_cycles()
-    assert period < g.total_cycles() < 2 * period
-    for counts, moved in zip(node.characteristic(period), g.stream_cycles(), strict=True):
+    assert period < storage(g).total_cycles() < 2 * period
+    for counts, moved in zip(node.characteristic(period), storage(g).stream_cycles(), strict=True):
         first = [np.count_nonzero(moved <= cycle) for cycle in range(2 * period)]
         assert counts[:period].tolist() == first[:period]
         assert (counts[period:] - counts[:period]).tolist() == first[period:]

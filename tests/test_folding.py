@@ -31,6 +31,7 @@ from finn_imec.algorithms.reference import random_values
 from finn_imec.builder.steps import step_fold_imec
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.units import storage
 from finn_imec.networks import lowering
 from finn_imec.util.errors import GeometryError
 
@@ -175,8 +176,6 @@ def imec_model(make_pair_model, geometry, idt="UINT2", wdt="INT2", odt="INT16", 
 @pytest.mark.parametrize("target", [40000, 1500, 400, 170])
 @pytest.mark.parametrize("backend", ["", "rtl"])
 def test_the_cheapest_folding_that_meets_the_target(make_pair_model, target, backend):
-    from finn_imec.layer.estimate import lut_equivalents
-
     model = imec_model(make_pair_model, ConvGeometry((3, 3), (6, 6), 4, 8), backend=backend)
     folded, (report,) = fold(model, target)
     inst = getCustomOp(folded.graph.node[0])
@@ -191,10 +190,10 @@ def test_the_cheapest_folding_that_meets_the_target(make_pair_model, target, bac
             for name, value in (("SIMD", simd), ("PE", pe), ("SIMD_in", simd_in)):
                 inst.set_nodeattr(name, value)
             if inst.get_exp_cycles() <= target:
-                costs.append(lut_equivalents(inst))
+                costs.append(inst.estimate.lut_equivalents)
     for name, value in (("SIMD", chosen.simd), ("PE", chosen.pe), ("SIMD_in", chosen.simd_in)):
         inst.set_nodeattr(name, value)
-    assert lut_equivalents(inst) == min(costs)
+    assert inst.estimate.lut_equivalents == min(costs)
     assert len(set(costs)) > 1 or target < 200
 
 
@@ -205,7 +204,7 @@ def test_depthwise(make_pair_model):
         inst = getCustomOp(folded.graph.node[0])
         assert report.met is met
         assert report.cycles == inst.get_exp_cycles()
-        slower = [g.cycles_per_frame for pe in (1, 2, 3, 4, 6) if pe < report.pe
+        slower = [storage(g).cycles_per_frame for pe in (1, 2, 3, 4, 6) if pe < report.pe
                   for g in [geometry.with_folding(1, pe, 12)]]  # fmt: skip
         assert min(slower, default=target + 1) > target
 
@@ -228,7 +227,7 @@ def test_a_target_beyond_reach_gets_the_fastest_folding_and_a_warning(make_pair_
     inst = getCustomOp(folded.graph.node[0])
     widest = inst.geometry.with_folding(max(inst.geometry.legal_simd), 12, 6)
     assert not report.met
-    assert inst.get_exp_cycles() == report.cycles == widest.cycles_per_frame == 36
+    assert inst.get_exp_cycles() == report.cycles == storage(widest).cycles_per_frame == 36
     (record,) = caplog.records
     assert record.levelname == "WARNING"
     assert record.message == str(report)

@@ -40,6 +40,7 @@ from pathlib import Path
 import pytest
 from test_rtl import depthwise, layer, schedule
 
+from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.rtl.library import library_path
 
@@ -132,12 +133,12 @@ def sequence(geometry: ConvGeometry) -> Parameters:
 
 
 def one_port(geometry: ConvGeometry) -> Parameters:
-    return sequence(replace(geometry, strip_ports=1))
+    return sequence(replace(geometry, buffer_ports=1))
 
 
 def two_ports(slack: int, geometry: ConvGeometry) -> Parameters:
     """With slack words of the test's choice: the engine works with any, and small ones prove fast."""
-    geometry = replace(geometry, strip_ports=2)
+    geometry = replace(geometry, buffer_ports=2)
     vars(geometry)["slack_words"] = slack
     return sequence(geometry)
 
@@ -261,7 +262,7 @@ WINDOW = Proof(
 def padded(ifm_dim: tuple[int, int], padding: tuple[int, int, int, int], cf: int = 1) -> Parameters:
     g = ConvGeometry((1, 1), ifm_dim, cf, 1, padding=padding)
     sides = zip(("TOP", "LEFT", "BOTTOM", "RIGHT"), padding, strict=True)
-    runs = {f.name.upper(): getattr(g.padding_runs, f.name) for f in fields(g.padding_runs)}
+    runs = {f.name.upper(): getattr(Arrivals(g).runs, f.name) for f in fields(Arrivals(g).runs)}
     return {"H": ifm_dim[0], "W": ifm_dim[1], "CF": cf, **dict(sides), **runs}
 
 

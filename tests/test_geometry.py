@@ -11,8 +11,13 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from strategies import geometries
 
-from finn_imec.layer.geometry import FINN_QUEUE_BITS, PIPELINE_STAGES, ConvGeometry, divisors
+from finn_imec.layer import baseline
+from finn_imec.layer.arrivals import Arrivals
+from finn_imec.layer.geometry import ConvGeometry, divisors
+from finn_imec.layer.line_buffer import FINN_QUEUE_BITS, LineBuffer
 from finn_imec.layer.memories import address_bits
+from finn_imec.layer.storage import PIPELINE_STAGES
+from finn_imec.layer.units import cheapest_folding, storage
 from finn_imec.util.errors import GeometryError
 
 layers = partial(geometries, with_depthwise=True)
@@ -79,7 +84,7 @@ def test_window_walk(geometry):
     assert geometry.live_words == last_fold[-1] - words[0] + 1
     if geometry.nf > 1:
         to_next = window_words(geometry, 0, 0, 1)[0] - words[-1]
-        assert geometry.fold_step == to_next % geometry.strip_words
+        assert storage(geometry).fold_step == to_next % storage(geometry).words
 
     nest, walk, at = geometry.loop_nest, [], 0
     for outer in range(nest.outer):
@@ -134,7 +139,7 @@ def run_strip(geometry: ConvGeometry, frames: int) -> tuple[int, int, list[int]]
     oh, ow = geometry.ofm_dim
     for window, base in enumerate(first):
         kind = 2 if (window + 1) % (oh * ow) == 0 else 1 if (window + 1) % ow == 0 else 0
-        advance, in_place = geometry.advance_words[kind], geometry.in_place_words[kind]
+        advance, in_place = geometry.advance_words[kind], storage(geometry).in_place_words[kind]
         for fold in range(geometry.nf):
             for read, offset in enumerate(offsets[fold]):
                 cycle += 1
@@ -158,25 +163,25 @@ def run_strip(geometry: ConvGeometry, frames: int) -> tuple[int, int, list[int]]
 @settings(max_examples=100, deadline=None)
 @given(layers())
 def test_schedule_on_a_single_port_memory(geometry):
-    geometry = replace(geometry, simd_in=geometry.word_channels, strip_ports=1)
+    geometry = replace(geometry, simd_in=geometry.word_channels, buffer_ports=1)
     first_sum, last_read, ends = run_strip(geometry, frames=3)
-    assert geometry.first_output_latency() == first_sum + PIPELINE_STAGES
-    assert geometry.total_cycles(3) == last_read + PIPELINE_STAGES
-    assert geometry.total_cycles(1) == ends[0] + PIPELINE_STAGES
-    assert geometry.cycles_per_frame == ends[1] - ends[0] == ends[2] - ends[1]
-    assert geometry.write_only_cycles == geometry.cycles_per_frame - geometry.compute_cycles
+    assert storage(geometry).first_output_latency() == first_sum + PIPELINE_STAGES
+    assert storage(geometry).total_cycles(3) == last_read + PIPELINE_STAGES
+    assert storage(geometry).total_cycles(1) == ends[0] + PIPELINE_STAGES
+    assert storage(geometry).cycles_per_frame == ends[1] - ends[0] == ends[2] - ends[1]
+    assert storage(geometry).write_only_cycles == storage(geometry).cycles_per_frame - geometry.compute_cycles
 
 
 @settings(max_examples=100, deadline=None)
 @given(padded_layers())
 def test_formula_equals_stepping(geometry):
     """Where a formula exists, stepping the sequencer's rules gives the same cycles."""
-    geometry = replace(geometry, simd_in=geometry.word_channels, strip_ports=1)
-    assert geometry.cycles_per_strip_word == 1
+    geometry = replace(geometry, simd_in=geometry.word_channels, buffer_ports=1)
+    assert geometry.cycles_per_word == 1
     folds = geometry.windows * geometry.nf
-    last = [int(cycle) + 1 for cycle in geometry._strip_cycles(4)[1][folds - 1 :: folds]]
-    assert [b - a for a, b in pairwise(last)] == [geometry.cycles_per_frame] * 3
-    assert geometry.total_cycles(4) == last[-1] + PIPELINE_STAGES
+    last = [int(cycle) + 1 for cycle in storage(geometry).cycles(4)[1][folds - 1 :: folds]]
+    assert [b - a for a, b in pairwise(last)] == [storage(geometry).cycles_per_frame] * 3
+    assert storage(geometry).total_cycles(4) == last[-1] + PIPELINE_STAGES
 
 
 def words_of_padding(geometry: ConvGeometry) -> list[bool]:
@@ -190,7 +195,7 @@ def words_of_padding(geometry: ConvGeometry) -> list[bool]:
 @given(padded_layers())
 def test_padding_runs(geometry):
     """Two frames of runs are the words of the padded frames, and then the next one's upper padding."""
-    order, frame = geometry.padding_runs, words_of_padding(geometry)
+    order, frame = Arrivals(geometry).runs, words_of_padding(geometry)
     words = [True] * order.first
     for run in range(2 * order.runs):
         words += [False] * order.run
@@ -207,23 +212,24 @@ def test_padding_costs_no_cycles(geometry):
     """Its words are there in every cycle, from the first after reset on."""
     dense = replace(geometry, simd_in=geometry.word_channels, padding=(0, 0, 0, 0))
     padded = replace(dense, padding=geometry.padding)
-    assert padded.cycles_per_frame == dense.cycles_per_frame
-    early = padded.padding_runs.first > 0
-    assert padded.total_cycles(3) == dense.total_cycles(3) - early
-    assert geometry.cycles_per_frame <= replace(geometry, padding=(0, 0, 0, 0)).cycles_per_frame
+    assert storage(padded).cycles_per_frame == storage(dense).cycles_per_frame
+    early = Arrivals(padded).runs.first > 0
+    assert storage(padded).total_cycles(3) == storage(dense).total_cycles(3) - early
+    whole_image = replace(geometry, padding=(0, 0, 0, 0))
+    assert storage(geometry).cycles_per_frame <= storage(whole_image).cycles_per_frame
 
 
 @settings(max_examples=100, deadline=None)
 @given(padded_layers())
 def test_stream_cycles(geometry):
     """Every input word once, in order; the frames end when total_cycles says."""
-    taken, given_ = geometry.stream_cycles(2)
+    taken, given_ = storage(geometry).stream_cycles(2)
     h, w = geometry.input_dim
     assert len(taken) == 2 * h * w * geometry.ifm_channels // geometry.simd_in
     assert (taken[1:] > taken[:-1]).all()
     assert taken[0] >= 0
     last = given_[geometry.windows * geometry.nf - 1 :: geometry.windows * geometry.nf] + 1
-    assert last.tolist() == [cycle + PIPELINE_STAGES for cycle in geometry._last_read_cycles(2)]
+    assert last.tolist() == [cycle + PIPELINE_STAGES for cycle in storage(geometry).last_reads(2)]
 
 
 def run_two_ports(geometry: ConvGeometry, frames: int) -> list[int]:
@@ -232,7 +238,7 @@ def run_two_ports(geometry: ConvGeometry, frames: int) -> list[int]:
     The words that a window leaves behind may be replaced from the cycle after the first read of its
     last fold on. Checks every word that is read; returns the cycle of each frame's last read.
     """
-    depth, padding = geometry.strip_words, words_of_padding(geometry)
+    depth, padding = storage(geometry).words, words_of_padding(geometry)
     pieces = start = -1 if padding[0] else 0  # input comes from cycle 0 on
     offsets = [geometry.read_offsets(fold).tolist() for fold in range(geometry.nf)]
     memory, written, cycle, ends = [None] * depth, 0, start, []
@@ -243,7 +249,7 @@ def run_two_ports(geometry: ConvGeometry, frames: int) -> list[int]:
         nonlocal pieces, written
         pieces += 1
         of_padding = padding[written % len(padding)]
-        arrived = of_padding or pieces >= geometry.cycles_per_strip_word
+        arrived = of_padding or pieces >= geometry.cycles_per_word
         if arrived and written < released + depth:
             memory[written % depth] = written
             written += 1
@@ -267,19 +273,19 @@ def run_two_ports(geometry: ConvGeometry, frames: int) -> list[int]:
 @settings(max_examples=100, deadline=None)
 @given(padded_layers())
 def test_schedule_on_a_memory_with_two_ports(geometry):
-    geometry = replace(geometry, strip_ports=2)
+    geometry = replace(geometry, buffer_ports=2)
     ends = run_two_ports(geometry, frames=5)
-    assert geometry.total_cycles(5) == ends[4] + PIPELINE_STAGES
-    assert geometry.total_cycles(1) == ends[0] + PIPELINE_STAGES
-    assert geometry.cycles_per_frame == ends[2] - ends[1] == ends[3] - ends[2]
+    assert storage(geometry).total_cycles(5) == ends[4] + PIPELINE_STAGES
+    assert storage(geometry).total_cycles(1) == ends[0] + PIPELINE_STAGES
+    assert storage(geometry).cycles_per_frame == ends[2] - ends[1] == ends[3] - ends[2]
 
 
 @settings(max_examples=100, deadline=None)
 @given(layers())
 def test_a_second_port_is_there_when_it_pays(geometry):
-    one, two = (replace(geometry, strip_ports=ports) for ports in (1, 2))
-    fastest = min(one.cycles_per_frame, two.cycles_per_frame)
-    assert geometry.cycles_per_frame <= max(fastest * 1.0005, geometry.finn_cycles * 1.003)
+    one, two = (replace(geometry, buffer_ports=ports) for ports in (1, 2))
+    fastest = min(storage(one).cycles_per_frame, storage(two).cycles_per_frame)
+    assert storage(geometry).cycles_per_frame <= max(fastest * 1.0005, baseline.pair_cycles(geometry) * 1.003)
 
 
 @settings(max_examples=100, deadline=None)
@@ -288,19 +294,19 @@ def test_a_second_port_is_there_when_it_pays(geometry):
 @example(ConvGeometry((3, 3), (10, 10), 32, 32, (2, 2), simd=2, pe=16), "block")
 def test_slack_costs_no_more_than_finns_buffers(geometry, style):
     """And with one memory primitive less it would be slower than FINN's pair, or there is only one."""
-    two = replace(geometry, strip_ports=2, strip_style=style)
-    finn_words = (two.swg_bits(1) + two.replay_bits(1)) // two.word_channels
-    granule = 32 if two.strip_words <= 32 else 64
+    two = replace(geometry, buffer_ports=2, buffer_style=style)
+    finn_words = (baseline.generator_bits(two, 1) + baseline.replay_bits(two, 1)) // two.word_channels
+    granule = 32 if storage(two).words <= 32 else 64
     if style == "block":
         granule = 512
     else:
         finn_words += FINN_QUEUE_BITS * (1 + two.pe / 4)  # FIFO; weights
-    assert two.strip_words % granule == 0
-    assert two.strip_words < max(two.live_words, finn_words) + granule
-    if two.slack_words >= granule:
-        less = replace(two)
-        vars(less)["slack_words"] = two.slack_words - granule
-        assert less.cycles_per_frame > two.finn_cycles
+    assert storage(two).words % granule == 0
+    assert storage(two).words < max(two.live_words, finn_words) + granule
+    if storage(two).slack_words >= granule:
+        less = LineBuffer(two)
+        vars(less)["slack_words"] = storage(two).slack_words - granule
+        assert less.cycles_per_frame > baseline.pair_cycles(two)
 
 
 @pytest.mark.parametrize("size, style, resolved", [
@@ -308,35 +314,35 @@ def test_slack_costs_no_more_than_finns_buffers(geometry, style):
     (8, "block", "block"), (8, "ultra", "ultra"),
 ])  # fmt: skip
 def test_auto_decides_a_strip_by_its_depth(size, style, resolved):
-    geometry = ConvGeometry((3, 3), (size, size), 8, 8, strip_style=style)
-    assert geometry.resolved_strip_style == resolved
+    geometry = ConvGeometry((3, 3), (size, size), 8, 8, buffer_style=style)
+    assert storage(geometry).style == resolved
 
 
 def test_an_unknown_style_is_refused():
-    with pytest.raises(GeometryError, match="strip_style='lut': accepted are auto, block, dist"):
-        ConvGeometry((3, 3), (8, 8), 8, 8, strip_style="lut")
+    with pytest.raises(GeometryError, match="buffer_style='lut': accepted are auto, block, dist"):
+        ConvGeometry((3, 3), (8, 8), 8, 8, buffer_style="lut")
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(layers())
 def test_narrow_stream(geometry):
     """Steady from the second frame on; no faster than compute or input, nor slower than both."""
-    assume(geometry.cycles_per_strip_word > 1)
+    assume(geometry.cycles_per_word > 1)
     h, w = geometry.ifm_dim
-    input_cycles = h * w * geometry.cf * geometry.cycles_per_strip_word
-    last = geometry._last_read_cycles(8)
+    input_cycles = h * w * geometry.cf * geometry.cycles_per_word
+    last = storage(geometry).last_reads(8)
     intervals = [b - a for a, b in pairwise(last)]
-    assert max(geometry.compute_cycles, input_cycles) <= geometry.cycles_per_frame
-    assert geometry.cycles_per_frame <= geometry.compute_cycles + input_cycles
+    assert max(geometry.compute_cycles, input_cycles) <= storage(geometry).cycles_per_frame
+    assert storage(geometry).cycles_per_frame <= geometry.compute_cycles + input_cycles
     # After the last frame nothing is left to take in, so its reads are never held up.
-    assert intervals[1:-1] == [geometry.cycles_per_frame] * 5
-    assert intervals[-1] <= geometry.cycles_per_frame
-    assert geometry.total_cycles(8) == last[-1] + PIPELINE_STAGES
+    assert intervals[1:-1] == [storage(geometry).cycles_per_frame] * 5
+    assert intervals[-1] <= storage(geometry).cycles_per_frame
+    assert storage(geometry).total_cycles(8) == last[-1] + PIPELINE_STAGES
 
 
 def test_total_cycles_needs_a_frame():
     with pytest.raises(GeometryError, match="frames=0: must be at least 1"):
-        ConvGeometry(**LAYER).total_cycles(0)
+        storage(ConvGeometry(**LAYER)).total_cycles(0)
 
 
 # ---- folding ----------------------------------------------------------------------------------
@@ -352,12 +358,12 @@ def test_cheapest_folding(geometry, slack):
     most_simd = 1 if geometry.depthwise else geometry.mw
     for simd, pe in product(range(1, most_simd + 1), range(1, ofm_channels + 1)):
         if (channels if simd <= channels else geometry.mw) % simd == 0 and ofm_channels % pe == 0:
-            folds[simd, pe] = geometry.with_folding(simd, pe).cycles_per_frame
+            folds[simd, pe] = storage(geometry.with_folding(simd, pe)).cycles_per_frame
     assert set(geometry.legal_foldings()) == set(folds)
 
     budget = int(min(folds.values()) * slack)
     fast = [fold for fold, cycles in folds.items() if cycles <= budget]
-    chosen = geometry.cheapest_folding(budget)
+    chosen = cheapest_folding(geometry, budget)
     if not fast:
         assert chosen is None
         return
@@ -371,8 +377,8 @@ def test_cheapest_folding(geometry, slack):
 def test_with_folding():
     geometry = ConvGeometry(**LAYER, stride=(2, 1), simd=4, pe=3, simd_in=2)
     assert geometry.with_folding(1, 6) == ConvGeometry(**LAYER, stride=(2, 1), simd=1, pe=6, simd_in=2)
-    assert geometry.with_folding(4, 3, simd_in=4).cycles_per_strip_word == 1
-    assert geometry.cycles_per_strip_word == 2
+    assert geometry.with_folding(4, 3, simd_in=4).cycles_per_word == 1
+    assert geometry.cycles_per_word == 2
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 12, 36, 97])
@@ -403,13 +409,13 @@ def test_cnv_memory_of_finns_pair():
     layers = [
         (ConvGeometry((3, 3), (w, w), c, m, pe=pe, simd=simd), bits) for w, c, m, pe, simd, bits in CNV_1BIT
     ]
-    assert [g.swg_bits(bits) for g, bits in layers] == [1608, 4032, 1984, 3456, 1664, 2304]
-    assert sum(g.swg_bits(bits) for g, bits in layers) == 15_048
+    assert [baseline.generator_bits(g, bits) for g, bits in layers] == [1608, 4032, 1984, 3456, 1664, 2304]
+    assert sum(baseline.generator_bits(g, bits) for g, bits in layers) == 15_048
     assert sum(g.live_words * g.simd * bits for g, bits in layers) == 15_048
     assert sum(g.mw * bits for g, bits in layers if g.nf > 1) == 5_976
     # SF = 9, 18, 18, 36, 36, 72 words of 24, 32, 32, 32, 32, 32 bits, rounded up
-    assert [g.replay_bits(bits) for g, bits in layers] == [384, 1024, 1024, 2048, 2048, 4096]
-    assert all(g.with_folding(g.simd, g.mh).replay_bits(bits) == 0 for g, bits in layers)
+    assert [baseline.replay_bits(g, bits) for g, bits in layers] == [384, 1024, 1024, 2048, 2048, 4096]
+    assert all(baseline.replay_bits(g.with_folding(g.simd, g.mh), bits) == 0 for g, bits in layers)
 
 
 @pytest.fixture(scope="module")
@@ -446,7 +452,7 @@ def test_swg_bits_are_finns(finn_swg, geometry):
     """The RTL SWG's own buffer depth, in words of SIMD elements, where it takes that style."""
     assume(geometry.kernel != (1, 1))  # FINN's "parallel" style
     assume(all(s <= n for s, n in zip(geometry.stride, geometry.ifm_dim, strict=True)))  # illegal
-    assert geometry.swg_bits(4) == finn_swg(geometry) * geometry.simd * 4
+    assert baseline.generator_bits(geometry, 4) == finn_swg(geometry) * geometry.simd * 4
 
 
 # ---- errors -----------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from finn_imec.algorithms.reference import random_values, reference
 from finn_imec.hls import cppsim
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.units import storage
 from finn_imec.streams.words import decode, encode
 from finn_imec.util.errors import MissingToolError, UnsupportedError
 from finn_imec.verification.cases import random_case
@@ -133,10 +134,10 @@ def test_iterations_of_the_header_are_the_models():
         numbers = [*g.kernel, *g.ifm_dim, g.ifm_channels, g.mh, *g.stride, *g.dilation]
         numbers += [g.simd, g.pe, g.simd_in, int(g.depthwise), *g.padding]
         layer = f"imec::geometry<{','.join(map(str, numbers))}>"
-        if g.window:
+        if g.parallel_window:
             expected = g.compute_cycles + g.ifm_dim[0] * g.ifm_dim[1] - g.windows
         else:
-            expected = g.compute_cycles + g.write_only_cycles + g.in_place_words[2]
+            expected = g.compute_cycles + storage(g).write_only_cycles + storage(g).in_place_words[2]
             checks.append(f'static_assert({layer}::RUN == {g.loop_nest.run}, "run");')
         checks += [
             f'static_assert({layer}::ITERATIONS == {expected}, "iterations");',
@@ -226,7 +227,7 @@ def test_frames_are_independent_and_must_be_whole(pairs_program):
 
 def test_ram_styles_reach_the_code():
     path = make_path("UINT4", "INT3")
-    path = replace(path, geometry=replace(path.geometry, strip_style="ultra"))
+    path = replace(path, geometry=replace(path.geometry, buffer_style="ultra"))
     sources = hls.ImecHls("top", path, "block").sources()
     assert "type=rom_1p impl=bram" in sources["top_top.cpp"]
     assert "using buffer_ram = imec::ram_ultra;" in sources["top_params.hpp"]
@@ -378,8 +379,8 @@ def test_estimates(make_hls, g):
     from finn_imec.custom_op.imecconv import IMECConv
 
     inst = getCustomOp(make_hls(make_path("UINT4", "INT3", geometry=g)).graph.node[0])
-    expected = g.compute_cycles + g.write_only_cycles + g.in_place_words[2]
-    assert inst.get_exp_cycles() == expected > g.cycles_per_frame
+    expected = g.compute_cycles + storage(g).write_only_cycles + storage(g).in_place_words[2]
+    assert inst.get_exp_cycles() == expected > storage(g).cycles_per_frame
     assert inst.lut_estimation(PART) == IMECConv.lut_estimation(inst, PART) > 0
 
 

@@ -160,7 +160,7 @@ def test_cppsim(flow, tmp_path):
     pytest.importorskip("hls4ml", reason="needs ap_int.h: pip install 'finn-imec[hls]'")
     model = copy.deepcopy(flow.fused)
     for node in model.graph.node:
-        if node.op_type == "IMECConv" and not getCustomOp(node).geometry.window:
+        if node.op_type == "IMECConv" and not getCustomOp(node).geometry.parallel_window:
             node.op_type, node.domain = "IMECConv_hls", "finn.custom_op.fpgadataflow.hls"
     assert op_types(model)["IMECConv_hls"] >= 3
     with finn_build_dir(tmp_path):

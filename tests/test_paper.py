@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from finn_imec.cli import app, paper
+from finn_imec.cli import app
+from finn_imec.report import paper
 from finn_imec.report.results import load_rows
 from finn_imec.synthesis import comparison
 from finn_imec.util.errors import ModelError

@@ -425,7 +425,7 @@ def finn_pair_with_thresholds(make_pair_model, path):
             backend="fpgadataflow",
             NumChannels=g.mh,
             PE=g.pe,
-            numSteps=path.steps,
+            numSteps=path.structure.steps,
             inputDataType="INT16",
             weightDataType="INT16",
             outputDataType=path.output_datatype.name,

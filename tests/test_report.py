@@ -17,8 +17,10 @@ from qonnx.custom_op.registry import getCustomOp
 
 from finn_imec.builder.steps import step_convert_to_imec
 from finn_imec.cli import main
+from finn_imec.layer import baseline
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.units import storage
 from finn_imec.report.page import write_report
 from finn_imec.report.results import DEMO_MODELS, comparison_folder, load_results, write_rows
 from finn_imec.report.table import TITLES
@@ -157,7 +159,7 @@ def test_memory_is_the_geometrys(compared, rows):
     lines = Page(compared / "report.html").table("layer", "FINN line buffer")
     for line, row in zip(lines, rows, strict=True):
         g = ConvGeometry(**row["geometry"])
-        bits = g.swg_bits(2), g.replay_bits(2), g.strip_bits(2)
+        bits = baseline.generator_bits(g, 2), baseline.replay_bits(g, 2), storage(g).bits(2)
         assert line[1:4] == [f"{b:,}" for b in bits]
         assert line[5] == f"{g.mw * g.mh * 3:,}"
         assert line[6:] == [f"{row[side]['cycles']:,}" for side in ("finn", "imec")]
@@ -185,7 +187,7 @@ def test_page_of_a_build(make_built):
         ]
     ]
     (line,) = page.table("layer", "FINN line buffer")
-    assert line[3] == f"{node.geometry.strip_bits(2):,}"
+    assert line[3] == f"{storage(node.geometry).bits(2):,}"
     assert "Not measured in this folder" in page.text
 
 

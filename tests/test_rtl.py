@@ -22,10 +22,13 @@ from qonnx.core.datatype import DataType
 
 from finn_imec.algorithms import base
 from finn_imec.algorithms.reference import random_values, reference
+from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.datapath import Datapath, smallest_datatype
-from finn_imec.layer.geometry import PIPELINE_STAGES, ConvGeometry
+from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import address_bits, rom_images
 from finn_imec.layer.packing import MAX_CHAIN, Packing
+from finn_imec.layer.storage import PIPELINE_STAGES
+from finn_imec.layer.units import storage
 from finn_imec.layer.window import Queues, WindowUnit
 from finn_imec.rtl.generate import ImecRtl, mac_parameters
 from finn_imec.rtl.library import LIBRARY, library_path
@@ -173,7 +176,7 @@ def pad(width: int, ifm_dim: tuple[int, int], padding: tuple[int, int, int, int]
     g = ConvGeometry((1, 1), ifm_dim, cf, 1, padding=padding)
     words = generator(width, *ifm_dim, *padding).integers(0, 2**width, (FRAMES, *g.input_dim, cf))
     outputs = base.pad(words, g).ravel().tolist()
-    order = g.padding_runs
+    order = Arrivals(g).runs
     parameters = {"WIDTH": width, **{f.name.upper(): getattr(order, f.name) for f in fields(order)}}
     return Bench("imec_pad", parameters, width, width, words.ravel().tolist(), outputs, ahead=order.first)
 
@@ -393,7 +396,7 @@ def mac(
     path = replace(path, output_datatype=smallest_datatype(int(low.min()), int(high.max())))
 
     inputs, outputs, weight_words = [], [], path.weight_words()
-    a_bits, w_bits, acc_bits = path.activation.bits, pe * simd * path.weight.bits, path.acc_bits
+    a_bits, w_bits, acc_bits = path.core.activation.bits, pe * simd * path.core.weight.bits, path.acc_bits
     for n in range(N // words):
         fold = n % nf
         channels = slice(fold * pe, (fold + 1) * pe)
@@ -402,11 +405,11 @@ def mac(
             values[:] = idt.min()
         factors = values if depthwise else values.reshape(-1, 1)
         sums = (factors * weights[:, channels]).sum(axis=0)
-        if path.counts_equal_bits:
+        if path.core.counts_equal_bits:
             sums = (sums + g.mw) // 2
         base = rng.integers(-(2**acc_bits), 2**acc_bits, pe)
         start = vector(base + path.offsets[channels], acc_bits)
-        codes = values > 0 if path.activation.bipolar else values
+        codes = values > 0 if path.core.activation.bipolar else values
         for i in range(words):
             flags = (i == 0, 1), (i == words - 1, 1)
             operands = vector(codes[i], a_bits), (weight_words[fold * words + i], w_bits)
@@ -446,10 +449,10 @@ def schedule(g: ConvGeometry) -> dict[str, int]:
     """imec_sequencer's parameters for a geometry, as imec_wrapper.v.j2 has them."""
     nest, (column, row, frame) = g.loop_nest, g.advance_words
     return {
-        "DEPTH": g.strip_words, "LIVE": g.live_words, "DUAL_PORT": g.dual_port,
+        "DEPTH": storage(g).words, "LIVE": g.live_words, "DUAL_PORT": storage(g).dual_port,
         "RUN": nest.run, "INNER": nest.inner, "INNER_STEP": nest.inner_step,
         "OUTER": nest.outer, "OUTER_STEP": nest.outer_step, "NF": g.nf,
-        "FOLD_STEP": g.fold_step, "DEPTHWISE": g.depthwise,
+        "FOLD_STEP": storage(g).fold_step, "DEPTHWISE": g.depthwise,
         "OW": g.ofm_dim[1], "OH": g.ofm_dim[0],
         "ADVANCE_COLUMN": column, "ADVANCE_ROW": row, "ADVANCE_FRAME": frame,
     }  # fmt: skip
@@ -532,7 +535,7 @@ ONE_PORT_LAYERS = [
     depthwise((1, 1), (4, 4), stride=(2, 2), nf=2),
     depthwise((2, 3), (5, 6), nf=1),
 ]
-LAYERS = [replace(g, strip_ports=ports) for g in ONE_PORT_LAYERS for ports in (1, 2)]
+LAYERS = [replace(g, buffer_ports=ports) for g in ONE_PORT_LAYERS for ports in (1, 2)]
 
 #: (layer, queues of columns and windows, RAM_STYLE)
 WINDOWS = [
@@ -789,7 +792,7 @@ def test_sequencer_takes_the_cycles_of_the_model(run_all, geometry):
         if b.module == "imec_sequencer" and b.parameters == schedule(geometry)
     )  # fmt: skip
     cycles = run_all("unstalled")[index].cycles
-    assert cycles == geometry.total_cycles(FRAMES) - (PIPELINE_STAGES - 1)
+    assert cycles == storage(geometry).total_cycles(FRAMES) - (PIPELINE_STAGES - 1)
 
 
 @pytest.mark.parametrize("case", range(len(WINDOWS)))
@@ -833,7 +836,7 @@ def test_converter_passes_a_word_every_cycle(run_all, index):
 # ---------------------------------------------------------------------------------------------
 # Parameters that are no good
 
-SEQUENCE = schedule(replace(layer((2, 2), (4, 4)), strip_ports=1))
+SEQUENCE = schedule(replace(layer((2, 2), (4, 4)), buffer_ports=1))
 PADDED = {"WIDTH": 1, "FIRST": 2, "RUN": 3, "RUNS": 2, "GAP": 1, "BETWEEN": 4}
 PACKED = {
     "PE": 1, "SIMD": 1, "A_BITS": 8, "A_SIGNED": 0, "W_BITS": 5, "W_SIGNED": 1,
@@ -930,7 +933,7 @@ def layer_by_layout(layout: str, core: str = "lut") -> ImecRtl:
     path = replace(random_layer("layer", g, "INT3", "INT3").datapath(), res_type=core)
     rtl = ImecRtl("top", path)
     several = core == "dsp"
-    assert (len(path.weight_parts) > 1) == several
+    assert (len(path.structure.weight_parts) > 1) == several
     if layout.startswith("spilt"):
         assert rtl.rom_layout == "plain"
         assert rtl.rom_spill == (12 if several else 0)  # of 48 bits a memory, 36 in a block

@@ -428,7 +428,7 @@ def test_a_strip_is_in_the_memory_that_its_style_names(tmp_path, style, cell, po
 def test_thresholds_of_many_folds_are_searched_in_block_ram(tmp_path):
     """16 folds of 255 thresholds: more words than slang unrolls a loop by default."""
     path = make_path(ConvGeometry((1, 1), (3, 3), 8, 16, simd=1), "INT2", "INT2", "UINT8")
-    assert path.search and path.geometry.nf << path.count_bits == 4096
+    assert path.structure.search and path.geometry.nf << path.structure.count_bits == 4096
     rtl = ImecRtl("dut", path)
     got = yosys.count(rtl.generate(tmp_path), flows=("default",))
     thresholds = ceil(path.acc_bits / 4)  # 4096 x 4 in a RAMB18

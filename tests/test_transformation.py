@@ -14,8 +14,10 @@ from qonnx.custom_op.registry import getCustomOp
 from stitching import V0_10, remove_initializer
 
 from finn_imec.algorithms.reference import random_values, reference
+from finn_imec.layer import baseline
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.units import storage
 
 FOLDED = ConvGeometry((3, 3), (6, 7), 4, 6, (1, 2), simd=4, pe=3, simd_in=2)
 UNFOLDED = FOLDED.with_folding(1, 1, simd_in=4)
@@ -235,7 +237,7 @@ def test_the_strip_is_where_the_user_put_the_windows_buffer(make_pair_model, the
     fused, (report,) = infer(make_pair_model(path, swg={"ram_style": theirs}))
     inst = getCustomOp(fused.graph.node[0])
     assert report.swapped
-    assert (inst.get_nodeattr("buffer_ram_style"), inst.geometry.strip_style) == (ours, ours)
+    assert (inst.get_nodeattr("buffer_ram_style"), inst.geometry.buffer_style) == (ours, ours)
     swg = fused.transform(ExpandIMECConv()).graph.node[0]
     assert getCustomOp(swg).get_nodeattr("ram_style") == back
 
@@ -353,7 +355,7 @@ def test_simd_over_several_pixels_of_a_stream_is_refolded(make_pair_model, geome
     fast_enough = [
         (s * p, s > 4, -s, p)
         for s, p in geometry.legal_foldings()
-        if geometry.with_folding(s, p).cycles_per_frame <= limit
+        if storage(geometry.with_folding(s, p)).cycles_per_frame <= limit
     ]
     fused, (report,) = infer(model, MAX_SLOWDOWN)
     assert report.reason or (report.pair_cycles, report.cycles) == (
@@ -375,7 +377,7 @@ def test_simd_over_several_pixels_of_a_stream_is_refolded(make_pair_model, geome
     assert ("refolded" in str(report)) == report.refolded
     assert chosen.simd_in == simd_in
     assert (chosen.simd, chosen.pe) == (report.simd, report.pe)
-    assert chosen.cycles_per_frame <= limit
+    assert storage(chosen).cycles_per_frame <= limit
     assert (chosen.simd * chosen.pe, chosen.simd > 4, -chosen.simd, chosen.pe) == min(fast_enough)
     ifm = random_input(path)
     np.testing.assert_array_equal(execute(fused, ifm), reference(path, ifm))
@@ -399,8 +401,8 @@ def test_whole_windows_keep_their_folding(make_pair_model, backend, simd, pe):
     (node,) = fused.graph.node
     assert getCustomOp(node).geometry == geometry
     assert (report.simd, report.pe, report.refolded) == (simd, pe, False)
-    assert report.cycles == geometry.cycles_per_frame
-    assert report.pair_cycles >= max(geometry.compute_cycles, geometry.window.finn_cycles)
+    assert report.cycles == storage(geometry).cycles_per_frame
+    assert report.pair_cycles >= max(geometry.compute_cycles, baseline.pair_cycles(geometry))
     ifm = random_input(path)
     np.testing.assert_array_equal(execute(fused, ifm), reference(path, ifm))
 
@@ -448,7 +450,7 @@ def test_a_legal_folding_that_would_be_slower_is_refolded(make_pair_model):
     from finn_imec.transformation.infer_imec_conv import MAX_SLOWDOWN
 
     geometry = ConvGeometry((1, 1), (17, 17), 64, 64, (2, 2), simd=4, pe=8)
-    assert geometry.cycles_per_frame > MAX_SLOWDOWN * geometry.compute_cycles
+    assert storage(geometry).cycles_per_frame > MAX_SLOWDOWN * geometry.compute_cycles
     _, (report,) = infer(make_pair_model(make_path(geometry)), MAX_SLOWDOWN)
     assert report.refolded
     assert report.pair_cycles == geometry.compute_cycles

@@ -12,7 +12,9 @@ import pytest
 from qonnx.core.datatype import DataType
 
 from finn_imec import rtl
-from finn_imec.layer import MEM_MODES
+from finn_imec.layer.arrivals import Arrivals
+from finn_imec.layer.memories import MEM_MODES
+from finn_imec.layer.units import storage
 from finn_imec.util.errors import UnsupportedError
 from finn_imec.verification.campaign import VerificationError, build_cases, reduce, run_cases, verify
 from finn_imec.verification.cases import (
@@ -77,15 +79,15 @@ def test_cases_cover_what_they_should():
         "stride above kernel": any(max(np.subtract(g.stride, g.kernel)) > 0 for g in geometries),
         "dilation": any(max(g.dilation) > 1 for g in geometries),
         "one window": any(g.windows == 1 and g.mw > 1 for g in geometries),
-        "narrow input": any(g.cycles_per_strip_word > 1 for g in geometries),
+        "narrow input": any(g.cycles_per_word > 1 for g in geometries),
         "wide input": any(g.simd_in > g.simd for g in geometries),
         "neither divides": any(g.simd % g.simd_in and g.simd_in % g.simd for g in geometries),
-        "write-only cycles": any(g.write_only_cycles for g in geometries),
+        "write-only cycles": any(storage(g).write_only_cycles for g in geometries),
         "padding": any(any(g.padding) for g in geometries),
-        "padding and narrow input": any(any(g.padding) and g.cycles_per_strip_word > 1 for g in geometries),
-        "windows of padding alone": any(g.runs_ahead for g in geometries),
-        "windows": any(g.window and not any(g.window.queues) for g in geometries),
-        "windows and queues": any(g.window and any(g.window.queues) for g in geometries),
+        "padding and narrow input": any(any(g.padding) and g.cycles_per_word > 1 for g in geometries),
+        "windows of padding alone": any(Arrivals(g).runs_ahead for g in geometries),
+        "windows": any(g.parallel_window and not any(storage(g).queues) for g in geometries),
+        "windows and queues": any(g.parallel_window and any(storage(g).queues) for g in geometries),
         "no fold": any(g.nf == g.sf == 1 for g in geometries),
     }
     assert [what for what, found in seen.items() if not found] == []
@@ -100,10 +102,10 @@ def small_case(thresholds: bool) -> Case:
     return next(
         case
         for case in (random_case(SEED, number) for number in count())
-        if (case.datapath.steps > 12) == thresholds
-        and not case.datapath.search
+        if (case.datapath.structure.steps > 12) == thresholds
+        and not case.datapath.structure.search
         and not any(case.geometry.padding)  # every weight counts
-        and not (case.geometry.dual_port or case.geometry.depthwise or case.geometry.window)
+        and not (storage(case.geometry).dual_port or case.geometry.depthwise or case.geometry.parallel_window)
         and not case.datapath.xnor
         and case.datapath.weights.any(axis=0).all()
         and case.geometry.nf > 1
@@ -191,7 +193,7 @@ def test_a_wrong_weight_is_found(tmp_path):
     for channel in range(path.geometry.mh):
         weights = path.weights.copy()
         lane = np.flatnonzero(weights[:, channel])[0]
-        weights[lane, channel] = -weights[lane, channel] if path.weight.bipolar else 0
+        weights[lane, channel] = -weights[lane, channel] if path.core.weight.bipolar else 0
         other = Case(case.parameters)
         other.__dict__["datapath"] = dataclasses.replace(path, weights=weights)
         with pytest.raises(VerificationError, match=re.escape(other.command)):

@@ -18,6 +18,7 @@ from test_rtl import WAIVED, verilator
 
 from finn_imec.algorithms.reference import random_values, reference
 from finn_imec.compat.finn import words_per_line
+from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.datapath import Datapath, smallest_datatype, weight_words
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.rtl.generate import ImecRtl
@@ -48,7 +49,7 @@ def at_run_time(path: Datapath) -> Datapath:
     """The same layer for any weights; accumulators as outputs become as wide as these need."""
     wide = replace(path, output_datatype=DataType["INT32"], thresholds=None, runtime_weights=True)
     low, high = (int(ends[0]) for ends in wide.accumulator_range)
-    odt = path.output_datatype if path.steps else smallest_datatype(low, high)
+    odt = path.output_datatype if path.structure.steps else smallest_datatype(low, high)
     return replace(path, output_datatype=odt, runtime_weights=True)
 
 
@@ -150,7 +151,7 @@ def stimuli(paths, rng, stalls, resets: int = 0):
         matrices = [path.weights] * FRAMES
         if kind == "external":
             matrices = [random_weights(path, rng) for _ in range(FRAMES)]
-            words = [weight_words(g, path.weight, matrix) * g.windows for matrix in matrices]
+            words = [weight_words(g, path.core.weight, matrix) * g.windows for matrix in matrices]
             inputs["in1_V"] = list(chain.from_iterable(words))
             input_stall["in1_V"] = stalls[1]
         outputs = [
@@ -162,7 +163,7 @@ def stimuli(paths, rng, stalls, resets: int = 0):
         each.append(
             Stimulus(
                 inputs, {"out0_V": len(expected[-1])}, input_stall, stalls[2], reset_at=reset_at,
-                allow_extra=g.runs_ahead,
+                allow_extra=Arrivals(g).runs_ahead,
             )
         )  # fmt: skip
     return each, expected
@@ -215,9 +216,9 @@ def test_lint_finds_nothing(tmp_path, number):
 
 def axilite_lines(path: Datapath, weights: np.ndarray) -> list[int]:
     """What s_axilite holds at addresses 0, 4, 8...; words beyond a weight word's width are 0."""
-    bits = path.geometry.pe * path.geometry.simd * path.weight.bits
+    bits = path.geometry.pe * path.geometry.simd * path.core.weight.bits
     shifts = range(0, 32 * words_per_line(bits), 32)
-    words = weight_words(path.geometry, path.weight, weights)
+    words = weight_words(path.geometry, path.core.weight, weights)
     return [word >> shift & 0xFFFFFFFF for word in words for shift in shifts]
 
 
@@ -625,7 +626,7 @@ def test_thresholds_in_ultraram_need_a_device_that_initialises_it(make_node, tmp
     weights = rng.integers(-8, 8, (geometry.mw, geometry.mh))
     thresholds = np.sort(rng.integers(-100, 100, (geometry.mh, 255)))
     path = Datapath(geometry, *(DataType[name] for name in ("INT4", "INT4", "UINT8")), weights, thresholds)
-    assert path.search
+    assert path.structure.search
     model, node = make_node(path, "internal_embedded")
     node.set_nodeattr("ram_style_thresholds", "ultra")
     node.set_nodeattr("code_gen_dir_ipgen", str(tmp_path))

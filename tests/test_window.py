@@ -10,8 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import geometries
 
+from finn_imec.layer import baseline
 from finn_imec.layer.geometry import ConvGeometry, divisors
-from finn_imec.layer.window import QUEUES, WORTH_IT, Queues
+from finn_imec.layer.storage import FULL_SPEED
+from finn_imec.layer.units import cheapest_folding, storage
+from finn_imec.layer.window import QUEUES, Queues
 from finn_imec.util.errors import GeometryError
 
 LAYER = ConvGeometry((3, 3), (16, 16), 4, 8, simd=36, pe=8)
@@ -29,11 +32,11 @@ def window_layers(draw: st.DrawFn, with_padding: bool = False) -> ConvGeometry:
 @settings(max_examples=100, deadline=None)
 @given(window_layers(with_padding=True))
 def test_frames_follow_each_other_in_cycles_per_frame(geometry):
-    last = geometry._last_read_cycles(30)
-    assert {b - a for a, b in pairwise(last[-10:])} == {geometry.cycles_per_frame}
-    assert geometry.cycles_per_frame >= geometry.compute_cycles
-    assert geometry.cycles_per_frame >= geometry.ifm_dim[0] * geometry.ifm_dim[1]
-    taken, offered = geometry.stream_cycles(2)
+    last = storage(geometry).last_reads(30)
+    assert {b - a for a, b in pairwise(last[-10:])} == {storage(geometry).cycles_per_frame}
+    assert storage(geometry).cycles_per_frame >= geometry.compute_cycles
+    assert storage(geometry).cycles_per_frame >= geometry.ifm_dim[0] * geometry.ifm_dim[1]
+    taken, offered = storage(geometry).stream_cycles(2)
     rows, columns = geometry.input_dim
     assert len(taken) == 2 * rows * columns * geometry.ifm_channels // geometry.simd_in
     assert len(offered) == 2 * geometry.windows * geometry.nf
@@ -43,16 +46,17 @@ def test_frames_follow_each_other_in_cycles_per_frame(geometry):
 @settings(max_examples=100, deadline=None)
 @given(window_layers())
 def test_the_formula_without_queues_is_the_schedule_without_queues(geometry):
-    starts = geometry.window._schedule(3, Queues(0, 0))[1]
-    assert geometry.window._interval(Queues(0, 0)) == starts[-1] - starts[-1 - geometry.windows]
+    unit = storage(geometry)
+    starts = unit.schedule(3, Queues(0, 0))[1]
+    assert unit.interval(Queues(0, 0)) == starts[-1] - starts[-1 - geometry.windows]
 
 
 @settings(max_examples=100, deadline=None)
 @given(window_layers())
 def test_the_cheapest_queues_that_are_as_fast_as_finns_pair(geometry):
-    unit = geometry.window
-    cycles = [unit._interval(queues) for queues in QUEUES]
-    limit = WORTH_IT * unit.finn_cycles
+    unit = storage(geometry)
+    cycles = [unit.interval(queues) for queues in QUEUES]
+    limit = FULL_SPEED * baseline.pair_cycles(geometry)
     fast = [queues for queues, each in zip(QUEUES, cycles, strict=True) if each <= limit]
     assert unit.queues == fast[0] if fast else unit.cycles_per_frame == min(cycles)
 
@@ -76,29 +80,30 @@ def test_the_cheapest_queues_that_are_as_fast_as_finns_pair(geometry):
 def test_no_slower_than_finns_pair(change, finn, imec):
     """finn: measured on its generated RTL, parallel_window=1, by compare.simulate_both."""
     geometry = replace(LAYER, **change, simd_in=0)
-    assert geometry.cycles_per_frame == imec
-    assert geometry.window.finn_cycles <= finn
+    assert storage(geometry).cycles_per_frame == imec
+    assert baseline.pair_cycles(geometry) <= finn
 
 
 def test_queue_of_windows_where_columns_do_not_do():
     """A 7x7 window read twice leaves no time for the six columns before it at the start of a row."""
-    unit = replace(LAYER, kernel=(7, 7), ifm_dim=(32, 32), ifm_channels=3, simd=147, pe=4, simd_in=3).window
-    assert [unit._interval(queues) for queues in QUEUES] == [1674, 1619, 1562, 1487]
+    layer = replace(LAYER, kernel=(7, 7), ifm_dim=(32, 32), ifm_channels=3, simd=147, pe=4, simd_in=3)
+    unit = storage(layer)
+    assert [unit.interval(queues) for queues in QUEUES] == [1674, 1619, 1562, 1487]
     assert unit.queues == Queues(0, 32)
 
 
 def test_memory():
-    assert LAYER.window.queues == (0, 0)
+    assert storage(LAYER).queues == (0, 0)
     lines, chain, hold = 16 * 2, 3 * 2, 9
-    assert (LAYER.strip_words, LAYER.strip_channels) == (16, 2 * 4)
-    assert LAYER.strip_bits(3) == (lines + chain + hold) * 4 * 3
+    assert (storage(LAYER).words, storage(LAYER).channels) == (16, 2 * 4)
+    assert storage(LAYER).bits(3) == (lines + chain + hold) * 4 * 3
     queued = replace(LAYER, pe=2)
-    assert queued.window.queues == (32, 0)
-    assert queued.strip_bits(3) == (lines + 32 * 3 + chain + hold) * 4 * 3
+    assert storage(queued).queues == (32, 0)
+    assert storage(queued).bits(3) == (lines + 32 * 3 + chain + hold) * 4 * 3
     dilated = replace(LAYER, dilation=(2, 3), pe=8)
-    assert dilated.window.line_pixels == 4
-    assert dilated.window.register_pixels == 3 * 2 * 3 + 9
-    assert LAYER.swg_bits(3) == (2 * 16 + 2 + 1 + 1) * 4 * 3
+    assert storage(dilated).line_pixels == 4
+    assert storage(dilated).register_pixels == 3 * 2 * 3 + 9
+    assert baseline.generator_bits(LAYER, 3) == (2 * 16 + 2 + 1 + 1) * 4 * 3
 
 
 def test_legal_simd():
@@ -106,7 +111,7 @@ def test_legal_simd():
     assert replace(LAYER, simd=1, ofm_channels=4, pe=1, depthwise=True).legal_simd == [1]
     for simd in LAYER.legal_simd:
         folded = LAYER.with_folding(simd, 4)
-        assert (folded.window is not None) == (simd > 4)
+        assert folded.parallel_window == (simd > 4)
         assert folded.compute_cycles * simd * 4 == folded.macs
     with pytest.raises(GeometryError, match="simd=8 does not divide ifm_channels=4, and is no larger"):
         LAYER.with_folding(8, 4)
@@ -114,5 +119,5 @@ def test_legal_simd():
 
 def test_cheapest_folding_prefers_a_strip():
     """SIMD=4 with PE=8 needs fewer cycles than allowed, and no window in registers."""
-    assert LAYER.cheapest_folding(9 * 14 * 14 + 100) == (4, 8)
-    assert LAYER.cheapest_folding(3 * 14 * 14 + 10) == (12, 8)
+    assert cheapest_folding(LAYER, 9 * 14 * 14 + 100) == (4, 8)
+    assert cheapest_folding(LAYER, 3 * 14 * 14 + 10) == (12, 8)

@@ -44,13 +44,13 @@ def row_elements(geometry: ConvGeometry) -> int:
 
 
 def gather(ifm: np.ndarray, weights: np.ndarray, geometry: ConvGeometry) -> ConvResult:
-    """Stream the pixels through a circular buffer (strip_pixels, C); cut each window out of it.
+    """Stream the pixels through a circular buffer (live_pixels, C); cut each window out of it.
 
     Every pixel is written once, in raster order and across frame borders, and only over a pixel
     that no later window reads.
     """
     (kh, kw), (sh, sw), (dh, dw) = geometry.kernel, geometry.stride, geometry.dilation
-    (h, w), (oh, ow), depth = geometry.ifm_dim, geometry.ofm_dim, geometry.strip_pixels
+    (h, w), (oh, ow), depth = geometry.ifm_dim, geometry.ofm_dim, geometry.live_pixels
     stream = ifm.reshape(-1, geometry.ifm_channels)
     strip = np.empty((depth, geometry.ifm_channels), ifm.dtype)
     offsets = np.add.outer(np.arange(kh) * dh * w, np.arange(kw) * dw).ravel()
@@ -68,7 +68,7 @@ def gather(ifm: np.ndarray, weights: np.ndarray, geometry: ConvGeometry) -> Conv
 
 def gather_elements(geometry: ConvGeometry) -> int:
     """((K_h-1)*d_h*W + (K_w-1)*d_w + 1) * C."""
-    return geometry.strip_pixels * geometry.ifm_channels
+    return geometry.live_pixels * geometry.ifm_channels
 
 
 def scatter(ifm: np.ndarray, weights: np.ndarray, geometry: ConvGeometry) -> ConvResult:

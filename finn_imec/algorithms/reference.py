@@ -26,6 +26,6 @@ def reference(datapath: Datapath, ifm: np.ndarray) -> np.ndarray:
     if datapath.xnor:  # BINARY stands for -1/+1
         ifm, weights = 2 * ifm - 1, 2 * weights - 1
     accumulators = direct.convolve(ifm, weights, g).ofm
-    if datapath.counts_equal_bits:  # of MW products of -1 and +1
+    if datapath.core.counts_equal_bits:  # of MW products of -1 and +1
         accumulators = (accumulators + g.mw) // 2
     return datapath.activate(accumulators)

@@ -15,17 +15,13 @@ from qonnx.core.datatype import BaseDataType, DataType
 from finn_imec.algorithms import direct, im2col
 from finn_imec.algorithms.base import pad
 from finn_imec.compat.finn import words_per_line
-from finn_imec.layer.datapath import (
-    MAX_PIPELINE,
-    RES_TYPES,
-    Datapath,
-    Operand,
-    smallest_datatype,
-    weight_words,
-)
+from finn_imec.layer.core import RES_TYPES, Operand
+from finn_imec.layer.datapath import Datapath, smallest_datatype, weight_words
 from finn_imec.layer.estimate import LUTS_PER_DSP, RAMB18_BITS, URAM_BITS, Estimate
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import MEM_MODES, RAM_STYLES
+from finn_imec.layer.structure import MAX_PIPELINE, Structure
+from finn_imec.layer.units import storage
 from finn_imec.streams.words import padded
 from finn_imec.util.errors import ImecError, UnsupportedError
 
@@ -103,7 +99,7 @@ class IMECConv(HWCustomOp):
                 simd_in=self.get_nodeattr("SIMD_in"),
                 depthwise=bool(self.get_nodeattr("depthwise")),
                 padding=tuple(self.get_nodeattr("Padding")),
-                strip_style=self.get_nodeattr("buffer_ram_style"),
+                buffer_style=self.get_nodeattr("buffer_ram_style"),
             )
         except ImecError as err:
             raise type(err)(f"{self.onnx_node.name}: {err}") from err
@@ -306,7 +302,7 @@ class IMECConv(HWCustomOp):
 
     def get_exp_cycles(self) -> int:
         """Exact cycles per frame in steady state."""
-        return self.geometry.cycles_per_frame
+        return storage(self.geometry).cycles_per_frame
 
     def get_op_and_param_counts(self) -> dict[str, int]:
         """Operations and parameters per frame, as FINN's MVAU counts them."""
@@ -321,26 +317,31 @@ class IMECConv(HWCustomOp):
         return 0 if self.get_nodeattr("noActivation") else self.geometry.nf
 
     @property
-    def estimate(self) -> Estimate:
-        """What the estimates know of the node: all but the contents of its memories."""
-        xnor = self.get_nodeattr("binaryXnorMode")
+    def structure(self) -> Structure:
+        """What the node consists of by its attributes, for any weights and thresholds of its datatypes."""
+        xnor = bool(self.get_nodeattr("binaryXnorMode"))
         activation, weight = (
-            Operand(1, False, True) if xnor else Operand.of(self.get_input_datatype(i), name)
+            Operand.of(self.get_input_datatype(i), name, xnor)
             for i, name in enumerate(("inputDataType", "weightDataType"))
         )
-        steps = self.get_output_datatype().get_num_possible_values() - 1
-        return Estimate(
+        output = self.get_output_datatype()
+        return Structure.of_any_weights(
             self.geometry,
             activation,
             weight,
             self.get_accumulator_datatype().bitwidth(),
-            0 if self.get_nodeattr("noActivation") else steps,
-            runtime_weights=self.runtime_weights,
-            res_type=self.get_nodeattr("resType"),
-            mem_mode=self.get_nodeattr("mem_mode"),
-            ram_style=self.get_nodeattr("ram_style"),
-            ram_style_thresholds=self.get_nodeattr("ram_style_thresholds"),
+            output.bitwidth(),
+            0 if self.get_nodeattr("noActivation") else output.get_num_possible_values() - 1,
+            self.runtime_weights,
+            self.get_nodeattr("resType"),
+            pipeline=max(0, self.get_nodeattr("pipeline")),
+            **{name: self.get_nodeattr(name) for name in ("mem_mode", "ram_style", "ram_style_thresholds")},
         )
+
+    @property
+    def estimate(self) -> Estimate:
+        """What the estimates know of the node: its structure."""
+        return Estimate(self.structure)
 
     def bram_estimation(self, fpgapart: str | None = None) -> int:
         """RAMB18 of weights, strip and searched thresholds, where ram_style is or becomes block."""
@@ -448,6 +449,6 @@ def convolve(datapath: Datapath, ifm: np.ndarray) -> np.ndarray:
     algorithm = direct if geometry.depthwise else im2col
     product = algorithm.convolve(ifm, weights.astype(np.float64), geometry).ofm
     accumulators = np.rint(product).astype(np.int64)
-    if datapath.counts_equal_bits:  # of MW products of -1 and +1
+    if datapath.core.counts_equal_bits:  # of MW products of -1 and +1
         accumulators = (accumulators + geometry.mw) // 2
     return datapath.activate(accumulators)

@@ -12,6 +12,7 @@ from finn.custom_op.fpgadataflow.hlsbackend import HLSBackend
 from finn_imec.custom_op.imecconv import IMECConv
 from finn_imec.hls.cppsim import compile_program, run, simulation_sources
 from finn_imec.hls.generate import ImecHls, require_vitis
+from finn_imec.layer.units import storage
 from finn_imec.streams.words import decode, encode
 from finn_imec.util.errors import UnsupportedError
 
@@ -36,11 +37,11 @@ class IMECConv_hls(IMECConv, HLSBackend):
         SIMD_in no multiple of SIMD it is an upper bound: the converter may run ahead.
         """
         g = self.geometry
-        iterations = g.compute_cycles + g.write_only_cycles + g.in_place_words[2]
-        if g.window:
+        iterations = g.compute_cycles + storage(g).write_only_cycles + storage(g).in_place_words[2]
+        if g.parallel_window:
             iterations = g.compute_cycles + g.ifm_dim[0] * g.ifm_dim[1] - g.windows
         words = g.input_dim[0] * g.input_dim[1] * g.cf
-        return iterations + words * (g.cycles_per_strip_word - 1)
+        return iterations + words * (g.cycles_per_word - 1)
 
     # ---- generation -----------------------------------------------------------------------------
 

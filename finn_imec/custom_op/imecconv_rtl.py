@@ -12,6 +12,8 @@ from finn.util.basic import is_versal
 
 from finn_imec.compat.finn import axilite_address_bits
 from finn_imec.custom_op.imecconv import IMECConv
+from finn_imec.layer.arrivals import Arrivals
+from finn_imec.layer.units import storage
 from finn_imec.rtl.generate import ImecRtl, stream_design
 from finn_imec.simulation.model import Model
 from finn_imec.simulation.stimulus import Stimulus
@@ -34,7 +36,7 @@ class IMECConv_rtl(IMECConv, RTLBackend):
         """Write the top level and its memory files into code_gen_dir_ipgen."""
         datapath = self.constant_datapath(model)
         if self.get_nodeattr("pipeline") < 0:  # remembered, because latency depends on it
-            datapath = replace(datapath, pipeline=datapath.pipeline_for(clk))
+            datapath = replace(datapath, pipeline=datapath.structure.pipeline_for(clk))
             self.set_nodeattr("pipeline", datapath.pipeline)
         folder = self.get_nodeattr("code_gen_dir_ipgen")
         top = self.get_verilog_top_module_name()
@@ -49,7 +51,7 @@ class IMECConv_rtl(IMECConv, RTLBackend):
                         "accepted is mem_mode=internal_decoupled with runtime_writeable_weights=1"
                     )
                 datapath = replace(datapath, weights=None)
-            if threshold_style == "ultra" and datapath.search:
+            if threshold_style == "ultra" and datapath.structure.search:
                 raise UnsupportedError(
                     f"{self.onnx_node.name}: ram_style_thresholds=ultra: {cannot}, "
                     "accepted are auto, block, distributed"
@@ -131,7 +133,7 @@ class IMECConv_rtl(IMECConv, RTLBackend):
 
     def _run(self, sim: Model, inputs: dict[str, Any], frames: int) -> np.ndarray:
         expected = frames * self.get_number_output_values()
-        stimulus = Stimulus(inputs, {"out0_V": expected}, allow_extra=self.geometry.runs_ahead)
+        stimulus = Stimulus(inputs, {"out0_V": expected}, allow_extra=Arrivals(self.geometry).runs_ahead)
         waves = self.get_nodeattr("rtlsim_trace")
         waves = self.onnx_node.name if waves == "default" else waves
         result = sim.run([stimulus], waves=Path(waves).with_suffix(".vcd") if waves else None)[0]
@@ -170,7 +172,9 @@ class IMECConv_rtl(IMECConv, RTLBackend):
                 f"{self.onnx_node.name}: period={period} cycles: accepted is at least {self.get_exp_cycles()}"
             )
         cycles = np.arange(2 * period)
-        taken, given = (np.sort(np.append(moved, moved + period)) for moved in self.geometry.stream_cycles())
+        taken, given = (
+            np.sort(np.append(moved, moved + period)) for moved in storage(self.geometry).stream_cycles()
+        )
         return (
             np.searchsorted(taken, cycles, "right").astype(np.int32),
             np.searchsorted(given, cycles, "right").astype(np.int32),

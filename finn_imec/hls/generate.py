@@ -1,26 +1,21 @@
-"""Generation of an IMECConv in C++ for Vitis HLS, and its C simulation ("cppsim") with any compiler.
-
-`ImecHls` writes what Vitis HLS needs: imec.hpp, parameters, a top level, a synthesis script.
-`build` compiles the same top levels with the machine's C++ compiler, `run` feeds the result with
-stream words, which are those of the RTL (`finn_imec.rtl.encode`).
-
-The headers ap_int.h and hls_stream.h come from Vitis HLS where it is installed, else from the wheel of
-hls4ml, whose ap_types are Xilinx' simulation headers of 2018 under the Apache licence.
-"""
+"""C++ of an IMECConv for Vitis HLS: imec.hpp, parameters, a top level, a synthesis script."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
+from qonnx.core.datatype import BaseDataType
 
-from finn_imec.layer.datapath import Datapath, Operand, smallest_datatype
-from finn_imec.layer.memories import AUTO_ROM_WORDS, RAM_STYLES, resolved_style
+from finn_imec.layer.core import Operand
+from finn_imec.layer.datapath import Datapath, smallest_datatype, stored_weights
+from finn_imec.layer.memories import RAM_STYLES
+from finn_imec.layer.structure import Structure
 from finn_imec.util.errors import MissingToolError, UnsupportedError
 from finn_imec.util.templates import render
 
@@ -78,72 +73,65 @@ class ImecHls:
                 f"words of {self.max_bits} bits: IMECConv_hls accepts {MAX_WORD_BITS}; lower SIMD or PE"
             )
 
-    @property
-    def in_bits(self) -> int:
-        """Bits of an input word."""
-        return self.datapath.geometry.simd_in * self.datapath.activation.bits
-
-    @property
-    def out_bits(self) -> int:
-        """Bits of an output word."""
-        return self.datapath.geometry.pe * self.datapath.output_bits
+    @cached_property
+    def structure(self) -> Structure:
+        """The datapath's structure with its weights in this ram_style."""
+        return replace(self.datapath.structure, ram_style=self.ram_style)
 
     @property
     def max_bits(self) -> int:
         """AP_INT_MAX_W: the widest word, at least the headers' default of 1024."""
-        strip_bits = self.datapath.geometry.word_channels * self.datapath.activation.bits
-        return max(1024, self.in_bits, self.out_bits, strip_bits)
+        s = self.structure
+        buffer_bits = s.geometry.word_channels * s.core.activation.bits
+        return max(1024, s.in_bits, s.out_bits, buffer_bits)
 
     @cached_property
-    def acc_datatype(self):
+    def acc_datatype(self) -> BaseDataType:
         """QONNX datatype that holds every accumulator and, with thresholds, one more."""
         low, high = self.datapath.accumulator_range
-        return smallest_datatype(int(low.min()), int(high.max()) + bool(self.datapath.steps))
+        return smallest_datatype(int(low.min()), int(high.max()) + bool(self.structure.steps))
 
     def weight_limbs(self) -> np.ndarray:
         """Weights as imec::weight_array: uint64 (SF*NF, PE, limbs), whole weights in a limb."""
-        path, g = self.datapath, self.datapath.geometry
-        bits = path.weight.bits
-        stored = (path.weights > 0) if path.weight.bipolar else path.weights & (2**bits - 1)
-        # As Datapath.weight_words: (MW, MH) -> (SF, SIMD, NF, PE) -> (NF, SF, PE, SIMD)
-        folded = stored.reshape(g.sf, g.simd, g.nf, g.pe).transpose(2, 0, 3, 1).astype(np.uint64)
+        path, g, bits = self.datapath, self.structure.geometry, self.structure.core.weight.bits
+        assert path.weights is not None
+        stored = stored_weights(g, self.structure.core.weight, path.weights).astype(np.uint64)
         lanes = min(g.simd, 64 // bits)
         limbs = -(-g.simd // lanes)
         padded = np.zeros((g.nf * g.sf, g.pe, limbs * lanes), np.uint64)
-        padded[..., : g.simd] = folded.reshape(g.nf * g.sf, g.pe, g.simd)
+        padded[..., : g.simd] = stored
         shifts = np.arange(lanes, dtype=np.uint64) * np.uint64(bits)
         shifted = padded.reshape(*padded.shape[:2], limbs, lanes) << shifts
-        return np.bitwise_or.reduce(shifted, axis=-1)
+        return np.asarray(np.bitwise_or.reduce(shifted, axis=-1))
 
     def threshold_values(self) -> np.ndarray | None:
         """Thresholds as imec::thresholds.values: int64 (NF, PE, steps), within the accumulator's type."""
-        path, g = self.datapath, self.datapath.geometry
-        if not path.steps:
+        path, g = self.datapath, self.structure.geometry
+        if path.thresholds is None:
             return None
         lowest, highest = path.accumulator_range
         low, high = int(lowest.min()), int(highest.max())
-        return path.thresholds.clip(low, high + 1).reshape(g.nf, g.pe, path.steps)
+        return path.thresholds.clip(low, high + 1).reshape(g.nf, g.pe, self.structure.steps)
 
     def sources(self) -> dict[str, str]:
         """File name -> text of header library, parameters and top level."""
-        path, g, thresholds = self.datapath, self.datapath.geometry, self.threshold_values()
-        odt = path.output_datatype
-        weight_style = resolved_style(self.ram_style, g.weight_words, AUTO_ROM_WORDS)
+        path, s, thresholds = self.datapath, self.structure, self.threshold_values()
+        odt, core = path.output_datatype, self.structure.core
         context = {
             "top": self.top,
             "max_bits": self.max_bits,
-            "g": g,
-            "activation_type": _element(path.activation, path.counts_equal_bits),
-            "weight_type": _element(path.weight, path.counts_equal_bits),
+            "g": s.geometry,
+            "activation_type": _element(core.activation, core.counts_equal_bits),
+            "weight_type": _element(core.weight, core.counts_equal_bits),
             "acc_type": _element(Operand(self.acc_datatype.bitwidth(), self.acc_datatype.signed(), False)),
-            "output_type": _element(Operand(path.output_bits, bool(odt.signed()), False)),
-            "output_bits": path.output_bits,
-            "steps": path.steps,
+            "output_type": _element(Operand(s.output_bits, bool(odt.signed()), False)),
+            "output_bits": s.output_bits,
+            "steps": s.steps,
             "base": path.rtl_act_val(),
             "thresholds": None if thresholds is None else _braces(thresholds),
             "weights": _braces(self.weight_limbs()),
-            "buffer_ram": f"ram_{g.strip_style}",
-            "weight_impl": f" impl={'bram' if weight_style == 'block' else 'lutram'}",
+            "buffer_ram": f"ram_{s.geometry.buffer_style}",
+            "weight_impl": f" impl={'bram' if s.rom_style == 'block' else 'lutram'}",
         }
         templates = library_path()
         return {

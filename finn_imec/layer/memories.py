@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from math import ceil
 from typing import NamedTuple
 
-#: Where a memory may be, as FINN's ram_style; a strip's "auto" is decided by LUT_STRIP_WORDS.
+#: Where a memory may be, as FINN's ram_style.
 RAM_STYLES = ("auto", "block", "distributed", "ultra")
 #: FINN's names of where the weights are: a ROM; FINN's memstream, whose contents may be written at run
 #: time; a stream from outside.
 MEM_MODES = ("internal_embedded", "internal_decoupled", "external")
-#: Deepest strip that is LUT memory when nobody says otherwise: RAM256X1S is the deepest with one port
-#: in one slice. Beyond, block RAM has two ports anyway.
-LUT_STRIP_WORDS = 256
+#: A line buffer's "auto" is LUT memory up to this depth: RAM256X1S is the deepest with one port in one slice.
+#: Beyond, block RAM has two ports anyway.
+LUT_BUFFER_WORDS = 256
 #: A ROM's "auto" is LUTs up to this depth, block RAM beyond: 128 words are what two LUT6 and a MUXF7
-#: hold, and about where FINN's memstream moves to block RAM. A strip's is geometry.LUT_STRIP_WORDS.
+#: hold, and about where FINN's memstream moves to block RAM.
 AUTO_ROM_WORDS = 128
 #: ROMs in LUTs that are tables, see imec_rom: as many words are one or two LUT6 a bit, where fewer words
 #: have bits in common that synthesis finds; and bits in all, which the wrapper passes as one parameter:
@@ -34,7 +34,7 @@ def address_bits(words: int) -> int:
     return max(1, (words - 1).bit_length())
 
 
-def _power_of_two(words: int) -> int:
+def power_of_two(words: int) -> int:
     """The least power of two that is as many."""
     return 1 << (words - 1).bit_length()
 
@@ -54,12 +54,17 @@ def rom_layout(depth: int, width: int, style: str) -> str:
     """
     if style == "distributed":
         return "table" if depth in TABLE_WORDS and depth * width <= MOST_TABLE_BITS else "plain"
-    far = 1 << (depth - 1).bit_length()
+    far = power_of_two(depth)
     if style != "block" or depth > far * 5 // 8 or far <= 1024:
         return "plain"
     if depth > BANKED_WORDS:
         return "banked"
     return "paired" if width > 1 else "plain"
+
+
+def rom_bank_words(depth: int) -> int:
+    """Words of a bank of imec_rom in layout "banked"."""
+    return 2048 if depth <= 2**15 else 4096
 
 
 def rom_spill(depth: int, widths: Sequence[int], style: str, layout: str) -> int:
@@ -74,19 +79,19 @@ def rom_spill(depth: int, widths: Sequence[int], style: str, layout: str) -> int
     row = 36 if depth <= 512 else 18  # bits of a row of half a RAMB36E1 (UG473)
 
     def blocks(spill: int) -> int:
-        return sum(ceil(width / row) for width in spilt_widths(widths, spill))
+        return sum(ceil(width / row) for width in spilled_widths(widths, spill))
 
     candidates = {width % row for width in widths[1:] if width > row}
     return min(sorted({0, *candidates}), key=blocks)
 
 
-def spilt_widths(widths: Sequence[int], spill: int) -> list[int]:
-    """Bits of each memory's word after `spilt`."""
+def spilled_widths(widths: Sequence[int], spill: int) -> list[int]:
+    """Bits of each memory's word after `spilled`."""
     first, *later = widths
     return [first + len(later) * spill, *(width - spill for width in later)]
 
 
-def spilt(
+def spilled(
     memories: Sequence[list[int]], widths: Sequence[int], spill: int
 ) -> tuple[list[list[int]], list[int]]:
     """Words and widths of memories with the `spill` highest bits of each later one in the first."""
@@ -97,14 +102,14 @@ def spilt(
         lsb = widths[0] + i * spill
         first = [v | (word >> low[i + 1]) << lsb for v, word in zip(first, words, strict=True)]
     rest = [[word & (1 << bits) - 1 for word in words] for words, bits in zip(later, low[1:], strict=True)]
-    return [first, *rest], spilt_widths(widths, spill)
+    return [first, *rest], spilled_widths(widths, spill)
 
 
 def rom_images(words: Sequence[int], width: int, layout: str) -> dict[str, tuple[list[int], int]]:
     """Contents of imec_rom's files, {"" or "_rest": (words, bits per word)}, see there."""
     depth = len(words)
     if layout == "banked":
-        per_bank = 2048 if depth <= 2**15 else 4096
+        per_bank = rom_bank_words(depth)
         banks = depth // per_bank
         rows = [
             sum(words[bank * per_bank + row] << bank * width for bank in range(banks))
@@ -113,7 +118,7 @@ def rom_images(words: Sequence[int], width: int, layout: str) -> dict[str, tuple
         rest = _wrapped(words, banks * per_bank)
         return {"": (rows, banks * width)} | ({"_rest": (rest, width)} if rest else {})
     if layout == "paired":
-        far, half = 1 << (depth - 1).bit_length(), (width + 1) // 2
+        far, half = power_of_two(depth), (width + 1) // 2
         high = [word >> half for word in words]
         rows = [word & (1 << half) - 1 for word in words] + high[: far - depth][::-1]
         return {"": (rows, half), "_rest": (_wrapped(high, far - depth), half)}
@@ -123,7 +128,7 @@ def rom_images(words: Sequence[int], width: int, layout: str) -> dict[str, tuple
 def _wrapped(words: Sequence[int], first: int) -> list[int]:
     """words[first:] in 2**m rows, each at its index modulo 2**m."""
     rest = words[first:]
-    rows = [0] * (1 << (len(rest) - 1).bit_length() if rest else 0)
+    rows = [0] * (power_of_two(len(rest)) if rest else 0)
     for i, word in enumerate(rest, first):
         rows[i % len(rows)] = word
     return rows
@@ -140,7 +145,7 @@ class Blocks(NamedTuple):
 class Memory:
     """A memory of `words` words of `bits` bits.
 
-    style: where it is, one of geometry.RAM_STYLES but auto. ports: of one that is written, 1 or 2; 0: a ROM.
+    style: where it is, one of RAM_STYLES but auto. ports: of one that is written, 1 or 2; 0: a ROM.
     table: a ROM in LUTs that are tables, see imec_rom.
     """
 

@@ -1,4 +1,4 @@
-"""Arithmetic of the window unit, imec_window.sv, which ConvGeometry has in place of a strip if SIMD > C.
+"""The window unit, imec_window.sv, in place of a line buffer if SIMD > C.
 
 A whole window is read SIMD channels at a time. So the pixels of a window are in registers: columns of
 K_h pixels move through a chain, each made of an arriving pixel and those above it, which a line
@@ -6,7 +6,7 @@ memory of K_h - 1 rows holds. While a window is read, the chain moves on to the 
 
 Between frames, and where a stride skips rows, pixels pass that end no window. The time that takes is
 hidden if the lines may run ahead of the chain: by the columns of a queue, where that is worth it. A
-queue of windows, behind the chain, also hides the columns at the start of a row.
+queue of windows, after the chain, also hides the columns at the start of a row.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer import baseline
+from finn_imec.layer.memories import LUT_BUFFER_WORDS, resolved_style
+from finn_imec.layer.storage import FULL_SPEED, Storage
 
 
 class Queues(NamedTuple):
-    """How many columns and windows may wait, in imec_queue.sv in front of and behind the chain."""
+    """How many columns and windows may wait, in imec_queue.sv before and after the chain."""
 
     columns: int
     windows: int
@@ -31,23 +32,48 @@ class Queues(NamedTuple):
 
 #: What is chosen from, the cheapest first: LUT memories with two ports, RAM32M and RAM64M.
 QUEUES = (Queues(0, 0), Queues(32, 0), Queues(64, 0), Queues(0, 32))
-#: Queues that cost more, and slack of a strip, are worth it where the layer takes more than so many times the
-#: cycles of FINN's pair without.
-WORTH_IT = 1.003
-#: Windows between FINN's window generator and its multipliers: five in a StreamingFIFO of depth two,
-#: whose shift register is no shorter, and the one that MVAU_rtl replays.
-FINN_WINDOWS = 6
 
 
 @dataclass(frozen=True)
-class WindowUnit:
-    """The window unit of a layer with SIMD > C."""
+class WindowUnit(Storage):
+    """The window unit of a layer with SIMD > C. Its memory holds lines, a word a column of them."""
 
-    layer: ConvGeometry
+    # ---- memory -------------------------------------------------------------------------------
+
+    @property
+    def dual_port(self) -> bool:
+        """False: lines are read and written at one address."""
+        return False
+
+    @property
+    def style(self) -> str:
+        """buffer_style, with "auto" decided by the depth of the lines."""
+        return resolved_style(self.layer.buffer_style, self.words, LUT_BUFFER_WORDS)
+
+    @property
+    def words(self) -> int:
+        """Depth of the line memory: the image's width."""
+        return self.layer.ifm_dim[1]
+
+    @property
+    def channels(self) -> int:
+        """Channels of a word of the line memory."""
+        return self.line_pixels * self.layer.ifm_channels
+
+    def bits(self, act_bits: int) -> int:
+        """Bits of all memories and registers of the unit, whether live or not."""
+        (kh, kw), lines = self.layer.kernel, self.words * self.line_pixels
+        waiting = self.queues.columns * kh + self.queues.windows * kh * kw
+        return (lines + waiting + self.register_pixels) * self.layer.ifm_channels * act_bits
+
+    @property
+    def fold_step(self) -> int:
+        """1, modulo `words`: reads of a window follow each other; of no use to the hardware."""
+        return 1 % self.words
 
     @property
     def line_pixels(self) -> int:
-        """Pixels in a word of the line memory, whose depth is the image's width."""
+        """Pixels in a word of the line memory."""
         return (self.layer.kernel[0] - 1) * self.layer.dilation[0]
 
     @property
@@ -56,82 +82,63 @@ class WindowUnit:
         (kh, kw), dw = self.layer.kernel, self.layer.dilation[1]
         return kh * ((kw - 1) * dw + kw)
 
-    @property
-    def pixels(self) -> int:
-        """Pixels in all memories and registers of the unit, whether live or not."""
-        (kh, kw), lines = self.layer.kernel, self.layer.ifm_dim[1] * self.line_pixels
-        waiting = self.queues.columns * kh + self.queues.windows * kh * kw
-        return lines + waiting + self.register_pixels
-
     @cached_property
     def queues(self) -> Queues:
         """The cheapest of QUEUES that are about as fast as FINN's pair, else the fastest."""
-        fast = (some for some in QUEUES if self._interval(some) <= WORTH_IT * self.finn_cycles)
+        limit = FULL_SPEED * baseline.pair_cycles(self.layer)
+        fast = (some for some in QUEUES if self.interval(some) <= limit)
         chosen = next(fast, None)
-        return chosen or min(QUEUES, key=self._interval)
+        return chosen or min(QUEUES, key=self.interval)
 
-    @property
-    def finn_cycles(self) -> int:
-        """Interval between frames of FINN's pair with parallel_window=1, about.
-
-        What bounds it: the MVAU, the input, or, at the end of a row or frame, the pixels until the next
-        window, of which FINN_WINDOWS hide some. A width converter between the two takes some more.
-        """
-        g, (rows, columns) = self.layer, self.layer.input_dim
-        reads, row = g.weight_words, g.ofm_dim[1]
-        seen = max(0, row - 1 - FINN_WINDOWS) * reads  # of a row's reads, before the pixels
-        cycles = sum(
-            times * max(row * reads, seen + advance * g.cycles_per_strip_word + 2)
-            for times, advance in zip(g.window_steps[1:], g.advance_words[1:], strict=True)
-        )
-        return max(cycles, rows * columns * g.cycles_per_strip_word)
+    # ---- cycles -------------------------------------------------------------------------------
 
     @property
     def cycles_per_frame(self) -> int:
         """Exact steady-state interval between frames, in cycles."""
-        return self._interval(self.queues)
+        return self.interval(self.queues)
 
-    def _interval(self, queues: Queues) -> int:
+    def interval(self, queues: Queues) -> int:
+        """cycles_per_frame with other queues."""
         g = self.layer
         if not any(queues) and not any(g.padding):
             # From one window to the next: its reads, or the pixels that come until it is complete.
-            pixels = (advance * g.cycles_per_strip_word for advance in g.advance_words)
+            pixels = (advance * g.cycles_per_word for advance in g.advance_words)
             steps = zip(g.window_steps, pixels, strict=True)
             return sum(times * max(g.weight_words, cycles) for times, cycles in steps)
         # With full queues, at the latest, it is steady.
         frames = 3 + queues.columns // (g.ofm_dim[0] * g.ifm_dim[1]) + queues.windows // g.windows
-        starts = self._schedule(frames, queues)[1]
+        starts = self.schedule(frames, queues)[1]
         return starts[-1] - starts[-1 - g.windows]
 
     def last_reads(self, frames: int) -> list[int]:
-        """Cycle, from 1, of each frame's last read; as ConvGeometry's for a strip."""
+        """Cycle, from 1, of each frame's last read."""
         folds = self.layer.windows * self.layer.nf
         return [int(cycle) + 1 for cycle in self.cycles(frames)[1][folds - 1 :: folds]]
 
     def cycles(self, frames: int) -> tuple[np.ndarray, np.ndarray]:
         """Cycle, from 0, in which each pixel but those of padding is taken, each fold read last."""
         g = self.layer
-        taken, starts = self._schedule(frames, self.queues)
+        taken, starts = self.schedule(frames, self.queues)
         last_of_fold = g.sf * np.arange(1, g.nf + 1) - 1
         first_read = np.array(starts) + (g.sf > 1)  # out of the hold register
         return np.array(taken), (first_read[:, np.newaxis] + last_of_fold).ravel()
 
-    def _schedule(self, frames: int, queues: Queues) -> tuple[list[int], list[int]]:
+    def schedule(self, frames: int, queues: Queues) -> tuple[list[int], list[int]]:
         """Cycle in which each pixel of `cycles` is taken, and in which each window goes to be read.
 
         The rules of imec_window.sv, unstalled: a pixel comes a cycle after the one before, or when its
         stream words are all there; columns and windows wait for those before them, and for room in the
         next queue; a window is taken in the cycle of the last read of the one before.
         """
-        g = self.layer
+        g, arrivals = self.layer, self.arrivals
         row_ends, column_ends = (self._window_ends(axis) for axis in (0, 1))
         h, w = g.ifm_dim
-        pixel = g.cycles_per_strip_word
-        now, image_pixel = g._start - 1, -1  # last arrivals: of any pixel, of one of the image
+        pixel = g.cycles_per_word
+        now, image_pixel = arrivals.start - 1, -1  # last arrivals: of any pixel, of one of the image
         taken = []
         columns = [-2] * max(1, queues.columns)  # when each left its queue, -2: long ago
         windows = [-2 - g.weight_words] * max(1, queues.windows)
-        for i, padding in enumerate(islice(g._words(frames), frames * h * w)):
+        for i, padding in enumerate(islice(arrivals.words(frames), frames * h * w)):
             y, x = divmod(i % (h * w), w)
             now += 1
             if not padding:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from finn_imec.layer.units import storage
 from finn_imec.simulation.stimulus import SimulationError
 
 
@@ -54,7 +55,7 @@ def run_network(
             "words_checked": len(inputs) * inst.get_number_output_values(),
             "cycles_rtlsim": inst.get_nodeattr("cycles_rtlsim"),
             "cycles_model": inst.constant_datapath(model).total_cycles(),
-            "cycles_per_frame": inst.geometry.cycles_per_frame,
+            "cycles_per_frame": storage(inst.geometry).cycles_per_frame,
         }
         for node, inst in ((node, getCustomOp(node)) for node in nodes)
     ]

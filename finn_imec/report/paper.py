@@ -16,7 +16,9 @@ from typing import Any
 
 from finn_imec.algorithms import ALGORITHMS
 from finn_imec.algorithms.mec_benchmark import memory_table
+from finn_imec.layer import baseline
 from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.units import storage
 from finn_imec.report.chart import BLUE, GREY, LIGHT, figure
 from finn_imec.report.results import load_rows, network_totals, toggles
 from finn_imec.report.table import number_text, ratio_text
@@ -124,7 +126,7 @@ def fig5_row(act_bits: int) -> dict[str, int]:
         }
         counts = {name: count(d, flows=("default",), jobs=1) for name, d in designs.items()}
     memory = {name: c["lutram"] + c["srl"] for name, c in counts.items()}
-    return {"act_bits": act_bits, "strip_bits": g.strip_bits(act_bits), **memory}
+    return {"act_bits": act_bits, "strip_bits": storage(g).bits(act_bits), **memory}
 
 
 # ---- CNV ----------------------------------------------------------------------------------------
@@ -167,9 +169,9 @@ def cnv_memory(bits: int) -> list[dict[str, Any]]:
             {
                 "layer": layer.name,
                 "hls_swg": hls_swg_bits(g, act_bits),
-                "rtl_swg": g.swg_bits(act_bits),
-                "replay": g.replay_bits(act_bits),
-                "strip": g.strip_bits(act_bits),
+                "rtl_swg": baseline.generator_bits(g, act_bits),
+                "replay": baseline.replay_bits(g, act_bits),
+                "strip": storage(g).bits(act_bits),
             }
         )
     return lines

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from finn_imec.builder.steps import FUSE_AFTER, step_convert_to_imec
 from finn_imec.builder.steps import REPORT as CONVERSION
+from finn_imec.layer import baseline
 from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.units import storage
 from finn_imec.synthesis.comparison import FIGURES
 from finn_imec.transformation.infer_imec_conv import PairReport
 from finn_imec.util.errors import GeometryError, ModelError
@@ -49,9 +51,9 @@ class LayerMemory:
     def of(cls, geometry: ConvGeometry, act_bits: int, weight_bits: int) -> LayerMemory:
         """For activations and weights of so many bits."""
         return cls(
-            line_buffer=geometry.swg_bits(act_bits),
-            replay=geometry.replay_bits(act_bits),
-            strip=geometry.strip_bits(act_bits),
+            line_buffer=baseline.generator_bits(geometry, act_bits),
+            replay=baseline.replay_bits(geometry, act_bits),
+            strip=storage(geometry).bits(act_bits),
             weights=geometry.mw * geometry.mh * weight_bits,
             macs=geometry.macs,
             macs_per_cycle=geometry.simd * geometry.pe,

@@ -14,8 +14,10 @@ import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from finn_imec.algorithms.reference import random_values, reference
-from finn_imec.layer.datapath import MAX_PIPELINE, Datapath, smallest_datatype
+from finn_imec.layer.arrivals import Arrivals
+from finn_imec.layer.datapath import Datapath, smallest_datatype
 from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.structure import MAX_PIPELINE
 from finn_imec.rtl.generate import ImecRtl, mac_parameters
 from finn_imec.simulation.stimulus import SimulationError, Stimulus
 from finn_imec.simulation.verilator import build
@@ -215,7 +217,7 @@ def generate_both(layer: Layer, core: str, folder: Path) -> tuple[FinnPair, Imec
         kernel=g.kernel, ifm_dim=g.ifm_dim, ifm_channels=g.ifm_channels,
         ofm_channels=g.ofm_channels, stride=g.stride, dilation=g.dilation,
         simd=layer.finn_simd or g.simd, pe=g.pe, in_simd=g.simd_in,
-        swg_simd=None if g.window or g.depthwise else g.simd_in, parallel_window=bool(g.window),
+        swg_simd=None if g.parallel_window or g.depthwise else g.simd_in, parallel_window=g.parallel_window,
         depthwise=g.depthwise, padding=g.padding,
         input_datatype=finn_types[0], weight_datatype=finn_types[1],
         weights=2 * layer.weights - 1 if layer.xnor else layer.weights,
@@ -226,14 +228,15 @@ def generate_both(layer: Layer, core: str, folder: Path) -> tuple[FinnPair, Imec
 
 def generate_imec(layer: Layer, core: str, folder: Path, pipeline: int = 0) -> ImecSide:
     """RTL of IMECConv below `folder`, with registers inside its dot products (Datapath.pipeline)."""
-    g = replace(layer.geometry, strip_style="distributed")
+    g = replace(layer.geometry, buffer_style="distributed")
     path = replace(layer.datapath(), geometry=g, res_type=core, pipeline=pipeline)
     design = ImecRtl("imecconv", path).generate(folder)
     tied = {"en": (1, 1)}
-    if not path.biased:
+    if not path.structure.biased:
         start = sum((path.init % 2**path.acc_bits) << p * path.acc_bits for p in range(g.pe))
         tied["start"] = (g.pe * path.acc_bits, start)
-    return ImecSide(design, CoreSpec("imec_mac", mac_parameters(path), tied), path.output_bits)
+    spec = CoreSpec("imec_mac", mac_parameters(path.structure), tied)
+    return ImecSide(design, spec, path.structure.output_bits)
 
 
 def simulate_both(layer: Layer, pair: FinnPair, imec: ImecSide) -> dict[str, dict[str, float]]:
@@ -256,7 +259,7 @@ def simulate_both(layer: Layer, pair: FinnPair, imec: ImecSide) -> dict[str, dic
     ):
         model = build([of])
         stimulus = Stimulus(
-            {"in0_V": words}, {"out0_V": len(expected)}, timeout=20_000, allow_extra=g.runs_ahead
+            {"in0_V": words}, {"out0_V": len(expected)}, timeout=20_000, allow_extra=Arrivals(g).runs_ahead
         )
         result = model.run([stimulus])[0]
         out = result.outputs["out0_V"][:, : (g.pe * bits + 7) // 8]

@@ -52,7 +52,7 @@ class ExpandIMECConv(Transformation):
                 continue
             inst = getCustomOp(node)
             geometry, mem_mode = inst.geometry, inst.get_nodeattr("mem_mode")
-            swg_simd = geometry.ifm_channels if geometry.window else geometry.simd_in
+            swg_simd = geometry.ifm_channels if geometry.parallel_window else geometry.simd_in
             window_size = math.prod(geometry.kernel) * geometry.ifm_channels
             windows = _new_tensor(model, inst, (1, *geometry.ofm_dim, window_size))
             common = {"domain": "finn.custom_op.fpgadataflow", "backend": "fpgadataflow"}
@@ -82,10 +82,10 @@ class ExpandIMECConv(Transformation):
                 name=f"ConvolutionInputGenerator_of_{node.name}",
                 # A depthwise window interleaves channels by SIMD, and VVAU expects its PE there.
                 SIMD=geometry.pe if geometry.depthwise else swg_simd,
-                parallel_window=int(geometry.window is not None),
+                parallel_window=int(geometry.parallel_window),
                 outputDataType=inst.get_nodeattr("inputDataType"),
                 inFIFODepths=fifo_depths[:1],
-                **({} if geometry.strip_style == "auto" else {"ram_style": geometry.strip_style}),
+                **({} if geometry.buffer_style == "auto" else {"ram_style": geometry.buffer_style}),
                 **{name: inst.get_nodeattr(name) for name in _TO_SWG},
                 **common,
             )

@@ -11,7 +11,6 @@ from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.base import Transformation
 
 from finn_imec.custom_op import register
-from finn_imec.layer.estimate import lut_equivalents
 from finn_imec.layer.geometry import divisors
 from finn_imec.util.errors import GeometryError
 
@@ -61,7 +60,7 @@ class FoldIMECConv(Transformation):
     """Give each IMECConv, in any variant, the cheapest folding that meets the target.
 
     target_cycles_per_frame: as SetFolding's. Cheapest by the node's own resource estimates, in LUTs
-    (estimate.lut_equivalents). The stream word SIMD_in is the producer's if that is fast enough, so
+    (Estimate.lut_equivalents). The stream word SIMD_in is the producer's if that is fast enough, so
     that FINN needs no width converter, else the narrowest that is. A node that cannot meet the
     target gets the cheapest of its fastest foldings, and a warning. A node whose weights another one
     feeds, a DMA, keeps the folding that those were made for. Sets cycles_estimate; leaves all other nodes
@@ -133,7 +132,7 @@ def _fold(inst: IMECConv, target: int, word: int | None) -> bool:
         for simd_in in sorted(words, key=lambda w: (w != word, w != strip, w)):
             _set(inst, simd, pe, simd_in)
             if inst.get_exp_cycles() <= target:
-                cost = lut_equivalents(inst)
+                cost = inst.estimate.lut_equivalents
                 if least is None or cost < least:
                     best, least = (simd, pe, simd_in), cost
                 break
@@ -142,6 +141,6 @@ def _fold(inst: IMECConv, target: int, word: int | None) -> bool:
         return False
     for simd_in in words if best[2] != word else [word]:
         _set(inst, *best[:2], simd_in)
-        if inst.get_exp_cycles() <= target and lut_equivalents(inst) <= least:
+        if inst.get_exp_cycles() <= target and inst.estimate.lut_equivalents <= least:
             break
     return True

@@ -13,8 +13,10 @@ from qonnx.transformation.infer_datatypes import InferDataTypes
 from qonnx.transformation.infer_shapes import InferShapes
 
 from finn_imec.custom_op import register
+from finn_imec.layer import baseline
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import MEM_MODES
+from finn_imec.layer.units import cheapest_folding, storage
 from finn_imec.transformation.constants import constant
 from finn_imec.util.errors import ImecError, ModelError
 
@@ -246,7 +248,7 @@ def _fuse(
         attributes["ConvKernelDim"], attributes["IFMDim"], attributes["IFMChannels"],
         mvau_inst.get_normal_output_shape()[-1], attributes["Stride"], attributes["Dilation"],
         simd_in=first_inst.get_nodeattr("SIMD"), depthwise=attributes["depthwise"],
-        padding=attributes.get("Padding", (0, 0, 0, 0)), strip_style=attributes["buffer_ram_style"],
+        padding=attributes.get("Padding", (0, 0, 0, 0)), buffer_style=attributes["buffer_ram_style"],
     )  # fmt: skip
     attributes |= {"MW": geometry.mw, "MH": geometry.mh}
     pair = attributes["SIMD"], attributes["PE"]
@@ -256,14 +258,15 @@ def _fuse(
     legal = pair in geometry.legal_foldings() and (
         whole_windows or pair[0] <= geometry.ifm_channels or geometry.depthwise
     )
-    window = geometry.with_folding(*pair).window if legal else None
-    if window:  # FINN's estimate of the window generator leaves out what passes between two frames
-        cycles = max(cycles, window.finn_cycles)
+    folded = geometry.with_folding(*pair) if legal else None
+    # FINN's estimate of the window generator leaves out what passes between two frames
+    if folded and folded.parallel_window:
+        cycles = max(cycles, baseline.pair_cycles(folded))
     limit = int(cycles * max_slowdown)
-    if legal and geometry.with_folding(*pair).cycles_per_frame <= limit:
+    if legal and storage(geometry.with_folding(*pair)).cycles_per_frame <= limit:
         folding = pair
     else:
-        folding = geometry.cheapest_folding(limit)
+        folding = cheapest_folding(geometry, limit)
     maker = model.find_producer(mvau.input[1])
     if maker is not None and folding != pair:
         raise _NotEligible(
@@ -272,7 +275,7 @@ def _fuse(
         )
     if folding is None:
         if legal:
-            why = f"IMECConv would need {geometry.with_folding(*pair).cycles_per_frame} cycles"
+            why = f"IMECConv would need {storage(geometry.with_folding(*pair)).cycles_per_frame} cycles"
         elif pair[0] in geometry.legal_simd:
             why = f"SIMD={pair[0]} of {geometry.ifm_channels} channels needs parallel_window=1"
         else:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from finn_imec.algorithms.reference import random_values, reference
+from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.datapath import weight_words
 from finn_imec.rtl.generate import ImecRtl
 from finn_imec.simulation.model import Model
@@ -79,7 +80,7 @@ def run_cases(model: Model, cases: Sequence[Case]) -> int:
     runs = 0
     for kind, stimulus in _stimuli():
         stimuli = [
-            replace(stimulus(c, w, len(e), rng), allow_extra=c.geometry.runs_ahead)
+            replace(stimulus(c, w, len(e), rng), allow_extra=Arrivals(c.geometry).runs_ahead)
             for c, w, e, rng in zip(cases, words, expected, rngs, strict=True)
         ]
         try:

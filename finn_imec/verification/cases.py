@@ -12,9 +12,11 @@ import numpy as np
 from qonnx.core.datatype import DataType
 
 from finn_imec.algorithms.reference import random_values
-from finn_imec.layer.datapath import MAX_PIPELINE, RES_TYPES, Datapath, smallest_datatype
+from finn_imec.layer.core import RES_TYPES
+from finn_imec.layer.datapath import Datapath, smallest_datatype
 from finn_imec.layer.geometry import ConvGeometry, divisors
 from finn_imec.layer.memories import RAM_STYLES
+from finn_imec.layer.structure import MAX_PIPELINE
 from finn_imec.util.errors import GeometryError, UnsupportedError
 
 SIGNS = ("", "U")
@@ -127,8 +129,8 @@ def _simpler_geometries(g: ConvGeometry) -> Iterator[ConvGeometry]:
             for smaller in _smaller(value, 0 if name == "padding" else 1):
                 changed = (*values[:i], smaller, *values[i + 1 :])
                 yield from _if_legal(g, {name: changed})
-    if g.strip_style != "auto":
-        yield from _if_legal(g, {"strip_style": "auto"})
+    if g.buffer_style != "auto":
+        yield from _if_legal(g, {"buffer_style": "auto"})
     for name in ("ifm_channels", "ofm_channels", "simd", "pe", "simd_in"):
         for smaller in _smaller(getattr(g, name), 1):
             yield from _if_legal(g, {name: smaller})
@@ -218,7 +220,7 @@ def random_case(seed: int, number: int, mem_modes: Sequence[str] = ("internal_em
                 kernel, ifm_dim, channels, outputs, stride, dilation,
                 simd=1 if depthwise else pick(simds), pe=pick(divisors(outputs)),
                 simd_in=0 if chance(0.6) else pick(divisors(channels)),
-                strip_ports=pick((0, 0, 1, 2)), depthwise=depthwise, padding=padding,
+                buffer_ports=pick((0, 0, 1, 2)), depthwise=depthwise, padding=padding,
             )  # fmt: skip
         except GeometryError:
             continue
@@ -242,5 +244,5 @@ def random_case(seed: int, number: int, mem_modes: Sequence[str] = ("internal_em
         name = ("BINARY", "BIPOLAR")[signed] if bits == 1 else f"{'' if signed else 'U'}INT{bits}"
         parameters = replace(parameters, output_datatype=name, steps=2**bits - 1 - fewer, one_row=chance(0.2))
     style = pick(("auto", *RAM_STYLES))  # of the strip, which decides its slack
-    parameters = replace(parameters, geometry=replace(geometry, strip_style=style))
+    parameters = replace(parameters, geometry=replace(geometry, buffer_style=style))
     return Case(parameters, f"finn-imec verify --seed {seed} --case {number}")

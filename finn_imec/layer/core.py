@@ -1,0 +1,182 @@
+"""Number formats of a layer's operands, and what computes its dot products."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from math import prod
+
+import numpy as np
+from qonnx.core.datatype import BaseDataType, DataType
+
+from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.packing import MAX_CHAIN, STREAMED_CHAIN, Packing
+from finn_imec.util.errors import UnsupportedError
+
+#: Most partial products (activation bits x weight bits) of a product that a compressor tree adds up: these
+#: take fewer LUTs than what Yosys makes of *, and fewer levels; of 8x8 bits 290 for 370 LUTs, a whole layer
+#: with two PEs.
+MAX_PLANES = 64
+
+#: FINN's names of what the dot products are made of. "auto" is "dsp" where FINN's own builder takes
+#: DSPs: both operands from AUTO_DSP_BITS bits on. "dsp" uses them for all that have more partial products
+#: than LUT_PLANES: LUTs count those at about what a DSP's sums cost.
+RES_TYPES = ("auto", "lut", "dsp")
+AUTO_DSP_BITS = 4
+LUT_PLANES = 4
+
+#: Widest activation or weight that the datapath accepts, in bits.
+MAX_OPERAND_BITS = 16
+
+
+@dataclass(frozen=True)
+class Operand:
+    """How a datatype is stored and multiplied: `bits` wide, two's complement if signed.
+
+    A bipolar operand is one bit, 0 for -1 and 1 for +1.
+    """
+
+    bits: int
+    signed: bool
+    bipolar: bool
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """(lowest, highest) plain value."""
+        low = -(2 ** (self.bits - 1)) if self.signed else 0
+        return low, low + 2**self.bits - 1
+
+    @staticmethod
+    def of(datatype: BaseDataType, what: str, xnor: bool = False) -> Operand:
+        """The operand for a QONNX datatype; UnsupportedError if it is no integer of <= 16 bits.
+
+        xnor: FINN's binaryXnorMode, which stores BINARY but multiplies as bipolar. what: name in errors.
+        """
+        accepted = re.fullmatch(r"BIPOLAR|BINARY|TERNARY|U?INT\d+", datatype.name)
+        if not accepted or datatype.bitwidth() > MAX_OPERAND_BITS:
+            raise UnsupportedError(
+                f"{what}={datatype.name} is not supported: accepted are BIPOLAR, BINARY, TERNARY, "
+                f"INT2..INT{MAX_OPERAND_BITS} and UINT2..UINT{MAX_OPERAND_BITS}"
+            )
+        if xnor or datatype == DataType["BIPOLAR"]:
+            return Operand(1, False, True)
+        return Operand(datatype.bitwidth(), bool(datatype.signed()), False)
+
+
+@dataclass(frozen=True)
+class Core:
+    """What multiplies and adds: operands as stored, and how DSP slices are packed (None: LUTs compute).
+
+    runtime_weights: the weights may change while the design runs.
+    """
+
+    activation: Operand
+    weight: Operand
+    runtime_weights: bool
+    packing: Packing | None
+
+    @staticmethod
+    def of(
+        geometry: ConvGeometry,
+        activation: Operand,
+        weight: Operand,
+        res_type: str = "auto",
+        runtime_weights: bool = False,
+        weights: np.ndarray | None = None,
+    ) -> Core:
+        """The core for weights (MW, MH), or for any that the operand has (None).
+
+        res_type: one of RES_TYPES. Raises UnsupportedError for another one.
+        """
+        if res_type not in RES_TYPES:
+            raise UnsupportedError(f"resType={res_type!r}: accepted are {', '.join(RES_TYPES)}")
+        lut = Core(activation, weight, runtime_weights, None)
+        a, w = lut.factors
+        widths = a.bits, w.bits
+        few = {"auto": min(widths) < AUTO_DSP_BITS, "lut": True, "dsp": prod(widths) <= LUT_PLANES}
+        if few[res_type] or min(widths) < 2:  # as mvu.sv, which takes two bits and more
+            return lut
+        pe = 1 if geometry.depthwise else geometry.pe  # depthwise shares no activation
+        fixed = not runtime_weights
+        if weights is None or runtime_weights:
+            found = _packing_of_any(pe, geometry.simd, a, w, fixed)
+        else:
+            words = folded_weights(geometry, weights).reshape(-1, pe, geometry.simd)
+            found = _packing_of(words, a, w, fixed)
+        return Core(activation, weight, runtime_weights, found)
+
+    @property
+    def widen(self) -> bool:
+        """True if bipolar values are multiplied as two-bit numbers.
+
+        Counting them as one bit adds constants that depend on the weights (`Datapath.offsets`), unless both
+        operands are bipolar.
+        """
+        return self.runtime_weights and self.activation.bipolar != self.weight.bipolar
+
+    @property
+    def factors(self) -> tuple[Operand, Operand]:
+        """Activation and weight as they are multiplied."""
+        if not self.widen:
+            return self.activation, self.weight
+        two_bits = Operand(2, True, False)
+        a, w = (two_bits if stored.bipolar else stored for stored in (self.activation, self.weight))
+        return a, w
+
+    @property
+    def kind(self) -> str:
+        """What computes dot products: imec_dot_... "planes", "product" or "dsp"."""
+        a, w = self.factors
+        if self.packing:
+            return "dsp"
+        return "planes" if a.bits * w.bits <= MAX_PLANES or a.bipolar or w.bipolar else "product"
+
+    @property
+    def double(self) -> bool:
+        """True if the accumulator takes 2*y (bipolar activations, plain weights)."""
+        a, w = self.factors
+        return a.bipolar and not w.bipolar
+
+    @property
+    def counts_equal_bits(self) -> bool:
+        """True if the accumulator is the popcount of the XNOR, (a*w + MW)/2, and not a*w.
+
+        So FINN's MVAU defines it for BIPOLAR inputs and weights, and in binaryXnorMode.
+        """
+        return self.activation.bipolar and self.weight.bipolar
+
+    @property
+    def channel_offsets(self) -> bool:
+        """True if sums lack a constant that may differ from channel to channel; see Datapath.offsets."""
+        if self.runtime_weights:
+            return False
+        a, w = self.factors
+        return self.packing.centred if self.packing else a.bipolar != w.bipolar
+
+    def weight_parts(self, simd: int) -> list[slice]:
+        """Lanes of each weight memory of the core."""
+        return self.packing.weight_parts(simd) if self.packing else [slice(0, simd)]
+
+
+def folded_weights(geometry: ConvGeometry, weights: np.ndarray) -> np.ndarray:
+    """Weights (MW, MH) as words (NF*SF, PE, SIMD), in the order in which they are read, FINN's."""
+    g = geometry
+    # (MW, MH) -> (SF, SIMD, NF, PE) -> (NF, SF, PE, SIMD)
+    folded = weights.reshape(g.sf, g.simd, g.nf, g.pe).transpose(2, 0, 3, 1)
+    return folded.reshape(g.nf * g.sf, g.pe, g.simd)
+
+
+@cache
+def _packing_of_any(pe: int, simd: int, activation: Operand, weight: Operand, fixed: bool) -> Packing | None:
+    """The packing for all weights that the operand has. Folding asks for the same ones again and again."""
+    extremes = np.broadcast_to(np.reshape(weight.range, (2, 1, 1)), (2, pe, 1))
+    return _packing_of(extremes, activation, weight, fixed, simd)
+
+
+def _packing_of(
+    words: np.ndarray, activation: Operand, weight: Operand, fixed: bool, simd: int | None = None
+) -> Packing | None:
+    w_bits = weight.bits + (not weight.signed)
+    max_chain = MAX_CHAIN if fixed else STREAMED_CHAIN
+    return Packing.of(words, w_bits, activation.bits, activation.signed, max_chain, fixed, simd)

@@ -1,0 +1,174 @@
+"""The line buffer: the live pixels of the image, updated in place.
+
+The memory has one port or two. With one port a word is overwritten while it is read for the last time, and
+whatever retires unread costs a cycle that only writes. With two ports the writer follows the reader through
+the last neuron fold, and some slack_words let it run ahead of a stride.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import ceil
+
+import numpy as np
+
+from finn_imec.layer import baseline
+from finn_imec.layer.memories import LUT_BUFFER_WORDS, resolved_style
+from finn_imec.layer.sequencer import Sequencer
+from finn_imec.layer.storage import FULL_SPEED, Storage
+
+#: Bits of LUT memory with two ports that a bit of FINN's queues costs: one SRL, where RAM64M keeps 48 bits
+#: per LUT; and the fraction of an activation's bits that a weight has at least.
+FINN_QUEUE_BITS, WEIGHT_SHARE = 48, 1 / 4
+#: One port is kept where two save no more than this factor of the cycles.
+ONE_PORT_BEYOND_TWO = 1.0005
+
+
+@dataclass(frozen=True)
+class LineBuffer(Storage):
+    """The line buffer of a layer with SIMD <= C, or depthwise.
+
+    A circular memory of words of word_channels channels: imec_strip.sv, imec_ring.sv and imec_sequencer.sv.
+    """
+
+    # ---- memory -------------------------------------------------------------------------------
+
+    @cached_property
+    def dual_port(self) -> bool:  # type: ignore[override]
+        """True if the buffer has a write port of its own."""
+        if self.layer.buffer_ports:
+            return self.layer.buffer_ports == 2
+        one, two = (LineBuffer(replace(self.layer, buffer_ports=ports)).cycles_per_frame for ports in (1, 2))
+        if self.style != "distributed":
+            return two < one
+        return one > max(FULL_SPEED * baseline.pair_cycles(self.layer), ONE_PORT_BEYOND_TWO * two)
+
+    @cached_property
+    def slack_words(self) -> int:
+        """Words beyond the live ones: how far the input runs ahead, with two ports.
+
+        What retires at a step of the window and cannot be replaced during the last neuron fold holds the
+        reads, unless it came ahead. As many as keep this within FULL_SPEED of FINN's pair, but in no
+        more LUTs than FINN's line buffer, FIFO, replay buffer and queue of weights together. Then what
+        is left of the memory primitives.
+        """
+        if not self.dual_port:
+            return 0
+        g = self.layer
+        waits = [advance - (g.sf - 1) for advance in g.advance_words]
+
+        def fast(slack: int) -> bool:
+            held = sum(t * max(0, w - slack) for t, w in zip(g.window_steps, waits, strict=True))
+            return g.compute_cycles + held <= FULL_SPEED * baseline.pair_cycles(g)
+
+        wanted = bisect_left(range(max(0, *waits)), True, key=fast)
+        finn_words = (baseline.generator_bits(g, 1) + baseline.replay_bits(g, 1)) // g.word_channels
+        in_luts = self.style == "distributed"
+        most = finn_words + int(in_luts * FINN_QUEUE_BITS * (1 + WEIGHT_SHARE * g.pe))
+        words = max(g.live_words, min(g.live_words + wanted, most))
+        # RAM32M, RAM64M, RAMB18
+        granule = 32 if in_luts and words <= 32 else 64 if in_luts else 512
+        return ceil(words / granule) * granule - g.live_words
+
+    @property
+    def style(self) -> str:
+        """buffer_style, with "auto" decided by the live words."""
+        return resolved_style(self.layer.buffer_style, self.layer.live_words, LUT_BUFFER_WORDS)
+
+    @property
+    def words(self) -> int:
+        """Depth of the memory: live words and slack."""
+        return self.layer.live_words + self.slack_words
+
+    @property
+    def channels(self) -> int:
+        """Channels of a word."""
+        return self.layer.word_channels
+
+    def bits(self, act_bits: int) -> int:
+        """Bits of the memory for activations of act_bits bits."""
+        return self.words * self.channels * act_bits
+
+    # ---- addresses ----------------------------------------------------------------------------
+
+    @property
+    def fold_step(self) -> int:
+        """Words from the last one of a neuron fold to the first one of the next, modulo `words`.
+
+        Back to the window's first word; if depthwise, to the next channels of its first pixel.
+        """
+        back = self.slack_words + 1
+        return (back + self.layer.cf if self.layer.depthwise else back) % self.words
+
+    @property
+    def in_place_words(self) -> tuple[int, int, int]:
+        """Words overwritten while they are read for the last time, before a (column, row, frame) step.
+
+        Of a buffer with one port. The writer fills it in raster order, so in the last neuron fold it follows
+        the reader for as long as the reader walks in raster order too: the window's first run. In a
+        depthwise layer each fold reads words of its own for the last time.
+        """
+        run = self.layer.loop_nest.run
+        column, row, frame = (
+            self._retiring_folds * min(run, advance) for advance in self.layer.advance_words
+        )
+        return column, row, frame
+
+    @property
+    def _retiring_folds(self) -> int:
+        """Neuron folds of a window, its last ones, in which words are read for the last time."""
+        return self.layer.nf if self.layer.depthwise else 1
+
+    # ---- cycles -------------------------------------------------------------------------------
+
+    @property
+    def write_only_cycles(self) -> int:
+        """Cycles per frame, in steady state, in which a buffer with one port is only written."""
+        return sum(
+            times * (advance - in_place)
+            for times, advance, in_place in zip(
+                self.layer.window_steps, self.layer.advance_words, self.in_place_words, strict=True
+            )
+        )
+
+    @cached_property
+    def cycles_per_frame(self) -> int:  # type: ignore[override]
+        """Exact steady-state interval between frames, in cycles.
+
+        One port and input words as wide as the buffer's are a formula; otherwise the schedule is stepped
+        through.
+        """
+        if self._is_formula:
+            return self.layer.compute_cycles + self.write_only_cycles
+        last = self.last_reads(4)
+        return last[2] - last[1]
+
+    def last_reads(self, frames: int) -> list[int]:
+        """Cycle, from 1, of each frame's last read, by the rules of imec_sequencer.sv."""
+        if not self._is_formula:
+            return self._sequencer.last_reads(frames)
+        # Those of the last window that are replaced after its last read
+        trailing = self.layer.advance_words[2] - self.in_place_words[2]
+        start = self.arrivals.start + self.layer.live_words - trailing
+        return [start + frame * self.cycles_per_frame for frame in range(1, frames + 1)]
+
+    def cycles(self, frames: int) -> tuple[np.ndarray, np.ndarray]:
+        """Cycle in which each word but those of padding is written, and each fold is read last. int64."""
+        return self._sequencer.cycles(frames)
+
+    @property
+    def _is_formula(self) -> bool:
+        return not self.dual_port and self.layer.cycles_per_word == 1
+
+    @property
+    def _sequencer(self) -> Sequencer:
+        return Sequencer(
+            self.layer,
+            self.words,
+            self.slack_words,
+            self.dual_port,
+            self.in_place_words,
+            self._retiring_folds,
+        )

@@ -1,0 +1,111 @@
+"""What the two units that hold a layer's live pixels have in common: ports, memory, cycles."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from math import gcd
+
+import numpy as np
+
+from finn_imec.layer.arrivals import Arrivals
+from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.util.errors import GeometryError
+
+#: Registers from a read of the buffer to the output word: buffer and weight, product, accumulator.
+PIPELINE_STAGES = 3
+#: Memory that makes a layer faster is worth it where without it the layer takes more than this factor of
+#: the cycles of FINN's pair.
+FULL_SPEED = 1.003
+
+
+@dataclass(frozen=True)
+class Storage(ABC):
+    """The unit between a layer's input stream and its multipliers.
+
+    Cycles count from 0, the first one in which input may come. `stages` are registers from a read of the
+    buffer to the output word, see `finn_imec.layer.structure.Structure.pipeline_stages`.
+    """
+
+    layer: ConvGeometry
+
+    # ---- memory -------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def dual_port(self) -> bool:
+        """True if the memory has a write port of its own and addresses to go with it."""
+
+    @property
+    @abstractmethod
+    def style(self) -> str:
+        """Where the memory is: one of RAM_STYLES but "auto"."""
+
+    @property
+    @abstractmethod
+    def words(self) -> int:
+        """Depth of the memory."""
+
+    @property
+    @abstractmethod
+    def channels(self) -> int:
+        """Channels of a word of the memory; 0 without one."""
+
+    @property
+    @abstractmethod
+    def fold_step(self) -> int:
+        """Words from the last one of a neuron fold to the first one of the next, modulo `words`."""
+
+    @abstractmethod
+    def bits(self, act_bits: int) -> int:
+        """Bits of all that holds pixels, registers included, for activations of act_bits bits."""
+
+    # ---- cycles -------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def cycles_per_frame(self) -> int:
+        """Exact steady-state interval between frames: input always valid, output always ready."""
+
+    @abstractmethod
+    def last_reads(self, frames: int) -> list[int]:
+        """Cycle, from 1, of each frame's last read, frames back to back."""
+
+    @abstractmethod
+    def cycles(self, frames: int) -> tuple[np.ndarray, np.ndarray]:
+        """Cycle in which each word but those of padding is written, and each fold is read last. int64."""
+
+    @property
+    def arrivals(self) -> Arrivals:
+        """The order in which words come."""
+        return Arrivals(self.layer)
+
+    def total_cycles(self, frames: int = 1, stages: int = PIPELINE_STAGES) -> int:
+        """Exact cycles until the last output word is taken, from when input may come first.
+
+        Unstalled, `frames` frames back to back; equals FINN's cycles_rtlsim attribute for a batch.
+        """
+        if frames < 1:
+            raise GeometryError(f"frames={frames}: must be at least 1")
+        return self.last_reads(frames)[-1] + stages
+
+    def first_output_latency(self, stages: int = PIPELINE_STAGES) -> int:
+        """Cycles from the first input word taken to the first output word offered, both included."""
+        taken, offered = self.stream_cycles(1, stages)
+        return int(offered[0] - taken[0]) + 1
+
+    def stream_cycles(self, frames: int = 1, stages: int = PIPELINE_STAGES) -> tuple[np.ndarray, np.ndarray]:
+        """Cycle in which each input word is taken and each output word offered. int64.
+
+        Unstalled: `frames` frames back to back, every word as soon as possible. The last output word is
+        that of total_cycles(frames, stages).
+        """
+        g = self.layer
+        written, read = self.cycles(frames)
+        # Input words and words of the buffer consist of pieces of as many channels as divide both. The last
+        # piece of a word is taken when that is written, the others right after the word before.
+        pieces = np.repeat(written[:, np.newaxis], g.cycles_per_word, axis=1)
+        others = g.cycles_per_word - 1
+        pieces[:, :others] = np.append(0, written[:-1] + 1)[:, np.newaxis] + np.arange(others)
+        per_input = g.simd_in // gcd(g.word_channels, g.simd_in)
+        return pieces.ravel()[per_input - 1 :: per_input], read + stages

@@ -1,0 +1,271 @@
+"""What an IMECConv consists of: every choice that RTL, HLS and estimates share, without any tensor.
+
+A `Structure` follows from the geometry, the number formats and a few facts about the values: how DSP slices
+are packed (in its `Core`), how wide accumulators are, whether channels start from different constants.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil, log2
+from typing import Any
+
+from finn_imec.layer.core import Core, Operand
+from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.line_buffer import LineBuffer
+from finn_imec.layer.memories import (
+    AUTO_ROM_WORDS,
+    MEM_MODES,
+    RAM_STYLES,
+    Memory,
+    power_of_two,
+    resolved_style,
+    rom_bank_words,
+    rom_layout,
+    rom_spill,
+    spilled_widths,
+)
+from finn_imec.layer.storage import PIPELINE_STAGES
+from finn_imec.layer.units import storage
+from finn_imec.layer.window import WindowUnit
+from finn_imec.util.errors import UnsupportedError
+
+#: Most registers inside the dot products of LUTs (imec_dot_heap), and what a LUT and its net are
+#: reckoned at, in ns: 7-series, speed grade -1, where no placement says otherwise.
+MAX_PIPELINE = 2
+LEVEL_NS = 0.9
+
+#: Most thresholds per channel that are compared in parallel if a fold leaves time to search.
+MAX_PARALLEL_STEPS = 15
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The structure of one IMECConv.
+
+    acc_bits, output_bits: width of an accumulator and of an output element. steps: thresholds per channel,
+    0 for none. biased: without thresholds, accumulators start from a constant of their own channel.
+    pipeline: registers inside dot products of LUTs, 0 to MAX_PIPELINE; those of DSPs have their own.
+    mem_mode: where the weights are, one of MEM_MODES. ram_style: of the weights' memory;
+    ram_style_thresholds: of the thresholds' memory, if they are searched; each one of RAM_STYLES.
+
+    Raises UnsupportedError naming the attribute and what is accepted.
+    """
+
+    geometry: ConvGeometry
+    core: Core
+    acc_bits: int
+    output_bits: int
+    steps: int = 0
+    biased: bool = False
+    pipeline: int = 0
+    mem_mode: str = "internal_embedded"
+    ram_style: str = "auto"
+    ram_style_thresholds: str = "auto"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.pipeline <= MAX_PIPELINE:
+            raise UnsupportedError(f"pipeline={self.pipeline}: accepted are 0 to {MAX_PIPELINE}")
+        for name, accepted in (
+            ("mem_mode", MEM_MODES),
+            ("ram_style", RAM_STYLES),
+            ("ram_style_thresholds", RAM_STYLES),
+        ):
+            if getattr(self, name) not in accepted:
+                raise UnsupportedError(f"{name}={getattr(self, name)!r}: accepted are {', '.join(accepted)}")
+        wanted = {"internal_embedded": False, "external": True}.get(self.mem_mode)
+        if wanted not in (None, self.core.runtime_weights):
+            raise UnsupportedError(
+                f"mem_mode={self.mem_mode}: accepted is a Datapath with runtime_weights={wanted}"
+            )
+
+    @staticmethod
+    def of_any_weights(
+        geometry: ConvGeometry,
+        activation: Operand,
+        weight: Operand,
+        acc_bits: int,
+        output_bits: int,
+        steps: int = 0,
+        runtime_weights: bool = False,
+        res_type: str = "auto",
+        **others: Any,
+    ) -> Structure:
+        """The structure for all weights that the operand has, as far as a node's attributes tell it.
+
+        others: pipeline, mem_mode, ram_style, ram_style_thresholds.
+        """
+        core = Core.of(geometry, activation, weight, res_type, runtime_weights)
+        biased = steps == 0 and core.channel_offsets
+        return Structure(geometry, core, acc_bits, output_bits, steps, biased, **others)
+
+    @property
+    def storage(self) -> LineBuffer | WindowUnit:
+        """The unit that holds the live pixels."""
+        return storage(self.geometry)
+
+    # ---- activation ---------------------------------------------------------------------------
+
+    @property
+    def count_bits(self) -> int:
+        """Bits that count the thresholds reached, 0..steps."""
+        return self.steps.bit_length()
+
+    @property
+    def search(self) -> bool:
+        """True if imec_threshold_search activates, in a cycle per bit while the next fold accumulates.
+
+        Up to MAX_PARALLEL_STEPS thresholds, or in shorter folds, imec_threshold compares with all at once.
+        """
+        return self.steps > MAX_PARALLEL_STEPS and self.geometry.sf >= self.count_bits
+
+    # ---- latency ------------------------------------------------------------------------------
+
+    @property
+    def pipeline_stages(self) -> int:
+        """Registers from a read of the buffer to the output word that its window fold ends in."""
+        packing = self.core.packing
+        dot = packing.steps(self.geometry.simd) if packing else 1 + self.pipeline
+        return PIPELINE_STAGES - 1 + dot + (self.count_bits if self.search else 0)
+
+    def total_cycles(self, frames: int = 1) -> int:
+        """Storage.total_cycles with these pipeline_stages."""
+        return self.storage.total_cycles(frames, self.pipeline_stages)
+
+    # ---- ports --------------------------------------------------------------------------------
+
+    @property
+    def in_bits(self) -> int:
+        """Bits of an input word."""
+        return self.geometry.simd_in * self.core.activation.bits
+
+    @property
+    def out_bits(self) -> int:
+        """Bits of an output word."""
+        return self.geometry.pe * self.output_bits
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits of a word of PE*SIMD weights."""
+        return self.geometry.pe * self.geometry.simd * self.core.weight.bits
+
+    @property
+    def axilite(self) -> bool:
+        """True if weights are written through s_axilite."""
+        return self.mem_mode == "internal_decoupled" and self.core.runtime_weights
+
+    # ---- memories -----------------------------------------------------------------------------
+
+    @property
+    def resolved_ram_style(self) -> str:
+        """ram_style, with "auto" decided by depth; FINN's memstream leaves it to Vivado."""
+        if self.mem_mode == "internal_decoupled":
+            return self.ram_style
+        return self.rom_style
+
+    @property
+    def rom_style(self) -> str:
+        """ram_style, with "auto" decided by depth."""
+        return resolved_style(self.ram_style, self.geometry.weight_words, AUTO_ROM_WORDS)
+
+    @property
+    def resolved_ram_style_thresholds(self) -> str:
+        """ram_style_thresholds, with "auto" decided by depth."""
+        depth = self.geometry.nf << self.count_bits
+        return resolved_style(self.ram_style_thresholds, depth, AUTO_ROM_WORDS)
+
+    @property
+    def rom_layout(self) -> str:
+        """imec_rom's LAYOUT of the weights, of all of a DSP core's parts the same."""
+        if self.mem_mode != "internal_embedded":
+            return "plain"
+        return rom_layout(self.geometry.weight_words, self.weight_bits, self.resolved_ram_style)
+
+    @property
+    def rom_spill(self) -> int:
+        """imec_conv's WEIGHT_SPILL."""
+        style = self.resolved_ram_style
+        return rom_spill(self.geometry.weight_words, self.part_bits, style, self.rom_layout)
+
+    @property
+    def weight_parts(self) -> list[slice]:
+        """Lanes of each memory of weights."""
+        simd = self.geometry.simd
+        embedded = self.mem_mode == "internal_embedded"
+        return self.core.weight_parts(simd) if embedded else [slice(0, simd)]
+
+    @property
+    def part_bits(self) -> list[int]:
+        """Bits of a word of each of `weight_parts`."""
+        lane = self.geometry.pe * self.core.weight.bits
+        return [lane * (part.stop - part.start) for part in self.weight_parts]
+
+    @property
+    def memories(self) -> list[Memory]:
+        """Weights, buffer or lines, queues, searched thresholds; not those compared with in parallel."""
+        return [*self.weight_memories, *self.buffer_memories, *self.queue_memories, *self.searched_memories]
+
+    @cached_property
+    def weight_memories(self) -> list[Memory]:
+        """Memories of weights, those that imec_rom makes of one."""
+        words, style, layout = self.geometry.weight_words, self.rom_style, self.rom_layout
+        if self.mem_mode == "external":
+            return []
+        found = []
+        spill = rom_spill(words, self.part_bits, style, layout)
+        for bits in spilled_widths(self.part_bits, spill):
+            if layout == "banked":
+                bank = rom_bank_words(words)
+                banks, rest = divmod(words, bank)
+                found.append(Memory(bank, banks * bits, style))
+                found += [Memory(power_of_two(rest), bits, style)] if rest else []
+            elif layout == "paired":
+                far, half = power_of_two(words), ceil(bits / 2)
+                found += [Memory(n, half, style) for n in (far, power_of_two(2 * words - far))]
+            else:
+                found.append(Memory(words, bits, style, 0, layout == "table"))
+        return found
+
+    @cached_property
+    def buffer_memories(self) -> list[Memory]:
+        """Memory of the line buffer or, with SIMD > C, of lines, if there are any."""
+        unit = self.storage
+        bits = unit.channels * self.core.activation.bits
+        return [Memory(unit.words, bits, unit.style, 1 + unit.dual_port)] if bits else []
+
+    @cached_property
+    def queue_memories(self) -> list[Memory]:
+        """Queues of columns and of windows that there are with SIMD > C."""
+        unit, g = self.storage, self.geometry
+        if not isinstance(unit, WindowUnit):
+            return []
+        column = g.kernel[0] * g.ifm_channels
+        sizes = zip(unit.queues, (column, column * g.kernel[1]), strict=True)
+        bits = self.core.activation.bits
+        return [Memory(words, n * bits, "distributed", 2) for words, n in sizes if words]
+
+    @cached_property
+    def searched_memories(self) -> list[Memory]:
+        """Memories of imec_threshold_search, empty if that is not used."""
+        if not self.search:
+            return []
+        words = self.geometry.nf << self.count_bits
+        return [Memory(words, self.acc_bits, self.resolved_ram_style_thresholds)] * self.geometry.pe
+
+    # ---- clock --------------------------------------------------------------------------------
+
+    def pipeline_for(self, clk_ns: float) -> int:
+        """Fewest registers inside the dot products that let a clock of this period be expected.
+
+        A step may take clk_ns/LEVEL_NS LUTs in a row. imec_dot_heap has one for the products, one per
+        halving of the highest column of its compressor tree, down to two rows, and an addition.
+        """
+        if self.core.packing:
+            return 0
+        a, w = self.core.factors
+        highest = self.geometry.simd * min(a.bits, w.bits) * (1 if a.bits * w.bits == 1 else 2) / 3
+        counters = max(0, ceil(log2(highest / 2))) if self.core.kind == "planes" else a.bits + w.bits
+        stages = ((1 + counters + 1,), (1 + counters, 1), (1, counters, 1))
+        fast = (n for n, levels in enumerate(stages) if max(levels) * LEVEL_NS <= clk_ns)
+        return next(fast, MAX_PIPELINE)
