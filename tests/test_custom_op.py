@@ -365,7 +365,7 @@ def test_generated_files_and_ip_integrator_commands(generated):
     folder, top = Path(node.get_nodeattr("code_gen_dir_ipgen")), node.get_nodeattr("gen_top_module")
     assert node.get_nodeattr("ip_path") == node.get_nodeattr("ipgen_path") == str(folder)
     kinds = {f"weight{i or ''}s" for i in range(len(path.structure.weight_parts))}
-    if ImecRtl(top, path).rom_layout == "table":
+    if ImecRtl(top, path).structure.rom_layout == "table":
         kinds = set()
     kinds |= {"thresholds"} if path.structure.steps else set()
     if path.structure.biased:

@@ -54,7 +54,7 @@ def random_input(path: Datapath, frames: int = FRAMES, seed: int = 1) -> np.ndar
 def simulate(program: Path, design: hls.ImecHls, ifm: np.ndarray) -> np.ndarray:
     path, g = design.datapath, design.datapath.geometry
     words = encode(ifm, path.input_datatype, g.simd_in)
-    out = hls.run(program, words, design.out_bits, design.top)
+    out = hls.run(program, words, design.structure.out_bits, design.top)
     return decode(out, path.output_datatype, g.pe).reshape(len(ifm), *g.ofm_dim, g.mh)
 
 
@@ -220,9 +220,9 @@ def test_frames_are_independent_and_must_be_whole(pairs_program):
     assert np.array_equal(together, np.stack(alone))
     words = encode(ifm, path.input_datatype, path.geometry.simd_in)
     with pytest.raises(hls.HlsError, match="no whole number of frames"):
-        hls.run(program, words[:-1], design.out_bits, design.top)
+        hls.run(program, words[:-1], design.structure.out_bits, design.top)
     with pytest.raises(hls.HlsError, match="nowhere: no such node"):
-        hls.run(program, words, design.out_bits, "nowhere")
+        hls.run(program, words, design.structure.out_bits, "nowhere")
 
 
 def test_ram_styles_reach_the_code():

@@ -935,11 +935,11 @@ def layer_by_layout(layout: str, core: str = "lut") -> ImecRtl:
     several = core == "dsp"
     assert (len(path.structure.weight_parts) > 1) == several
     if layout.startswith("spilt"):
-        assert rtl.rom_layout == "plain"
-        assert rtl.rom_spill == (12 if several else 0)  # of 48 bits a memory, 36 in a block
+        assert rtl.structure.rom_layout == "plain"
+        assert rtl.structure.rom_spill == (12 if several else 0)  # of 48 bits a memory, 36 in a block
     else:
-        assert rtl.rom_layout == layout.removeprefix("wide ")
-        assert rtl.rom_spill == 0
+        assert rtl.structure.rom_layout == layout.removeprefix("wide ")
+        assert rtl.structure.rom_spill == 0
     return rtl
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 from collections.abc import Iterator
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 from finn_imec.util.errors import MissingToolError
 
@@ -23,16 +25,14 @@ def finn_build_dir(folder: Path) -> Iterator[None]:
     """
     before = os.environ.get("FINN_BUILD_DIR")
     os.environ["FINN_BUILD_DIR"] = str(folder)
-    settings = None
-    with contextlib.suppress(ModuleNotFoundError):
-        import finn.util.settings as settings
-
-        saved = settings._SETTINGS
+    settings = _finn_plus_settings()
+    saved = settings._SETTINGS if settings else None
+    if settings:
         settings.initialize_dummy_settings()
     try:
         yield
     finally:
-        if settings is not None:
+        if settings:
             settings._SETTINGS = saved
         if before is None:
             del os.environ["FINN_BUILD_DIR"]
@@ -40,14 +40,21 @@ def finn_build_dir(folder: Path) -> Iterator[None]:
             os.environ["FINN_BUILD_DIR"] = before
 
 
+def _finn_plus_settings() -> Any:
+    """finn-plus' module of global settings; None in upstream FINN and without FINN."""
+    try:
+        return importlib.import_module("finn.util.settings")
+    except ModuleNotFoundError:
+        return None
+
+
 def finn_rtllib() -> Path:
     """FINN's RTL library: finn-plus has it in its settings, upstream FINN below $FINN_ROOT.
 
     Raises MissingToolError without FINN.
     """
-    with contextlib.suppress(ModuleNotFoundError):
-        import finn.util.settings as settings
-
+    settings = _finn_plus_settings()
+    if settings:
         saved = settings._SETTINGS
         if saved is None:
             settings.initialize_dummy_settings()

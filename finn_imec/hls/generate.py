@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from qonnx.core.datatype import BaseDataType
@@ -40,9 +41,9 @@ def require_vitis(what: str) -> None:
 
 
 def _braces(values: np.ndarray) -> str:
-    """A C++ initialiser, a line for each entry of the first dimension."""
+    """A C++ initializer, a line for each entry of the first dimension."""
 
-    def nested(value: object) -> str:
+    def nested(value: list[Any] | int) -> str:
         if isinstance(value, list):
             return "{" + ",".join(map(nested, value)) + "}"
         return f"{value}ULL" if value >= 2**63 else str(value)

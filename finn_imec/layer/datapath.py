@@ -277,7 +277,7 @@ class Datapath:
         if self.thresholds is None:
             return accumulators
         reached = (accumulators[..., None] >= self.thresholds).sum(axis=-1)
-        return 2 * reached - 1 if self._bipolar_output else reached + self.act_val
+        return np.asarray(2 * reached - 1 if self._bipolar_output else reached + self.act_val)
 
 
 def stored_weights(geometry: ConvGeometry, operand: Operand, weights: np.ndarray) -> np.ndarray:

@@ -36,7 +36,7 @@ class LineBuffer(Storage):
     # ---- memory -------------------------------------------------------------------------------
 
     @cached_property
-    def dual_port(self) -> bool:  # type: ignore[override]
+    def dual_port(self) -> bool:
         """True if the buffer has a write port of its own."""
         if self.layer.buffer_ports:
             return self.layer.buffer_ports == 2
@@ -134,7 +134,7 @@ class LineBuffer(Storage):
         )
 
     @cached_property
-    def cycles_per_frame(self) -> int:  # type: ignore[override]
+    def cycles_per_frame(self) -> int:
         """Exact steady-state interval between frames, in cycles.
 
         One port and input words as wide as the buffer's are a formula; otherwise the schedule is stepped

@@ -96,9 +96,9 @@ class Packing:
 def _chained(products: np.ndarray, simd: int, chains: int) -> np.ndarray:
     """Sums of products (..., SIMD or 1) over the lanes of each chain, which are `chains` apart."""
     if products.shape[-1] < simd:
-        return products * ceil(simd / chains)
+        return np.asarray(products * ceil(simd / chains))
     filled = np.pad(products, [(0, 0)] * (products.ndim - 1) + [(0, -simd % chains)])
-    return filled.reshape(*products.shape[:-1], -1, chains).sum(axis=-2)
+    return np.asarray(filled.reshape(*products.shape[:-1], -1, chains).sum(axis=-2))
 
 
 def _widest_spacing(weights: np.ndarray, fields: int, w_bits: int) -> int:
@@ -110,7 +110,8 @@ def _widest_spacing(weights: np.ndarray, fields: int, w_bits: int) -> int:
     spacing = (WEIGHT_PORT_BITS - w_bits) // (fields - 1)
     limit = 2 ** (WEIGHT_PORT_BITS - 1)
     while True:
-        packed = sum(filled[:, :, field] << field * spacing for field in range(fields))
+        shifted = filled << spacing * np.arange(fields).reshape(-1, 1)
+        packed = shifted.sum(axis=2)
         if -limit <= packed.min() and packed.max() < limit:
             return spacing
         spacing -= 1

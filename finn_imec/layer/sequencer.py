@@ -184,7 +184,8 @@ class Sequencer:
         steps = self._steps(frames)
         step = next(steps, None)
         free = self.words
-        written, folds = [], []
+        written: list[int] = []
+        folds: list[int] = []
         read, collected, cycle = 0, arrivals.start, arrivals.start
         while step is not None or len(written) < words:
             complete = padding or (padding is False and collected == complete_at)
