@@ -45,7 +45,12 @@ def main(cases: int = 300, seed: int = 0, batch: int = 25, rtl: bool = True) -> 
         designs = [hls.ImecHls(f"case_{i}", c.datapath) for i, c in enumerate(chosen)]
         with tempfile.TemporaryDirectory() as folder:
             program = hls.build(designs, Path(folder) / "cppsim")
-            sides = [[hls.run(program, w, d.structure.out_bits, d.top) for d, w in zip(designs, words, strict=True)]]
+            sides = [
+                [
+                    hls.run(program, w, d.structure.out_bits, d.top)
+                    for d, w in zip(designs, words, strict=True)
+                ]
+            ]
             if rtl:
                 stimuli = [
                     Stimulus({"in0_V": w}, {"out0_V": len(e)}) for w, e in zip(words, expected, strict=True)
