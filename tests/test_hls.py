@@ -114,13 +114,13 @@ def test_testbench_notices_a_wrong_strip_address(tmp_path):
         ("imec::geometry<3,3, 8,8, 4,4, 1,1, 1,1, 4,4, 4, true>", "DEPTHWISE needs SIMD 1"),
     ],
 )
-def test_wrong_geometry_is_a_readable_compiler_error(tmp_path, layer, message):
+def test_wrong_geometry_is_a_readable_compiler_error(layer, message):
     files = {
         "imec.hpp": (hls.library_path() / "imec.hpp").read_text(),
         "wrong.cpp": f'#include "imec.hpp"\nint main() {{ return {layer}::C; }}\n',
     }
     with pytest.raises(hls.HlsError, match=message) as error:
-        cppsim.compile_program(files, "wrong.cpp", cache_dir=tmp_path)
+        cppsim.compile_program(files, "wrong.cpp")
     log = Path(str(error.value).split("(log: ")[1].rstrip(")"))
     assert message in log.read_text()
 
@@ -244,14 +244,20 @@ def test_words_beyond_ap_int_are_refused():
         hls.ImecHls("top", path)
 
 
-def test_programs_are_cached_by_content(tmp_path):
+def test_programs_are_cached_by_content(tmp_path, monkeypatch):
+    monkeypatch.setenv("FINN_IMEC_CACHE", str(tmp_path))
     files = {"main.cpp": "int main() { return 0; }\n"}
-    first = cppsim.compile_program(files, "main.cpp", cache_dir=tmp_path)
+    first = cppsim.compile_program(files, "main.cpp")
     stamp = first.stat().st_mtime_ns
-    assert cppsim.compile_program(files, "main.cpp", cache_dir=tmp_path) == first
+    assert cppsim.compile_program(files, "main.cpp") == first
     assert first.stat().st_mtime_ns == stamp
     other = {"main.cpp": "int main() { return 1; }\n"}
-    assert cppsim.compile_program(other, "main.cpp", cache_dir=tmp_path) != first
+    assert cppsim.compile_program(other, "main.cpp") != first
+    compiler = tmp_path / "g++"
+    compiler.write_text('#!/bin/sh\nexec g++ "$@"\n')
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    assert cppsim.compile_program(files, "main.cpp") != first
 
 
 def test_headers_of_vitis_come_first(tmp_path, monkeypatch):
@@ -262,10 +268,10 @@ def test_headers_of_vitis_come_first(tmp_path, monkeypatch):
     assert cppsim.header_path() == tmp_path / "include"
 
 
-def test_missing_compiler_is_named(monkeypatch, tmp_path):
+def test_missing_compiler_is_named(monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler -O2")
     with pytest.raises(MissingToolError, match="no-such-compiler is not on the PATH"):
-        cppsim.compile_program({"main.cpp": ""}, "main.cpp", cache_dir=tmp_path)
+        cppsim.compile_program({"main.cpp": ""}, "main.cpp")
 
 
 # ---- in FINN ------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from finn_imec.simulation.stimulus import SimulationError, Stall, Stimulus
 from finn_imec.simulation.verilator import build
 from finn_imec.streams.design import Design, Stream
 from finn_imec.streams.words import pack, unpack
+from finn_imec.util import cache
 from finn_imec.util.errors import MissingToolError
 
 RTL = Path(__file__).parent / "rtl" / "streams.sv"
@@ -384,10 +385,12 @@ def test_waveforms_that_find_no_room_are_an_error_and_removed(tmp_path, trace):
 
 
 @pytest.fixture
-def cache(model, tmp_path):
+def empty_cache(model, tmp_path, monkeypatch):
     """An empty cache, but for the compiled runtime that all models share."""
     path = tmp_path / "cache"
-    shutil.copytree(verilator.default_cache_dir() / "objects", path / "objects")
+    for shared in (cache.root() / "verilator").glob("*/shared.o"):
+        shutil.copytree(shared.parent, path / "verilator" / shared.parent.name)
+    monkeypatch.setenv("FINN_IMEC_CACHE", str(path))
     return path
 
 
@@ -412,62 +415,64 @@ def table_values(model) -> list[int]:
     return unpack(result.outputs["m"], 1, 48, signed=False)[:, 0].tolist()
 
 
-def test_data_files_parameters_and_ties(cache, tmp_path):
+def test_data_files_parameters_and_ties(empty_cache, tmp_path):
     values = [(i * 0x123456789) % 2**40 for i in range(16)]
     text = "\n".join(f"{value:x}" for value in values)
     expected = [(value + (3 << 36)) & 0xFFFFFFFFFFF0 for value in values]
     design = table_design(tmp_path, text)
-    first = build([design], cache)
+    first = build([design])
     assert not first.cached and table_values(first) == expected
 
     (tmp_path / "elsewhere").mkdir()
     moved = table_design(tmp_path / "elsewhere", text)
     (tmp_path / "values.dat").unlink()
     assert table_values(first) == expected  # the model has its own copy
-    second = build([moved], cache)
+    second = build([moved])
     assert second.cached and second.path == first.path and table_values(second) == expected
 
-    for stored in (cache / "data").iterdir():
+    for stored in (empty_cache / "data").glob("*/memory.dat"):
         stored.unlink()
     with pytest.raises(SimulationError, match="readmem file not found"):
         table_values(first)
-    third = build([moved], cache)
+    third = build([moved])
     assert third.cached and table_values(third) == expected
 
-    changed = build([table_design(tmp_path, text.replace("\n", "\n0", 1) + "\n")], cache)
+    changed = build([table_design(tmp_path, text.replace("\n", "\n0", 1) + "\n")])
     assert changed.path != first.path
 
 
-def test_data_file_named_in_the_source(cache, tmp_path):
+def test_data_file_named_in_the_source(empty_cache, tmp_path):
     source = tmp_path / "named.sv"
     source.write_text(RTL.read_text().replace("table.dat", "./values.dat"))
     text = "\n".join(str(i) for i in range(10, 26))
     design = table_design(tmp_path, text, sources=(source,), parameters={}, tied={"mask": (48, 2**48 - 1)})
-    assert table_values(build([design], cache)) == [int(str(i), 16) for i in range(10, 26)]
+    assert table_values(build([design])) == [int(str(i), 16) for i in range(10, 26)]
 
 
-def _build_and_run(cache: Path, queue) -> None:
-    model = build([register(11)], cache)
+def _build_and_run(queue) -> None:
+    model = build([register(11)])
     sent = words(100, 11)
     result = model.run([Stimulus({"in0_V": sent}, {"out0_V": 100})])[0]
     queue.put((str(model.path), bool((result.outputs["out0_V"] == sent).all())))
 
 
-def test_two_processes_build_the_same_model(cache):
+def test_two_processes_build_the_same_model(empty_cache):
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
-    processes = [context.Process(target=_build_and_run, args=(cache, queue)) for _ in range(2)]
+    processes = [context.Process(target=_build_and_run, args=(queue,)) for _ in range(2)]
     for process in processes:
         process.start()
     answers = [queue.get(timeout=60) for _ in processes]
     for process in processes:
         process.join()
     assert answers[0] == answers[1] and answers[0][1]
-    assert build([register(11)], cache).cached
-    assert sorted(path.name for path in cache.iterdir()) == ["models", "objects"]
+    assert build([register(11)]).cached
+    assert sorted(path.name for path in empty_cache.iterdir()) == ["verilator"]
+    entries = (empty_cache / "verilator").iterdir()
+    assert all((path / "entry.json").is_file() for path in entries)
 
 
-def test_headers_and_defines_are_part_of_the_key(cache, tmp_path):
+def test_headers_and_defines_are_part_of_the_key(empty_cache, tmp_path):
     (tmp_path / "top.sv").write_text(
         '`include "value.svh"\n'
         + RTL.read_text().replace("out0_V_TDATA <= in0_V_TDATA;", "out0_V_TDATA <= `VALUE + `D;")
@@ -481,38 +486,38 @@ def test_headers_and_defines_are_part_of_the_key(cache, tmp_path):
             include_dirs=(tmp_path,),
             defines={"D": define},
         )
-        model = build([design], cache)
+        model = build([design])
         return int(model.run([Stimulus({"in0_V": [0]}, {"out0_V": 1})])[0].outputs["out0_V"][0, 0])
 
     assert output("8'd7", 1) == 8
     assert output("8'd9", 1) == 10
 
 
-def test_compile_errors(cache, tmp_path):
+def test_compile_errors(empty_cache, tmp_path):
     (tmp_path / "bad.sv").write_text("module bad;\n  assign x = ;\nendmodule\n")
     bad = Design("bad", (tmp_path / "bad.sv",), **BYTE_STREAMS)
     with pytest.raises(SimulationError, match=r"%Error: .*bad\.sv:2.*\(log: (.*)\)") as caught:
-        build([bad], cache)
+        build([bad])
     log = Path(str(caught.value).split("(log: ")[1].rstrip(")"))
     assert "bad.sv:2" in log.read_text()
 
     narrow = replace(register(8), parameters={"W": 7})
     with pytest.raises(SimulationError, match="Warning-WIDTH"):
-        build([narrow], cache)
+        build([narrow])
     with pytest.raises(SimulationError, match="PINNOTFOUND|Pin not found|in1_V"):
-        build([replace(register(8), inputs=(Stream("in1_V", 8),))], cache)
-    assert not list((cache / "models").glob("*.so"))
+        build([replace(register(8), inputs=(Stream("in1_V", 8),))])
+    assert not list(empty_cache.glob("*/*/model.so"))
 
 
-def test_build_rejects(cache, tmp_path):
+def test_build_rejects(empty_cache, tmp_path):
     with pytest.raises(ValueError, match="designs: none"):
-        build([], cache)
+        build([])
     with pytest.raises(ValueError, match="missing.sv: No such file"):
-        build([replace(register(8), sources=(tmp_path / "missing.sv",))], cache)
+        build([replace(register(8), sources=(tmp_path / "missing.sv",))])
     with pytest.raises(ValueError, match="different defines"):
-        build([register(8), replace(register(9), defines={"A": 1})], cache)
+        build([register(8), replace(register(9), defines={"A": 1})])
     with pytest.raises(ValueError, match="parameter W: 1.5"):
-        build([replace(register(8), parameters={"W": 1.5})], cache)
+        build([replace(register(8), parameters={"W": 1.5})])
     with pytest.raises(ValueError, match="stream x: width 0"):
         Stream("x", 0)
 
@@ -527,11 +532,11 @@ def test_missing_tools(monkeypatch, tmp_path):
         (tools / "g++").symlink_to(shutil.which("g++"))
         patch.setenv("PATH", str(tools))
         with pytest.raises(MissingToolError, match=r"finn-imec\[sim\]"):
-            build([register(8)], tmp_path)
+            build([register(8)])
     with monkeypatch.context() as patch:
         patch.setenv("PATH", "")
         with pytest.raises(MissingToolError, match="g\\+\\+"):
-            build([register(8)], tmp_path)
+            build([register(8)])
     verilator._tools.cache_clear()
 
 
@@ -544,7 +549,7 @@ def test_old_verilator_on_the_path(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     verilator._tools.cache_clear()
     with pytest.raises(MissingToolError, match=r"Verilator 5.006.* expected 5.022 or newer"):
-        build([register(8)], tmp_path)
+        build([register(8)])
     verilator._tools.cache_clear()
 
 

@@ -9,9 +9,8 @@ hls4ml, whose ap_types are Xilinx' simulation headers of 2018 under the Apache l
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import importlib.util
-import json
 import os
 import shlex
 import shutil
@@ -23,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from finn_imec.hls.generate import ImecHls, library_path, write_files
+from finn_imec.util import cache
 from finn_imec.util.errors import ImecError, MissingToolError
 from finn_imec.util.templates import render
 
@@ -76,48 +76,48 @@ def compiler() -> list[str]:
     return command
 
 
-def default_cache_dir() -> Path:
-    """$FINN_IMEC_CACHE/cppsim, or else ~/.cache/finn_imec/cppsim."""
-    named = os.environ.get("FINN_IMEC_CACHE")
-    return (Path(named) if named else Path.home() / ".cache" / "finn_imec") / "cppsim"
-
-
-def compile_program(
-    files: dict[str, str], main: str, flags: Sequence[str] = FLAGS, cache_dir: Path | None = None
-) -> Path:
+def compile_program(files: dict[str, str], main: str, flags: Sequence[str] = FLAGS) -> Path:
     """Compile `main` among these files (name -> text) to a program, or take it from the cache.
 
-    The cache knows a program by the content of the files, the compiler's version, the flags and
-    the folder of the ap_int headers. Raises HlsError with the compiler's first error and the log's
-    path, MissingToolError without compiler or headers.
+    A program is an entry of the kind "cppsim" (see `finn_imec.util.cache`) of the content of the files and of
+    the ap_int headers, the compiler, its version and the flags. Raises HlsError with the compiler's first
+    error and the log's path, MissingToolError without compiler or headers.
     """
-    cache = cache_dir or default_cache_dir()
     command, headers = compiler(), header_path()
-    version = subprocess.run([*command, "--version"], capture_output=True, text=True).stdout
-    about = json.dumps([sorted(files.items()), main, version, list(flags), str(headers)])
-    key = hashlib.sha256(about.encode()).hexdigest()[:32]
-    program, log = cache / key, cache / f"{key}.log"
-    if program.is_file():
-        return program
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as work:
-        write_files(Path(work), files)
-        done = subprocess.run(
-            [*command, *flags, "-isystem", str(headers), main, "-o", "program"],
-            cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-        )  # fmt: skip
+    key = cache.digest(
+        files=files,
+        main=main,
+        compiler=[command, subprocess.run([*command, "--version"], capture_output=True, text=True).stdout],
+        flags=flags,
+        headers=_header_digests(headers),
+    )
+
+    def compile_to(folder: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=folder) as work:
+            write_files(Path(work), files)
+            done = subprocess.run(
+                [*command, *flags, "-isystem", str(headers), main, "-o", str(folder / "program")],
+                cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+            )  # fmt: skip
         if done.returncode:
+            log = cache.log_path("cppsim", key)
             log.write_text(shlex.join(done.args) + "\n" + done.stdout)
             lines = done.stdout.splitlines() or [f"exit status {done.returncode}"]
             first = next((line for line in lines if "error" in line), lines[0])
             raise HlsError(f"C++ compiler: {first} (log: {log})")
-        os.replace(Path(work) / "program", program)
-    return program
+
+    return cache.get_or_build("cppsim", key, compile_to).folder / "program"
 
 
-def build(designs: Sequence[ImecHls], cache_dir: Path | None = None) -> Path:
+@functools.cache
+def _header_digests(folder: Path) -> dict[str, str]:
+    """Once a process: those of Vitis HLS are many."""
+    return cache.folder_digests(folder, (".h",))
+
+
+def build(designs: Sequence[ImecHls]) -> Path:
     """Compile designs, with different tops, into one program for `run`."""
-    return compile_program(simulation_sources(designs), "cppsim.cpp", cache_dir=cache_dir)
+    return compile_program(simulation_sources(designs), "cppsim.cpp")
 
 
 def run(program: Path, words: np.ndarray, out_bits: int, top: str | None = None) -> np.ndarray:

@@ -11,10 +11,7 @@ execution in Python.
 from __future__ import annotations
 
 import copy
-import hashlib
-import os
 import re
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -28,9 +25,10 @@ import numpy as np
 from finn_imec.compat.finn import FPGA_PART, finn_build_dir
 from finn_imec.partition.parts import FINN, Part, check_supported, make_part, other_inputs
 from finn_imec.simulation.stimulus import Activity, Result, SimulationError, Stimulus
-from finn_imec.simulation.verilator import build, default_cache_dir
+from finn_imec.simulation.verilator import build
 from finn_imec.streams.design import PINS, Design, Probe, Stream
 from finn_imec.streams.words import decode, encode
+from finn_imec.util import cache
 from finn_imec.util.errors import ModelError, UnsupportedError, require
 from finn_imec.util.templates import render
 
@@ -325,9 +323,7 @@ class Partition:
         sources = dict.fromkeys(path for part in parts.values() for path in part.sources)
         files = [path for part in parts.values() for path in part.data_files]
         if only:  # for synthesis, which sees no other files
-            files += [
-                path for _, stored in parts[only].folders for path in sorted(_stored_folder(stored).iterdir())
-            ]
+            files += [path for _, given in parts[only].folders for path in _stored(given)]
         nets = {edge.tensor: edge.net for edge in edges}
         drained = {nets[fifo.input[0]]: nets[fifo.output[0]] for fifo in self._fifos if not only}
         return Design(
@@ -361,7 +357,7 @@ class Partition:
             pins |= dict.fromkeys(other_inputs(text, part.module, streams), "'0")
         parameters = dict(part.parameters)
         for parameter, files in part.folders:
-            parameters[parameter] = f"{_stored_folder(files)}/"
+            parameters[parameter] = f"{_stored(files)[0].parent}/"
         return {"module": part.module, "name": name, "parameters": parameters, "pins": pins}
 
     # ---- runs -----------------------------------------------------------------------------------
@@ -540,19 +536,10 @@ def _edges(model: Any, insts: Mapping[str, Any]) -> Iterator[Edge]:
         yield Edge(tensor, producer, consumer, net, width, words)
 
 
-def _stored_folder(files: Sequence[Path]) -> Path:
-    """A copy of the files in a folder of the cache that is named by their content."""
-    content = [(path.name, path.read_bytes()) for path in sorted(files)]
-    folder = default_cache_dir() / "data" / hashlib.sha256(repr(content).encode()).hexdigest()[:32]
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-            written = Path(scratch) / "files"
-            written.mkdir()
-            for path in files:
-                shutil.copy(path, written)
-            os.replace(written, folder)
-    return folder
+def _stored(files: Sequence[Path]) -> list[Path]:
+    """Copies of the files in one folder of the cache, where a cached model finds them later."""
+    folder = cache.store({path.name: path.read_bytes() for path in files})
+    return [folder / path.name for path in files]
 
 
 # ---- all at once -----------------------------------------------------------------------------------

