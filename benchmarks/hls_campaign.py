@@ -44,7 +44,7 @@ def main(cases: int = 300, seed: int = 0, batch: int = 25, rtl: bool = True) -> 
         ]
         designs = [hls.ImecHls(f"case_{i}", c.datapath) for i, c in enumerate(chosen)]
         with tempfile.TemporaryDirectory() as folder:
-            program = hls.build(designs, Path(folder) / "cppsim")
+            program = hls.build(designs)
             sides = [
                 [
                     hls.run(program, w, d.structure.out_bits, d.top)

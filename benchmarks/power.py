@@ -27,7 +27,7 @@ from finn_imec.layer.arrivals import Arrivals
 from finn_imec.simulation.model import Model
 from finn_imec.simulation.stimulus import SimulationError, Stimulus
 from finn_imec.simulation.verilator import build
-from finn_imec.streams.words import encode, unpack
+from finn_imec.streams.words import encode, round_up_to_bytes, unpack
 from finn_imec.synthesis.comparison import Layer, default_core, generate_both, named_layers
 
 TITLE = "proxy: signal toggles in RTL simulation, no capacitance"
@@ -51,7 +51,7 @@ def measure(layer: Layer, folder: Path) -> dict[str, Any]:
     for side, of in (("finn", pair), ("imec", imec)):
         model, vcd = build([of.design], trace="vcd"), folder / f"{side}.vcd"
         result = _run(model, stimulus)
-        words = result.outputs["out0_V"][:, : (g.pe * of.acc_bits + 7) // 8]
+        words = result.outputs["out0_V"][:, : round_up_to_bytes(g.pe * of.acc_bits) // 8]
         signed = bool(path.output_datatype.signed())
         if (unpack(words, g.pe, of.acc_bits, signed) != expected).any():
             raise SimulationError(f"{layer.name}: {side} output differs from plain convolution")

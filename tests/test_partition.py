@@ -22,7 +22,7 @@ from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.simulation.stimulus import SimulationError, Stall, Stimulus
 from finn_imec.simulation.verilator import build
 from finn_imec.streams.design import Design, Probe, Stream
-from finn_imec.streams.words import encode
+from finn_imec.streams.words import encode, round_up_to_bytes
 from finn_imec.util.errors import MissingToolError, ModelError, UnsupportedError
 
 pytest.importorskip("finn.custom_op", reason="needs FINN: pip install 'finn-imec[finn]'")
@@ -33,10 +33,6 @@ DOMAIN = partition.FINN_DOMAIN
 DATA = Path(os.environ.get("FINN_IMEC_DATA", Path(__file__).parents[2] / "shared" / "data")) / "cnv-cifar10"
 RTL = Path(parts.__file__).parent / "rtl"
 RNG = np.random.default_rng(2026)
-
-
-def padded(bits: int) -> int:
-    return (bits + 7) // 8 * 8
 
 
 # ---------------------------------------------------------------------------------------------
@@ -115,7 +111,7 @@ def sim(module: str, parameters: dict, inputs: list, output: tuple) -> Design:
     """inputs, output: (datatype, elements) of their words."""
 
     def stream(name, datatype, elems):
-        return Stream(name, padded(elems * datatype.bitwidth()))
+        return Stream(name, round_up_to_bytes(elems * datatype.bitwidth()))
 
     return Design(
         module,

@@ -20,7 +20,7 @@ from finn_imec.simulation import verilator
 from finn_imec.simulation.stimulus import SimulationError, Stall, Stimulus
 from finn_imec.simulation.verilator import build
 from finn_imec.streams.design import Design, Stream
-from finn_imec.streams.words import pack, unpack
+from finn_imec.streams.words import pack, round_up_to_bytes, unpack
 from finn_imec.util import cache
 from finn_imec.util.errors import MissingToolError
 
@@ -31,6 +31,11 @@ BYTE_STREAMS = {"inputs": (Stream("in0_V", 8),), "outputs": (Stream("out0_V", 8)
 
 # ---------------------------------------------------------------------------------------------
 # Words
+
+
+@pytest.mark.parametrize(("bits", "rounded"), [(1, 8), (7, 8), (8, 8), (9, 16), (16, 16), (4099, 4104)])
+def test_round_up_to_bytes(bits, rounded):
+    assert round_up_to_bytes(bits) == rounded
 
 
 @given(st.data(), st.integers(1, 64), st.booleans())

@@ -18,7 +18,7 @@ from finn_imec.rtl.generate import ImecRtl
 from finn_imec.rtl.library import library_path
 from finn_imec.simulation.stimulus import Stimulus
 from finn_imec.streams.design import Design
-from finn_imec.streams.words import pack, unpack
+from finn_imec.streams.words import pack, round_up_to_bytes, unpack
 from finn_imec.synthesis import yosys
 from finn_imec.util.errors import UnsupportedError
 
@@ -357,7 +357,7 @@ def test_pair_computes_the_convolution_back_to_back(tmp_path, case):
     result = verilator.build([pair.design]).run([stimulus])[0]
     assert result.status == "complete"
     assert result.n_violations == 0
-    used = -(-case["pe"] * pair.acc_bits // 8)
+    used = round_up_to_bytes(case["pe"] * pair.acc_bits) // 8
     got = unpack(result.outputs["out0_V"][:, :used], case["pe"], pair.acc_bits, signed=not xnor)
     np.testing.assert_array_equal(got.reshape(expected.shape), expected)
 

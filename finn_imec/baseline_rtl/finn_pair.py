@@ -27,6 +27,7 @@ import numpy as np
 from finn_imec.compat.finn import CLOCK_NS, FPGA_PART
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.streams.design import CoreSpec, Design, Stream
+from finn_imec.streams.words import round_up_to_bytes
 from finn_imec.util.errors import UnsupportedError, require
 from finn_imec.util.templates import render
 
@@ -390,7 +391,7 @@ def _render_top(stages: list[dict], weight_bits: int) -> str:
         stages=stages,
         in_width=stages[0]["in_width"],
         out_width=stages[-1]["out_width"],
-        weight_width=(weight_bits + 7) // 8 * 8,
+        weight_width=round_up_to_bytes(weight_bits),
         memstream="finn_mvu_memstream_wrapper",
         init_file=_WEIGHT_FILE,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import MEM_MODES, RAM_STYLES
 from finn_imec.layer.structure import MAX_PIPELINE, Structure
 from finn_imec.layer.units import storage
-from finn_imec.streams.words import padded
+from finn_imec.streams.words import round_up_to_bytes
 from finn_imec.util.errors import ImecError, UnsupportedError
 
 
@@ -235,7 +234,7 @@ class IMECConv(HWCustomOp):
 
     def get_instream_width_padded(self, ind: int = 0) -> int:
         """Bits of TDATA, whole bytes; 0 for what is embedded, which FINN 0.10 does not expect."""
-        return padded(self.get_instream_width(ind))
+        return round_up_to_bytes(self.get_instream_width(ind))
 
     def get_outstream_width(self, ind: int = 0) -> int:
         """Bits of an output word."""
@@ -416,7 +415,7 @@ def hold_popcounts(inst: MVAU | IMECConv, model: Any) -> None:
     accumulator = smallest_datatype(0, inst.get_nodeattr("MW"))
     if inst.get_nodeattr("noActivation"):
         if model.find_direct_successors(inst.onnx_node) is None:  # FINN: whole bytes at the end
-            accumulator = DataType[f"UINT{math.ceil(accumulator.bitwidth() / 8) * 8}"]
+            accumulator = DataType[f"UINT{round_up_to_bytes(accumulator.bitwidth())}"]
         inst.set_nodeattr("outputDataType", accumulator.name)
     inst.set_nodeattr("accDataType", accumulator.name)
 

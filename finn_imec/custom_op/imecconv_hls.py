@@ -139,6 +139,6 @@ class IMECConv_hls(IMECConv, HLSBackend):
         self.reset_rtlsim(sim)
         self.rtlsim_multi_io(sim, io)
         self.close_rtlsim(sim)
-        size = (self.get_outstream_width(0) + 7) // 8
+        size = self.get_outstream_width_padded(0) // 8
         out = b"".join(word.to_bytes(size, "little") for word in io["outputs"]["out0"])
         return np.frombuffer(out, np.uint8).reshape(-1, size)

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from finn_imec.hls.generate import ImecHls, library_path, write_files
+from finn_imec.streams.words import round_up_to_bytes
 from finn_imec.util import cache
 from finn_imec.util.errors import ImecError, MissingToolError
 from finn_imec.util.templates import render
@@ -128,7 +129,7 @@ def run(program: Path, words: np.ndarray, out_bits: int, top: str | None = None)
     """
     command = [str(program), *([top] if top else [])]
     done = subprocess.run(command, input=np.ascontiguousarray(words).tobytes(), capture_output=True)
-    size = (out_bits + 7) // 8
+    size = round_up_to_bytes(out_bits) // 8
     if done.returncode or len(done.stdout) % size:
         message = done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}"
         raise HlsError(f"C simulation {program}: {message}")

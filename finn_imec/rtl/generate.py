@@ -13,7 +13,7 @@ from finn_imec.layer.structure import Structure
 from finn_imec.layer.window import Queues, WindowUnit
 from finn_imec.rtl.library import LIBRARY, library_path
 from finn_imec.streams.design import Design, Stream
-from finn_imec.streams.words import padded
+from finn_imec.streams.words import round_up_to_bytes
 from finn_imec.util.templates import render
 
 
@@ -83,17 +83,17 @@ class ImecRtl:
     @property
     def in_width(self) -> int:
         """Bits of in0_V_TDATA."""
-        return padded(self.structure.in_bits)
+        return round_up_to_bytes(self.structure.in_bits)
 
     @property
     def out_width(self) -> int:
         """Bits of out0_V_TDATA."""
-        return padded(self.structure.out_bits)
+        return round_up_to_bytes(self.structure.out_bits)
 
     @property
     def weight_width(self) -> int:
         """Bits of in1_V_TDATA, and of a word of FINN's memstream."""
-        return padded(self.structure.weight_bits)
+        return round_up_to_bytes(self.structure.weight_bits)
 
     @property
     def axilite_bits(self) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 
 from finn_imec.simulation.stimulus import Activity, Result, SimulationError, Stall, Stimulus, Violation
 from finn_imec.streams.design import Design
-from finn_imec.streams.words import as_words
+from finn_imec.streams.words import as_words, round_up_to_bytes
 
 _CHUNK = 1 << 16  # clock cycles between two chances to interrupt or report progress
 _LAST_CYCLE = 2**64 - 1
@@ -132,7 +132,7 @@ class _DesignIo:
         self.outputs = []
         for stream, fields in zip(design.outputs, outputs, strict=True):
             n_words = stimulus.n_outputs[stream.name]
-            words = np.zeros((segments, n_words, stream.word_bytes), np.uint8)
+            words = np.zeros((segments, n_words, round_up_to_bytes(stream.width) // 8), np.uint8)
             self.outputs.append(_StreamIo(fields, stream.name, words, n_words, segments))
         for side, stalls in (
             (self.inputs, stimulus.input_stall),

@@ -1,7 +1,7 @@
 """What a streaming design is: its ports, its words, and the packing of values into them."""
 
 from finn_imec.streams.design import CoreSpec, Design, Probe, Stream
-from finn_imec.streams.words import as_words, decode, encode, pack, padded, unpack
+from finn_imec.streams.words import as_words, decode, encode, pack, round_up_to_bytes, unpack
 
 __all__ = [
     "CoreSpec",
@@ -12,6 +12,6 @@ __all__ = [
     "decode",
     "encode",
     "pack",
-    "padded",
+    "round_up_to_bytes",
     "unpack",
 ]

@@ -24,10 +24,6 @@ class Stream:
         if self.width < 1:
             raise ValueError(f"stream {self.name}: width {self.width}; expected at least 1 bit")
 
-    @property
-    def word_bytes(self) -> int:
-        return (self.width + 7) // 8
-
 
 @dataclass(frozen=True)
 class Probe:

@@ -2,15 +2,20 @@
 
 A stream word of `width` bits is ceil(width / 8) bytes, least significant byte first; the unused
 bits of the last byte are zero. A sequence of words is a uint8 array (words, ceil(width / 8)).
+`round_up_to_bytes(width)` is that in bits.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
+
+
+def round_up_to_bytes(bits: int) -> int:
+    """The next multiple of 8 bits: width of an AXI4-Stream TDATA that carries `bits`."""
+    return (bits + 7) // 8 * 8
 
 
 def pack(values: np.ndarray, bits: int) -> np.ndarray:
@@ -49,7 +54,7 @@ def unpack(words: np.ndarray, elems: int, bits: int, signed: bool) -> np.ndarray
     """
     words = np.asarray(words)
     _check_bits(bits if signed else bits + 1)
-    n_bytes = math.ceil(elems * bits / 8)
+    n_bytes = round_up_to_bytes(elems * bits) // 8
     if words.dtype != np.uint8 or words.ndim != 2 or words.shape[1] != n_bytes:
         raise ValueError(
             f"words: {words.dtype} array of shape {words.shape}; expected uint8 of shape (words, {n_bytes})"
@@ -61,7 +66,7 @@ def unpack(words: np.ndarray, elems: int, bits: int, signed: bool) -> np.ndarray
         ones = np.unpackbits(words, axis=-1, count=elems * bits, bitorder="little")
         ones = ones.reshape(len(words), elems, bits)
         raw = np.zeros((len(words), elems, size), np.uint8)
-        raw[..., : math.ceil(bits / 8)] = np.packbits(ones, axis=-1, bitorder="little")
+        raw[..., : round_up_to_bytes(bits) // 8] = np.packbits(ones, axis=-1, bitorder="little")
     values = raw.view(f"<u{size}").reshape(len(words), elems).astype(np.uint64).view(np.int64)
     if signed:
         values = values << (64 - bits) >> (64 - bits)
@@ -74,7 +79,7 @@ def as_words(name: str, width: int, values: Any) -> np.ndarray:
     values: an array of that shape, or non-negative integers below 2**width.
     Raises ValueError for another shape or type, or a word that does not fit.
     """
-    n_bytes = (width + 7) // 8
+    n_bytes = round_up_to_bytes(width) // 8
     if isinstance(values, np.ndarray) and values.ndim == 2:
         if values.dtype != np.uint8 or values.shape[1] != n_bytes:
             raise ValueError(
@@ -102,11 +107,6 @@ def _storage_bytes(bits: int) -> int:
     return next(size for size in (1, 2, 4, 8) if bits <= 8 * size)
 
 
-def padded(bits: int) -> int:
-    """Width of an AXI4-Stream TDATA that carries `bits`: whole bytes."""
-    return (bits + 7) // 8 * 8
-
-
 def encode(values: np.ndarray, datatype: BaseDataType, elems: int) -> np.ndarray:
     """Integers in stream order -> stream words of `elems` values, as `simulation.verilator.pack`."""
     if datatype == DataType["BIPOLAR"]:
@@ -118,5 +118,5 @@ def decode(words: np.ndarray, datatype: BaseDataType, elems: int) -> np.ndarray:
     """Inverse of `encode`: int64, shape (words, elems)."""
     bits, bipolar = datatype.bitwidth(), datatype == DataType["BIPOLAR"]
     signed = bool(datatype.signed()) and not bipolar
-    values = unpack(words[:, : (elems * bits + 7) // 8], elems, bits, signed)
+    values = unpack(words[:, : round_up_to_bytes(elems * bits) // 8], elems, bits, signed)
     return 2 * values - 1 if bipolar else values

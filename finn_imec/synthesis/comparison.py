@@ -22,7 +22,7 @@ from finn_imec.rtl.generate import ImecRtl, mac_parameters
 from finn_imec.simulation.stimulus import SimulationError, Stimulus
 from finn_imec.simulation.verilator import build
 from finn_imec.streams.design import CoreSpec, Design
-from finn_imec.streams.words import encode, unpack
+from finn_imec.streams.words import encode, round_up_to_bytes, unpack
 from finn_imec.synthesis.yosys import FLOWS, count
 from finn_imec.util.errors import ImecError, UnsupportedError
 
@@ -262,7 +262,7 @@ def simulate_both(layer: Layer, pair: FinnPair, imec: ImecSide) -> dict[str, dic
             {"in0_V": words}, {"out0_V": len(expected)}, timeout=20_000, allow_extra=Arrivals(g).runs_ahead
         )
         result = model.run([stimulus])[0]
-        out = result.outputs["out0_V"][:, : (g.pe * bits + 7) // 8]
+        out = result.outputs["out0_V"][:, : round_up_to_bytes(g.pe * bits) // 8]
         signed = bool(datapath.output_datatype.signed())
         if (unpack(out, g.pe, bits, signed) != expected).any():
             raise SimulationError(f"{side} output differs from plain convolution")
