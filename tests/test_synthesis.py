@@ -117,7 +117,7 @@ endmodule
     (tmp_path / "run.ys").write_text("\n".join([*script[:mapped], *proof]))
     source = files("finn_imec.synthesis").joinpath("bmux.v")
     (tmp_path / "bmux.v").write_bytes(source.read_bytes())
-    yosys._call_yosys("dut", tmp_path, 60)
+    yosys._call_yosys("dut", tmp_path, 60, tmp_path / "yosys.log")
 
 
 def lut(inputs: str, output: int) -> dict:
@@ -419,7 +419,7 @@ def test_a_strip_is_in_the_memory_that_its_style_names(tmp_path, style, cell, po
         write_json -selected netlist.json
         """
     )
-    yosys._call_yosys("imec_strip", tmp_path, 300)
+    yosys._call_yosys("imec_strip", tmp_path, 300, tmp_path / "yosys.log")
     netlist = json.loads((tmp_path / "netlist.json").read_text())
     kinds = [cell["type"] for cell in netlist["modules"]["imec_strip"]["cells"].values()]
     assert kinds.count(cell) == {"ultra": 1, "block": 8}[style]
