@@ -105,7 +105,7 @@ def get_or_build(kind: str, key: str, build: Callable[[Path], None]) -> Entry:
             built.mkdir(mode=0o700)
             build(built)
             _describe(built, kind, key)
-            if folder.exists():
+            if folder.exists() and _fault(folder, kind, key):
                 os.rename(folder, Path(scratch) / "damaged")
             _move(built, folder)
     return Entry(folder, cached=False)
