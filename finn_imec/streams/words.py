@@ -2,7 +2,7 @@
 
 A stream word of `width` bits is ceil(width / 8) bytes, least significant byte first; the unused
 bits of the last byte are zero. A sequence of words is a uint8 array (words, ceil(width / 8)).
-`round_up_to_bytes(width)` is that in bits.
+`round_up_to_bytes(width)` is its size in bits.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from qonnx.core.datatype import BaseDataType, DataType
 
 
 def round_up_to_bytes(bits: int) -> int:
-    """The next multiple of 8 bits: width of an AXI4-Stream TDATA that carries `bits`."""
+    """The least multiple of 8 from `bits` on: width of an AXI4-Stream TDATA that carries them."""
     return (bits + 7) // 8 * 8
 
 
