@@ -372,8 +372,8 @@ def _compile(tools: _Tools, work: Path, library: Path, jobs: int, trace: str, le
 
     def compile_unit(source: Path, level: str) -> Path:
         output = source.with_suffix(".o")
-        arguments = [*flags, *traced, level, f"-I{work / 'verilated'}", "-c", source, "-o", output]
-        _run_cxx(tools, arguments)
+        included = f"-I{work / 'verilated'}"
+        _run_cxx(tools, [*flags, *traced, level, included, "-c", source, "-o", output])
         return output
 
     def compile_shared(source: Path, extra: Sequence[str]) -> Path:
