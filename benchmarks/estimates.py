@@ -221,7 +221,7 @@ def fit(data: Annotated[Path, typer.Option(help="What `measure` wrote.")] = RESU
     sample = Sample(load(data))
     errors = sample.held_out_errors()
     sizes, ninety = np.abs(errors), np.quantile(np.abs(errors), 0.9)
-    plain = sizes[[e.steps == 0 for e in sample.estimates]]
+    plain = sizes[[e.structure.steps == 0 for e in sample.estimates]]
     total = ((1 + errors) * sample.luts).sum() / sample.luts.sum() - 1
     print("#: LUTs per unit of each of `Estimate.features`, as benchmarks/estimates.py fits them. LUTs")
     print(f"#: of {len(sizes)} layers, a fifth of them left out of the fit at a time, are estimated with")

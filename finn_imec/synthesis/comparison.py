@@ -290,7 +290,7 @@ def compare_layer(layer: Layer, core: str = "auto", flows: Sequence[str] = FLOWS
         # A core of LUTs is to stay one: no DSP for a multiplier written with *.
         finn, imec = (_resources(side, flows, dsp=core == "dsp") for side in (pair, conv))
         pipeline = 0
-        registered = replace(layer.datapath(), res_type=core).packing is None
+        registered = replace(layer.datapath(), res_type=core).core.packing is None
         while registered and imec["depth"] > finn["depth"] and pipeline < MAX_PIPELINE:
             pipeline += 1
             conv = generate_imec(layer, core, Path(folder) / f"imec{pipeline}", pipeline)

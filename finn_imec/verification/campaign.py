@@ -74,7 +74,7 @@ def run_cases(model: Model, cases: Sequence[Case]) -> int:
         expected.append(reference(d, ifm).reshape(-1, g.pe))
         words.append({"in0_V": encode(ifm, d.input_datatype, g.simd_in)})
         if case.mem_mode == "external":
-            words[-1]["in1_V"] = weight_words(g, d.weight, d.weights) * (FRAMES * g.windows)
+            words[-1]["in1_V"] = weight_words(g, d.core.weight, d.weights) * (FRAMES * g.windows)
         rngs.append(rng)
 
     runs = 0

@@ -181,7 +181,8 @@ class Case:
 
     def __str__(self) -> str:
         d, p = self.datapath, self.parameters
-        activation = f"{d.steps} thresholds" if d.steps else "no activation"
+        steps = d.structure.steps
+        activation = f"{steps} thresholds" if steps else "no activation"
         return (
             f"{p.input_datatype} x {p.weight_datatype}{' xnor' if p.xnor else ''} -> "
             f"{d.output_datatype.name}, {activation}, {p.mem_mode}, {p.geometry}"
