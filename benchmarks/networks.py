@@ -300,7 +300,9 @@ def count_rest(pairs: Any, depths: dict[str, dict[str, int]]) -> dict[str, dict[
 
 def convolutions(model: Any) -> set[str]:
     """Nodes that compare() counts: IMECConv, or FINN's pair with all between its ends."""
-    names = {node.name for node in model.graph.node if node.op_type.startswith("IMECConv")}
+    from finn_imec.custom_op import imec_nodes
+
+    names = {node.name for node in imec_nodes(model)}
     for swg in model.graph.node:
         if not swg.op_type.startswith("ConvolutionInputGenerator"):
             continue

@@ -152,10 +152,10 @@ def main(
     from finn.analysis.fpgadataflow.exp_cycles_per_layer import exp_cycles_per_layer
     from finn.analysis.fpgadataflow.res_estimation import res_estimation
 
-    from finn_imec.custom_op import register
+    from finn_imec.custom_op import imec_nodes, register
     from finn_imec.transformation.fold_imec_conv import FoldIMECConv
     from finn_imec.transformation.infer_imec_conv import InferIMECConv
-    from finn_imec.transformation.specialise_imec_conv import SpecialiseIMECConv
+    from finn_imec.transformation.specialize_imec_conv import SpecializeIMECConv
 
     register()
     model = resnet50()
@@ -171,10 +171,10 @@ def main(
     infer, fold = InferIMECConv(), FoldIMECConv(cycles)
     model = timed("swap", lambda: model.transform(infer))
     model = timed("fold", lambda: model.transform(fold))
-    model = timed("specialise", lambda: model.transform(SpecialiseIMECConv()))
+    model = timed("specialise", lambda: model.transform(SpecializeIMECConv()))
     timed("cycles", lambda: model.analysis(exp_cycles_per_layer))
     estimates = timed("resources", lambda: res_estimation(model, "xczu7ev-ffvc1156-2-e"))
-    nodes = [n.name for n in model.graph.node if n.op_type.startswith("IMECConv")]
+    nodes = [node.name for node in imec_nodes(model)]
     figures |= {
         "nodes": rows,
         "swapped": len(nodes),

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import typer
@@ -34,8 +35,8 @@ def seconds(function, *arguments):
     return time.perf_counter() - start, result
 
 
-def whole_build(model: ModelWrapper, folder: Path) -> dict[str, float]:
-    """Seconds and peak memory of `finn-imec build` in a process of its own."""
+def whole_build(model: ModelWrapper, folder: Path) -> dict[str, Any]:
+    """Seconds, of each step too, and peak memory of `finn-imec build` in a process of its own."""
     from finn_imec.compat.finn import CLOCK_NS
 
     source, config = folder / "network.onnx", folder / "build.json"
@@ -43,11 +44,11 @@ def whole_build(model: ModelWrapper, folder: Path) -> dict[str, float]:
     options = {"start_step": "step_create_dataflow_partition", "synth_clk_period_ns": CLOCK_NS}
     config.write_text(json.dumps(options))
     command = [sys.executable, "-m", "finn_imec.cli", "build", str(source), "-o", str(folder / "out")]
-    took, _ = seconds(
-        lambda: subprocess.run([*command, "--config", str(config)], check=True, capture_output=True)
-    )
+    command += ["--config", str(config), "--json"]
+    took, run = seconds(lambda: subprocess.run(command, check=True, capture_output=True))
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-    return {"build_s": took, "build_peak_gb": peak}
+    steps = json.loads(run.stdout)["seconds"]
+    return {"build_s": took, "build_steps_s": steps, "build_peak_gb": peak}
 
 
 def main(network: Path, as_json: bool = typer.Option(False, "--json")) -> None:
@@ -63,10 +64,10 @@ def main(network: Path, as_json: bool = typer.Option(False, "--json")) -> None:
         simulate_both,
     )
     from finn_imec.transformation.infer_imec_conv import swap_pairs
-    from finn_imec.transformation.specialise_imec_conv import SpecialiseIMECConv
+    from finn_imec.transformation.specialize_imec_conv import SpecializeIMECConv
 
     def swap_and_generate(model):
-        return swap_pairs(model).transform(SpecialiseIMECConv()).transform(PrepareIP(FPGA_PART, CLOCK_NS))
+        return swap_pairs(model).transform(SpecializeIMECConv()).transform(PrepareIP(FPGA_PART, CLOCK_NS))
 
     with tempfile.TemporaryDirectory() as folder:
         os.environ["FINN_IMEC_CACHE"] = f"{folder}/cache"
@@ -98,6 +99,8 @@ def main(network: Path, as_json: bool = typer.Option(False, "--json")) -> None:
         return
     console = Console()
     console.print(f"build: {build['build_s']:.1f} s, {build['build_peak_gb']:.1f} GB at most")
+    slowest = sorted(build["build_steps_s"].items(), key=lambda step: -step[1])[:3]
+    console.print("slowest steps: " + ", ".join(f"{name} {took:.1f} s" for name, took in slowest))
     console.print(f"swap and generate RTL: {generate:.1f} s; compile: {first:.1f} s, again: {second:.2f} s")
     table = Table("layer", "FINN kc/s", "IMECConv kc/s", "ratio", title="Simulation in Verilator")
     for row in rows:

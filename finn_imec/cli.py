@@ -28,6 +28,7 @@ from rich.table import Table
 from finn_imec.compat.finn import CLOCK_NS
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.util.errors import GeometryError, ImecError, ModelError
+from finn_imec.util.onnx_model import load_onnx
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -210,17 +211,9 @@ def load_model(path: Path) -> Any:
         from finn_imec.networks.cnv import build_cnv
 
         return build_cnv(path)
-    import onnx
-    from google.protobuf.message import DecodeError
     from qonnx.core.modelwrapper import ModelWrapper
 
-    try:
-        proto = onnx.load(str(path))
-    except (DecodeError, OSError) as err:
-        raise ModelError(f"{path}: not an ONNX model, or truncated ({err})") from err
-    if not proto.graph.node:
-        raise ModelError(f"{path}: not an ONNX model, or one without nodes")
-    return ModelWrapper(proto)
+    return ModelWrapper(load_onnx(path))
 
 
 @app.command()
@@ -249,6 +242,7 @@ def build(
             {
                 "output_dir": str(result.output_dir),
                 "model": str(result.model),
+                "seconds": result.seconds,
                 "pairs": [asdict(pair) for pair in result.pairs],
                 "foldings": [asdict(folding) for folding in result.foldings],
                 "reports": {name: str(path) for name, path in result.reports.items()},

@@ -70,6 +70,7 @@ def trained_designs() -> Iterator[tuple[str, ImecRtl, dict[str, int]]]:
     """(name, IMECConv in RTL, what FINN is told) of each node of the trained networks that are there."""
     from qonnx.custom_op.registry import getCustomOp
 
+    from finn_imec.custom_op import imec_nodes
     from finn_imec.networks.cnv import build_cnv
     from finn_imec.transformation.infer_imec_conv import swap_pairs
 
@@ -78,17 +79,16 @@ def trained_designs() -> Iterator[tuple[str, ImecRtl, dict[str, int]]]:
         if not file.is_file():
             continue
         model = swap_pairs(build_cnv(file))
-        for node in model.graph.node:
-            if node.op_type.startswith("IMECConv"):
-                inst = getCustomOp(node)
-                told = {
-                    name: int(getattr(inst, name)())
-                    for name in (
-                        *("get_exp_cycles", "lut_estimation", "bram_estimation", "dsp_estimation"),
-                        *("get_instream_width", "get_outstream_width", "calc_wmem", "calc_tmem"),
-                    )
-                }
-                yield f"{network} {node.name}", ImecRtl("top", inst.constant_datapath(model)), told
+        for node in imec_nodes(model):
+            inst = getCustomOp(node)
+            told = {
+                name: int(getattr(inst, name)())
+                for name in (
+                    *("get_exp_cycles", "lut_estimation", "bram_estimation", "dsp_estimation"),
+                    *("get_instream_width", "get_outstream_width", "calc_wmem", "calc_tmem"),
+                )
+            }
+            yield f"{network} {node.name}", ImecRtl("top", inst.constant_datapath(model)), told
 
 
 def data_folder() -> Path:

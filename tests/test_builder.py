@@ -33,10 +33,11 @@ from finn_imec.builder.steps import (
     step_insert_weight_dma,
     step_write_runtime_weights,
 )
+from finn_imec.custom_op import imec_nodes
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.networks import lowering
-from finn_imec.transformation.infer_imec_conv import MAX_SLOWDOWN
+from finn_imec.transformation.infer_imec_conv import CYCLE_TOLERANCE
 from finn_imec.util.errors import ModelError, UnsupportedError
 
 START = {"start_step": "step_create_dataflow_partition"}
@@ -242,7 +243,7 @@ def test_build_reports_estimates_of_every_layer(built):
     pairs = json.loads(built.reports["imec_conversion"].read_text())
     assert [pair["imecconv"] for pair in pairs] == list(layers)
     for pair in pairs:
-        assert pair["cycles"] == cycles[pair["imecconv"]] <= MAX_SLOWDOWN * pair["pair_cycles"]
+        assert pair["cycles"] == cycles[pair["imecconv"]] <= CYCLE_TOLERANCE * pair["pair_cycles"]
     assert pairs[0]["pair_cycles"] >= 16 * 18  # the MVAU's: 4*4 pixels, MW*MH/(SIMD*PE) cycles each
 
 
@@ -387,13 +388,13 @@ def test_all_default_steps_with_the_swap_before_folding(swapped_early, streamlin
 
     late = build(streamlined, {**EARLY, "inject_steps_after": {}}, tmp_path / "late")
     types = ("inputDataType", "weightDataType", "accDataType", "outputDataType")
-    for one, other in zip(imec_nodes(late.model), imec_nodes(swapped_early.model), strict=True):
+    for one, other in zip(imec_insts(late.model), imec_insts(swapped_early.model), strict=True):
         assert [one.get_nodeattr(t) for t in types] == [other.get_nodeattr(t) for t in types]
 
 
-def imec_nodes(path: Path) -> list:
+def imec_insts(path: Path) -> list:
     model = ModelWrapper(str(path))
-    return [getCustomOp(n) for n in model.graph.node if n.op_type.startswith("IMECConv")]
+    return [getCustomOp(n) for n in imec_nodes(model)]
 
 
 def test_folding_config_in_and_out(swapped_early, streamlined, tmp_path):
@@ -405,7 +406,7 @@ def test_folding_config_in_and_out(swapped_early, streamlined, tmp_path):
     config.write_text(json.dumps(wrote))
     fields = {**EARLY, "target_fps": None, "folding_config_file": str(config)}
     again = build(streamlined, fields, tmp_path / "again")
-    for op in imec_nodes(again.model):
+    for op in imec_insts(again.model):
         expected = wrote[op.onnx_node.name]
         assert {n: op.get_nodeattr(n) for n in names} == {n: expected[n] for n in names}
 
@@ -423,7 +424,7 @@ def test_folding_config_in_and_out(swapped_early, streamlined, tmp_path):
     late["steps"] = ["step_specialize_layers", "step_minimize_bit_width", step_convert_to_imec]
     path = swapped_early.output_dir / "intermediate_models" / "step_convert_to_hw.onnx"
     result = build(path, {**late, "folding_config_file": str(config)}, tmp_path / "late")
-    first, second = imec_nodes(result.model)
+    first, second = imec_insts(result.model)
     assert first.get_nodeattr("ram_style") == "block"
     assert (second.get_nodeattr("SIMD"), second.get_nodeattr("PE")) == (2, 4)
 
@@ -456,13 +457,13 @@ def test_popcounts_stay_exact(make_pair_model, tmp_path):
         result = build(tmp_path / "xnor.onnx", {"steps": order}, tmp_path / f"out{number}")
         model = ModelWrapper(str(result.model))
         np.testing.assert_array_equal(execute_onnx(model, ifm)["ofm"], expected)
-        (op,) = imec_nodes(result.model)
+        (op,) = imec_insts(result.model)
         assert op.get_nodeattr("accDataType") == "UINT6"
         np.testing.assert_array_equal(model.get_initializer("thresholds"), thresholds)
 
     # The user may still turn FINN's minimisation off.
     fields = {"steps": steps, "minimize_bit_width": False}
-    (op,) = imec_nodes(build(tmp_path / "xnor.onnx", fields, tmp_path / "off").model)
+    (op,) = imec_insts(build(tmp_path / "xnor.onnx", fields, tmp_path / "off").model)
     assert op.get_nodeattr("accDataType") == "INT32"
 
 

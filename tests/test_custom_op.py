@@ -57,7 +57,7 @@ def make_imec(make_pair_model):
     from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
     def make(path: Datapath, backend: str = ""):
-        model = make_pair_model(path, backend=backend).transform(InferIMECConv(max_slowdown=100))
+        model = make_pair_model(path, backend=backend).transform(InferIMECConv(cycle_tolerance=100))
         assert [n.op_type for n in model.graph.node] == [f"IMECConv{backend and '_' + backend}"]
         return model
 

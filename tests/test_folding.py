@@ -29,6 +29,7 @@ from stitching import V0_10
 
 from finn_imec.algorithms.reference import random_values
 from finn_imec.builder.steps import step_fold_imec
+from finn_imec.custom_op import is_imec_conv
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.units import storage
@@ -275,7 +276,7 @@ def test_other_layers_are_folded_as_beside_pairs(special, swapped, tmp_path, tar
         before = start.model.SerializeToString()
         folded = step_fold_imec(start, cfg)
         assert start.model.SerializeToString() == before, "the original has changed"
-        others = [n for n in folded.graph.node if not n.op_type.startswith("IMECConv")]
+        others = [n for n in folded.graph.node if not is_imec_conv(n)]
         report = json.loads((tmp_path / "report" / "imec_folding.json").read_text())
         expanded = [line for line in report if line["expanded"]]
         assert len(report) == 2
@@ -331,7 +332,7 @@ def abstract(model):
     """FINN's layers made abstract again, which execute in Python."""
     model = copy.deepcopy(model)
     for node in model.graph.node:
-        if not node.op_type.startswith("IMECConv") and node.domain.endswith((".hls", ".rtl")):
+        if not is_imec_conv(node) and node.domain.endswith((".hls", ".rtl")):
             node.op_type, node.domain = node.op_type[:-4], node.domain[:-4]
     return model
 

@@ -287,7 +287,7 @@ def make_hls(make_pair_model):
     from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
     def make(path: Datapath, style: str = "hls"):
-        model = make_pair_model(path).transform(InferIMECConv(max_slowdown=100))
+        model = make_pair_model(path).transform(InferIMECConv(cycle_tolerance=100))
         if style:
             getCustomOp(model.graph.node[0]).set_nodeattr("preferred_impl_style", style)
         model = model.transform(SpecializeLayers(PART))

@@ -28,7 +28,7 @@ from finn_imec.compat.finn import finn_build_dir
 from finn_imec.networks import lowering, training
 from finn_imec.partition.network import prepare_network, run_network
 from finn_imec.partition.partition import in_python
-from finn_imec.transformation.infer_imec_conv import MAX_SLOWDOWN
+from finn_imec.transformation.infer_imec_conv import CYCLE_TOLERANCE
 
 #: FINN's layers of the lowered network, and of the built one if all pairs are swapped.
 LOWERED = {
@@ -122,12 +122,12 @@ def test_structure(flow):
 
 
 def test_every_pair_is_swapped(flow):
-    """With its padding, and in at most MAX_SLOWDOWN of what FINN estimates for the slowest of it."""
+    """With its padding, and in at most CYCLE_TOLERANCE of what FINN estimates for the slowest of it."""
     padded = 0
     for pair in flow.built.pairs:
         assert pair.swapped, pair
         assert pair.padding_reason is None, pair
-        assert pair.cycles <= MAX_SLOWDOWN * pair.pair_cycles, pair
+        assert pair.cycles <= CYCLE_TOLERANCE * pair.pair_cycles, pair
         padded += pair.fmpadding is not None
     assert padded == LOWERED[flow.network]["FMPadding"]
     assert len(flow.built.pairs) == LOWERED[flow.network]["ConvolutionInputGenerator"]

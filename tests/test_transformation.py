@@ -45,11 +45,11 @@ def random_input(path: Datapath) -> np.ndarray:
     return random_values(path.input_datatype, shape, np.random.default_rng(5))
 
 
-def infer(model, max_slowdown=100):
+def infer(model, cycle_tolerance=100):
     """(transformed model, report of InferIMECConv); by default any legal folding is kept."""
     from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
-    transformation = InferIMECConv(max_slowdown)
+    transformation = InferIMECConv(cycle_tolerance)
     return model.transform(transformation), transformation.report
 
 
@@ -166,12 +166,12 @@ def execute_in(mode: str, model, ifm: np.ndarray) -> np.ndarray:
     from finn.transformation.fpgadataflow.set_exec_mode import SetExecMode
 
     from finn_imec.compat.finn import CLOCK_NS, FPGA_PART
-    from finn_imec.transformation.specialise_imec_conv import SpecialiseIMECConv
+    from finn_imec.transformation.specialize_imec_conv import SpecializeIMECConv
 
-    steps = [SpecialiseIMECConv(), PrepareIP(FPGA_PART, CLOCK_NS), PrepareRTLSim()]
+    steps = [SpecializeIMECConv(), PrepareIP(FPGA_PART, CLOCK_NS), PrepareRTLSim()]
     if mode == "cppsim":
         getCustomOp(model.graph.node[0]).set_nodeattr("preferred_impl_style", "hls")
-        steps = [SpecialiseIMECConv(), PrepareCppSim(), CompileCppSim()]
+        steps = [SpecializeIMECConv(), PrepareCppSim(), CompileCppSim()]
     for step in (*steps, SetExecMode(mode)):
         model = model.transform(step)
     return execute(model, ifm)
@@ -345,19 +345,19 @@ def test_simd_over_several_pixels_of_a_stream_is_refolded(make_pair_model, geome
 
     The pair has no parallel_window: its width converter collects pixels one after the other.
     """
-    from finn_imec.transformation.infer_imec_conv import MAX_SLOWDOWN
+    from finn_imec.transformation.infer_imec_conv import CYCLE_TOLERANCE
 
     geometry = geometry.with_folding(1, 1, simd_in)
     path = make_path(geometry)
     model = make_pair_model(path, mvau={"SIMD": simd, "PE": pe})
     cycles = geometry.compute_cycles // (simd * pe)
-    limit = int(cycles * MAX_SLOWDOWN)
+    limit = int(cycles * CYCLE_TOLERANCE)
     fast_enough = [
         (s * p, s > 4, -s, p)
         for s, p in geometry.legal_foldings()
         if storage(geometry.with_folding(s, p)).cycles_per_frame <= limit
     ]
-    fused, (report,) = infer(model, MAX_SLOWDOWN)
+    fused, (report,) = infer(model, CYCLE_TOLERANCE)
     assert report.reason or (report.pair_cycles, report.cycles) == (
         cycles,
         getCustomOp(fused.graph.node[0]).get_exp_cycles(),
@@ -368,7 +368,7 @@ def test_simd_over_several_pixels_of_a_stream_is_refolded(make_pair_model, geome
             why = f"SIMD={simd} of 4 channels needs parallel_window=1"
         assert report.reason == (
             f"{why}, and no folding with SIMD in {geometry.legal_simd} and PE in {geometry.legal_pe} "
-            f"needs at most {limit}, {MAX_SLOWDOWN:g} times the pair's {cycles} cycles"
+            f"needs at most {limit}, {CYCLE_TOLERANCE:g} times the pair's {cycles} cycles"
         )
         assert [n.op_type for n in fused.graph.node] == ["ConvolutionInputGenerator", "MVAU"]
         return
@@ -391,13 +391,13 @@ WHOLE_WINDOWS = [(36, 6), (36, 2), (18, 6), (12, 3), (6, 6)]
 @pytest.mark.parametrize(("simd", "pe"), WHOLE_WINDOWS)
 def test_whole_windows_keep_their_folding(make_pair_model, backend, simd, pe):
     from finn_imec.transformation.expand_imec_conv import ExpandIMECConv
-    from finn_imec.transformation.infer_imec_conv import MAX_SLOWDOWN
+    from finn_imec.transformation.infer_imec_conv import CYCLE_TOLERANCE
 
     geometry = ConvGeometry((3, 3), (12, 12), 4, 6, simd=simd, pe=pe, simd_in=4)
     path = make_path(geometry)
     between = () if simd == 36 else ("StreamingDataWidthConverter",)
     model = make_pair_model(path, between, backend)
-    fused, (report,) = infer(model, MAX_SLOWDOWN)
+    fused, (report,) = infer(model, CYCLE_TOLERANCE)
     (node,) = fused.graph.node
     assert getCustomOp(node).geometry == geometry
     assert (report.simd, report.pe, report.refolded) == (simd, pe, False)
@@ -437,24 +437,24 @@ def test_refolding_a_large_layer_takes_seconds(make_pair_model, simd_in):
 @pytest.mark.parametrize(("simd", "pe"), [(64, 8), (16, 16)])
 def test_a_stride_keeps_its_folding(make_pair_model, simd, pe):
     """The strip has a second port and slack for the rows that a row step skips."""
-    from finn_imec.transformation.infer_imec_conv import MAX_SLOWDOWN
+    from finn_imec.transformation.infer_imec_conv import CYCLE_TOLERANCE
 
     geometry = ConvGeometry((3, 3), (17, 17), 64, 64, (2, 2), simd=simd, pe=pe)
-    _, (report,) = infer(make_pair_model(make_path(geometry)), MAX_SLOWDOWN)
+    _, (report,) = infer(make_pair_model(make_path(geometry)), CYCLE_TOLERANCE)
     assert report.swapped and not report.refolded
     assert report.cycles <= 1.005 * report.pair_cycles
 
 
 def test_a_legal_folding_that_would_be_slower_is_refolded(make_pair_model):
     """Rows that no window reads take input cycles while there is nothing to compute."""
-    from finn_imec.transformation.infer_imec_conv import MAX_SLOWDOWN
+    from finn_imec.transformation.infer_imec_conv import CYCLE_TOLERANCE
 
     geometry = ConvGeometry((1, 1), (17, 17), 64, 64, (2, 2), simd=4, pe=8)
-    assert storage(geometry).cycles_per_frame > MAX_SLOWDOWN * geometry.compute_cycles
-    _, (report,) = infer(make_pair_model(make_path(geometry)), MAX_SLOWDOWN)
+    assert storage(geometry).cycles_per_frame > CYCLE_TOLERANCE * geometry.compute_cycles
+    _, (report,) = infer(make_pair_model(make_path(geometry)), CYCLE_TOLERANCE)
     assert report.refolded
     assert report.pair_cycles == geometry.compute_cycles
-    assert report.cycles <= MAX_SLOWDOWN * report.pair_cycles
+    assert report.cycles <= CYCLE_TOLERANCE * report.pair_cycles
 
 
 def two_pairs(make_pair_model, **second):

@@ -10,6 +10,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 from stitching import PYNQ_SETTINGS, V0_10, make_path, pynq_driver
 
+from finn_imec.custom_op import imec_nodes
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.util.errors import UnsupportedError
 
@@ -31,7 +32,7 @@ def swapped(make_pair_model):
 
     def make(path):
         model = make_pair_model(path, backend="rtl", mvau=EXTERNAL)
-        return model.transform(InferIMECConv(max_slowdown=100))
+        return model.transform(InferIMECConv(cycle_tolerance=100))
 
     return make
 
@@ -86,7 +87,7 @@ def test_internal_weights_need_no_dma(make_pair_model):
     from finn_imec.transformation.infer_imec_conv import InferIMECConv
     from finn_imec.transformation.insert_weight_dma import InsertWeightDMA
 
-    model = make_pair_model(LAYER, backend="rtl").transform(InferIMECConv(max_slowdown=100))
+    model = make_pair_model(LAYER, backend="rtl").transform(InferIMECConv(cycle_tolerance=100))
     before = model.model.SerializeToString()
     assert model.transform(InsertWeightDMA()).model.SerializeToString() == before
 
@@ -97,7 +98,7 @@ def test_weights_must_be_whole_bytes(make_pair_model):
 
     odd = make_path(ConvGeometry((3, 3), (6, 6), 1, 1), "UINT2", "INT2", "UINT2")  # 18 bits
     model = make_pair_model(odd, backend="rtl", mvau=EXTERNAL)
-    model = model.transform(InferIMECConv(max_slowdown=100))
+    model = model.transform(InferIMECConv(cycle_tolerance=100))
     with pytest.raises(UnsupportedError, match="IMECConv_rtl_0: 9 weights of 2 bits are no whole"):
         model.transform(InsertWeightDMA())
 
@@ -122,7 +123,7 @@ def test_weights_of_a_dma_keep_their_folding(make_pair_model, simd, swapped):
     (report,) = infer.report
     if not swapped:
         assert report.reason.startswith("its weights come from IODMA_hls_0, made for SIMD=3 and PE=2")
-        assert not any(node.op_type.startswith("IMECConv") for node in model.graph.node)
+        assert not imec_nodes(model)
         return
     assert (report.simd, report.pe, report.refolded) == (2, 2, False)
     fold = FoldIMECConv(10**6)

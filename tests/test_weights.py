@@ -329,7 +329,7 @@ def make_node(make_pair_model):
     def make(path: Datapath, mode: str, writable: int = 0, backend: str = "rtl"):
         mvau = {"mem_mode": mode, "runtime_writeable_weights": writable}
         model = make_pair_model(path, backend=backend, mvau=mvau)
-        model = model.transform(InferIMECConv(max_slowdown=100))
+        model = model.transform(InferIMECConv(cycle_tolerance=100))
         (node,) = model.graph.node
         return model, getCustomOp(node)
 
@@ -357,7 +357,7 @@ def test_swap_and_expansion_keep_what_the_user_chose(make_node, pair, ours, laye
     assert mode_of(getCustomOp(expanded.graph.node[1])) == (
         ours if ours[0] != "internal_embedded" else ("internal_decoupled", 0)
     )
-    again = expanded.transform(InferIMECConv(max_slowdown=100))
+    again = expanded.transform(InferIMECConv(cycle_tolerance=100))
     assert mode_of(getCustomOp(again.graph.node[0])) == ours
 
 
@@ -518,7 +518,7 @@ def make_driver(make_pair_model, tmp_path):
         mvau = {"mem_mode": "internal_decoupled", "runtime_writeable_weights": writable}
         model = make_pair_model(path, backend="rtl", mvau=mvau)
         if swap:
-            model = model.transform(InferIMECConv(max_slowdown=100))
+            model = model.transform(InferIMECConv(cycle_tolerance=100))
         partitions = CreateDataflowPartition(partition_model_dir=str(tmp_path / f"partitions{swap}"))
         for step in (InsertIODMA(64), Floorplan(), partitions):
             model = model.transform(step)

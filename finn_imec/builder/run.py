@@ -15,6 +15,7 @@ import logging
 import os
 import shutil
 import sys
+import time
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from finn_imec.builder.steps import (
 )
 from finn_imec.compat.finn import FPGA_PART, finn_build_dir
 from finn_imec.util.errors import ImecError, MissingToolError, ModelError, UnsupportedError, require
+from finn_imec.util.onnx_model import load_onnx
 from finn_imec.util.output import make_scratch, relocate, replace_files
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ class BuildResult:
     the conversion was not among the steps. foldings: one FoldingReport per IMECConv, empty if
     step_fold_imec was not among them or had no target_fps. reports: the JSON files of report/ by name without
     suffix, e.g. estimate_layer_cycles. generated: holds one folder of generated code per layer.
-    log: FINN's log.
+    log: FINN's log. seconds: what each step took, by name, in the order of the steps.
     """
 
     output_dir: Path
@@ -84,6 +86,7 @@ class BuildResult:
     reports: dict[str, Path]
     generated: Path
     log: Path
+    seconds: dict[str, float]
 
 
 def build(
@@ -124,7 +127,7 @@ def build(
     output = Path(output_dir).absolute()
     model_path = Path(model_path).absolute()
     fields = _read_config(config)
-    _check_model(model_path)
+    load_onnx(model_path)
     scratch, created = make_scratch(output, {LOG, FAILED_LOG})
     try:
         run = _Run(progress)
@@ -135,7 +138,7 @@ def build(
             relocate(scratch, output)
             replace_files(scratch, output)
             (output / FAILED_LOG).unlink(missing_ok=True)
-            return _result(output)
+            return _result(output, run.seconds)
         if not isinstance(run.error, Exception):  # KeyboardInterrupt, which FINN keeps to itself
             raise run.error
         log = output / FAILED_LOG
@@ -174,21 +177,6 @@ def _read_config(config: str | Path | Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise ModelError(f"{config}: holds a {type(fields).__name__}; fields and values are needed")
     return fields
-
-
-def _check_model(path: Path) -> None:
-    """Raise ModelError unless the file is an ONNX model with nodes."""
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        model = onnx.load(path, format="protobuf")
-    except OSError as err:
-        raise ModelError(f"{path}: cannot be read ({err.strerror})") from err
-    except DecodeError as err:
-        raise ModelError(f"{path}: not an ONNX model, or truncated ({err})") from err
-    if not model.graph.node:
-        raise ModelError(f"{path}: not an ONNX model, or one without nodes")
 
 
 def _configure(
@@ -302,6 +290,7 @@ class _Run:
         self.steps: list[Callable] = []
         self.step = "reading the model"
         self.model: Any = None
+        self.seconds: dict[str, float] = {}
         self.error: BaseException | None = None
 
     def __call__(self, model_path: Path, steps: list[Callable], cfg: Any) -> None:
@@ -324,7 +313,10 @@ class _Run:
             self.step = step_name(step)
             try:
                 self._report(number)
+                start = time.perf_counter()
                 self.model = step(model, cfg)
+                took = time.perf_counter() - start
+                self.seconds[self.step] = self.seconds.get(self.step, 0) + took
                 if self.step == step_convert_to_imec.__name__:
                     _check_converted(self.model, Path(cfg.output_dir))
             except BaseException as err:
@@ -343,7 +335,9 @@ class _Run:
 
 def _check_converted(model: Any, output: Path) -> None:
     """Raise _NoPair unless the model holds an IMECConv."""
-    if any(node.op_type.startswith("IMECConv") for node in model.graph.node):
+    from finn_imec.custom_op import imec_nodes
+
+    if imec_nodes(model):
         return
     reasons = "; ".join(str(pair) for pair in _pairs(output)) or "no ConvolutionInputGenerator"
     raise _NoPair(f"no ConvolutionInputGenerator + MVAU pair became an IMECConv ({reasons})")
@@ -425,7 +419,7 @@ def _entries(path: Path) -> list[dict[str, Any]]:
     return json.loads(path.read_text()) if path.is_file() else []
 
 
-def _result(output: Path) -> BuildResult:
+def _result(output: Path, seconds: dict[str, float]) -> BuildResult:
     from finn_imec.transformation.fold_imec_conv import FoldingReport
 
     parent = output / PARENT
@@ -438,4 +432,5 @@ def _result(output: Path) -> BuildResult:
         reports={path.stem: path for path in sorted((output / "report").glob("*.json"))},
         generated=output / GENERATED,
         log=output / LOG,
+        seconds=seconds,
     )

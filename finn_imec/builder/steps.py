@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finn_imec.util.errors import ModelError, UnsupportedError
+from finn_imec.util.onnx_model import constant
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -191,7 +192,7 @@ def exact_popcounts(step: Callable) -> Callable:
 
         mvaus = [n for n in model.graph.node if n.op_type.startswith("MVAU")]
         mvaus = [n for n in mvaus if getCustomOp(n).get_nodeattr("binaryXnorMode")]
-        before = {n.output[0]: [model.get_initializer(t) for t in n.input[2:]] for n in mvaus}
+        before = {n.output[0]: [constant(model, t) for t in n.input[2:]] for n in mvaus}
         model = step(model, cfg)
         if not cfg.minimize_bit_width:
             return model

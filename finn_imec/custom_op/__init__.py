@@ -10,6 +10,11 @@ from __future__ import annotations
 import contextlib
 import importlib
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+    from qonnx.core.modelwrapper import ModelWrapper
 
 #: FINN domain (a Python module) -> (our module, class).
 DOMAINS = {
@@ -17,6 +22,18 @@ DOMAINS = {
     "finn.custom_op.fpgadataflow.hls": ("finn_imec.custom_op.imecconv_hls", "IMECConv_hls"),
     "finn.custom_op.fpgadataflow.rtl": ("finn_imec.custom_op.imecconv_rtl", "IMECConv_rtl"),
 }
+#: The node's op type in each of its variants.
+OP_TYPES = frozenset(name for _, name in DOMAINS.values())
+
+
+def is_imec_conv(node: NodeProto) -> bool:
+    """True for an IMECConv, in any variant."""
+    return node.op_type in OP_TYPES
+
+
+def imec_nodes(model: ModelWrapper | ModelProto) -> list[NodeProto]:
+    """The IMECConv nodes of a graph in its order, in any variant."""
+    return [node for node in model.graph.node if is_imec_conv(node)]
 
 
 def register_in(domain: ModuleType) -> None:

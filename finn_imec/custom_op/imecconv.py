@@ -23,6 +23,7 @@ from finn_imec.layer.structure import MAX_PIPELINE, Structure
 from finn_imec.layer.units import storage
 from finn_imec.streams.words import round_up_to_bytes
 from finn_imec.util.errors import ImecError, UnsupportedError
+from finn_imec.util.onnx_model import constant
 
 
 class IMECConv(HWCustomOp):
@@ -144,7 +145,7 @@ class IMECConv(HWCustomOp):
     def constant_datapath(self, model: Any) -> Datapath:
         """The node's arithmetic on the model's constants: thresholds, and weights unless external."""
         node, mode = self.onnx_node, self.get_nodeattr("mem_mode")
-        parameters = [model.get_initializer(name) for name in node.input[1:]]
+        parameters = [constant(model, name) for name in node.input[1:]]
         if any(p is None for p in (parameters[1:] if mode == "external" else parameters)):
             needed = "thresholds" if mode == "external" else "weights and thresholds"
             raise UnsupportedError(f"{node.name}: {needed} must be constants (mem_mode={mode})")
@@ -426,7 +427,7 @@ def round_and_clip_thresholds(inst: MVAU | IMECConv, model: Any) -> None:
     FINN transformation/streamline/round_thresholds.py.
     """
     name = None if inst.get_nodeattr("noActivation") else inst.onnx_node.input[2]
-    thresholds = model.get_initializer(name) if name else None
+    thresholds = constant(model, name) if name else None
     if thresholds is None:
         return
     accumulator = inst.get_accumulator_datatype()

@@ -68,8 +68,8 @@ def prepare_network(model: Any, folder: Path) -> Any:
     from finn.transformation.fpgadataflow.prepare_rtlsim import PrepareRTLSim
 
     from finn_imec.compat.finn import CLOCK_NS, FPGA_PART, finn_build_dir
-    from finn_imec.transformation.specialise_imec_conv import SpecialiseIMECConv
+    from finn_imec.transformation.specialize_imec_conv import SpecializeIMECConv
 
     with finn_build_dir(folder):
-        model = model.transform(SpecialiseIMECConv()).transform(PrepareIP(FPGA_PART, CLOCK_NS))
+        model = model.transform(SpecializeIMECConv()).transform(PrepareIP(FPGA_PART, CLOCK_NS))
         return model.transform(PrepareRTLSim())

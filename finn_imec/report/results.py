@@ -18,6 +18,7 @@ from finn_imec.layer.units import storage
 from finn_imec.synthesis.comparison import FIGURES
 from finn_imec.transformation.infer_imec_conv import PairReport
 from finn_imec.util.errors import GeometryError, ModelError
+from finn_imec.util.onnx_model import load_onnx
 from finn_imec.util.output import output_folder
 
 if TYPE_CHECKING:
@@ -266,15 +267,9 @@ def _row_memory(row: Mapping[str, Any], path: Path) -> LayerMemory:
 
 
 def _load(path: Path, command: str) -> ModelProto:
-    import onnx
-    from google.protobuf.message import DecodeError
-
     if not path.is_file():
         raise ModelError(f"{path}: no such file; `{command}` writes it")
-    try:
-        return onnx.load(str(path), load_external_data=False)
-    except (DecodeError, OSError) as err:
-        raise ModelError(f"{path}: not an ONNX model, or truncated ({err})") from err
+    return load_onnx(path, external_data=False)
 
 
 def _build_graph(folder: Path) -> tuple[tuple[tuple[Node, ...], tuple[Node, ...]], ...] | None:
@@ -319,15 +314,14 @@ def _layers(
     """Memory and cycles of the IMECConv nodes; FINN's cycles are those of the swap's report."""
     from qonnx.custom_op.registry import getCustomOp
 
-    from finn_imec.custom_op import register
+    from finn_imec.custom_op import imec_nodes, register
 
     register()
     finn_cycles = {pair.imecconv: pair.pair_cycles for pair in pairs}
     memory, cycles = {}, {}
-    for node in model.graph.node:
-        if node.op_type.startswith("IMECConv"):
-            inst = getCustomOp(node)
-            bits = (inst.get_input_datatype(i).bitwidth() for i in (0, 1))
-            memory[node.name] = LayerMemory.of(inst.geometry, *bits)
-            cycles[node.name] = finn_cycles.get(node.name), inst.get_exp_cycles()
+    for node in imec_nodes(model):
+        inst = getCustomOp(node)
+        bits = (inst.get_input_datatype(i).bitwidth() for i in (0, 1))
+        memory[node.name] = LayerMemory.of(inst.geometry, *bits)
+        cycles[node.name] = finn_cycles.get(node.name), inst.get_exp_cycles()
     return memory, cycles

@@ -88,12 +88,12 @@ def layers_of_model(model: Any) -> list[Layer]:
     """
     from qonnx.custom_op.registry import getCustomOp
 
+    from finn_imec.custom_op import imec_nodes
     from finn_imec.transformation.infer_imec_conv import swap_pairs
 
     model = swap_pairs(model)
-    nodes = [n for n in model.graph.node if n.op_type.startswith("IMECConv")]
     layers = []
-    for node in nodes:
+    for node in imec_nodes(model):
         inst = getCustomOp(node)
         layers.append(
             Layer(

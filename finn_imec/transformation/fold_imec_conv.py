@@ -10,7 +10,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.base import Transformation
 
-from finn_imec.custom_op import register
+from finn_imec.custom_op import imec_nodes, register
 from finn_imec.layer.geometry import divisors
 from finn_imec.util.errors import GeometryError
 
@@ -77,7 +77,7 @@ class FoldIMECConv(Transformation):
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         register()
         self.report = []
-        for node in [n for n in model.graph.node if n.op_type.startswith("IMECConv")]:
+        for node in imec_nodes(model):
             inst = getCustomOp(node)
             word = _producers_word(model, node.input[0])
             fed = model.find_producer(node.input[1]) is not None

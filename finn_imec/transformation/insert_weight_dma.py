@@ -11,8 +11,8 @@ from qonnx.transformation.base import Transformation
 from qonnx.transformation.general import SortGraph
 
 from finn_imec.custom_op import register
-from finn_imec.transformation.constants import constant
 from finn_imec.util.errors import UnsupportedError
+from finn_imec.util.onnx_model import constant
 
 
 class InsertWeightDMA(Transformation):

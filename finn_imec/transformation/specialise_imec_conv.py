@@ -1,17 +1,7 @@
-"""IMECConv -> IMECConv_rtl, for models of which the other layers stay abstract."""
+"""Old name of specialize_imec_conv."""
 
-from __future__ import annotations
+from finn_imec.util.deprecation import deprecated_names
 
-from qonnx.core.modelwrapper import ModelWrapper
-from qonnx.transformation.base import Transformation
-
-
-class SpecialiseIMECConv(Transformation):
-    """Make every abstract IMECConv an IMECConv_rtl, as FINN's SpecializeLayers does by default."""
-
-    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        for node in model.graph.node:
-            if node.op_type == "IMECConv":
-                node.op_type = "IMECConv_rtl"
-                node.domain = "finn.custom_op.fpgadataflow.rtl"
-        return model, False
+__getattr__ = deprecated_names(
+    __name__, {"SpecialiseIMECConv": "finn_imec.transformation.specialize_imec_conv.SpecializeIMECConv"}
+)

@@ -9,8 +9,9 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.base import Transformation
 
-from finn_imec.custom_op import register
+from finn_imec.custom_op import is_imec_conv, register
 from finn_imec.util.errors import ModelError
+from finn_imec.util.onnx_model import constant
 
 
 class WriteRuntimeWeights(Transformation):
@@ -39,14 +40,14 @@ class WriteRuntimeWeights(Transformation):
         for index, partition in enumerate(model.graph.node):
             inner = ModelWrapper(getCustomOp(partition).get_nodeattr("model"))
             nodes = [node for node in inner.graph.node if _writable(node)]
-            if not any(node.op_type.startswith("IMECConv") for node in nodes):
+            if not any(map(is_imec_conv, nodes)):
                 continue
             changed = True
             weights.mkdir(exist_ok=True)
             for stale in weights.glob(f"{index}_*.dat"):
                 stale.unlink()
             for layer, node in enumerate(nodes):
-                values = inner.get_initializer(node.input[1])
+                values = constant(inner, node.input[1])
                 path = weights / f"{index}_{layer}_{node.name}.dat"
                 getCustomOp(node).make_weight_file(values, "decoupled_runtime", str(path))
         settings = Path(driver) / "settings.json"

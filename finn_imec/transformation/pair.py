@@ -1,0 +1,318 @@
+"""FINN's pair in a graph: [FMPadding +] ConvolutionInputGenerator + MVAU or VVAU, and its IMECConv."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from onnx import NodeProto, helper
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.base import CustomOp
+from qonnx.custom_op.registry import getCustomOp
+
+from finn_imec.layer import baseline
+from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.memories import MEM_MODES
+from finn_imec.layer.units import cheapest_folding, storage
+from finn_imec.util.errors import ImecError
+from finn_imec.util.onnx_model import constant
+
+#: Attributes that IMECConv and FINN's nodes have under the same name and with the same meaning.
+PLACE = ("slr", "partition_id", "device_id")
+OF_GENERATOR = ("ConvKernelDim", "IFMChannels", "IFMDim", "OFMDim", "Stride", "Dilation", "depthwise")
+OF_MATRIX_UNIT = (
+    *("SIMD", "PE", "inputDataType", "weightDataType", "outputDataType", "accDataType"),
+    *("noActivation", "ActVal", "binaryXnorMode", "ram_style", "resType"),
+    *("runtime_writeable_weights", "outFIFODepths", "mem_port", "output_hook", *PLACE),
+)
+
+_FMPADDING = ("FMPadding", "FMPadding_rtl", "FMPadding_hls")
+_BETWEEN = ("StreamingFIFO", "StreamingDataWidthConverter")
+#: Styles of the window generator's buffer that are the user's; "distributed" is FINN's default, also for
+#: buffers that are better off in block RAM.
+_CHOSEN_STYLES = ("block", "ultra")
+
+
+class NotEligible(ImecError):
+    """Why a pair stays as it is."""
+
+
+@dataclass
+class Pair:
+    """A sliding window unit, the MVAU or VVAU that it feeds, and the IMECConv that does their work.
+
+    front: the nodes before the generator from its FMPadding on, empty if that stays or is none.
+    between: FIFOs and width converters inside the pair. padding_reason: why an FMPadding stays.
+    """
+
+    model: ModelWrapper
+    generator: NodeProto
+    matrix_unit: NodeProto
+    between: list[NodeProto]
+    front: list[NodeProto]
+    padding_reason: str | None = None
+
+    @classmethod
+    def find(cls, model: ModelWrapper, generator: NodeProto, absorb_padding: bool = True) -> Pair:
+        """The pair of a sliding window unit, its FMPadding included if absorb_padding.
+
+        Raises NotEligible if it is not the only source of one MVAU or VVAU.
+        """
+        front: list[NodeProto] = []
+        padding_reason = None
+        if absorb_padding:
+            try:
+                front = _find_padding(model, generator)
+            except NotEligible as why:
+                padding_reason = str(why)
+        *between, matrix_unit = _find_matrix_unit(model, generator)
+        return cls(model, generator, matrix_unit, between, front, padding_reason)
+
+    # ---- what the pair is -----------------------------------------------------------------------
+
+    @property
+    def fmpadding(self) -> NodeProto | None:
+        """The FMPadding that the IMECConv takes the place of, too."""
+        return self.front[0] if self.front else None
+
+    @cached_property
+    def insts(self) -> tuple[CustomOp, CustomOp, CustomOp]:
+        """FINN's objects of the first node (FMPadding or generator), the generator, the matrix unit."""
+        nodes = (self.fmpadding or self.generator, self.generator, self.matrix_unit)
+        return tuple(getCustomOp(node) for node in nodes)
+
+    @property
+    def mem_mode(self) -> str:
+        """The IMECConv's, the leanest that does as the pair's."""
+        mode, writable = map(self.insts[2].get_nodeattr, ("mem_mode", "runtime_writeable_weights"))
+        return "internal_embedded" if mode == "internal_decoupled" and not writable else mode
+
+    @cached_property
+    def geometry(self) -> ConvGeometry:
+        """The layer, unfolded but for SIMD_in, which is the first node's."""
+        first, _, unit = self.insts
+        a = self.attributes
+        return ConvGeometry(
+            a["ConvKernelDim"],
+            a["IFMDim"],
+            a["IFMChannels"],
+            unit.get_normal_output_shape()[-1],
+            a["Stride"],
+            a["Dilation"],
+            simd_in=first.get_nodeattr("SIMD"),
+            depthwise=a["depthwise"],
+            padding=a.get("Padding", (0, 0, 0, 0)),
+            buffer_style=a["buffer_ram_style"],
+        )
+
+    @cached_property
+    def attributes(self) -> dict[str, Any]:
+        """All that the IMECConv takes over from the pair's nodes, the pair's folding among it."""
+        first, generator, unit = self.insts
+        attributes = {name: _plain(generator.get_nodeattr(name)) for name in OF_GENERATOR}
+        attributes |= {name: _plain(unit.get_nodeattr(name)) for name in OF_MATRIX_UNIT}
+        if "ram_style_thresholds" in unit.get_nodeattr_types():
+            attributes["ram_style_thresholds"] = unit.get_nodeattr("ram_style_thresholds")
+        style = generator.get_nodeattr("ram_style")
+        attributes["buffer_ram_style"] = style if style in _CHOSEN_STYLES else "auto"
+        attributes["inFIFODepths"] = _plain(first.get_nodeattr("inFIFODepths"))
+        if self.fmpadding is not None:
+            attributes["Padding"] = _plain(first.get_nodeattr("Padding"))
+        attributes |= {"mem_mode": self.mem_mode, "numInputVectors": [1, *attributes["OFMDim"]]}
+        if self.mem_mode == "external":
+            weight_fifo = _plain(unit.get_nodeattr("inFIFODepths"))[1:2] or [2]
+            attributes["inFIFODepths"] = attributes["inFIFODepths"][:1] + weight_fifo
+        return attributes
+
+    @property
+    def folding(self) -> tuple[int, int]:
+        """SIMD and PE of the matrix unit."""
+        return self.attributes["SIMD"], self.attributes["PE"]
+
+    @property
+    def _folded(self) -> ConvGeometry:
+        """The layer with the pair's folding, if IMECConv can have it."""
+        return self.geometry.with_folding(*self.folding)
+
+    @cached_property
+    def keeps_folding(self) -> bool:
+        """True if IMECConv can have the pair's folding."""
+        # SIMD > C is for whole windows. Without them the pair is bound by its window generator.
+        whole_windows = bool(_value(self.insts[1], "parallel_window"))
+        geometry = self.geometry
+        return self.folding in geometry.legal_foldings() and (
+            whole_windows or self.folding[0] <= geometry.ifm_channels or geometry.depthwise
+        )
+
+    @cached_property
+    def cycles(self) -> int:
+        """Cycles per frame of the pair: FINN's estimate for the slowest of its nodes, corrected."""
+        cycles = max(inst.get_exp_cycles() for inst in self.insts)
+        if self.keeps_folding and self._folded.parallel_window:
+            # FINN's estimate of the window generator leaves out what passes between two frames.
+            cycles = max(cycles, baseline.pair_cycles(self._folded))
+        return cycles
+
+    # ---- what it becomes ------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Raise NotEligible for what IMECConv does not take over."""
+        _, generator, unit = self.insts
+        for inst, name, accepted in (
+            (generator, "dynamic_mode", (0,)),
+            (unit, "pumpedCompute", (0,)),
+            (unit, "pumpedMemory", (0,)),
+            (unit, "TH", (0, 1)),
+            (unit, "dynamic_input", (0,)),
+            (unit, "mem_mode", MEM_MODES),
+        ):
+            if _value(inst, name) not in accepted:
+                raise NotEligible(
+                    f"{name}={_value(inst, name)} is not supported: accepted is "
+                    f"{' or '.join(str(v) for v in accepted)}"
+                )
+        # VVAU's weights are reshaped, streamed or not.
+        streamed = self.mem_mode == "external" and not generator.get_nodeattr("depthwise")
+        for name in self.matrix_unit.input[2 if streamed else 1 :]:
+            if constant(self.model, name) is None:
+                raise NotEligible(f"input {name} of {self.matrix_unit.name} is not a constant")
+        shape = generator.get_normal_input_shape()
+        if len(shape) != 4 or shape[0] != 1:
+            raise NotEligible(f"its input shape is {shape}, not (1, H, W, C)")
+
+    def choose_folding(self, cycle_tolerance: float) -> tuple[int, int]:
+        """SIMD and PE: the pair's if at most cycle_tolerance times as slow, else the cheapest such.
+
+        Raises NotEligible if there is none, or if a DMA feeds weights made for the pair's.
+        """
+        limit = int(self.cycles * cycle_tolerance)
+        if self.keeps_folding and storage(self._folded).cycles_per_frame <= limit:
+            return self.folding
+        folding = cheapest_folding(self.geometry, limit)
+        maker = self.model.find_producer(self.matrix_unit.input[1])
+        if maker is not None and folding != self.folding:
+            simd, pe = self.folding
+            raise NotEligible(
+                f"its weights come from {maker.name or maker.op_type}, made for SIMD={simd} and PE={pe}, "
+                f"with which IMECConv is not within {cycle_tolerance:g} times the pair's {self.cycles} cycles"
+            )
+        if folding is None:
+            geometry = self.geometry
+            raise NotEligible(
+                f"{self._why_not_as_it_is()}, and no folding with SIMD in {geometry.legal_simd} and PE in "
+                f"{geometry.legal_pe} needs at most {limit}, {cycle_tolerance:g} times the pair's "
+                f"{self.cycles} cycles"
+            )
+        return folding
+
+    def _why_not_as_it_is(self) -> str:
+        geometry, simd = self.geometry, self.folding[0]
+        if self.keeps_folding:
+            return f"IMECConv would need {storage(self._folded).cycles_per_frame} cycles"
+        if simd in geometry.legal_simd:
+            return f"SIMD={simd} of {geometry.ifm_channels} channels needs parallel_window=1"
+        return f"SIMD={simd} is not in {geometry.legal_simd}"
+
+    def imecconv(self, cycle_tolerance: float) -> NodeProto:
+        """The IMECConv for this pair, not yet in the graph; IMECConv_rtl if FINN specialized the pair.
+
+        Raises NotEligible, or GeometryError, if the pair has to stay.
+        """
+        self.check()
+        simd, pe = self.choose_folding(cycle_tolerance)
+        unit, geometry = self.matrix_unit, self.geometry
+        specialized = unit.domain.endswith((".hls", ".rtl"))
+        own = {"MW": geometry.mw, "MH": geometry.mh, "SIMD": simd, "PE": pe, "SIMD_in": geometry.simd_in}
+        node = helper.make_node(
+            "IMECConv_rtl" if specialized else "IMECConv",
+            inputs=[self.insts[0].onnx_node.input[0], *unit.input[1:]],
+            outputs=[unit.output[0]],
+            name=f"IMECConv_of_{unit.name}",
+            domain="finn.custom_op.fpgadataflow" + (".rtl" if specialized else ""),
+            backend="fpgadataflow",
+            **self.attributes | own,
+        )
+        self._give_parameters(node)
+        return node
+
+    def _give_parameters(self, node: NodeProto) -> None:
+        """Check the constants, and give the node weights of its own if they have another shape."""
+        model, unit, geometry = self.model, self.matrix_unit, self.geometry
+        weights, *thresholds = (constant(model, name) for name in unit.input[1:])
+        if geometry.depthwise:  # VVAU's weights are (C, 1, K_h, K_w)
+            weights = weights.reshape(geometry.mh, geometry.mw).T
+        try:  # What the node cannot compute is an error here, not when RTL is generated.
+            getCustomOp(node).datapath(weights, thresholds[0] if thresholds else None)
+        except ImecError as err:
+            raise NotEligible(str(err).removeprefix(f"{node.name}: ")) from err
+        if geometry.depthwise:
+            node.input[1] = model.make_new_valueinfo_name()
+            model.set_initializer(node.input[1], weights)
+            model.set_tensor_datatype(node.input[1], self.insts[2].get_input_datatype(1))
+
+    def replace_by(self, node: NodeProto) -> None:
+        """Put the node into the graph, in the pair's place."""
+        graph = self.model.graph
+        graph.node.insert(list(graph.node).index(self.matrix_unit), node)
+        for old in (*self.front, self.generator, *self.between, self.matrix_unit):
+            graph.node.remove(old)
+
+
+# ---- finding it ---------------------------------------------------------------------------------
+
+
+def _find_padding(model: ModelWrapper, generator: NodeProto) -> list[NodeProto]:
+    """The nodes before a sliding window unit from its FMPadding on; none if it has none.
+
+    Raises NotEligible if the FMPadding has to stay.
+    """
+    path: list[NodeProto] = []
+    node = model.find_producer(generator.input[0])
+    while node is not None and node.op_type.startswith(_BETWEEN):
+        path.append(node)
+        node = model.find_producer(node.input[0])
+    if node is None or node.op_type not in _FMPADDING:
+        return []
+    path.append(node)
+    for each in path:
+        _only_consumer(model, each)
+    if _value(getCustomOp(node), "dynamic_mode"):
+        raise NotEligible(f"dynamic_mode=1 of {node.name} is not supported: accepted is 0")
+    return path[::-1]
+
+
+def _find_matrix_unit(model: ModelWrapper, generator: NodeProto) -> list[NodeProto]:
+    """The nodes after a sliding window unit up to its MVAU or, depthwise, VVAU."""
+    wanted = "VVAU" if getCustomOp(generator).get_nodeattr("depthwise") else "MVAU"
+    path = [_only_consumer(model, generator)]
+    while not path[-1].op_type.startswith(wanted):
+        if not path[-1].op_type.startswith(_BETWEEN):
+            raise NotEligible(f"it feeds {path[-1].name} ({path[-1].op_type}), not {wanted}")
+        path.append(_only_consumer(model, path[-1]))
+    return path
+
+
+def _only_consumer(model: ModelWrapper, node: NodeProto) -> NodeProto:
+    """The one node that reads a node's output; NotEligible if others need it, too."""
+    if node.output[0] in (output.name for output in model.graph.output):
+        raise NotEligible(f"{node.name} feeds a graph output")
+    consumers = model.find_consumers(node.output[0])
+    if len(consumers) != 1:
+        raise NotEligible(f"{node.name} feeds {len(consumers)} nodes, not one")
+    return consumers[0]
+
+
+# ---- attributes ---------------------------------------------------------------------------------
+
+
+def _value(inst: CustomOp, name: str) -> Any:
+    """A node attribute, 0 where this FINN does not have it."""
+    return inst.get_nodeattr(name) if name in inst.get_nodeattr_types() else 0
+
+
+def _plain(value: Any) -> Any:
+    """ONNX attributes are type-strict: numpy scalars and arrays as int and list."""
+    if isinstance(value, str):
+        return value
+    return [int(v) for v in value] if hasattr(value, "__len__") else int(value)

@@ -1,0 +1,17 @@
+"""IMECConv -> IMECConv_rtl, for models of which the other layers stay abstract."""
+
+from __future__ import annotations
+
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.transformation.base import Transformation
+
+
+class SpecializeIMECConv(Transformation):
+    """Make every abstract IMECConv an IMECConv_rtl, as FINN's SpecializeLayers does by default."""
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        for node in model.graph.node:
+            if node.op_type == "IMECConv":
+                node.op_type = "IMECConv_rtl"
+                node.domain = "finn.custom_op.fpgadataflow.rtl"
+        return model, False

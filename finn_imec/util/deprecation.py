@@ -1,0 +1,52 @@
+"""Old public names and arguments, which keep working for one release with a warning."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def deprecated_names(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
+    """A module's `__getattr__` that still knows names it had before.
+
+    module: its __name__. names: old name -> dotted new one, e.g. {"old": "finn_imec.package.new"}.
+    Each use gives a DeprecationWarning that names the new one.
+    """
+
+    def __getattr__(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        _warn(f"{module}.{name}", names[name])
+        owner, _, attribute = names[name].rpartition(".")
+        return getattr(importlib.import_module(owner), attribute)
+
+    return __getattr__
+
+
+def renamed_argument(old: str, new: str) -> Callable[[Callable], Callable]:
+    """A decorator: the function takes keyword `old` for `new` as well, with a DeprecationWarning.
+
+    Raises TypeError if a call gives both.
+    """
+
+    def decorate(function: Callable) -> Callable:
+        @functools.wraps(function)
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            if old in keywords:
+                _warn(f"{old} of {function.__qualname__}", new)
+                if new in keywords:
+                    raise TypeError(f"{function.__qualname__}: {old} is the old name of {new}; give one")
+                keywords[new] = keywords.pop(old)
+            return function(*arguments, **keywords)
+
+        return call
+
+    return decorate
+
+
+def _warn(old: str, new: str) -> None:
+    """Point at the caller of the function that calls this."""
+    warnings.warn(f"{old} is deprecated, use {new}", DeprecationWarning, stacklevel=3)
