@@ -10,6 +10,7 @@ import shutil
 import site
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -335,7 +336,9 @@ def test_default_steps_from_finn_onnx(streamlined, tmp_path, capsys):
 
     environment, streams = dict(os.environ), (sys.stdout, sys.stderr)
     handlers = logging.getLogger().handlers[:]
+    began = time.perf_counter()
     result = build(streamlined, config, tmp_path / "out", progress)
+    took = time.perf_counter() - began
     assert dict(os.environ) == environment
     assert (sys.stdout, sys.stderr) == streams
     assert logging.getLogger().handlers == handlers
@@ -346,6 +349,9 @@ def test_default_steps_from_finn_onnx(streamlined, tmp_path, capsys):
     names = [name for _, _, name in calls]
     assert (names[0], names[-1]) == ("step_qonnx_to_finn", "step_hw_codegen")
     assert names.index("step_convert_to_imec") == names.index("step_minimize_bit_width") + 1
+    assert list(result.seconds) == names
+    assert all(seconds > 0 for seconds in result.seconds.values())
+    assert sum(result.seconds.values()) < took
     assert [(n, total) for n, total, _ in calls] == [(n + 1, len(calls)) for n in range(len(calls))]
     assert [pair.swapped for pair in result.pairs] == [True, True]
     # 100,000 frames/s at 200 MHz
