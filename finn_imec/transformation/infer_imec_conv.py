@@ -102,7 +102,8 @@ class InferIMECConv(Transformation):
             pair = Pair.find(model, generator, self.absorb_padding)
             node = pair.imecconv(self.cycle_tolerance)
         except ImecError as why:
-            return PairReport(generator.name, pair and pair.matrix_unit.name, None, str(why))
+            unit = pair.matrix_unit.name if pair else None
+            return PairReport(generator.name, unit, None, str(why))
         pair.replace_by(node)
         inst = getCustomOp(node)
         folding = inst.get_nodeattr("SIMD"), inst.get_nodeattr("PE")

@@ -240,7 +240,8 @@ class Pair:
         """Check the constants, and give the node weights of its own if they have another shape."""
         model, unit, geometry = self.model, self.matrix_unit, self.geometry
         weights, *thresholds = (constant(model, name) for name in unit.input[1:])
-        if geometry.depthwise:  # VVAU's weights are (C, 1, K_h, K_w)
+        if geometry.depthwise:  # VVAU's weights are (C, 1, K_h, K_w), and constant, see `check`
+            assert weights is not None
             weights = weights.reshape(geometry.mh, geometry.mw).T
         try:  # What the node cannot compute is an error here, not when RTL is generated.
             getCustomOp(node).datapath(weights, thresholds[0] if thresholds else None)

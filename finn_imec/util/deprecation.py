@@ -6,7 +6,9 @@ import functools
 import importlib
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar, cast
+
+F = TypeVar("F", bound=Callable)
 
 
 def deprecated_names(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
@@ -26,13 +28,13 @@ def deprecated_names(module: str, names: Mapping[str, str]) -> Callable[[str], A
     return __getattr__
 
 
-def renamed_argument(old: str, new: str) -> Callable[[Callable], Callable]:
+def renamed_argument(old: str, new: str) -> Callable[[F], F]:
     """A decorator: the function takes keyword `old` for `new` as well, with a DeprecationWarning.
 
     Raises TypeError if a call gives both.
     """
 
-    def decorate(function: Callable) -> Callable:
+    def decorate(function: F) -> F:
         @functools.wraps(function)
         def call(*arguments: Any, **keywords: Any) -> Any:
             if old in keywords:
@@ -42,7 +44,7 @@ def renamed_argument(old: str, new: str) -> Callable[[Callable], Callable]:
                 keywords[new] = keywords.pop(old)
             return function(*arguments, **keywords)
 
-        return call
+        return cast(F, call)
 
     return decorate
 
