@@ -198,7 +198,7 @@ def measure(
     timeout_s: Annotated[int, typer.Option(min=1, help="Longest synthesis, in seconds.")] = 240,
     output: Annotated[Path, typer.Option(help="Where they are added.")] = RESULTS,
 ) -> None:
-    """Synthesise further layers, until so many are counted."""
+    """Synthesize further layers, until so many are counted."""
     rows = load(output)
     columns = (
         TextColumn("[progress.description]{task.description}"),

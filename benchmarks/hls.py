@@ -67,7 +67,7 @@ def measure(network: Path, images: Path) -> dict:
 
         IMECConv_hls.execute_node = timed
         outputs, source = [], model.graph.input[0].name
-        for photo in cnv.quantise_images(photos.images):
+        for photo in cnv.quantize_images(photos.images):
             elapsed, result = seconds(execute_onnx, model, {source: photo[None].astype(np.float32)})
             times.append(elapsed)
             outputs.append(result[model.graph.output[0].name][0])

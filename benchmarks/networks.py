@@ -267,7 +267,7 @@ def count_rest(pairs: Any, depths: dict[str, dict[str, int]]) -> dict[str, dict[
     depths: of each side's FIFOs. Of FINN's side, the FIFO, width converter and padding inside a pair
     are compare()'s. A node that Yosys does not read, FINN's Thresholding, is left out: {"reason": ..}.
     """
-    from finn_imec.partition.partition import Partition, hardware_part, specialised
+    from finn_imec.partition.partition import Partition, hardware_part, specialized
     from finn_imec.synthesis.comparison import FIGURES
     from finn_imec.synthesis.yosys import SynthesisError, count
     from finn_imec.transformation.infer_imec_conv import swap_pairs
@@ -284,7 +284,7 @@ def count_rest(pairs: Any, depths: dict[str, dict[str, int]]) -> dict[str, dict[
     sides = {}
     for side, model in (("finn", pairs), ("imec", swap_pairs(pairs))):
         with tempfile.TemporaryDirectory() as folder:
-            part = specialised(hardware_part(model), depths[side])
+            part = specialized(hardware_part(model), depths[side])
             partition = Partition(part, Path(folder), compiled=False)
             counted = convolutions(part)
             designs = {

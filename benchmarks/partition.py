@@ -30,7 +30,7 @@ SIDES = {"FINN": "finn", "IMECConv": "imec"}
 def measure(network: Path, images: Path, photos: int, fifo_depth: int, resources: bool) -> list[dict]:
     """A row for FINN's pairs, and one for IMECConv."""
     expected = cnv.load_images(images)
-    inputs = cnv.quantise_images(expected.images[:photos])
+    inputs = cnv.quantize_images(expected.images[:photos])
     rows, depths = [], {}
     for side, prepare in (("FINN", lambda model: model), ("IMECConv", swap_pairs)):
         began: dict[str, float] = {}

@@ -171,7 +171,7 @@ def main(
     infer, fold = InferIMECConv(), FoldIMECConv(cycles)
     model = timed("swap", lambda: model.transform(infer))
     model = timed("fold", lambda: model.transform(fold))
-    model = timed("specialise", lambda: model.transform(SpecializeIMECConv()))
+    model = timed("specialize", lambda: model.transform(SpecializeIMECConv()))
     timed("cycles", lambda: model.analysis(exp_cycles_per_layer))
     estimates = timed("resources", lambda: res_estimation(model, "xczu7ev-ffvc1156-2-e"))
     nodes = [node.name for node in imec_nodes(model)]

@@ -32,7 +32,7 @@ MEANINGS = {
     "inputDataType": "QONNX datatype of the activations",
     "weightDataType": "QONNX datatype of the weights",
     "outputDataType": "QONNX datatype of the output",
-    "accDataType": "QONNX datatype of the accumulators, as FINN minimised it",
+    "accDataType": "QONNX datatype of the accumulators, as FINN minimized it",
     "noActivation": "1: accumulators come out, there is no threshold input",
     "ActVal": "added to the number of thresholds reached",
     "binaryXnorMode": "1: BINARY inputs and weights stand for -1 and +1",

@@ -34,7 +34,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Memory-lean convolution hardware for quantised neural networks, in FINN.",
+    help="Memory-lean convolution hardware for quantized neural networks, in FINN.",
 )
 console = Console()
 log = Console(stderr=True)
@@ -350,7 +350,7 @@ def frames_for(network: Any, path: Path, frames: int, images: Path | None) -> tu
     photos = cnv.load_images(images)
     if path.stem not in photos.logits:
         raise ModelError(f"{images} has no logits for {path.stem}: it has {list(photos.logits)}")
-    return cnv.quantise_images(photos.images), photos
+    return cnv.quantize_images(photos.images), photos
 
 
 def simulate_layers(network: Any, inputs: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:

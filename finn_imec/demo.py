@@ -1,4 +1,4 @@
-"""The main job end to end: train, convert, swap, generate, simulate, synthesise, compare."""
+"""The main job end to end: train, convert, swap, generate, simulate, synthesize, compare."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _convert_and_simulate(
 
     stage("conversion to FINN hardware layers")
     pairs = lowering.to_hardware(ModelWrapper(str(folder / "digits_qonnx.onnx")))
-    pairs = lowering.minimise_bit_widths(lowering.fold(pairs, FOLDING))
+    pairs = lowering.minimize_bit_widths(lowering.fold(pairs, FOLDING))
     pairs.save(str(folder / "digits_finn.onnx"))
 
     stage("swap")
@@ -111,10 +111,10 @@ def _convert_and_simulate(
     layers = layers_of_model(fused)
     done: list[str] = []
 
-    def synthesised(name: str) -> None:
+    def synthesized(name: str) -> None:
         done.append(name)
         stage(f"synthesis {len(done)}/{len(layers)}")
 
     stage(f"synthesis 0/{len(layers)}")
-    result["comparison"] = compare(layers, progress=synthesised)
+    result["comparison"] = compare(layers, progress=synthesized)
     comparison_chart(result["comparison"], folder / "comparison.png")

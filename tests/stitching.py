@@ -184,9 +184,9 @@ def with_fifos(model):
     """FINN's width converters and FIFOs of the depths that the nodes name, RTL nodes, final names."""
     from qonnx.transformation.general import GiveReadableTensorNames
 
-    from finn_imec.partition.partition import specialised
+    from finn_imec.partition.partition import specialized
 
-    return specialised(model).transform(GiveReadableTensorNames())
+    return specialized(model).transform(GiveReadableTensorNames())
 
 
 def generated(model):

@@ -52,7 +52,7 @@ def test_no_layer_costs_more(path):
 
 @pytest.fixture(scope="module")
 def summary() -> dict:
-    """benchmarks/summary.py as a module, which imports its neighbours."""
+    """benchmarks/summary.py as a module, which imports its neighbors."""
     folder = str(RESULTS.parent)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)

@@ -104,7 +104,7 @@ def step_minimize_bit_width(model, cfg):
         step_minimize_bit_width,
     ],
 )
-def test_build_steps_insert_after_minimisation(anchor):
+def test_build_steps_insert_after_minimization(anchor):
     steps = ["step_tidy_up", own_step, anchor, "step_hw_codegen"]
     expected = ["step_tidy_up", own_step, anchor, step_convert_to_imec, "step_hw_codegen"]
     assert imec_build_steps(steps) == expected
@@ -150,7 +150,7 @@ def test_folding_follows_a_swap_before_finn_folds():
         ([], "hold 0 times, not once: no steps$"),
     ],
 )
-def test_build_steps_need_the_minimisation_once(steps, message):
+def test_build_steps_need_the_minimization_once(steps, message):
     with pytest.raises(ModelError, match=message):
         imec_build_steps(steps)
 
@@ -369,7 +369,7 @@ EARLY = {
 
 @pytest.fixture(scope="module")
 def swapped_early(streamlined, tmp_path_factory):
-    """All of FINN's default steps with the swap before folding and minimisation."""
+    """All of FINN's default steps with the swap before folding and minimization."""
     from finn.builder.build_dataflow_config import default_build_dataflow_steps
 
     output = tmp_path_factory.mktemp("early") / "out"
@@ -445,7 +445,7 @@ def test_unusable_folding_config(streamlined, tmp_path):
 
 
 def test_popcounts_stay_exact(make_pair_model, tmp_path):
-    """33 of 36 bits equal, and 34 are needed: FINN's minimisation would clip the threshold to 32."""
+    """33 of 36 bits equal, and 34 are needed: FINN's minimization would clip the threshold to 32."""
     geometry = ConvGeometry((3, 3), (3, 3), 4, 2, simd=4, pe=2)
     weights = np.arange(72).reshape(36, 2) // 2 % 2
     thresholds = np.array([[34], [3]])
@@ -467,7 +467,7 @@ def test_popcounts_stay_exact(make_pair_model, tmp_path):
         assert op.get_nodeattr("accDataType") == "UINT6"
         np.testing.assert_array_equal(model.get_initializer("thresholds"), thresholds)
 
-    # The user may still turn FINN's minimisation off.
+    # The user may still turn FINN's minimization off.
     fields = {"steps": steps, "minimize_bit_width": False}
     (op,) = imec_insts(build(tmp_path / "xnor.onnx", fields, tmp_path / "off").model)
     assert op.get_nodeattr("accDataType") == "INT32"
@@ -516,7 +516,7 @@ def test_qonnx_export_through_the_standard_steps(tmp_path):
         *("IMECConv", "MVAU", "ElementwiseMul"),
     }
 
-    # Vitis is first needed to synthesise the HLS layers, which step_hw_ipgen does.
+    # Vitis is first needed to synthesize the HLS layers, which step_hw_ipgen does.
     steps = {"inject_steps_after": {"step_hw_codegen": ["step_hw_ipgen"]}}
     with pytest.raises(BuildError, match=r"^step_hw_ipgen failed: .*XILINX_VIVADO: no Vivado"):
         build(model, steps, tmp_path / "ipgen")

@@ -33,7 +33,7 @@ def test_untrained_network_lowered_and_swapped(tmp_path):
         **{"Thresholding": 1, "ConvolutionInputGenerator": 8, "Pool": 2, "MVAU": 9},
         "Mul": 1,
     }
-    model = lowering.minimise_bit_widths(lowering.fold(model, cnv_brevitas.FOLDING))
+    model = lowering.minimize_bit_widths(lowering.fold(model, cnv_brevitas.FOLDING))
     fused = swap_pairs(model)
     convs = [getCustomOp(node).geometry for node in fused.get_nodes_by_op_type("IMECConv")]
     assert [(g.simd, g.pe) for g in convs] == [cnv_brevitas.FOLDING[i] for i in range(6)]

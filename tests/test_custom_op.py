@@ -147,7 +147,7 @@ def test_interface_names_are_those_finn_connects(node):
     assert not names["axilite"]
 
 
-def test_minimisation_chooses_what_the_mvau_chooses(make_pair_model, make_imec):
+def test_minimization_chooses_what_the_mvau_chooses(make_pair_model, make_imec):
     path = make_path("UINT4", "INT8")
     small = Datapath(LAYER, DataType["UINT4"], DataType["INT8"], DataType["INT32"], path.weights // 20)
     pair, imec = make_pair_model(small), make_imec(small)
@@ -403,7 +403,7 @@ def test_generation_is_reproducible(generated, make_imec):
 # Registration
 
 
-def test_specialise_layers_makes_it_rtl(make_imec):
+def test_specialize_layers_makes_it_rtl(make_imec):
     from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
 
     path = make_path("INT4", "INT3", "INT2", 3, -2)

@@ -54,8 +54,8 @@ def counted(windows: np.ndarray, path: Datapath) -> np.ndarray:
     """
     if path.core.kind == "dsp":
         biases = path.geometry.sf * path.core.packing.chains * path.core.packing.bias
-        centre = 2 ** (path.core.activation.bits - 1) if path.core.packing.centred else 0
-        return (windows - centre) @ path.weights + biases
+        center = 2 ** (path.core.activation.bits - 1) if path.core.packing.centred else 0
+        return (windows - center) @ path.weights + biases
     if path.core.kind == "product":
         return windows @ path.weights
     a, w = path.core.activation, path.core.weight

@@ -60,6 +60,12 @@ RENAMED = (
         "SpecialiseIMECConv",
         "finn_imec.transformation.specialize_imec_conv.SpecializeIMECConv",
     ),
+    ("finn_imec.partition", "specialised", "finn_imec.partition.specialized"),
+    (
+        "finn_imec.networks.lowering",
+        "minimise_bit_widths",
+        "finn_imec.networks.lowering.minimize_bit_widths",
+    ),
 )
 
 
@@ -70,6 +76,16 @@ def test_old_names_of_the_package(owner, old, new):
         found = getattr(importlib.import_module(owner), old)
     module, _, name = new.rpartition(".")
     assert found is getattr(importlib.import_module(module), name)
+
+
+def test_the_old_argument_of_simulations():
+    from finn_imec.simulation import build
+
+    with (
+        pytest.warns(DeprecationWarning, match="optimised of build is deprecated, use optimized"),
+        pytest.raises(ValueError, match="^designs: none"),
+    ):
+        build([], optimised=False)
 
 
 def test_the_swaps_old_argument():

@@ -105,8 +105,8 @@ def export_model(path: Path) -> None:
         warnings.simplefilter("ignore")  # Brevitas and torch, about optional parts of theirs
         torch.manual_seed(0)
         for channels in (4, 8):
-            quantisers = {"weight_quant": Int8WeightPerTensorFloat, "weight_bit_width": 2}
-            layers.append(qnn.QuantConv2d(channels, 8, 3, bias=False, **quantisers))
+            quantizers = {"weight_quant": Int8WeightPerTensorFloat, "weight_bit_width": 2}
+            layers.append(qnn.QuantConv2d(channels, 8, 3, bias=False, **quantizers))
             layers += [torch.nn.BatchNorm2d(8), qnn.QuantReLU(bit_width=2)]
         network = torch.nn.Sequential(*layers)
         network(torch.randint(0, 4, (1, 4, 8, 8)).float())  # sets the scales

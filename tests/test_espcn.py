@@ -29,11 +29,11 @@ FOLDING = {0: (3, 4), 1: (16, 2), 2: (16, 2), 3: (8, 1)}
 @pytest.fixture(scope="module")
 def hardware() -> ModelWrapper:
     model = lowering.fold(lowering.to_hardware(espcn.load(*SIZE)), FOLDING)
-    return lowering.minimise_bit_widths(model)
+    return lowering.minimize_bit_widths(model)
 
 
 def test_load_computes_what_the_file_computes():
-    """The quantiser before DepthToSpace, and the pixels' unit in the graph, change no output."""
+    """The quantizer before DepthToSpace, and the pixels' unit in the graph, change no output."""
     file = Path(qonnx.__file__).parent / "data/onnx/bsd300x3-espcn/subpixel/quant_model.onnx"
     original, model = cleanup_model(ModelWrapper(str(file))), espcn.load()
     photo, _ = espcn.photo()

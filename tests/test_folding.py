@@ -1,4 +1,4 @@
-"""Folding to a target, minimisation and FINN's reports, on graphs with pairs and with IMECConv.
+"""Folding to a target, minimization and FINN's reports, on graphs with pairs and with IMECConv.
 
 FINN's own transformations and build steps on the graph of pairs are the reference.
 """
@@ -376,13 +376,13 @@ def test_results_stay(hardware, swapped, tmp_path):
     assert_same_results(hardware, step_fold_imec(swapped, config(tmp_path, 300)))
 
 
-# ---- minimisation -------------------------------------------------------------------------------
+# ---- minimization -------------------------------------------------------------------------------
 
 LAYER = ConvGeometry((3, 3), (6, 6), 4, 6, simd=4, pe=3)
 
 
 @pytest.fixture(scope="module")
-def minimise(finn):
+def minimize(finn):
     """FINN's step_minimize_bit_width, as a function of the model and cfg.minimize_bit_width."""
     with pytest.MonkeyPatch.context() as patch:
         if importlib.util.find_spec("finn.xsi"):  # its module imports what only Vivado has
@@ -438,14 +438,14 @@ def with_thresholds(model, thresholds):
 
 @pytest.mark.parametrize("backend", ["", "rtl", "hls"])
 @pytest.mark.parametrize("name", [*LAYERS, "float thresholds", "one row of float thresholds"])
-def test_minimisation_commutes_with_the_swap(make_pair_model, minimise, name, backend):
+def test_minimization_commutes_with_the_swap(make_pair_model, minimize, name, backend):
     pair = make_pair_model(LAYERS.get(name, LAYERS["thresholds"]), backend=backend)
     if "float" in name:
         if V0_10:
             pytest.skip("its MVAU takes whole numbers only")
         pair = with_thresholds(pair, REACHED[:1] if "one row" in name else REACHED)
     before = copy.deepcopy(pair)
-    late, early = swap(minimise(pair)), minimise(swap(pair))
+    late, early = swap(minimize(pair)), minimize(swap(pair))
     assert_same_types(late, early, thresholds_too=backend != "hls")
     changed = [getCustomOp(m.graph.node[-1]) for m in (before, early)]
     assert len({inst.get_nodeattr("accDataType") for inst in changed}) == 2
@@ -471,9 +471,9 @@ def assert_same_types(late, early, thresholds_too=True) -> None:
                 assert late.get_tensor_datatype(first) == early.get_tensor_datatype(second)
 
 
-def test_minimisation_of_a_graph_commutes_with_the_swap(hardware, special, minimise):
+def test_minimization_of_a_graph_commutes_with_the_swap(hardware, special, minimize):
     for model in (hardware, special):
-        late, early = swap(minimise(model)), minimise(swap(model))
+        late, early = swap(minimize(model)), minimize(swap(model))
         assert_same_types(late, early, model is hardware)
         others = [[n for n in m.graph.node if "IMEC" not in n.op_type] for m in (late, early)]
         for one, other in zip(*others, strict=True):
@@ -482,10 +482,10 @@ def test_minimisation_of_a_graph_commutes_with_the_swap(hardware, special, minim
         assert_same_results(hardware, early)
 
 
-def test_without_minimisation_the_results_are_the_same(make_pair_model, minimise):
+def test_without_minimization_the_results_are_the_same(make_pair_model, minimize):
     """FINN then rounds thresholds in its own layers only; ours compare with integers anyway."""
     pair = with_thresholds(make_pair_model(LAYERS["thresholds"]), REACHED)
-    late, early = swap(minimise(pair, False)), minimise(swap(pair), False)
+    late, early = swap(minimize(pair, False)), minimize(swap(pair), False)
     ifm = random_values(DataType["INT4"], (1, *LAYER.ifm_dim, 4), np.random.default_rng(10))
     results = [execute_onnx(m, {"ifm": ifm.astype(np.float32)})["ofm"] for m in (pair, late, early)]
     np.testing.assert_array_equal(results[0], results[1])

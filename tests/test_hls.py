@@ -297,7 +297,7 @@ def make_hls(make_pair_model):
 
 
 @pytest.mark.parametrize(("style", "expected"), [("", "rtl"), ("rtl", "rtl"), ("hls", "hls")])
-def test_specialise_layers_picks_rtl_unless_asked_for_hls(make_hls, style, expected):
+def test_specialize_layers_picks_rtl_unless_asked_for_hls(make_hls, style, expected):
     (node,) = make_hls(make_path("UINT4", "INT3"), style).graph.node
     assert (node.op_type, node.domain) == (
         f"IMECConv_{expected}",

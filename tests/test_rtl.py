@@ -62,7 +62,7 @@ def vector(values: Sequence[int], bits: int) -> tuple[int, int]:
 class Bench:
     """One parameter set of a module: its stream widths, words in, words expected out.
 
-    undefined: outputs before this one depend on uninitialised memory. ahead: words that come behind
+    undefined: outputs before this one depend on uninitialized memory. ahead: words that come behind
     the outputs, of what would be next. memories: words of the files in such parameters.
     synthesis: of the RTL as synthesis reads it, where that is another than simulation's.
     """
@@ -362,9 +362,9 @@ def dot_dsp(pe: int, simd: int, a: Kind, w: Kind, largest: int = 2**16, chain: i
     weights, *_ = values(w, largest, (pe, simd))
     activations, *_ = values(a, 2**16, (simd,))
     packing = Packing.of(weights, w.bits + (not w.signed), a.bits, a.signed, chain, True)
-    centre = 2 ** (a.bits - 1) if packing.centred else 0
+    center = 2 ** (a.bits - 1) if packing.centred else 0
     y_bits = packing.field_bits + (packing.chains - 1).bit_length()
-    products = weights * (activations - centre)[:, None]
+    products = weights * (activations - center)[:, None]
     sums = products.sum(axis=2) + packing.chains * packing.bias
     parameters = {"PE": pe, "SIMD": simd, **a.parameters("A"), **w.parameters("W")}
     parameters = {k: v for k, v in parameters.items() if not k.endswith("BIPOLAR")}
@@ -750,7 +750,7 @@ def run_all(tmp_path_factory):
     for _, group in groupby(enumerate(BENCHES), key=lambda each: each[1].synthesis):
         numbers, benches = zip(*group, strict=True)
         designs = [b.design(folder / str(i)) for i, b in zip(numbers, benches, strict=True)]
-        models.append((build(designs, optimised=False), benches))
+        models.append((build(designs, optimized=False), benches))
     done = {}
 
     def run(kind: str):

@@ -241,7 +241,7 @@ def test_runs_start_from_power_up(run):
     assert len(run("register", [], 0).outputs["out0_V"]) == 0
 
 
-def test_uninitialised_registers_are_random(run):
+def test_uninitialized_registers_are_random(run):
     def value(seed):
         return run("powerup", [0], 1, seed=seed).outputs["out0_V"]
 

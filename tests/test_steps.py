@@ -1,7 +1,7 @@
 """Every default step of the installed FINN, finn-plus or upstream, on a small network with the swap.
 
 Two graphs: IMECConv in RTL only, swapped where imec_build_steps does it, and an RTL and an HLS one,
-swapped before FINN specialises. vivado_stub.tcl stands in Vivado's place. Behind each step that
+swapped before FINN specializes. vivado_stub.tcl stands in Vivado's place. Behind each step that
 changes the graph its outputs are computed in Python and compared; FINN verifies for itself what it can
 without Vivado; the stitched netlist is simulated. Vitis HLS is not needed until an HLS node becomes
 an IP.

@@ -318,7 +318,7 @@ def test_padding_needs_a_datatype_with_zero(make_pair_model):
 
 
 def test_streams_keep_their_widths(make_pair_model):
-    """Neighbours see the words that the pair took and gave."""
+    """Neighbors see the words that the pair took and gave."""
     model = make_pair_model(PATH)
     swg, mvau = (getCustomOp(n) for n in model.graph.node)
     inst = getCustomOp(infer(model)[0].graph.node[0])

@@ -474,7 +474,7 @@ def test_external_weights_need_no_initializer(make_node):
 @BOTH
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("types", [("UINT4", "INT3"), ("INT4", "BIPOLAR")])
-def test_minimised_accumulators_hold_any_weights(make_pair_model, make_node, mode, types, layer):
+def test_minimized_accumulators_hold_any_weights(make_pair_model, make_node, mode, types, layer):
     path = replace(layer_path(*types, layer), thresholds=None, output_datatype=DataType["INT32"])
     model, node = make_node(path, *mode)
     attributes = {"mem_mode": mode[0], "runtime_writeable_weights": mode[1]}
@@ -600,7 +600,7 @@ def test_internal_weights_must_be_constants(make_node, mode):
         node.constant_datapath(model)
 
 
-def test_ultraram_is_initialised_only_where_it_can_be(make_node, tmp_path):
+def test_ultraram_is_initialized_only_where_it_can_be(make_node, tmp_path):
     model, node = make_node(layer_path(), "internal_decoupled", 1)
     node.set_nodeattr("ram_style", "ultra")
     for part, files in ((PART, ["thresholds"]), (VERSAL, ["thresholds", "weights"])):
@@ -620,7 +620,7 @@ def test_ultraram_is_initialised_only_where_it_can_be(make_node, tmp_path):
     assert '.WEIGHT_RAM_STYLE("ultra")' in (folder / "IMECConv_rtl_0.v").read_text()
 
 
-def test_thresholds_in_ultraram_need_a_device_that_initialises_it(make_node, tmp_path):
+def test_thresholds_in_ultraram_need_a_device_that_initializes_it(make_node, tmp_path):
     geometry = ConvGeometry((2, 2), (3, 3), 4, 4, simd=2, pe=2)
     rng = np.random.default_rng(3)
     weights = rng.integers(-8, 8, (geometry.mw, geometry.mh))

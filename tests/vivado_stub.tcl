@@ -22,7 +22,7 @@ namespace eval ipx {}
 # Verilog module headers
 
 # Text between the parenthesis at `start` and its partner, and the index behind that.
-proc parenthesised {text start} {
+proc parenthesized {text start} {
     set depth 0
     for {set i $start} {$i < [string length $text]} {incr i} {
         switch -- [string index $text $i] {
@@ -65,7 +65,7 @@ proc parse {file} {
         set i [string first "(" $text [lindex $at 1]]
         set parameters {}
         if {[string first "#" [string range $text [lindex $at 1] $i]] >= 0} {
-            lassign [parenthesised $text $i] list i
+            lassign [parenthesized $text $i] list i
             foreach one [declarations $list] {
                 if {[regexp {(\w+)\s*(?:=\s*(.*))?$} $one -> name value]} { dict set parameters $name $value }
             }
@@ -74,7 +74,7 @@ proc parse {file} {
         set ports {}
         set dir ""
         set range ""
-        foreach one [declarations [lindex [parenthesised $text $i] 0]] {
+        foreach one [declarations [lindex [parenthesized $text $i] 0]] {
             set attributes [regexp -all -inline {\(\*.*?\*\)} $one]
             regsub -all {\(\*.*?\*\)} $one {} one
             if {[regexp {^\s*(input|output|inout)\s+(?:wire|logic|reg|uwire)?\s*(\[.*\])?\s*\w+\s*$} $one -> dir range]} {}

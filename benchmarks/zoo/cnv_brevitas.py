@@ -2,7 +2,7 @@
 
 The topology is that of `cnv`; weights and activations are signed and narrow, at one constant scale.
 The data is scikit-learn's, at CNV's size: 32x32 images of three equal channels, so that accuracies
-say nothing about CIFAR-10. The image enters as UINT8; the input quantiser becomes a Thresholding.
+say nothing about CIFAR-10. The image enters as UINT8; the input quantizer becomes a Thresholding.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """ESPCN, a super-resolution network, as qonnx ships it: trained on BSD300, 4 bits, twice the size.
 
-Efficient Sub-Pixel Convolution Network (Shi et al., CVPR 2016), quantised by Colbert et al. with
+Efficient Sub-Pixel Convolution Network (Shi et al., CVPR 2016), quantized by Colbert et al. with
 Brevitas: a padded 5x5 convolution of 8 bits, two padded 3x3 of 4 bits, one of 8 bits, and
 DepthToSpace. It convolves an image of any size.
 """
@@ -30,7 +30,7 @@ def load(height: int = 128, width: int = 128) -> ModelWrapper:
     """The network for images of this size: UINT8 (1, 3, height, width) to (1, 3, 2*height, 2*width).
 
     It computes what the file computes. The division of pixels by LEVELS is in the graph; and the
-    output's quantiser, which acts on each value alone, stands before DepthToSpace, so that FINN's
+    output's quantizer, which acts on each value alone, stands before DepthToSpace, so that FINN's
     last MVAU takes it as thresholds. The output is 0..1 in steps of 1 / LEVELS, see `to_pixels`.
 
     Raises ModelError if qonnx brings no such file, MissingToolError without qonnx.
@@ -49,9 +49,9 @@ def load(height: int = 128, width: int = 128) -> ModelWrapper:
     graph = model.graph
     source, result = graph.input[0].name, graph.output[0].name
 
-    to_space, relu, quantiser = list(graph.node)[-3:]
+    to_space, relu, quantizer = list(graph.node)[-3:]
     relu.input[0] = to_space.input[0]
-    quantiser.output[0] = to_space.input[0] = "pixels"
+    quantizer.output[0] = to_space.input[0] = "pixels"
     to_space.output[0] = result
     graph.node.remove(to_space)
     graph.node.append(to_space)

@@ -4,7 +4,7 @@ A padded, strided 3x3 stem; a block whose shortcut is its input; a strided block
 convolution in its shortcut; global average pooling; one fully connected layer. Weights and
 activations have 4 bits, the image and the stem's weights 8.
 
-Both summands of an addition pass one and the same quantiser, as in Brevitas' ResNet for FINN: equal
+Both summands of an addition pass one and the same quantizer, as in Brevitas' ResNet for FINN: equal
 scales, which streamlining can move behind the addition.
 """
 
@@ -46,7 +46,7 @@ def build_model():
         )
 
     class Block(torch.nn.Module):
-        """Two convolutions beside a shortcut; summand: the quantiser of what is added."""
+        """Two convolutions beside a shortcut; summand: the quantizer of what is added."""
 
         def __init__(self, in_channels, out_channels, stride, summand) -> None:
             super().__init__()

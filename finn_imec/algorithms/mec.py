@@ -18,7 +18,7 @@ def convolve(ifm: np.ndarray, weights: np.ndarray, geometry: ConvGeometry) -> Co
 
     Frames are lowered one after the other. The paper has no dilation: rows with
     equal remainder mod d_h are stored together, so that a
-    dilated window's rows are neighbours as well; without dilation that is the input's own order.
+    dilated window's rows are neighbors as well; without dilation that is the input's own order.
     """
     kw, (sh, sw), (dh, dw) = geometry.kernel[1], geometry.stride, geometry.dilation
     (h, _), (oh, ow) = geometry.ifm_dim, geometry.ofm_dim

@@ -316,7 +316,7 @@ def _generate_nodes(work: Path, plan: dict[str, dict], weights: np.ndarray) -> t
     from finn.custom_op.fpgadataflow.rtl.vectorvectoractivation_rtl import VVAU_rtl
     from finn.util.settings import get_settings
 
-    _initialise_finn()
+    _initialize_finn()
     depthwise = "Kernel" in plan["mvu"]
     classes = {
         "padding": FMPadding_rtl,
@@ -350,7 +350,7 @@ def _generate_nodes(work: Path, plan: dict[str, dict], weights: np.ndarray) -> t
     return stages, rtl
 
 
-def _initialise_finn() -> None:
+def _initialize_finn() -> None:
     """finn-plus' code generation asks a global settings object; make one unless FINN runs us."""
     from finn.util.exception import FINNUserError
     from finn.util.settings import get_settings, initialize_dummy_settings

@@ -106,7 +106,7 @@ def build(
     nor Vitis for any layer; without HLS layers, step_hw_ipgen and step_set_fifo_depths do not
     either. step_convert_to_imec is put behind step_minimize_bit_width unless it is there already;
     step_fold_imec is added if it is before FINN's folding (imec_build_steps). MVAUs in
-    binaryXnorMode keep their popcounts exact, which FINN's minimisation does not (exact_popcounts).
+    binaryXnorMode keep their popcounts exact, which FINN's minimization does not (exact_popcounts).
     start_step: the first step, for model_path. Without board and fpga_part: FPGA_PART.
     output_dir: new, empty, or of an earlier build, whose files are replaced once all steps passed.
     A failed step leaves only its log there, FAILED_LOG. FINN's console output goes to the log.

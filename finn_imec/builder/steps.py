@@ -164,7 +164,7 @@ def _pair(model: ModelWrapper, tensor: str) -> tuple[NodeProto, NodeProto]:
 
 
 def _expand(model: ModelWrapper, cfg: Any, names: list[str] | None = None) -> ModelWrapper:
-    """FINN's pairs, specialised as FINN does, for all or some IMECConv nodes."""
+    """FINN's pairs, specialized as FINN does, for all or some IMECConv nodes."""
     from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
     from qonnx.transformation.general import SortGraph
 
@@ -172,7 +172,7 @@ def _expand(model: ModelWrapper, cfg: Any, names: list[str] | None = None) -> Mo
 
     model = model.transform(ExpandIMECConv(names))
     model = model.transform(SpecializeLayers(cfg._resolve_fpga_part()))
-    # FINN inserts the new nodes at wrong places where others are specialised already.
+    # FINN inserts the new nodes at wrong places where others are specialized already.
     return model.transform(SortGraph())
 
 

@@ -244,7 +244,7 @@ class IMECConv(HWCustomOp):
     def get_verilog_top_module_intf_names(self) -> dict[str, list]:
         """in0_V, out0_V; in1_V with external weights, s_axilite with writable ones.
 
-        All spelt out: FINN 0.10 calls its own output streams out_V.
+        All spelled out: FINN 0.10 calls its own output streams out_V.
         """
         mode = self.get_nodeattr("mem_mode")
         streams = range(2 if mode == "external" else 1)  # internal weights stay inside
@@ -298,7 +298,7 @@ class IMECConv(HWCustomOp):
         datapath = self.datapath(context[node.input[1]], thresholds)
         context[node.output[0]] = convolve(datapath, ifm).astype(np.float32)
 
-    # ---- estimates and minimisation -------------------------------------------------------------
+    # ---- estimates and minimization -------------------------------------------------------------
 
     def get_exp_cycles(self) -> int:
         """Exact cycles per frame in steady state."""
@@ -410,7 +410,7 @@ def _shared(geometry: ConvGeometry) -> ConvGeometry:
 def hold_popcounts(inst: MVAU | IMECConv, model: Any) -> None:
     """Give a node in binaryXnorMode accumulators for what it counts, 0..MW equal bits.
 
-    FINN's minimisation bounds the dot product of its 0/1 inputs instead, one bit too few when MW is
+    FINN's minimization bounds the dot product of its 0/1 inputs instead, one bit too few when MW is
     just above a power of two.
     """
     accumulator = smallest_datatype(0, inst.get_nodeattr("MW"))

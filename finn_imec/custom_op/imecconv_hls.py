@@ -97,12 +97,12 @@ class IMECConv_hls(IMECConv, HLSBackend):
     # FINN's branches differ in the arguments of the next two.
 
     def ipgen_singlenode_code(self, *args: Any, **kwargs: Any) -> None:
-        """Synthesise the IP with Vitis HLS, FINN's way."""
+        """Synthesize the IP with Vitis HLS, FINN's way."""
         require_vitis(f"{self.onnx_node.name}: HLSSynthIP")
         HLSBackend.ipgen_singlenode_code(self, *args, **kwargs)
 
     def prepare_rtlsim(self, *args: Any, **kwargs: Any) -> None:
-        """Compile the synthesised IP for xsim, FINN's way."""
+        """Compile the synthesized IP for xsim, FINN's way."""
         require_vitis(f"{self.onnx_node.name}: rtlsim")
         HLSBackend.prepare_rtlsim(self, *args, **kwargs)
 

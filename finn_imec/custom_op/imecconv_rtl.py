@@ -43,7 +43,7 @@ class IMECConv_rtl(IMECConv, RTLBackend):
         mode = self.get_nodeattr("mem_mode")
         ram_style, threshold_style = map(self.get_nodeattr, ("ram_style", "ram_style_thresholds"))
         if not is_versal(fpgapart):
-            cannot = f"UltraRAM of {fpgapart} cannot be initialised"
+            cannot = f"UltraRAM of {fpgapart} cannot be initialized"
             if ram_style == "ultra" and mode != "external":
                 if not self.runtime_weights:
                     raise UnsupportedError(

@@ -177,7 +177,7 @@ def load_layers(path: str | Path) -> list[Layer]:
     return layers
 
 
-def quantise_images(images: np.ndarray) -> np.ndarray:
+def quantize_images(images: np.ndarray) -> np.ndarray:
     """uint8 RGB (..., 3) -> int8 of the same shape: clip(round((x / 255 * 2 - 1) * 128)).
 
     Raises ModelError for another dtype.
@@ -207,7 +207,7 @@ def build_cnv(path: str | Path) -> ModelWrapper:
 
     Convolutions are ConvolutionInputGenerator -> MVAU, max pooling is FINN's depthwise
     ConvolutionInputGenerator -> Pool, fully connected layers are MVAUs; thresholds are fused,
-    accumulators minimal. Input: NHWC INT8 (1, 32, 32, 3), see `quantise_images`. Output (1, M8):
+    accumulators minimal. Input: NHWC INT8 (1, 32, 32, 3), see `quantize_images`. Output (1, M8):
     the logits W8.x of all rows of layer 8, see `class_logits`. With 1-bit activations the last
     MVAU counts equal bits, and a Mul and an Add for the host (logit = 2 * count - MW) stay behind
     it, as in FINN's own lowering of such networks.
@@ -218,7 +218,7 @@ def build_cnv(path: str | Path) -> ModelWrapper:
     require("qonnx", "finn")
     model = lowering.convert_to_hw(_streamlined(layers))
     model = lowering.fold(model, {i: (layer.simd, layer.pe) for i, layer in enumerate(layers)})
-    return lowering.minimise_bit_widths(model, weights=False)
+    return lowering.minimize_bit_widths(model, weights=False)
 
 
 def _streamlined(layers: list[Layer]) -> ModelWrapper:

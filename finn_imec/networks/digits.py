@@ -1,4 +1,4 @@
-"""A small quantised CNN for scikit-learn's handwritten digits, trained in well under a minute.
+"""A small quantized CNN for scikit-learn's handwritten digits, trained in well under a minute.
 
 Every convolution has another bit width and geometry; see `LAYERS`.
 """
@@ -24,7 +24,7 @@ __all__ = ["LAYERS", "build_model", "export_qonnx", "load_data", "logits", "trai
 
 @dataclass(frozen=True)
 class ConvSpec:
-    """One convolution, followed by batch normalisation and a quantised ReLU (per-tensor scales)."""
+    """One convolution, followed by batch normalization and a quantized ReLU (per-tensor scales)."""
 
     in_channels: int
     out_channels: int

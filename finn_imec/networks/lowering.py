@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from finn_imec.util.deprecation import deprecated_names
 from finn_imec.util.errors import GeometryError, ModelError, UnsupportedError, require
 
 if TYPE_CHECKING:
@@ -256,7 +257,7 @@ def fold(model: ModelWrapper, foldings: Mapping[str | int, tuple[int, int]]) -> 
     return model
 
 
-def minimise_bit_widths(model: ModelWrapper, weights: bool = True) -> ModelWrapper:
+def minimize_bit_widths(model: ModelWrapper, weights: bool = True) -> ModelWrapper:
     """Bring the model to its state after FINN's step_minimize_bit_width, with one correction.
 
     Weight and accumulator types shrink to what the values need, thresholds become integers inside
@@ -305,3 +306,6 @@ def execute(model: ModelWrapper, images: np.ndarray) -> np.ndarray:
     return np.concatenate(
         [onnx_exec.execute_onnx(model, {source: image[np.newaxis]})[result] for image in images]
     )
+
+
+__getattr__ = deprecated_names(__name__, {"minimise_bit_widths": f"{__name__}.minimize_bit_widths"})

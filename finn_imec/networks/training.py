@@ -1,6 +1,6 @@
 """Training of small Brevitas networks on scikit-learn's handwritten digits, and their export.
 
-The data (1797 grey images, 8x8, grey levels 0..16) ships inside scikit-learn, so training works
+The data (1797 gray images, 8x8, gray levels 0..16) ships inside scikit-learn, so training works
 offline, and takes seconds. The networks are in `digits`, `mobilenet` and `resnet`.
 """
 
@@ -20,7 +20,7 @@ from finn_imec.util.errors import require
 
 CLASSES = 10
 IMAGE = 8  # height and width of scikit-learn's images
-GREY_BITS = 4  # of scikit-learn's grey levels, but for the last one
+GRAY_BITS = 4  # of scikit-learn's gray levels, but for the last one
 # Layers this small gain little from a second thread, and lose much by it on a busy machine.
 THREADS = 1
 
@@ -29,8 +29,8 @@ THREADS = 1
 class Trained:
     """A trained network with the images it has not seen.
 
-    model: torch module, float32 (N, C, H, W) holding grey levels -> logits (N, 10).
-    x_test: uint8 (N, H, W, C), NHWC grey levels 0..2**input_bits - 1, as the hardware takes them.
+    model: torch module, float32 (N, C, H, W) holding gray levels -> logits (N, 10).
+    x_test: uint8 (N, H, W, C), NHWC gray levels 0..2**input_bits - 1, as the hardware takes them.
     y_test: int64 (N,), the digit on each image.
     accuracy: share of x_test that the model classifies correctly, 0..1.
     """
@@ -46,12 +46,12 @@ Progress = Callable[[int, int, float, float], None]
 
 
 def load_data(
-    seed: int = 0, bits: int = GREY_BITS, scale: int = 1, channels: int = 1
+    seed: int = 0, bits: int = GRAY_BITS, scale: int = 1, channels: int = 1
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return (x_train, y_train, x_test, y_test); x uint8 (N, H, W, C), one image in five is test.
 
-    bits: of a grey level; 16 in the data is clipped to what stands just below it. scale: H and W in
-    multiples of 8, interpolated bilinearly. channels: C, all of them the same grey.
+    bits: of a gray level; 16 in the data is clipped to what stands just below it. scale: H and W in
+    multiples of 8, interpolated bilinearly. channels: C, all of them the same gray.
 
     Raises MissingToolError if torch or scikit-learn is not installed.
     """
@@ -61,7 +61,7 @@ def load_data(
     digits = datasets.load_digits()
     images = torch.from_numpy(digits.images)[:, np.newaxis]
     images = torch.nn.functional.interpolate(images, scale_factor=scale, mode="bilinear").numpy()
-    x = np.minimum(np.round(images * 2 ** (bits - GREY_BITS)), 2**bits - 1).astype(np.uint8)
+    x = np.minimum(np.round(images * 2 ** (bits - GRAY_BITS)), 2**bits - 1).astype(np.uint8)
     x_train, x_test, y_train, y_test = selection.train_test_split(
         x.transpose(0, 2, 3, 1).repeat(channels, axis=3),
         digits.target,
@@ -99,7 +99,7 @@ def train(
     seed: int = 0,
     epochs: int = 20,
     progress: Progress | None = None,
-    bits: int = GREY_BITS,
+    bits: int = GRAY_BITS,
     scale: int = 1,
     channels: int = 1,
 ) -> Trained:
@@ -124,21 +124,21 @@ def train(
             warnings.filterwarnings("ignore", message="Named tensors")  # Brevitas' own affair
             torch.manual_seed(seed)
             model = build_model()
-            optimiser = torch.optim.Adam(model.parameters(), lr=5e-3)
+            optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
             batches = torch.utils.data.DataLoader(
                 torch.utils.data.TensorDataset(images, labels), batch_size=64, shuffle=True
             )
             schedule = torch.optim.lr_scheduler.OneCycleLR(
-                optimiser, max_lr=1e-2, epochs=epochs, steps_per_epoch=len(batches)
+                optimizer, max_lr=1e-2, epochs=epochs, steps_per_epoch=len(batches)
             )
             for epoch in range(1, epochs + 1):
                 model.train()
                 total = 0.0
                 for x, y in batches:
-                    optimiser.zero_grad()
+                    optimizer.zero_grad()
                     loss = torch.nn.functional.cross_entropy(model(x), y)
                     loss.backward()
-                    optimiser.step()
+                    optimizer.step()
                     schedule.step()
                     total += loss.item() * len(x)
                 accuracy = float((logits(model, x_test).argmax(1) == y_test).mean())
@@ -168,7 +168,7 @@ def export_qonnx(trained: Trained, path: str | Path) -> Path:
         image = torch.zeros_like(_to_torch(trained.x_test[:1]))
         export.export_qonnx(trained.model, image, export_path=raw, dynamo=False)
         model = cleanup.cleanup_model(core.ModelWrapper(raw))
-        # The graph input carries plain grey levels: no quantiser in front of the first layer.
+        # The graph input carries plain gray levels: no quantizer in front of the first layer.
         unsigned = datatype.DataType[f"UINT{trained.input_bits}"]
         model.set_tensor_datatype(model.graph.input[0].name, unsigned)
         model.save(clean)

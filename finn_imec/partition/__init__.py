@@ -7,8 +7,9 @@ from finn_imec.partition.partition import (
     Run,
     hardware_part,
     simulate,
-    specialised,
+    specialized,
 )
+from finn_imec.util.deprecation import deprecated_names
 
 __all__ = [
     "DeadlockError",
@@ -18,5 +19,6 @@ __all__ = [
     "prepare_network",
     "run_network",
     "simulate",
-    "specialised",
+    "specialized",
 ]
+__getattr__ = deprecated_names(__name__, {"specialised": f"{__name__}.specialized"})

@@ -46,9 +46,9 @@ def run_network(
             expected = reference(datapath, context[node.input[0]].astype(np.int64))
             if (context[node.output[0]] != expected).any():
                 raise SimulationError(f"{node.name}: RTL differs from plain convolution on input {number}")
-            cycles, modelled = inst.get_nodeattr("cycles_rtlsim"), datapath.total_cycles()
-            if cycles != modelled:
-                raise SimulationError(f"{node.name}: {cycles} cycles, the model says {modelled}")
+            cycles, modeled = inst.get_nodeattr("cycles_rtlsim"), datapath.total_cycles()
+            if cycles != modeled:
+                raise SimulationError(f"{node.name}: {cycles} cycles, the model says {modeled}")
     layers = [
         {
             "node": node.name,

@@ -1,6 +1,6 @@
 """A whole FINN dataflow partition in one Verilator model.
 
-`hardware_part` cuts the hardware nodes out of a model, `specialised` makes RTL and HLS nodes with
+`hardware_part` cuts the hardware nodes out of a model, `specialized` makes RTL and HLS nodes with
 width converters and FIFOs of them, `Partition` generates every node's RTL (`parts`), wires it by its
 ports and compiles it, `simulate` does all of this and compares every output word with FINN's
 execution in Python.
@@ -187,7 +187,7 @@ def _replace(values: Any, by: Iterable[Any]) -> None:
     values.extend(kept)
 
 
-def specialised(model: Any, fifo_depth: int | Mapping[str, int] = 2) -> Any:
+def specialized(model: Any, fifo_depth: int | Mapping[str, int] = 2) -> Any:
     """FINN's RTL and HLS nodes for abstract ones, with width converters and FIFOs between them.
 
     FIFOs are as deep as the nodes' inFIFODepths and outFIFODepths say, and at least fifo_depth; or as
@@ -236,9 +236,9 @@ def in_python(model: Any) -> Any:
 
 
 class Partition:
-    """A graph of specialised nodes, generated and compiled.
+    """A graph of specialized nodes, generated and compiled.
 
-    model: hardware nodes only, specialised; it is left as it is. folder: where to generate, an
+    model: hardware nodes only, specialized; it is left as it is. folder: where to generate, an
     existing one. trace: "vcd" or "fst" if runs shall write waveforms. compiled: False for synthesis only.
 
     Raises UnsupportedError or ModelError naming the node that cannot be simulated, the edge that
@@ -555,7 +555,7 @@ def simulate(
 ) -> tuple[Run, np.ndarray]:
     """Simulate the hardware part of a model on inputs (N, ...) of its first input, and check it.
 
-    fifo_depth: see `specialised`. waves: file for waveforms, .vcd or .fst. waves_cycles: see `Model.run`.
+    fifo_depth: see `specialized`. waves: file for waveforms, .vcd or .fst. waves_cycles: see `Model.run`.
     stage: told what is being done.
     Returns the run, and the model's outputs (N, ...), those of nodes for the host included.
     Raises SimulationError naming frame and output if a word differs from FINN's execution in Python.
@@ -570,7 +570,7 @@ def simulate(
     stage("generating the RTL")
     with tempfile.TemporaryDirectory() as folder:
         with finn_build_dir(Path(folder)):
-            part = specialised(hardware_part(model), fifo_depth)
+            part = specialized(hardware_part(model), fifo_depth)
         stage("compiling the RTL")
         partition = Partition(part, Path(folder), waves.suffix[1:] if waves else "")
 

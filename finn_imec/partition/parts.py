@@ -113,7 +113,7 @@ def _of_design(design: Design, origin: str) -> Part:
 
 
 def _thresholding(inst: Any, model: Any, folder: Path) -> Part:
-    """Its memories are initialised from a folder of files, one for each PE and stage."""
+    """Its memories are initialized from a folder of files, one for each PE and stage."""
     part = _generated(inst, model, folder)
     files = {}
     for path in map(Path, inst.get_all_meminit_filenames(abspath=True)):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from finn_imec.report.results import LayerMemory
 
 #: FINN's pair, its replay buffer, IMECConv, weights.
-GREY, LIGHT, BLUE, PALE = "#8a8f98", "#c3c7ce", "#0b6e99", "#e8e4da"
+GRAY, LIGHT, BLUE, PALE = "#8a8f98", "#c3c7ce", "#0b6e99", "#e8e4da"
 
 _PANELS = {
     "lut": "LUTs",
@@ -30,12 +30,12 @@ _PANELS = {
 def comparison_chart(rows: Sequence[dict[str, Any]], path: Path) -> None:
     """Write a PNG or SVG: per layer a bar for FINN's pair and one for IMECConv, four panels."""
     positions = range(len(rows))
-    sides = ((-0.2, "finn", GREY, "FINN SWG + MVAU"), (0.2, "imec", BLUE, "IMECConv"))
+    sides = ((-0.2, "finn", GRAY, "FINN SWG + MVAU"), (0.2, "imec", BLUE, "IMECConv"))
     with figure(max(12, 2.6 * len(rows)), 7) as fig:
         for axes, (key, title) in zip(fig.subplots(2, 2).flat, _PANELS.items()):
-            for shift, side, colour, name in sides:
+            for shift, side, color, name in sides:
                 values = [row[side][key] for row in rows]
-                bars = axes.bar([p + shift for p in positions], values, 0.4, color=colour, label=name)
+                bars = axes.bar([p + shift for p in positions], values, 0.4, color=color, label=name)
                 axes.bar_label(bars, fmt="{:,.0f}", fontsize=8)
             axes.set_title(title)
             axes.set_xticks(list(positions), [f"{row['layer']}\n{row['bits']} bit" for row in rows])
@@ -66,7 +66,7 @@ def ratio_chart(
                     f"{ratio:.2f}", (ratio, at), (-6, 0), textcoords="offset points", fontsize=8,
                     ha="right", va="center",
                 )  # fmt: skip
-            axes.axvline(1, color=GREY, linewidth=1.5)
+            axes.axvline(1, color=GRAY, linewidth=1.5)
             axes.set(xlim=(-0.28, 1.05), xticks=[0, 0.5, 1], title=title)
             axes.tick_params(axis="y", length=0)
         panels[0].set_yticks(range(len(names)), names)
@@ -123,7 +123,7 @@ def memory_chart(memory: Mapping[str, LayerMemory], cycles: Mapping[str, tuple[i
         (buffers, weights), (time, roof) = fig.subplots(2, 2)
         panels = (buffers, weights, time)
         line = [memory[n].line_buffer for n in names]
-        buffers.barh([y - 0.2 for y in at], line, 0.38, color=GREY, label="FINN, line buffer")
+        buffers.barh([y - 0.2 for y in at], line, 0.38, color=GRAY, label="FINN, line buffer")
         replay = [memory[n].replay for n in names]
         buffers.barh([y - 0.2 for y in at], replay, 0.38, line, color=LIGHT, label="FINN, replay buffer")
         strip = [memory[n].strip for n in names]
@@ -131,10 +131,10 @@ def memory_chart(memory: Mapping[str, LayerMemory], cycles: Mapping[str, tuple[i
         buffers.set_title("activation memory, bits")
         weights.barh(at, [memory[n].weights for n in names], 0.6, color=PALE, label="both")
         weights.set_title("weights, bits (the same on both sides)")
-        for shift, side, colour, label in ((-0.2, 0, GREY, "FINN"), (0.2, 1, BLUE, "IMECConv")):
+        for shift, side, color, label in ((-0.2, 0, GRAY, "FINN"), (0.2, 1, BLUE, "IMECConv")):
             values = [cycles[n][side] for n in names]
             if None not in values:
-                time.barh([y + shift for y in at], values, 0.38, color=colour, label=label)
+                time.barh([y + shift for y in at], values, 0.38, color=color, label=label)
         time.set_title("cycles per frame; the longest bar sets the frame rate")
         for axes in panels:
             axes.set_yticks(list(at), [_short(n) for n in names])
@@ -156,7 +156,7 @@ def _roofline(
         axes.plot(*end, "o", color=BLUE, markersize=5)
         if finn_cycles is not None:
             start = layer.macs / layer.finn, layer.macs / finn_cycles
-            axes.plot(*start, "o", color=GREY, markersize=5)
+            axes.plot(*start, "o", color=GRAY, markersize=5)
             axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": BLUE, "shrinkB": 3})
             axes.hlines(layer.macs_per_cycle, start[0], end[0], color="#333333", linewidth=0.8)
         axes.annotate(
@@ -169,7 +169,7 @@ def _roofline(
     axes.margins(x=0.3, y=0.45)
     axes.set_xlabel("MACs per frame and bit of activation memory")
     axes.set_ylabel("MACs per cycle")
-    axes.set_title("from FINN's pair (grey) to IMECConv; line: SIMD x PE")
+    axes.set_title("from FINN's pair (gray) to IMECConv; line: SIMD x PE")
 
 
 def _short(name: str, longest: int = 24) -> str:

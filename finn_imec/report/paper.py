@@ -19,7 +19,7 @@ from finn_imec.algorithms.mec_benchmark import memory_table
 from finn_imec.layer import baseline
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.units import storage
-from finn_imec.report.chart import BLUE, GREY, LIGHT, figure
+from finn_imec.report.chart import BLUE, GRAY, LIGHT, figure
 from finn_imec.report.results import load_rows, network_totals, toggles
 from finn_imec.report.table import number_text, ratio_text
 from finn_imec.synthesis import comparison
@@ -417,10 +417,10 @@ def _figures(result: Mapping[str, Any], folder: Path) -> list[str]:
 
 
 def _draw_memory(axes: Any, rows: Sequence[Mapping[str, Any]]) -> None:
-    lines = {"im2col": GREY, "mec": LIGHT, "imec_gather": BLUE}
-    for shift, (name, colour) in enumerate(lines.items()):
+    lines = {"im2col": GRAY, "mec": LIGHT, "imec_gather": BLUE}
+    for shift, (name, color) in enumerate(lines.items()):
         at = [i + 0.27 * (shift - 1) for i in range(len(rows))]
-        axes.bar(at, [row[f"{name}_bytes"] / 1000 for row in rows], 0.26, color=colour, label=name)
+        axes.bar(at, [row[f"{name}_bytes"] / 1000 for row in rows], 0.26, color=color, label=name)
     axes.set_xticks(range(len(rows)), [row["layer"] for row in rows])
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:,g}")
@@ -431,12 +431,12 @@ def _draw_memory(axes: Any, rows: Sequence[Mapping[str, Any]]) -> None:
 def _draw_fig5(axes: Any, rows: Sequence[Mapping[str, Any]]) -> None:
     bits = [row["act_bits"] for row in rows]
     published = [PUBLISHED["fig5"]["lutram"][str(b)] for b in bits]
-    axes.plot(bits, [p[0] for p in published], "o--", color=GREY, label="published, FINN 2019")
+    axes.plot(bits, [p[0] for p in published], "o--", color=GRAY, label="published, FINN 2019")
     axes.plot(bits, [p[1] for p in published], "o--", color=BLUE, label="published, IMEC")
     both = [row["swg"] + row["replay"] for row in rows]
     axes.plot(bits, both, "s-", color=LIGHT, label="FINN today, SWG + replay")
     hollow = {"fillstyle": "none", "markersize": 11}
-    axes.plot(bits, [row["swg"] for row in rows], "s-", color=GREY, label="FINN today, SWG", **hollow)
+    axes.plot(bits, [row["swg"] for row in rows], "s-", color=GRAY, label="FINN today, SWG", **hollow)
     axes.plot(bits, [row["imec"] for row in rows], "s-", color=BLUE, label="IMECConv")
     axes.set_xticks(bits)
     axes.set_ylim(bottom=0)
@@ -447,12 +447,12 @@ def _draw_fig5(axes: Any, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def _draw_cnv(axes: Any, cnv: Mapping[str, Any]) -> None:
     rows = cnv["layers"]
-    for shift, side, colour, name in (
-        (-0.2, "finn", GREY, "FINN today"),
+    for shift, side, color, name in (
+        (-0.2, "finn", GRAY, "FINN today"),
         (0.2, "imec", BLUE, "IMECConv"),
     ):
         at = [i + shift for i in range(len(rows))]
-        bars = axes.bar(at, [row[side]["lut"] for row in rows], 0.38, color=colour, label=name)
+        bars = axes.bar(at, [row[side]["lut"] for row in rows], 0.38, color=color, label=name)
         axes.bar_label(bars, fmt="{:,.0f}", fontsize=8)
     axes.set_xticks(range(len(rows)), [row["layer"] for row in rows])
     axes.set_ylabel("LUT")

@@ -66,6 +66,7 @@ from finn_imec.simulation.stimulus import Activity, Result, SimulationError, Sta
 from finn_imec.streams.design import Design, Probe, Stream
 from finn_imec.streams.words import pack, unpack
 from finn_imec.util import cache
+from finn_imec.util.deprecation import renamed_argument
 from finn_imec.util.errors import MissingToolError
 from finn_imec.util.templates import render
 
@@ -173,14 +174,15 @@ def _output(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def build(designs: Sequence[Design], *, jobs: int = 2, trace: str = "", optimised: bool = True) -> Model:
+@renamed_argument("optimised", "optimized")
+def build(designs: Sequence[Design], *, jobs: int = 2, trace: str = "", optimized: bool = True) -> Model:
     """Compile designs into one model, or take it from the cache.
 
     What is cached depends on the content of sources, headers and data files, not on their names, so that a
     model is never stale. Several processes may build the same model at once.
 
     jobs: compiler processes at once; trace: "vcd" or "fst", let runs write waveforms (slower).
-    optimised: False compiles in half the time what then runs at a quarter of the speed.
+    optimized: False compiles in half the time what then runs at a quarter of the speed.
     Raises MissingToolError without Verilator or a C++ compiler, ValueError for files that do not
     exist or designs that cannot share a model, SimulationError if the designs do not compile.
     """
@@ -195,7 +197,7 @@ def build(designs: Sequence[Design], *, jobs: int = 2, trace: str = "", optimise
     sources = _gather_sources(designs, data)
     options = _options(designs)
     generated = _generate(designs, data)
-    level = "-O1" if optimised else "-O0"
+    level = "-O1" if optimized else "-O0"
     key = _key(tools, sources, options, generated, designs, trace, level)
 
     def compile_model(folder: Path) -> None:

@@ -113,7 +113,7 @@ def random_layer(
 ) -> Layer:
     """A layer with random weights, without the most negative value of a signed type.
 
-    So quantised training leaves them (Brevitas' narrow_range), and mvu.sv packs more of them in a DSP.
+    So quantized training leaves them (Brevitas' narrow_range), and mvu.sv packs more of them in a DSP.
     """
     idt, wdt = DataType[input_datatype], DataType[weight_datatype]
     weights = random_values(wdt, (geometry.mw, geometry.mh), np.random.default_rng(seed))

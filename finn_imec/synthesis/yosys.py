@@ -65,7 +65,7 @@ def count(
     timeout_s: int = 1800,
     jobs: int = 2,
 ) -> dict:
-    """Synthesise `design` for 7-series and count what it takes.
+    """Synthesize `design` for 7-series and count what it takes.
 
     Each of `flows` is run and the one with fewest LUT sites (then flip-flops) is returned.
     dsp=False keeps Yosys from inferring DSPs (instantiated ones remain). timeout_s is for one run,
@@ -204,7 +204,7 @@ def _run(design: Design, flow: str, dsp: bool, timeout_s: int) -> dict:
 
     key = cache.digest(yosys=_yosys_version(), files=content, counted_by=_COUNTING_CODE)
 
-    def synthesise(folder: Path) -> None:
+    def synthesize(folder: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="finn_imec_yosys_") as name:
             work = Path(name)
             for file, text in content.items():
@@ -214,7 +214,7 @@ def _run(design: Design, flow: str, dsp: bool, timeout_s: int) -> dict:
         result = _count_cells(netlist["modules"][design.top])
         (folder / "counts.json").write_text(json.dumps(result))
 
-    folder = cache.get_or_build("yosys", key, synthesise).folder
+    folder = cache.get_or_build("yosys", key, synthesize).folder
     return json.loads((folder / "counts.json").read_text())
 
 

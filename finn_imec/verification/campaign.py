@@ -57,7 +57,7 @@ def build_cases(cases: Sequence[Case], folder: Path) -> Model:
             ImecRtl(f"case_{i}", case.datapath, mem_mode=case.mem_mode).generate(folder)
             for i, case in enumerate(cases)
         ],
-        optimised=False,  # small layers
+        optimized=False,  # small layers
     )
 
 

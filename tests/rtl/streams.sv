@@ -132,7 +132,7 @@ module stream_faulty #(parameter  MODE = "")(
 	end
 endmodule
 
-// Answers every word with a register that nothing ever initialises.
+// Answers every word with a register that nothing ever initializes.
 module stream_powerup(
 	input	logic  ap_clk,
 	input	logic  ap_rst_n,
