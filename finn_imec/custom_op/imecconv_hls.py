@@ -37,9 +37,11 @@ class IMECConv_hls(IMECConv, HLSBackend):
         SIMD_in no multiple of SIMD it is an upper bound: the converter may run ahead.
         """
         g = self.geometry
-        iterations = g.compute_cycles + storage(g).write_only_cycles + storage(g).in_place_words[2]
         if g.parallel_window:
             iterations = g.compute_cycles + g.ifm_dim[0] * g.ifm_dim[1] - g.windows
+        else:
+            unit = storage(g)
+            iterations = g.compute_cycles + unit.write_only_cycles + unit.in_place_words[2]
         words = g.input_dim[0] * g.input_dim[1] * g.cf
         return iterations + words * (g.cycles_per_word - 1)
 
