@@ -82,7 +82,7 @@ def test_no_constant_depends_on_weights_that_may_change(idt, wdt):
         assert (changed.accumulator_range[0] == low).all()
         assert (fixed.accumulator_range[0] >= low).all()
         assert (fixed.accumulator_range[1] <= high).all()
-        assert not changed.biased
+        assert not changed.structure.biased
     assert len(np.unique(first.offsets)) == 1
 
 
