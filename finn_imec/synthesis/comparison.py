@@ -207,22 +207,13 @@ def generate_both(layer: Layer, core: str, folder: Path) -> tuple[FinnPair, Imec
     """
     from finn_imec.baseline_rtl import finn_pair
 
-    g = layer.geometry
-    finn_types = ("BIPOLAR", "BIPOLAR") if layer.xnor else (
-        layer.input_datatype.name, layer.weight_datatype.name
-    )  # fmt: skip
+    bipolar = DataType["BIPOLAR"]
+    types = (bipolar, bipolar) if layer.xnor else (layer.input_datatype, layer.weight_datatype)
+    weights = 2 * layer.weights - 1 if layer.xnor else layer.weights
     folder.mkdir(parents=True, exist_ok=True)
     pair = finn_pair.generate(
-        folder / "finn",
-        kernel=g.kernel, ifm_dim=g.ifm_dim, ifm_channels=g.ifm_channels,
-        ofm_channels=g.ofm_channels, stride=g.stride, dilation=g.dilation,
-        simd=layer.finn_simd or g.simd, pe=g.pe, in_simd=g.simd_in,
-        swg_simd=None if g.parallel_window or g.depthwise else g.simd_in, parallel_window=g.parallel_window,
-        depthwise=g.depthwise, padding=g.padding,
-        input_datatype=finn_types[0], weight_datatype=finn_types[1],
-        weights=2 * layer.weights - 1 if layer.xnor else layer.weights,
-        core=core,
-    )  # fmt: skip
+        folder / "finn", layer.geometry, *types, weights, core=core, finn_simd=layer.finn_simd
+    )
     return pair, generate_imec(layer, core, folder / "imec")
 
 
