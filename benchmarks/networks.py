@@ -125,8 +125,8 @@ def measure(
     from finn_imec.builder import build
     from finn_imec.compat.finn import CLOCK_NS
     from finn_imec.networks import lowering
+    from finn_imec.partition import in_python
     from finn_imec.partition.network import prepare_network, run_network
-    from finn_imec.partition.partition import in_python
 
     network = load(name, epochs, folder)
     hardware = lowering.to_hardware(ModelWrapper(str(network.qonnx)))
@@ -241,7 +241,7 @@ def in_cppsim(model: Any, folder: Path) -> Any:
 def in_one_simulation(pairs: Any, frames: np.ndarray) -> dict[str, dict[str, Any]]:
     """The whole partition in RTL with FINN's pairs and with IMECConv; every word compared."""
     from finn_imec.compat.finn import CLOCK_NS
-    from finn_imec.partition.partition import simulate
+    from finn_imec.partition import simulate
     from finn_imec.transformation.infer_imec_conv import swap_pairs
 
     sides = {}
@@ -267,7 +267,7 @@ def count_rest(pairs: Any, depths: dict[str, dict[str, int]]) -> dict[str, dict[
     depths: of each side's FIFOs. Of FINN's side, the FIFO, width converter and padding inside a pair
     are compare()'s. A node that Yosys does not read, FINN's Thresholding, is left out: {"reason": ..}.
     """
-    from finn_imec.partition.partition import Partition, hardware_part, specialised
+    from finn_imec.partition import Netlist, hardware_part, specialized
     from finn_imec.synthesis.comparison import FIGURES
     from finn_imec.synthesis.yosys import SynthesisError, count
     from finn_imec.transformation.infer_imec_conv import swap_pairs
@@ -284,13 +284,13 @@ def count_rest(pairs: Any, depths: dict[str, dict[str, int]]) -> dict[str, dict[
     sides = {}
     for side, model in (("finn", pairs), ("imec", swap_pairs(pairs))):
         with tempfile.TemporaryDirectory() as folder:
-            part = specialised(hardware_part(model), depths[side])
-            partition = Partition(part, Path(folder), compiled=False)
+            part = specialized(hardware_part(model), depths[side])
+            netlist = Netlist.of(part, Path(folder))
             counted = convolutions(part)
             designs = {
-                node.node: (node.origin, partition.node_design(node.node))
-                for node in partition.nodes
-                if node.node not in counted
+                name: (cell.part.origin, netlist.node_design(name))
+                for name, cell in netlist.cells.items()
+                if name not in counted
             }
             with ThreadPoolExecutor(os.cpu_count()) as pool:
                 figures = pool.map(lambda node: figures_of(*node), designs.values())

@@ -301,7 +301,7 @@ def simulate(
         outputs, result = simulate_layers(network, inputs)
         lines = [layer_line(layer) for layer in result["layers"]]
     else:
-        from finn_imec.partition.partition import simulate as simulate_partition
+        from finn_imec.partition import simulate as simulate_partition
 
         with progress_bar("partition", None) as advance:
             run, outputs = simulate_partition(

@@ -448,7 +448,7 @@ def test_what_counts_as_a_convolution():
     """Of CNV: its six pairs or IMECConvs, neither pooling windows nor what comes behind them."""
     import runpy
 
-    from finn_imec.partition.partition import hardware_part, specialised
+    from finn_imec.partition import hardware_part, specialized
     from finn_imec.transformation.infer_imec_conv import swap_pairs
 
     folder = Path(__file__).parents[1] / "benchmarks"
@@ -458,7 +458,7 @@ def test_what_counts_as_a_convolution():
         (pairs, {"ConvolutionInputGenerator_rtl", "MVAU_hls"}),
         (swap_pairs(pairs), {"IMECConv_rtl"}),
     ):
-        part = specialised(hardware_part(model))
+        part = specialized(hardware_part(model))
         counted = convolutions(part)
         nodes = [node for node in part.graph.node if node.name in counted]
         kinds = [node.op_type for node in nodes if not node.op_type.startswith("Streaming")]

@@ -1,22 +1,21 @@
 """Whole FINN dataflow partitions in one simulation."""
 
+from finn_imec.partition.deadlock import DeadlockError
+from finn_imec.partition.graph import hardware_part, in_python, specialized
+from finn_imec.partition.netlist import Netlist
 from finn_imec.partition.network import prepare_network, run_network
-from finn_imec.partition.partition import (
-    DeadlockError,
-    Partition,
-    Run,
-    hardware_part,
-    simulate,
-    specialised,
-)
+from finn_imec.partition.partition import Partition, simulate
+from finn_imec.partition.run import Run
 
 __all__ = [
     "DeadlockError",
+    "Netlist",
     "Partition",
     "Run",
     "hardware_part",
+    "in_python",
     "prepare_network",
     "run_network",
     "simulate",
-    "specialised",
+    "specialized",
 ]
