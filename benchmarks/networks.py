@@ -49,6 +49,7 @@ from rich.console import Console
 from rich.table import Table
 
 from finn_imec.report.table import COLUMNS, comparison_table, number_text
+from finn_imec.synthesis.rows import FIGURES, SIDES, Row, totals
 
 SMALL = ("digits", "mobilenet", "resnet")
 CNV_BITS = {"cnv4": 4, "cnv8": 8}
@@ -268,7 +269,6 @@ def count_rest(pairs: Any, depths: dict[str, dict[str, int]]) -> dict[str, dict[
     are compare()'s. A node that Yosys does not read, FINN's Thresholding, is left out: {"reason": ..}.
     """
     from finn_imec.partition import Netlist, hardware_part, specialized
-    from finn_imec.synthesis.comparison import FIGURES
     from finn_imec.synthesis.yosys import SynthesisError, count
     from finn_imec.transformation.infer_imec_conv import swap_pairs
 
@@ -320,14 +320,13 @@ def convolutions(model: Any) -> set[str]:
 
 def count_resources(model: Any) -> dict[str, Any]:
     """Rows of compare() for all convolutions, and their sums."""
-    from finn_imec.report.paper import totals
-    from finn_imec.synthesis.comparison import FIGURES, compare, layers_of_model
+    from finn_imec.synthesis.comparison import compare, layers_of_model
 
     rows = compare(layers_of_model(model))
     keys = [key for key in (*FIGURES, "memory") if key != "depth"]
     return {
-        "rows": rows,
-        "totals": {key: dict(zip(("finn", "imec"), totals(rows, key), strict=True)) for key in keys},
+        "rows": [row.as_dict() for row in rows],
+        "totals": {key: dict(zip(SIDES, totals(rows, key), strict=True)) for key in keys},
     }
 
 
@@ -389,7 +388,7 @@ def show(console: Console, results: list[dict[str, Any]]) -> None:
             console.print(table)
         if "resources" in result:
             counted = result["resources"]
-            console.print(comparison_table(counted["rows"]))
+            console.print(comparison_table([Row.from_dict(row) for row in counted["rows"]]))
             totals, rest = counted["totals"], result.get("rest", {})
             sides = {
                 side: ({key: both[side] for key, both in totals.items()}, rest.get(side))
