@@ -369,6 +369,7 @@ def test_fork_and_join(residual):
     # the shortcut holds what the convolution needs before its first output: more than a row
     assert 6 < max(fifo.peak for fifo in run.fifos) <= 36
     assert run.interval >= max(node.expected_cycles for node in run.nodes)
+    assert run.compile_s > 0 and run.simulate_s > 0
 
 
 def test_deadlock_names_the_ring(residual):

@@ -32,7 +32,7 @@ _PATIENCE = 1000
 class Partition:
     """A compiled netlist.
 
-    trace: "vcd" or "fst" if runs shall write waveforms. Raises CompileError with what Verilator says.
+    trace: "vcd" or "fst" if runs shall write waveforms.
     """
 
     def __init__(self, netlist: Netlist, trace: str = "") -> None:
