@@ -454,6 +454,17 @@ def test_finns_own_pair_and_imec_conv(make_pair_model, strides):
     assert ours.interval <= 1.02 * theirs.interval
 
 
+def test_a_slow_node_is_no_deadlock(make_pair_model):
+    """One frame, whose second output channel takes 1,152 cycles in which no word moves."""
+    from finn_imec.transformation.infer_imec_conv import swap_pairs
+
+    path = make_path(ConvGeometry((3, 3), (3, 3), 128, 2, simd=1, pe=1), "UINT2", "INT2", "UINT2")
+    model = swap_pairs(make_pair_model(path))
+    run, _ = partition.simulate(model, random_frames(model, 1))
+    assert run.latency == run.cycles  # both count the cycle of the last word
+    assert run.interval is None
+
+
 def test_a_node_alone_is_synthesised(make_pair_model, tmp_path, monkeypatch):
     """Its streams are ports, and nothing of the rest is in it; its files come along.
 
