@@ -27,7 +27,6 @@ from finn_imec.baseline_rtl.patches import WEIGHT_FILE, copy_patched
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.streams.design import CoreSpec, Design, Stream
 from finn_imec.streams.words import round_up_to_bytes
-from finn_imec.streams.words import round_up_to_bytes
 from finn_imec.util.errors import UnsupportedError, require
 from finn_imec.util.templates import render
 
