@@ -1,9 +1,25 @@
-"""Puts finn_imec.pth beside the package, so that every interpreter registers IMECConv in FINN."""
+"""What a wheel holds besides the files of finn_imec/."""
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+#: Of benchmarks/results, what `finn-imec paper` reads; and where it looks.
+PAPER_RESULTS = [
+    name
+    for bits in (1, 2)
+    for name in (
+        f"cnv-w{bits}a{bits}-lut-{bits}bit.json",
+        f"power-cnv-w{bits}a{bits}.json",
+        f"networks/cnvW{bits}A{bits}.json",
+    )
+]
+MEASURED = "finn_imec/report/measured"
 
-class PthHook(BuildHookInterface):
+
+class WheelHook(BuildHookInterface):
     def initialize(self, version: str, build_data: dict) -> None:
         key = "force_include_editable" if version == "editable" else "force_include"
+        # So that every interpreter registers IMECConv in FINN.
         build_data[key]["finn_imec.pth"] = "finn_imec.pth"
+        if version != "editable":
+            for name in PAPER_RESULTS:
+                build_data[key][f"benchmarks/results/{name}"] = f"{MEASURED}/{name}"

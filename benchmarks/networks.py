@@ -49,6 +49,7 @@ from rich.console import Console
 from rich.table import Table
 
 from finn_imec.report.table import COLUMNS, comparison_table, number_text
+from finn_imec.synthesis.rows import FIGURES, SIDES, Row, totals
 
 SMALL = ("digits", "mobilenet", "resnet")
 CNV_BITS = {"cnv4": 4, "cnv8": 8}
@@ -125,8 +126,8 @@ def measure(
     from finn_imec.builder import build
     from finn_imec.compat.finn import CLOCK_NS
     from finn_imec.networks import lowering
+    from finn_imec.partition import in_python
     from finn_imec.partition.network import prepare_network, run_network
-    from finn_imec.partition.partition import in_python
 
     network = load(name, epochs, folder)
     hardware = lowering.to_hardware(ModelWrapper(str(network.qonnx)))
@@ -241,7 +242,7 @@ def in_cppsim(model: Any, folder: Path) -> Any:
 def in_one_simulation(pairs: Any, frames: np.ndarray) -> dict[str, dict[str, Any]]:
     """The whole partition in RTL with FINN's pairs and with IMECConv; every word compared."""
     from finn_imec.compat.finn import CLOCK_NS
-    from finn_imec.partition.partition import simulate
+    from finn_imec.partition import simulate
     from finn_imec.transformation.infer_imec_conv import swap_pairs
 
     sides = {}
@@ -267,8 +268,7 @@ def count_rest(pairs: Any, depths: dict[str, dict[str, int]]) -> dict[str, dict[
     depths: of each side's FIFOs. Of FINN's side, the FIFO, width converter and padding inside a pair
     are compare()'s. A node that Yosys does not read, FINN's Thresholding, is left out: {"reason": ..}.
     """
-    from finn_imec.partition.partition import Partition, hardware_part, specialized
-    from finn_imec.synthesis.comparison import FIGURES
+    from finn_imec.partition import Netlist, hardware_part, specialized
     from finn_imec.synthesis.yosys import SynthesisError, count
     from finn_imec.transformation.infer_imec_conv import swap_pairs
 
@@ -285,12 +285,12 @@ def count_rest(pairs: Any, depths: dict[str, dict[str, int]]) -> dict[str, dict[
     for side, model in (("finn", pairs), ("imec", swap_pairs(pairs))):
         with tempfile.TemporaryDirectory() as folder:
             part = specialized(hardware_part(model), depths[side])
-            partition = Partition(part, Path(folder), compiled=False)
+            netlist = Netlist.of(part, Path(folder))
             counted = convolutions(part)
             designs = {
-                node.node: (node.origin, partition.node_design(node.node))
-                for node in partition.nodes
-                if node.node not in counted
+                name: (cell.part.origin, netlist.node_design(name))
+                for name, cell in netlist.cells.items()
+                if name not in counted
             }
             with ThreadPoolExecutor(os.cpu_count()) as pool:
                 figures = pool.map(lambda node: figures_of(*node), designs.values())
@@ -322,14 +322,13 @@ def convolutions(model: Any) -> set[str]:
 
 def count_resources(model: Any) -> dict[str, Any]:
     """Rows of compare() for all convolutions, and their sums."""
-    from finn_imec.report.paper import totals
-    from finn_imec.synthesis.comparison import FIGURES, compare, layers_of_model
+    from finn_imec.synthesis.comparison import compare, layers_of_model
 
     rows = compare(layers_of_model(model))
     keys = [key for key in (*FIGURES, "memory") if key != "depth"]
     return {
-        "rows": rows,
-        "totals": {key: dict(zip(("finn", "imec"), totals(rows, key), strict=True)) for key in keys},
+        "rows": [row.as_dict() for row in rows],
+        "totals": {key: dict(zip(SIDES, totals(rows, key), strict=True)) for key in keys},
     }
 
 
@@ -391,7 +390,7 @@ def show(console: Console, results: list[dict[str, Any]]) -> None:
             console.print(table)
         if "resources" in result:
             counted = result["resources"]
-            console.print(comparison_table(counted["rows"]))
+            console.print(comparison_table([Row.from_dict(row) for row in counted["rows"]]))
             totals, rest = counted["totals"], result.get("rest", {})
             sides = {
                 side: ({key: both[side] for key, both in totals.items()}, rest.get(side))

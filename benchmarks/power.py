@@ -28,7 +28,8 @@ from finn_imec.simulation.model import Model
 from finn_imec.simulation.stimulus import SimulationError, Stimulus
 from finn_imec.simulation.verilator import build
 from finn_imec.streams.words import encode, round_up_to_bytes, unpack
-from finn_imec.synthesis.comparison import Layer, default_core, generate_both, named_layers
+from finn_imec.synthesis.comparison import Layer, default_core, generate_both
+from finn_imec.synthesis.layer_sets import named_layers
 
 TITLE = "proxy: signal toggles in RTL simulation, no capacitance"
 FRAMES = 2

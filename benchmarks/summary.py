@@ -21,7 +21,7 @@ from throughput import summary as throughput_summary
 
 from finn_imec.report.chart import ratio_chart
 from finn_imec.report.table import TITLES, number_text, ratio_text
-from finn_imec.synthesis.comparison import figure, geometric_means
+from finn_imec.synthesis.rows import Row, geometric_means
 from finn_imec.util.templates import render
 
 RESULTS = Path(__file__).parent / "results"
@@ -37,7 +37,7 @@ COUNTED = ("lut", "lut_paired", "memory", "ff", "bram18", "dsp")
 #: What a network's nodes are added up by.
 PARTS = ("all", "convolutions", "FIFOs", "other nodes")
 
-Row = dict[str, Any]
+Figures = dict[str, Any]
 Means = dict[str, dict[str, float | None]]
 
 
@@ -51,6 +51,10 @@ class Results:
         """NAME.json."""
         return json.loads((self.folder / f"{name}.json").read_text())
 
+    def rows(self, name: str) -> list[Row]:
+        """The comparison in NAME.json."""
+        return [Row.from_dict(row) for row in self.load(name)]
+
     def comparisons(self) -> dict[str, list[Row]]:
         """Rows of each comparison of CNV's layers, by folding, width and MAC core."""
         tables = {}
@@ -58,7 +62,7 @@ class Results:
             folding, core, bits = path.stem.rsplit("-", 2)
             tables[folding, core != "lut", int(bits.removesuffix("bit")), core] = path.stem
         return {
-            f"{folding}, {bits} bit{'s' * (bits > 1)}, {core}": self.load(stem)
+            f"{folding}, {bits} bit{'s' * (bits > 1)}, {core}": self.rows(stem)
             for (folding, _, bits, core), stem in sorted(tables.items())
         }
 
@@ -91,7 +95,7 @@ class Results:
         """docs/results.md."""
         counted = {key: TITLES[key] for key in COUNTED}
         comparisons, networks = self.comparisons(), self.networks()
-        most_cycles = max(row["ratio"]["cycles"] for rows in comparisons.values() for row in rows)
+        most_cycles = max(row.ratio["cycles"] for rows in comparisons.values() for row in rows)
         power = [
             row for path in sorted(self.folder.glob("power-*.json")) for row in self.load(path.stem)["rows"]
         ]
@@ -100,8 +104,8 @@ class Results:
             means=means_table(self.means()),
             most_cycles=f"{math.ceil(most_cycles * 1000) / 1000:.3f}",
             layers={name: layer_table(rows) for name, rows in comparisons.items()},
-            padded=layer_table(self.load("padded-auto-4bit")),
-            demo=layer_table(self.load("demo")["comparison"]),
+            padded=layer_table(self.rows("padded-auto-4bit")),
+            demo=layer_table([Row.from_dict(row) for row in self.load("demo")["comparison"]]),
             throughput=throughput_summary(self.load("throughput")),
             refolded=self.refolded(),
             simulated=networks_table(networks, "network", SIMULATED),
@@ -111,7 +115,7 @@ class Results:
         )
 
 
-def _of_network(result: Row) -> dict[str, tuple[Row, Row | None, Row | None]]:
+def _of_network(result: Figures) -> dict[str, tuple[Figures, Figures | None, Figures | None]]:
     """Of networks.py: {side: (simulation, sums of the convolutions, other nodes)}."""
     totals, rest = result.get("resources", {}).get("totals"), result.get("rest", {})
     return {
@@ -124,7 +128,7 @@ def _of_network(result: Row) -> dict[str, tuple[Row, Row | None, Row | None]]:
     }
 
 
-def _of_cnv(rows: list[Row]) -> dict[str, tuple[Row, Row | None, Row | None]]:
+def _of_cnv(rows: list[Figures]) -> dict[str, tuple[Figures, Figures | None, Figures | None]]:
     """Of partition.py, likewise."""
     return {
         side: (row, row.get("convolutions"), row.get("rest"))
@@ -132,7 +136,7 @@ def _of_cnv(rows: list[Row]) -> dict[str, tuple[Row, Row | None, Row | None]]:
     }
 
 
-def _parts(run: Row, convolutions: Row | None, rest: Row | None) -> dict[str, dict[str, int]]:
+def _parts(run: Figures, convolutions: Figures | None, rest: Figures | None) -> dict[str, dict[str, int]]:
     parts = {"network": {key: run[key] for key in SIMULATED}}
     if convolutions is not None and rest is not None:
         counted = {
@@ -163,8 +167,8 @@ def layer_table(rows: Sequence[Row]) -> str:
     """A row per layer, FINN's pair / IMECConv; the geometric means of the ratios last."""
     cells = [
         [
-            *(row["layer"], row["bits"], f"{row['pe']} x {row['simd']}"),
-            *(_both(*(figure(row[side], key) for side in ("finn", "imec"))) for key in TABLE),
+            *(row.layer, row.bits, f"{row.pe} x {row.simd}"),
+            *(_both(row.finn[key], row.imec[key]) for key in TABLE),
         ]
         for row in rows
     ]
@@ -172,7 +176,7 @@ def layer_table(rows: Sequence[Row]) -> str:
     return table(["layer", "bits", "PE x SIMD", *TABLE.values()], cells)
 
 
-def networks_table(networks: dict[str, Row], part: str, titles: dict[str, str]) -> str:
+def networks_table(networks: dict[str, Figures], part: str, titles: dict[str, str]) -> str:
     """A row per network that has this part, FINN's pairs / IMECConv."""
     rows = [
         [name, *(_both(sides["finn"][part][key], sides["imec"][part][key]) for key in titles)]
@@ -182,7 +186,7 @@ def networks_table(networks: dict[str, Row], part: str, titles: dict[str, str]) 
     return table(["FINN's pairs / IMECConv", *titles.values()], rows)
 
 
-def power_table(rows: Sequence[Row]) -> str:
+def power_table(rows: Sequence[Figures]) -> str:
     """A row per layer: toggles of signals in a frame."""
     cells = [
         [

@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -163,6 +163,7 @@ def compare(
     from finn_imec.report.results import COMPARISON, comparison_folder, write_rows
     from finn_imec.report.table import comparison_table
     from finn_imec.synthesis import comparison
+    from finn_imec.synthesis.layer_sets import named_layers
 
     if sum(v is not None for v in (model, geometry, layers)) != 1:
         raise typer.BadParameter("give one of MODEL, --geometry and --layers")
@@ -176,17 +177,17 @@ def compare(
     else:
         try:
             widths = [int(v) for v in bits.split(",")]
-            chosen = [layer for b in widths for layer in comparison.named_layers(layers, b)]
+            chosen = [layer for b in widths for layer in named_layers(layers, b)]
         except ValueError as err:
             raise typer.BadParameter(f"--layers {layers} --bits {bits}: {err}") from err
     with comparison_folder(output) if output else nullcontext() as folder:
         with progress_bar("synthesis and simulation", len(chosen)) as advance:
             rows = comparison.compare(chosen, core, progress=lambda name: advance(label=name))
-        rows = [row | {"geometry": asdict(layer.geometry)} for row, layer in zip(rows, chosen)]
+        rows = [replace(row, geometry=layer.geometry) for row, layer in zip(rows, chosen)]
         if folder is not None:
             write_rows(rows, shlex.join(["finn-imec", *sys.argv[1:]]), folder / COMPARISON)
     if as_json:
-        print_json(rows)
+        print_json([row.as_dict() for row in rows])
     else:
         console.print(comparison_table(rows))
 
@@ -295,7 +296,7 @@ def simulate(
         outputs, result = simulate_layers(network, inputs)
         lines = [layer_line(layer) for layer in result["layers"]]
     else:
-        from finn_imec.partition.partition import simulate as simulate_partition
+        from finn_imec.partition import simulate as simulate_partition
 
         with progress_bar("partition", None) as advance:
             run, outputs = simulate_partition(
@@ -449,6 +450,7 @@ def demo(
     """Train a small network, build its convolutions as IMECConv, simulate and measure them."""
     from finn_imec.demo import run_demo
     from finn_imec.report.table import comparison_table
+    from finn_imec.synthesis.rows import Row
 
     with progress_bar("demo", None) as advance:
         result = run_demo(
@@ -461,7 +463,7 @@ def demo(
     if as_json:
         print_json(result)
         return
-    console.print(comparison_table(result["comparison"]))
+    console.print(comparison_table([Row.from_dict(row) for row in result["comparison"]]))
     for layer in result["layers"]:
         console.print(layer_line(layer))
     accuracy = result["accuracy"]
@@ -496,7 +498,7 @@ def paper(
     ),
     results: Annotated[
         Path | None,
-        typer.Option(help="Folder of measurements, as benchmarks/results; default: that one."),
+        typer.Option(help="Folder of measurements; default: those that a wheel brings."),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out what takes hours.")] = False,
     as_json: AsJson = False,

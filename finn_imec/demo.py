@@ -116,5 +116,6 @@ def _convert_and_simulate(
         stage(f"synthesis {len(done)}/{len(layers)}")
 
     stage(f"synthesis 0/{len(layers)}")
-    result["comparison"] = compare(layers, progress=synthesized)
-    comparison_chart(result["comparison"], folder / "comparison.png")
+    rows = compare(layers, progress=synthesised)
+    result["comparison"] = [row.as_dict() for row in rows]
+    comparison_chart(rows, folder / "comparison.png")

@@ -29,7 +29,7 @@ from finn_imec.layer.memories import MEM_MODES
 from finn_imec.layer.structure import Structure
 from finn_imec.layer.units import storage
 from finn_imec.rtl.generate import ImecRtl
-from finn_imec.synthesis.comparison import cnv_layers, padded_layers
+from finn_imec.synthesis.layer_sets import cnv_layers, padded_layers
 from finn_imec.verification.cases import random_case
 
 RECORD = Path(__file__).with_name("generated.json")

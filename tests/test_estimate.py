@@ -15,7 +15,7 @@ from finn_imec.layer.estimate import LUT_COEFFICIENTS, RAMB18_BITS, Estimate, co
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import MEM_MODES, Memory
 from finn_imec.layer.structure import Structure
-from finn_imec.synthesis.comparison import cnv_layers
+from finn_imec.synthesis.layer_sets import cnv_layers
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 

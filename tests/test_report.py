@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 import subprocess
-from dataclasses import asdict
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,27 +23,19 @@ from finn_imec.layer.units import storage
 from finn_imec.report.page import write_report
 from finn_imec.report.results import DEMO_MODELS, comparison_folder, load_results, write_rows
 from finn_imec.report.table import TITLES
-from finn_imec.synthesis.comparison import PARTS, RATIOS, figure, geometric_means
+from finn_imec.synthesis.rows import RATIOS, Row, Side, geometric_means
 from finn_imec.util.errors import ModelError
 
 pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'finn-imec[plot]'")
 
-#: What a row holds of either side.
-MEASURED = RATIOS
+#: What is measured of either side; memory is a sum of two.
+MEASURED = [key for key in RATIOS if key != "memory"]
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">&$\\frac$"
 
 
-def row_of(name: str, geometry: ConvGeometry, finn: dict[str, int], imec: dict[str, int]) -> dict:
-    """A row as `finn-imec compare` gives it."""
-    folding = {"simd": geometry.simd, "pe": geometry.pe}
-    ratio = {key: imec[key] / finn[key] if finn[key] else None for key in finn}
-
-    def nested(side: dict[str, int]) -> dict:
-        parts = {p: {n: side[f"{p}_{n}"] for n in ("lut", "ff")} for p in PARTS}
-        return {key: v for key, v in side.items() if not key.startswith(PARTS)} | parts
-
-    sides = {"finn": nested(finn), "imec": nested(imec), "ratio": ratio}
-    return {"layer": name, "bits": "2x3", "core": "lut", "geometry": asdict(geometry)} | folding | sides
+def row_of(name: str, geometry: ConvGeometry, finn: dict[str, int], imec: dict[str, int]) -> Row:
+    """A row as compare() gives it, its geometry kept."""
+    return Row(name, "2x3", geometry.simd, geometry.pe, "lut", 0, Side(**finn), Side(**imec), geometry)
 
 
 @pytest.fixture
@@ -137,10 +128,10 @@ def test_every_figure_of_the_rows_is_on_the_page(compared, rows):
     means = geometric_means(rows)
     assert len(lines) == len(rows)
     for line, row in zip(lines, rows):
-        assert row["layer"] in line[0]
+        assert row.layer in line[0]
         for text, key in zip(line[1:], TITLES, strict=True):
             finn, imec, ratio = text.split()
-            values = figure(row["finn"], key), figure(row["imec"], key)
+            values = row.finn[key], row.imec[key]
             assert (finn, imec) == tuple(f"{value:,}" for value in values)
             assert float(ratio) == pytest.approx(values[1] / values[0], abs=0.005)
     assert mean[1:] == [f"{means[key]:.2f}" for key in TITLES]
@@ -150,7 +141,7 @@ def test_every_figure_of_the_rows_is_on_the_page(compared, rows):
 
 def test_rows_as_compare_prints_them(tmp_path, rows):
     """`finn-imec compare --json > comparison.json` will do as well."""
-    (tmp_path / "comparison.json").write_text(json.dumps(rows))
+    (tmp_path / "comparison.json").write_text(json.dumps([row.as_dict() for row in rows]))
     assert write_report(tmp_path)["means"] == geometric_means(rows)
 
 
@@ -158,11 +149,11 @@ def test_memory_is_the_geometrys(compared, rows):
     write_report(compared)
     lines = Page(compared / "report.html").table("layer", "FINN line buffer")
     for line, row in zip(lines, rows, strict=True):
-        g = ConvGeometry(**row["geometry"])
+        g = row.geometry
         bits = baseline.generator_bits(g, 2), baseline.replay_bits(g, 2), storage(g).bits(2)
         assert line[1:4] == [f"{b:,}" for b in bits]
         assert line[5] == f"{g.mw * g.mh * 3:,}"
-        assert line[6:] == [f"{row[side]['cycles']:,}" for side in ("finn", "imec")]
+        assert line[6:] == [f"{side.cycles:,}" for side in (row.finn, row.imec)]
 
 
 def test_page_of_a_build(make_built):
@@ -215,7 +206,8 @@ def test_comparison_of_a_build(make_built):
             write_report(folder)
             ((title, *cells), _) = Page(folder / "report.html").table("layer", "LUT")
             assert title.startswith(name)
-            assert set(cells) == {"5,000 2,500 0.50"}
+            memory = cells.pop(list(TITLES).index("memory"))
+            assert (set(cells), memory) == ({"5,000 2,500 0.50"}, "10,000 5,000 0.50")
         else:
             with pytest.raises(ModelError, match="SIMD=1, PE=1 is not in the folder's model"):
                 write_report(folder)
@@ -296,7 +288,7 @@ def test_page_in_a_browser(tmp_path, compared):
 
 
 def test_demo_without_a_model_names_file_and_command(tmp_path, rows):
-    (tmp_path / "demo.json").write_text(json.dumps({"comparison": rows}))
+    (tmp_path / "demo.json").write_text(json.dumps({"comparison": [row.as_dict() for row in rows]}))
     with pytest.raises(ModelError, match=f"{DEMO_MODELS[0]}: no such file; `finn-imec demo"):
         load_results(tmp_path)
 
@@ -309,10 +301,11 @@ def test_demo_without_a_model_names_file_and_command(tmp_path, rows):
         ("[]", "holds no rows of `finn-imec compare --json`"),
         ('[{"layer": "a"}]', "row 0 has no 'bits'"),
         (
-            '[{"layer": "a", "bits": "2x2", "simd": 1, "pe": 1, "core": "lut", "finn": {"lut": 1}, '
-            '"imec": {}, "ratio": {}}]',
-            "row 0, finn has no 'lut_logic'",
+            '[{"layer": "a", "bits": "2x2", "simd": 1, "pe": 1, "core": "lut", "pipeline": 0, '
+            '"finn": {"lut": 1}, "imec": {}}]',
+            "row 0, finn has no 'lut_logic'; write the file anew",
         ),
+        ('[{"layer": "a", "bits": 2}]', "row 0 has bits=2; expected a JSON string"),
     ],
 )
 def test_damaged_rows(tmp_path, content, message):
@@ -335,7 +328,7 @@ def test_command(compared, rows, monkeypatch, capsys):
     code, out, _ = run_cli(monkeypatch, capsys, "report", compared, "--json")
     assert code == 0
     result = json.loads(out)
-    assert result["rows"] == json.loads(json.dumps(rows))
+    assert result["rows"] == json.loads(json.dumps([row.as_dict() for row in rows]))
     assert result["page"] == str(compared / "report.html")
     assert (compared / "report.html").is_file()
 

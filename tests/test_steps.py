@@ -27,7 +27,7 @@ from qonnx.core.onnx_exec import execute_onnx
 from qonnx.custom_op.registry import getCustomOp
 
 from finn_imec.builder.steps import imec_build_steps, step_convert_to_imec, step_name
-from finn_imec.partition.partition import in_python
+from finn_imec.partition import in_python
 from finn_imec.simulation.stimulus import Stimulus
 from finn_imec.simulation.verilator import build
 from finn_imec.streams.words import decode, encode

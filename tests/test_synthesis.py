@@ -8,17 +8,19 @@ from math import ceil
 
 import numpy as np
 import pytest
+from qonnx.core.datatype import DataType
 from stitching import make_path
 
 from finn_imec.algorithms import direct
 from finn_imec.algorithms.base import pad
+from finn_imec.algorithms.reference import random_values
 from finn_imec.baseline_rtl import finn_pair
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.rtl.generate import ImecRtl
 from finn_imec.rtl.library import library_path
 from finn_imec.simulation.stimulus import Stimulus
 from finn_imec.streams.design import Design
-from finn_imec.streams.words import pack, round_up_to_bytes, unpack
+from finn_imec.streams.words import encode, round_up_to_bytes, unpack
 from finn_imec.synthesis import yosys
 from finn_imec.util.errors import UnsupportedError
 
@@ -217,141 +219,79 @@ def test_errors_name_the_cause(tmp_path):
 # ---- FINN's pair --------------------------------------------------------------------------------
 
 PAIRS = {
-    "dsp": {"core": "dsp", "input_datatype": "INT2", "weight_datatype": "INT2", "simd": 2, "pe": 2},
-    "xnor": {
-        "core": "lut",
-        "input_datatype": "BIPOLAR",
-        "weight_datatype": "BIPOLAR",
-        "simd": 4,
-        "pe": 4,
-    },
+    "dsp": {"core": "dsp", "types": ("INT2", "INT2"), "simd": 2, "pe": 2},
+    "xnor": {"core": "lut", "types": ("BIPOLAR", "BIPOLAR"), "simd": 4, "pe": 4},
     # The sliding window generator at SIMD 2, a width converter, the MVU at SIMD 3.
     "strided": {
         "core": "lut",
-        "input_datatype": "UINT4",
-        "weight_datatype": "BIPOLAR",
-        "simd": 3,
+        "types": ("UINT4", "BIPOLAR"),
+        "simd": 2,
+        "finn_simd": 3,
         "pe": 1,
-        "swg_simd": 2,
         "stride": (2, 1),
     },
-    "signed_product": {
-        "core": "lut",
-        "input_datatype": "INT3",
-        "weight_datatype": "INT4",
-        "simd": 12,
-        "pe": 2,
-        "swg_simd": 4,
-    },
-    "padded": {
-        "core": "lut",
-        "input_datatype": "INT2",
-        "weight_datatype": "INT2",
-        "simd": 2,
-        "pe": 2,
-        "padding": (1, 2, 0, 1),
-    },
+    "signed_product": {"core": "lut", "types": ("INT3", "INT4"), "simd": 4, "finn_simd": 12, "pe": 2},
+    "padded": {"core": "lut", "types": ("INT2", "INT2"), "simd": 2, "pe": 2, "padding": (1, 2, 0, 1)},
     "depthwise": {
         "core": "lut",
-        "input_datatype": "UINT3",
-        "weight_datatype": "INT3",
-        "simd": 1,
+        "types": ("UINT3", "INT3"),
         "pe": 2,
         "depthwise": True,
         "stride": (2, 1),
         "padding": (1, 0, 1, 1),
     },
-    "depthwise_bipolar": {
-        "core": "lut",
-        "input_datatype": "BIPOLAR",
-        "weight_datatype": "BIPOLAR",
-        "simd": 1,
-        "pe": 4,
-        "depthwise": True,
-    },
-    "windows": {
-        "core": "lut",
-        "input_datatype": "INT2",
-        "weight_datatype": "INT2",
-        "simd": 36,
-        "pe": 2,
-        "swg_simd": 4,
-        "parallel_window": True,
-    },
-    "parts_of_windows": {
-        "core": "dsp",
-        "input_datatype": "UINT3",
-        "weight_datatype": "INT2",
-        "simd": 12,
-        "pe": 4,
-        "swg_simd": 4,
-        "parallel_window": True,
-        "stride": (2, 1),
-    },
-    # Width converters in front of the generator, behind the padding.
+    "depthwise_bipolar": {"core": "lut", "types": ("BIPOLAR", "BIPOLAR"), "pe": 4, "depthwise": True},
+    "windows": {"core": "lut", "types": ("INT2", "INT2"), "simd": 36, "pe": 2},
+    "parts_of_windows": {"core": "dsp", "types": ("UINT3", "INT2"), "simd": 12, "pe": 4, "stride": (2, 1)},
+    # Width converters in front of the generator, after the padding.
     "padded_windows_of_narrow_words": {
         "core": "lut",
-        "input_datatype": "INT2",
-        "weight_datatype": "INT2",
+        "types": ("INT2", "INT2"),
         "simd": 36,
         "pe": 2,
-        "in_simd": 1,
-        "parallel_window": True,
+        "simd_in": 1,
         "padding": (1, 1, 1, 1),
     },
     "depthwise_of_wide_words": {
         "core": "lut",
-        "input_datatype": "UINT3",
-        "weight_datatype": "INT3",
-        "simd": 1,
+        "types": ("UINT3", "INT3"),
         "pe": 2,
-        "in_simd": 4,
+        "simd_in": 4,
         "depthwise": True,
     },
-    "bipolar_input": {
-        "core": "lut",
-        "input_datatype": "BIPOLAR",
-        "weight_datatype": "INT3",
-        "simd": 1,
-        "pe": 4,
-    },
+    "bipolar_input": {"core": "lut", "types": ("BIPOLAR", "INT3"), "simd": 1, "pe": 4},
 }
 LAYER = {"kernel": (3, 3), "ifm_dim": (6, 6), "ifm_channels": 4, "ofm_channels": 4}
+DEPTHWISE = {"core": "lut", "simd": 1, "depthwise": True}
 FRAMES = 3
 
 
 def generate(folder, case: dict):
-    qonnx = pytest.importorskip("qonnx.core.datatype")
+    """(pair, its geometry, its weights); other fields of a case than these are the geometry's."""
     pytest.importorskip("finn.custom_op.fpgadataflow.rtl")
+    options = {key: case[key] for key in ("core", "finn_simd", "acc_bits") if key in case}
+    fields = {key: value for key, value in case.items() if key not in {*options, "types", "weights"}}
+    geometry = ConvGeometry(**{**LAYER, **fields})
+    idt, wdt = (DataType[name] for name in case["types"])
     rng = np.random.default_rng(7)
-    wdt = qonnx.DataType[case["weight_datatype"]]
     values = [v for v in range(int(wdt.min()), int(wdt.max()) + 1) if wdt.allowed(v)]
-    weights = rng.choice(values, (9 if case.get("depthwise") else 36, 4))
-    pair = finn_pair.generate(folder / "pair", **{**LAYER, "weights": weights, **case})
-    return pair, weights
+    weights = case.get("weights", rng.choice(values, (geometry.mw, geometry.mh)))
+    return finn_pair.generate(folder / "pair", geometry, idt, wdt, weights, **options), geometry, weights
 
 
 @pytest.mark.parametrize("case", PAIRS.values(), ids=PAIRS)
 def test_pair_computes_the_convolution_back_to_back(tmp_path, case):
     verilator = pytest.importorskip("finn_imec.simulation.verilator")
-    pair, weights = generate(tmp_path, case)
-    bipolar = case["input_datatype"] == "BIPOLAR"
-    xnor = bipolar and case["weight_datatype"] == "BIPOLAR"
-    bits = 1 if bipolar else int(case["input_datatype"][-1])
-    low = 0 if case["input_datatype"].startswith("U") else -(2 ** (bits - 1))
-    rng = np.random.default_rng(8)
-    shape = {name: case[name] for name in ("stride", "padding", "depthwise") if name in case}
-    geometry = ConvGeometry(**LAYER, **shape)
-    ifm = rng.integers(low, low + 2**bits, (FRAMES, *geometry.input_dim, 4))
-    if bipolar:
-        ifm = rng.choice([-1, 1], ifm.shape)
+    pair, geometry, weights = generate(tmp_path, case)
+    idt, wdt = (DataType[name] for name in case["types"])
+    xnor = idt == wdt == DataType["BIPOLAR"]
+    shape = (FRAMES, *geometry.input_dim, geometry.ifm_channels)
+    ifm = random_values(idt, shape, np.random.default_rng(8))
     expected = direct.convolve(pad(ifm, geometry), weights, geometry).ofm
     if xnor:
         expected = (expected + geometry.mw) // 2
 
-    lanes = case["pe"] if geometry.depthwise else case.get("swg_simd", case["simd"])
-    lanes = case.get("in_simd", lanes)
-    words = pack(((ifm + 1) // 2 if bipolar else ifm).reshape(-1, lanes), bits)
+    words = encode(ifm, idt, geometry.simd_in)
     n_words = expected.size // case["pe"]
     stimulus = Stimulus(inputs={"in0_V": words}, n_outputs={"out0_V": n_words})
     result = verilator.build([pair.design]).run([stimulus])[0]
@@ -361,13 +301,13 @@ def test_pair_computes_the_convolution_back_to_back(tmp_path, case):
     got = unpack(result.outputs["out0_V"][:, :used], case["pe"], pair.acc_bits, signed=not xnor)
     np.testing.assert_array_equal(got.reshape(expected.shape), expected)
 
-    folds = geometry.mw // case["simd"] * (4 // case["pe"])
+    folds = geometry.mw // case.get("finn_simd", geometry.simd) * geometry.nf
     last = result.output_cycle["out0_V"].reshape(FRAMES, -1)[:, -1]
     assert (np.diff(last) >= geometry.windows * folds).all()
 
 
 def test_pair_is_counted_core_apart(tmp_path):
-    pair, _ = generate(tmp_path, PAIRS["dsp"])
+    pair, *_ = generate(tmp_path, PAIRS["dsp"])
     got = yosys.count(pair.design, core=pair.core, flows=("default",))
     # mvu.sv packs both PEs of each of the two SIMD lanes into one DSP48E1.
     assert (got["dsp"], got["core"]["dsp"], got["surround"]["dsp"]) == (2, 2, 0)
@@ -382,21 +322,22 @@ def test_pair_is_counted_core_apart(tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "error", "message"),
     [
-        ({"simd": 5}, ValueError, "simd=5: .*36"),
-        ({"pe": 3}, ValueError, "pe=3"),
-        ({"swg_simd": 3}, ValueError, "simd"),
-        ({"parallel_window": True, "swg_simd": 2}, ValueError, "swg_simd=2.*ifm_channels=4"),
-        ({"ifm_channels": 6, "swg_simd": 2, "in_simd": 3}, UnsupportedError, "in_simd=3.*swg_simd=2"),
-        ({"in_simd": 3}, ValueError, "simd_in=3"),
+        ({"finn_simd": 5}, ValueError, "finn_simd=5: .*36"),
+        ({"finn_simd": 0}, ValueError, "finn_simd=0"),
+        (
+            {**DEPTHWISE, "ifm_channels": 6, "ofm_channels": 6, "simd_in": 3},
+            UnsupportedError,
+            "simd_in=3: accepted .* divide 2",
+        ),
         ({"weights": np.zeros((4, 36))}, ValueError, r"\(4, 36\)"),
         ({"weights": np.full((36, 4), 2)}, ValueError, "weight_datatype=INT2"),
         ({"acc_bits": 3}, ValueError, "acc_bits=3"),
-        ({"depthwise": True}, ValueError, "simd=2 with depthwise.* and 1"),
-        ({"depthwise": True, "simd": 1}, UnsupportedError, "core='dsp' with depthwise: .*'lut'"),
+        ({**DEPTHWISE, "finn_simd": 3}, ValueError, "finn_simd=3 with depthwise: accepted is 1"),
+        ({**DEPTHWISE, "core": "dsp"}, UnsupportedError, "core='dsp' with depthwise: .*'lut'"),
         ({"core": "hls"}, ValueError, "core='hls'"),
-        ({"input_datatype": "BIPOLAR"}, UnsupportedError, "input_datatype=BIPOLAR.*lut"),
-        ({"input_datatype": "INT"}, ValueError, "input_datatype='INT'"),
-        ({"weight_datatype": "UINT2"}, UnsupportedError, "weight_datatype=UINT2"),
+        ({"types": ("BIPOLAR", "INT2")}, UnsupportedError, "input_datatype=BIPOLAR.*lut"),
+        ({"types": ("FLOAT32", "INT2")}, UnsupportedError, "input_datatype=FLOAT32"),
+        ({"types": ("INT2", "UINT2")}, UnsupportedError, "weight_datatype=UINT2"),
     ],
 )
 def test_pair_refuses_what_it_cannot_build(tmp_path, overrides, error, message):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from finn_imec.algorithms import direct
-from finn_imec.algorithms.base import pad
+from finn_imec.algorithms.base import ConvResult, pad
 from finn_imec.layer.datapath import Datapath
+from finn_imec.layer.geometry import ConvGeometry
 
 
 def random_values(datatype: BaseDataType, shape: Sequence[int], rng: np.random.Generator) -> np.ndarray:
@@ -19,13 +20,22 @@ def random_values(datatype: BaseDataType, shape: Sequence[int], rng: np.random.G
     return rng.integers(int(datatype.min()), int(datatype.max()) + 1, shape)
 
 
-def reference(datapath: Datapath, ifm: np.ndarray) -> np.ndarray:
-    """Expected output (N, OH, OW, M) for an input (N, H, W, C), by plain convolution."""
+def reference(
+    datapath: Datapath,
+    ifm: np.ndarray,
+    convolve: Callable[[np.ndarray, np.ndarray, ConvGeometry], ConvResult] = direct.convolve,
+    accumulator: type = np.int64,
+) -> np.ndarray:
+    """Expected output (N, OH, OW, M) for integers (N, H, W, C), by plain convolution.
+
+    convolve: that of an `Algorithm`. accumulator: the type it computes in; np.float64 goes through BLAS
+    and is exact, since no accumulator comes near 2**53.
+    """
     g, weights = datapath.geometry, datapath.weights
     ifm = pad(ifm, g)
     if datapath.xnor:  # BINARY stands for -1/+1
         ifm, weights = 2 * ifm - 1, 2 * weights - 1
-    accumulators = direct.convolve(ifm, weights, g).ofm
+    accumulators = convolve(ifm, weights.astype(accumulator), g).ofm.astype(np.int64)
     if datapath.core.counts_equal_bits:  # of MW products of -1 and +1
         accumulators = (accumulators + g.mw) // 2
     return datapath.activate(accumulators)

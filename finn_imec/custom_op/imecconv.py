@@ -12,7 +12,7 @@ from finn.custom_op.fpgadataflow.matrixvectoractivation import MVAU
 from qonnx.core.datatype import BaseDataType, DataType
 
 from finn_imec.algorithms import direct, im2col
-from finn_imec.algorithms.base import pad
+from finn_imec.algorithms.reference import reference
 from finn_imec.compat.finn import words_per_line
 from finn_imec.layer.core import RES_TYPES, Operand
 from finn_imec.layer.datapath import Datapath, smallest_datatype, weight_words
@@ -438,17 +438,6 @@ def round_and_clip_thresholds(inst: MVAU | IMECConv, model: Any) -> None:
 
 
 def convolve(datapath: Datapath, ifm: np.ndarray) -> np.ndarray:
-    """The node's function: integers (N, H, W, C) -> integers (N, OH, OW, M), in numpy.
-
-    float64 products go through BLAS and are exact: no accumulator comes near 2**53.
-    """
-    weights, geometry = datapath.weights, datapath.geometry
-    ifm = pad(ifm, geometry)
-    if datapath.xnor:  # BINARY stands for -1/+1
-        ifm, weights = 2 * ifm - 1, 2 * weights - 1
-    algorithm = direct if geometry.depthwise else im2col
-    product = algorithm.convolve(ifm, weights.astype(np.float64), geometry).ofm
-    accumulators = np.rint(product).astype(np.int64)
-    if datapath.core.counts_equal_bits:  # of MW products of -1 and +1
-        accumulators = (accumulators + geometry.mw) // 2
-    return datapath.activate(accumulators)
+    """The node's function: integers (N, H, W, C) -> integers (N, OH, OW, M), in numpy."""
+    algorithm = direct if datapath.geometry.depthwise else im2col
+    return reference(datapath, ifm, algorithm.convolve, np.float64)

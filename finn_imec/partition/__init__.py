@@ -1,21 +1,19 @@
 """Whole FINN dataflow partitions in one simulation."""
 
+from finn_imec.partition.deadlock import DeadlockError
+from finn_imec.partition.graph import hardware_part, in_python, specialized
+from finn_imec.partition.netlist import Netlist
 from finn_imec.partition.network import prepare_network, run_network
-from finn_imec.partition.partition import (
-    DeadlockError,
-    Partition,
-    Run,
-    hardware_part,
-    simulate,
-    specialized,
-)
-from finn_imec.util.deprecation import deprecated_names
+from finn_imec.partition.partition import Partition, simulate
+from finn_imec.partition.run import Run
 
 __all__ = [
     "DeadlockError",
+    "Netlist",
     "Partition",
     "Run",
     "hardware_part",
+    "in_python",
     "prepare_network",
     "run_network",
     "simulate",

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finn_imec.synthesis.rows import Row
 from finn_imec.util.errors import require
 
 if TYPE_CHECKING:
@@ -27,18 +28,18 @@ _PANELS = {
 }
 
 
-def comparison_chart(rows: Sequence[dict[str, Any]], path: Path) -> None:
+def comparison_chart(rows: Sequence[Row], path: Path) -> None:
     """Write a PNG or SVG: per layer a bar for FINN's pair and one for IMECConv, four panels."""
     positions = range(len(rows))
     sides = ((-0.2, "finn", GRAY, "FINN SWG + MVAU"), (0.2, "imec", BLUE, "IMECConv"))
     with figure(max(12, 2.6 * len(rows)), 7) as fig:
         for axes, (key, title) in zip(fig.subplots(2, 2).flat, _PANELS.items()):
-            for shift, side, color, name in sides:
-                values = [row[side][key] for row in rows]
-                bars = axes.bar([p + shift for p in positions], values, 0.4, color=color, label=name)
+            for shift, side, colour, name in sides:
+                values = [getattr(row, side)[key] for row in rows]
+                bars = axes.bar([p + shift for p in positions], values, 0.4, color=colour, label=name)
                 axes.bar_label(bars, fmt="{:,.0f}", fontsize=8)
             axes.set_title(title)
-            axes.set_xticks(list(positions), [f"{row['layer']}\n{row['bits']} bit" for row in rows])
+            axes.set_xticks(list(positions), [f"{row.layer}\n{row.bits} bit" for row in rows])
             axes.yaxis.set_major_formatter("{x:,.0f}")
             axes.margins(y=0.15)
         fig.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2)

@@ -16,7 +16,7 @@ from finn_imec import __version__
 from finn_imec.report.chart import memory_chart
 from finn_imec.report.results import BUILD_MODEL, Results, load_results
 from finn_imec.report.table import TITLES, number_text, ratio_text
-from finn_imec.synthesis.comparison import figure, geometric_means
+from finn_imec.synthesis.rows import SIDES, Row, geometric_means
 from finn_imec.util.output import output_folder
 
 PAGE = "report.html"
@@ -38,7 +38,7 @@ def write_report(folder: str | Path) -> dict[str, Any]:
         "command": results.command,
         "pairs": results.pairs and [asdict(pair) for pair in results.pairs],
         "graph": results.graph and [[[asdict(n) for n in side] for side in row] for row in results.graph],
-        "rows": results.rows,
+        "rows": results.rows and [row.as_dict() for row in results.rows],
         "means": means,
         "memory": {name: asdict(layer) for name, layer in results.memory.items()},
         "cycles": results.cycles,
@@ -57,7 +57,6 @@ def render(results: Results, means: Mapping[str, float | None] | None) -> str:
         version=__version__,
         results=results,
         columns=TITLES,
-        figure=figure,
         longest=_longest(results.rows or ()),
         means=means,
         titles=TITLES,
@@ -68,11 +67,10 @@ def render(results: Results, means: Mapping[str, float | None] | None) -> str:
     )
 
 
-def _longest(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+def _longest(rows: Sequence[Row]) -> dict[str, int]:
     """The greatest value of each column, at least 1: the full length of its bars."""
-    return {
-        key: max([1, *(figure(row[s], key) or 0 for row in rows for s in ("finn", "imec"))]) for key in TITLES
-    }
+    sides = [getattr(row, side) for row in rows for side in SIDES]
+    return {key: max([1, *(side[key] for side in sides)]) for key in TITLES}
 
 
 def _commands(results: Results) -> list[str]:

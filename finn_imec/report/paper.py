@@ -23,6 +23,8 @@ from finn_imec.report.chart import BLUE, GRAY, LIGHT, figure
 from finn_imec.report.results import load_rows, network_totals, toggles
 from finn_imec.report.table import number_text, ratio_text
 from finn_imec.synthesis import comparison
+from finn_imec.synthesis.layer_sets import cnv_layers
+from finn_imec.synthesis.rows import Row, totals
 from finn_imec.synthesis.yosys import count
 from finn_imec.util.errors import ModelError
 from finn_imec.util.output import output_folder
@@ -40,8 +42,8 @@ TABLE3 = {
     "toggles": "signal toggles a frame",
 }
 PAPER_JSON, PAPER_MD = "paper.json", "paper.md"
-#: What was measured with the repository's benchmarks.
-RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
+#: Where a wheel has what `reproduce` takes of the repository's benchmarks/results; see hatch_build.py.
+SHIPPED = Path(__file__).with_name("measured")
 
 #: What the paper prints. Per figure (FINN, IMEC); Vivado HLS 2019.2, XC7Z020, 200 MHz.
 PUBLISHED: dict[str, Any] = {
@@ -133,37 +135,32 @@ def fig5_row(act_bits: int) -> dict[str, int]:
 
 
 def cnv_rows(
-    rows: Iterable[Mapping[str, Any]],
+    rows: Iterable[Row],
     bits: int,
-    measure: Callable[[Sequence[comparison.Layer]], Any],
-) -> tuple[list[Mapping[str, Any]], list[str]]:
+    measure: Callable[[Sequence[comparison.Layer]], Sequence[Row]],
+) -> tuple[list[Row], list[str]]:
     """Rows of CNV's six convolutions at `bits` per weight and activation, and the names of those lacking.
 
     Of the given rows those with BNN-PYNQ's folding and the rule's MAC core count. measure: gives the
     rows of layers that are not among them.
     """
-    layers = comparison.cnv_layers(f"cnv-w{bits}a{bits}", bits)
-    known = {(row["layer"], row["bits"], row["core"]): row for row in rows}
+    layers = cnv_layers(f"cnv-w{bits}a{bits}", bits)
+    known = {(row.layer, row.bits, row.core): row for row in rows}
     found = {
         layer.name: known.get((layer.name, layer.bits, comparison.default_core(layer))) for layer in layers
     }
     absent = [layer for layer in layers if found[layer.name] is None]
-    found |= {row["layer"]: row for row in measure(absent)} if absent else {}
+    found |= {row.layer: row for row in measure(absent)} if absent else {}
     return (
         [row for row in found.values() if row is not None],
         [name for name, row in found.items() if row is None],
     )
 
 
-def totals(rows: Sequence[Mapping[str, Any]], key: str) -> tuple[int, int]:
-    """Sum of a figure over rows: (FINN, IMECConv)."""
-    return sum(row["finn"][key] for row in rows), sum(row["imec"][key] for row in rows)
-
-
 def cnv_memory(bits: int) -> list[dict[str, Any]]:
     """Bits of activation memory of CNV's six convolutions by formula."""
     lines = []
-    for layer in comparison.cnv_layers(f"cnv-w{bits}a{bits}", bits):
+    for layer in cnv_layers(f"cnv-w{bits}a{bits}", bits):
         g, act_bits = layer.geometry, layer.input_datatype.bitwidth()
         lines.append(
             {
@@ -206,20 +203,20 @@ def reproduce(
 
     results: folder with what was printed by `finn-imec compare --layers ... --json` (NAMEbit.json),
     benchmarks/partition.py --resources --json (networks/cnvW1A1.json, cnvW2A2.json) and
-    benchmarks/power.py --json (power-cnv-w1a1.json, -w2a2); default: RESULTS. CNV layers that are not
-    there are measured, which takes hours; networks and toggles that are not are left out. quick: layers
-    are left out, too, and Fig. 5 has its first and last width only.
+    benchmarks/power.py --json (power-cnv-w1a1.json, -w2a2); default: those that a wheel brings. CNV
+    layers that are not there are measured, which takes hours; networks and toggles that are not are left
+    out. quick: layers are left out, too, and Fig. 5 has its first and last width only.
     progress gets the name of what has been measured.
 
     Returns the content of PAPER_JSON, and its tables. Raises ModelError for an unusable file or
     folder, MissingToolError without finn-plus, Yosys, Verilator or matplotlib.
     """
+    measured = shipped_results() if results is None else results
+    files = sorted(measured.glob("*bit.json"))
+    if not files:
+        raise ModelError(f"{measured}: holds no NAMEbit.json of `finn-imec compare --json`")
+    rows = [row for path in files for row in load_rows(path)]
     with output_folder(output, marker=PAPER_JSON) as folder:
-        measured = results or RESULTS
-        files = sorted(measured.glob("*bit.json"))
-        if results and not files:
-            raise ModelError(f"{results}: holds no NAMEbit.json of `finn-imec compare --json`")
-        rows = [row for path in files for row in load_rows(path)]
         result: dict[str, Any] = {
             "published": PUBLISHED,
             "differences": DIFFERENCES,
@@ -236,6 +233,16 @@ def reproduce(
     return result, tables
 
 
+def shipped_results() -> Path:
+    """The measurements that came with this installation; ModelError if it has none."""
+    if not SHIPPED.is_dir():
+        raise ModelError(
+            "no measurements are installed: a wheel of finn-imec brings them, a checkout has them in "
+            "benchmarks/results; give --results FOLDER"
+        )
+    return SHIPPED
+
+
 def _fig5(quick: bool, progress: Progress) -> list[dict[str, int]]:
     widths = [int(bits) for bits in PUBLISHED["fig5"]["lutram"]]
     widths = [widths[0], widths[-1]] if quick else widths
@@ -249,10 +256,8 @@ def _fig5(quick: bool, progress: Progress) -> list[dict[str, int]]:
         return list(pool.map(one, widths))
 
 
-def _cnv(
-    rows: Sequence[Mapping[str, Any]], results: Path, bits: int, quick: bool, progress: Progress
-) -> dict[str, Any]:
-    def measure(layers: Sequence[comparison.Layer]) -> list[dict[str, Any]]:
+def _cnv(rows: Sequence[Row], results: Path, bits: int, quick: bool, progress: Progress) -> dict[str, Any]:
+    def measure(layers: Sequence[comparison.Layer]) -> list[Row]:
         return [] if quick else comparison.compare(layers, progress=progress)
 
     found, lacking = cnv_rows(rows, bits, measure)
@@ -260,7 +265,7 @@ def _cnv(
     whole = network_totals(network) if network.exists() else {}
     power = results / f"power-cnv-w{bits}a{bits}.json"
     return {
-        "layers": found,
+        "layers": [row.as_dict() for row in found],
         "lacking": lacking,
         "totals": {key: totals(found, key) for key in TABLE3 if key not in ("power", "toggles")}
         | ({"toggles": toggles(power, len(found) + len(lacking))} if power.exists() else {}),

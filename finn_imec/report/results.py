@@ -15,10 +15,9 @@ from finn_imec.builder.steps import REPORT as CONVERSION
 from finn_imec.layer import baseline
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.units import storage
-from finn_imec.synthesis.comparison import FIGURES
+from finn_imec.synthesis.rows import FIGURES, Row
 from finn_imec.transformation.infer_imec_conv import PairReport
-from finn_imec.util.errors import GeometryError, ModelError
-from finn_imec.util.onnx_model import load_onnx
+from finn_imec.util.errors import ModelError
 from finn_imec.util.output import output_folder
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ class Node:
 class Results:
     """The content of a results folder; None is what its command does not write.
 
-    command: the one that wrote it. rows: as compare() gives them. pairs: the swap's report. graph:
+    command: the one that wrote it. pairs: the swap's report. graph:
     rows of (nodes before the swap, nodes after it) that compute the same tensor. memory: by layer
     name. cycles: (FINN's pair, IMECConv) per frame, by layer name. accuracy: as in demo.json.
     """
@@ -87,7 +86,7 @@ class Results:
     folder: Path
     command: str
     files: tuple[str, ...]
-    rows: tuple[Mapping[str, Any], ...] | None
+    rows: tuple[Row, ...] | None
     pairs: tuple[PairReport, ...] | None
     graph: tuple[tuple[tuple[Node, ...], tuple[Node, ...]], ...] | None
     memory: Mapping[str, LayerMemory]
@@ -133,14 +132,12 @@ def load_results(folder: str | Path) -> Results:
     if after is not None:
         memory, cycles = _layers(after, pairs or ())
         _check_same_build(rows or (), memory, folder / files[-1])
-    names = [row["layer"] for row in rows or ()]
+    names = [row.layer for row in rows or ()]
     for row in rows or ():
-        name = row["layer"]
-        if names.count(name) > 1:
-            name = f"{name}, {row['bits']} bit"
-        if "geometry" in row:
-            memory[name] = _row_memory(row, folder / COMPARISON)
-        cycles[name] = row["finn"]["cycles"], row["imec"]["cycles"]
+        name = f"{row.layer}, {row.bits} bit" if names.count(row.layer) > 1 else row.layer
+        if row.geometry is not None:
+            memory[name] = LayerMemory.of(row.geometry, *row.operand_bits)
+        cycles[name] = row.finn.cycles, row.imec.cycles
     return Results(folder, command, tuple(files), rows, pairs, graph, memory, cycles, accuracy)
 
 
@@ -169,12 +166,13 @@ def comparison_folder(folder: Path) -> AbstractContextManager[Path]:
     return output_folder(folder, marker=Path(marker).parts[0])
 
 
-def write_rows(rows: Sequence[Mapping[str, Any]], command: str, path: Path) -> None:
+def write_rows(rows: Sequence[Row], command: str, path: Path) -> None:
     """Write rows of compare() and the command that measured them."""
-    path.write_text(json.dumps({"command": command, "rows": rows}, indent=2) + "\n")
+    content = {"command": command, "rows": [row.as_dict() for row in rows]}
+    path.write_text(json.dumps(content, indent=2) + "\n")
 
 
-def load_rows(path: Path) -> tuple[Mapping[str, Any], ...]:
+def load_rows(path: Path) -> tuple[Row, ...]:
     """Rows that `finn-imec compare --json` printed into a file, or --output wrote."""
     return check_rows(_read_comparison(path).get("rows"), path)
 
@@ -219,19 +217,14 @@ def _read_comparison(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {"rows": content}
 
 
-def check_rows(rows: Any, path: Path) -> tuple[Mapping[str, Any], ...]:
-    """The rows, if each has what the tables need; ModelError naming file, row and key if not."""
+def check_rows(rows: Any, path: Path) -> tuple[Row, ...]:
+    """The rows of a file's JSON; ModelError naming file, row and entry if one is not as it should be."""
     if not isinstance(rows, list) or not rows:
         raise ModelError(f"{path}: holds no rows of `finn-imec compare --json`")
-    for number, row in enumerate(rows):
-        for key in ("layer", "bits", "simd", "pe", "core", "finn", "imec", "ratio"):
-            if not isinstance(row, dict) or key not in row:
-                raise ModelError(f"{path}: row {number} has no {key!r}; write the file anew")
-        for side in ("finn", "imec", "ratio"):
-            for key in (*FIGURES, "memory", "cycles"):
-                if not isinstance(row[side], dict) or key not in row[side]:
-                    raise ModelError(f"{path}: row {number}, {side} has no {key!r}; write it anew")
-    return tuple(rows)
+    try:
+        return tuple(Row.from_dict(row, f"row {number}") for number, row in enumerate(rows))
+    except ModelError as err:
+        raise ModelError(f"{path}: {err}; write the file anew") from err
 
 
 def _pairs(entries: Any, path: Path) -> tuple[PairReport, ...]:
@@ -241,26 +234,15 @@ def _pairs(entries: Any, path: Path) -> tuple[PairReport, ...]:
         raise ModelError(f"{path}: not the swap's report ({err})") from err
 
 
-def _check_same_build(
-    rows: Sequence[Mapping[str, Any]], memory: Mapping[str, LayerMemory], path: Path
-) -> None:
+def _check_same_build(rows: Sequence[Row], memory: Mapping[str, LayerMemory], path: Path) -> None:
     """Raise ModelError if a row is of a layer or a folding that the folder's model does not have."""
     for row in rows:
-        layer = memory.get(row["layer"])
-        if layer is None or layer.macs_per_cycle != row["simd"] * row["pe"]:
+        layer = memory.get(row.layer)
+        if layer is None or layer.macs_per_cycle != row.simd * row.pe:
             raise ModelError(
-                f"{path}: layer {row['layer']} with SIMD={row['simd']}, PE={row['pe']} is not in the "
+                f"{path}: layer {row.layer} with SIMD={row.simd}, PE={row.pe} is not in the "
                 f"folder's model; the file is of another run, write it anew"
             )
-
-
-def _row_memory(row: Mapping[str, Any], path: Path) -> LayerMemory:
-    try:
-        geometry = ConvGeometry(**row["geometry"])
-        act_bits, weight_bits = (int(v) for v in row["bits"].split("x"))
-    except (GeometryError, TypeError, ValueError) as err:
-        raise ModelError(f"{path}: layer {row['layer']}: {err}") from err
-    return LayerMemory.of(geometry, act_bits, weight_bits)
 
 
 # ---- graphs -------------------------------------------------------------------------------------

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from rich import box
 from rich.table import Table
 
-from finn_imec.synthesis.comparison import figure, geometric_means
+from finn_imec.synthesis.rows import Row, geometric_means
 
 #: Figure -> column title; "mem" is LUTs used as memory, LUTRAM and SRL.
 COLUMNS = {
@@ -32,7 +31,7 @@ TITLES = COLUMNS | {
 }
 
 
-def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+def comparison_table(rows: Sequence[Row]) -> Table:
     """Per layer a line for FINN's pair, one for IMECConv, one for the ratio; geometric means last."""
     table = Table(
         title="FINN's SWG + MVAU beside IMECConv at the same folding",
@@ -46,17 +45,16 @@ def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     for title in COLUMNS.values():
         table.add_column(title, justify="right", no_wrap=True)
     for row in rows:
-        ratio = row["ratio"]
         lines = (
-            (row["layer"], "FINN", row["finn"], number_text),
-            (f"{row['bits']} bit, {row['core']}", "IMEC", row["imec"], number_text),
-            (f"PE {row['pe']}, SIMD {row['simd']}", "ratio", ratio, ratio_text),
+            (row.layer, "FINN", row.finn, number_text),
+            (f"{row.bits} bit, {row.core}", "IMEC", row.imec, number_text),
+            (f"PE {row.pe}, SIMD {row.simd}", "ratio", row.ratio, ratio_text),
         )
         for left, side, values, text in lines:
-            table.add_row(left, side, *(text(figure(values, key)) for key in COLUMNS))
+            table.add_row(left, side, *(text(values[key]) for key in COLUMNS))
         table.add_section()
     means = geometric_means(rows)
-    table.add_row("geometric mean", "ratio", *(ratio_text(means.get(key)) for key in COLUMNS))
+    table.add_row("geometric mean", "ratio", *(ratio_text(means[key]) for key in COLUMNS))
     return table
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from finn_imec.algorithms.reference import random_values, reference
+from finn_imec.baseline_rtl import finn_pair
+from finn_imec.baseline_rtl.finn_pair import FinnPair
 from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.datapath import Datapath, smallest_datatype
 from finn_imec.layer.geometry import ConvGeometry
@@ -23,23 +24,10 @@ from finn_imec.simulation.stimulus import SimulationError, Stimulus
 from finn_imec.simulation.verilator import build
 from finn_imec.streams.design import CoreSpec, Design
 from finn_imec.streams.words import encode, round_up_to_bytes, unpack
+from finn_imec.synthesis.rows import FIGURES, PART_FIGURES, PARTS, Row, Side
 from finn_imec.synthesis.yosys import FLOWS, count
-from finn_imec.util.errors import ImecError, UnsupportedError
+from finn_imec.util.errors import ImecError
 
-if TYPE_CHECKING:
-    from finn_imec.baseline_rtl.finn_pair import FinnPair
-
-#: The resource figures of either side, in the order of the tables.
-FIGURES = ("lut", "lut_logic", "lutram", "srl", "lut_paired", "ff", "bram18", "dsp", "depth")
-#: The MAC core alone, and all around it.
-PARTS = ("core", "surround")
-#: What the two sides are compared by.
-RATIOS = (
-    *FIGURES,
-    "memory",
-    "cycles",
-    *(f"{part}_{key}" for part in PARTS for key in ("lut", "ff")),
-)
 FRAMES = 3
 #: Operands from this width on go to FINN's DSP core by default: below it FINN builds LUTs.
 DSP_BITS = 4
@@ -122,73 +110,6 @@ def random_layer(
     return Layer(name, geometry, idt, wdt, weights)
 
 
-#: BNN-PYNQ's CNV: (image size, input channels, output channels) of the six convolutions, and (PE,
-#: SIMD) of the networks with 1-bit and with 2-bit weights and activations.
-CNV_SHAPES = (
-    (32, 3, 64),
-    (30, 64, 64),
-    (14, 64, 128),
-    (12, 128, 128),
-    (5, 128, 256),
-    (3, 256, 256),
-)
-CNV_FOLDS = {
-    "cnv-w1a1": ((16, 3), (32, 32), (16, 32), (16, 32), (4, 32), (1, 32)),
-    "cnv-w2a2": ((8, 3), (16, 16), (8, 16), (8, 16), (4, 8), (1, 8)),
-}
-
-
-#: Padded 3x3 layers of the sizes of ResNet's and MobileNet's for CIFAR: (image size, input channels,
-#: output channels, stride, depthwise), (PE, SIMD).
-PADDED = (
-    ((32, 16, 16, 1, False), (8, 8)),
-    ((32, 16, 32, 2, False), (8, 8)),
-    ((8, 64, 64, 1, False), (4, 8)),
-    ((32, 32, 32, 1, True), (4, 1)),
-    ((32, 64, 64, 2, True), (8, 1)),
-    ((8, 128, 128, 1, True), (2, 1)),
-)
-LAYER_SETS = (*CNV_FOLDS, "padded")
-
-
-def named_layers(name: str, bits: int) -> list[Layer]:
-    """One of LAYER_SETS at `bits` per weight and activation, random weights.
-
-    Raises UnsupportedError naming what is accepted.
-    """
-    if name not in LAYER_SETS:
-        raise UnsupportedError(f"layers={name!r}: accepted are {', '.join(LAYER_SETS)}")
-    least = 2 if name == "padded" else 1  # BIPOLAR has no 0 to pad with
-    if not least <= bits <= 16:
-        raise UnsupportedError(f"bits={bits} of {name}: accepted are {least} to 16")
-    return padded_layers(bits) if name == "padded" else cnv_layers(name, bits)
-
-
-def padded_layers(bits: int) -> list[Layer]:
-    """PADDED with unsigned activations, as behind a ReLU."""
-    layers = []
-    for i, ((size, channels, outputs, stride, depthwise), (pe, simd)) in enumerate(PADDED):
-        geometry = ConvGeometry(
-            (3, 3), (size + 2, size + 2), channels, outputs, (stride, stride), simd=simd, pe=pe,
-            depthwise=depthwise, padding=(1, 1, 1, 1),
-        )  # fmt: skip
-        kind = f"{size}x{size}x{channels}" + (" depthwise" if depthwise else f" to {outputs}")
-        layers.append(random_layer(f"{kind}, stride {stride}", geometry, f"UINT{bits}", f"INT{bits}", seed=i))
-    return layers
-
-
-def cnv_layers(folding: str, bits: int) -> list[Layer]:
-    """CNV's six convolutions; folding is one of CNV_FOLDS, input of the first INT8 as in BNN-PYNQ."""
-    datatype = "BIPOLAR" if bits == 1 else f"INT{bits}"
-    layers = []
-    for i, (shape, (pe, simd)) in enumerate(zip(CNV_SHAPES, CNV_FOLDS[folding], strict=True)):
-        size, channels, outputs = shape
-        geometry = ConvGeometry((3, 3), (size, size), channels, outputs, simd=simd, pe=pe)
-        idt = datatype if i else "INT8"
-        layers.append(random_layer(f"{folding} L{i}", geometry, idt, datatype, seed=i))
-    return layers
-
-
 def default_core(layer: Layer) -> str:
     """FINN's MAC core for a layer: "dsp" from DSP_BITS-bit operands on, else "lut".
 
@@ -205,24 +126,13 @@ def generate_both(layer: Layer, core: str, folder: Path) -> tuple[FinnPair, Imec
 
     core is FINN's and IMECConv's resType: "dsp" or "lut".
     """
-    from finn_imec.baseline_rtl import finn_pair
-
-    g = layer.geometry
-    finn_types = ("BIPOLAR", "BIPOLAR") if layer.xnor else (
-        layer.input_datatype.name, layer.weight_datatype.name
-    )  # fmt: skip
+    bipolar = DataType["BIPOLAR"]
+    types = (bipolar, bipolar) if layer.xnor else (layer.input_datatype, layer.weight_datatype)
+    weights = 2 * layer.weights - 1 if layer.xnor else layer.weights
     folder.mkdir(parents=True, exist_ok=True)
     pair = finn_pair.generate(
-        folder / "finn",
-        kernel=g.kernel, ifm_dim=g.ifm_dim, ifm_channels=g.ifm_channels,
-        ofm_channels=g.ofm_channels, stride=g.stride, dilation=g.dilation,
-        simd=layer.finn_simd or g.simd, pe=g.pe, in_simd=g.simd_in,
-        swg_simd=None if g.parallel_window or g.depthwise else g.simd_in, parallel_window=g.parallel_window,
-        depthwise=g.depthwise, padding=g.padding,
-        input_datatype=finn_types[0], weight_datatype=finn_types[1],
-        weights=2 * layer.weights - 1 if layer.xnor else layer.weights,
-        core=core,
-    )  # fmt: skip
+        folder / "finn", layer.geometry, *types, weights, core=core, finn_simd=layer.finn_simd
+    )
     return pair, generate_imec(layer, core, folder / "imec")
 
 
@@ -274,15 +184,12 @@ def simulate_both(layer: Layer, pair: FinnPair, imec: ImecSide) -> dict[str, dic
     return sides
 
 
-def compare_layer(layer: Layer, core: str = "auto", flows: Sequence[str] = FLOWS) -> dict[str, Any]:
-    """Both sides of one layer: {layer, bits, simd, pe, core, pipeline, finn: {..}, imec: {..}, ratio: {..}}.
+def compare_layer(layer: Layer, core: str = "auto", flows: Sequence[str] = FLOWS) -> Row:
+    """Both sides of one layer, resources by Yosys and cycles by Verilator; see simulate_both.
 
-    Each side has FIGURES, memory (lutram + srl), cycles (steady-state interval between frames,
-    measured; see simulate_both), and as `core` and `surround` the lut and ff of its MAC core alone
-    and of all around it. ratio: IMECConv over FINN, None where only FINN has 0. core: resType of both,
-    "dsp", "lut" or "auto" (default_core). pipeline: registers inside IMECConv's dot products, as many as
-    keep it no deeper than FINN's pair in LUT levels, most often 0. Strips and SWG buffers are in LUT
-    memory on both sides, weights where each side's own rule puts them.
+    core: resType of both, "dsp", "lut" or "auto" (default_core). IMECConv gets as many registers inside
+    its dot products as keep it no deeper than FINN's pair in LUT levels, most often none. Strips and SWG
+    buffers are in LUT memory on both sides, weights where each side's own rule puts them.
     """
     core = default_core(layer) if core == "auto" else core
     with tempfile.TemporaryDirectory() as folder:
@@ -295,41 +202,25 @@ def compare_layer(layer: Layer, core: str = "auto", flows: Sequence[str] = FLOWS
             pipeline += 1
             conv = generate_imec(layer, core, Path(folder) / f"imec{pipeline}", pipeline)
             imec = _resources(conv, flows, dsp=core == "dsp")
-        cycles = simulate_both(layer, pair, conv)
-    for side, values in ((finn, cycles["finn"]), (imec, cycles["imec"])):
-        side["cycles"] = int(values["cycles"])
-    return {
-        "layer": layer.name,
-        "bits": layer.bits,
-        "simd": layer.geometry.simd,
-        "pe": layer.geometry.pe,
-        "core": core,
-        "pipeline": pipeline,
-        "finn": finn,
-        "imec": imec,
-        "ratio": {key: _ratio(figure(imec, key), figure(finn, key)) for key in RATIOS},
-    }
+        measured = simulate_both(layer, pair, conv)
+    cycles = {side: int(figures["cycles"]) for side, figures in measured.items()}
+    return Row(
+        layer.name,
+        layer.bits,
+        layer.geometry.simd,
+        layer.geometry.pe,
+        core,
+        pipeline,
+        Side(**finn, cycles=cycles["finn"]),
+        Side(**imec, cycles=cycles["imec"]),
+    )
 
 
-def figure(side: Mapping[str, Any], key: str) -> Any:
-    """A figure of finn, imec or ratio of a row by its name in RATIOS; None where it is missing."""
-    part, _, name = key.partition("_")
-    return side[part].get(name) if part in side and part in PARTS else side.get(key)
-
-
-def _ratio(imec: int, finn: int) -> float | None:
-    if finn == 0:
-        return 1.0 if imec == 0 else None
-    return imec / finn
-
-
-def _resources(side: FinnPair | ImecSide, flows: Sequence[str], dsp: bool) -> dict[str, Any]:
+def _resources(side: FinnPair | ImecSide, flows: Sequence[str], dsp: bool) -> dict[str, int]:
+    """All figures of a Side but the cycles."""
     counted = count(side.design, core=side.core, flows=tuple(flows), dsp=dsp, jobs=1)
-    return {
-        **{key: counted[key] for key in FIGURES},
-        "memory": counted["lutram"] + counted["srl"],
-        **{part: {key: counted[part][key] for key in ("lut", "ff")} for part in PARTS},
-    }
+    parts = {f"{part}_{key}": counted[part][key] for part in PARTS for key in PART_FIGURES}
+    return {**{key: counted[key] for key in FIGURES}, **parts}
 
 
 def compare(
@@ -338,10 +229,10 @@ def compare(
     flows: Sequence[str] = FLOWS,
     jobs: int = 2,
     progress: Callable[[str], None] | None = None,
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """compare_layer for each layer, `jobs` at once, in order; progress gets each finished name."""
 
-    def one(layer: Layer) -> dict[str, Any]:
+    def one(layer: Layer) -> Row:
         try:
             result = compare_layer(layer, core, flows)
         except ImecError as err:
@@ -352,13 +243,3 @@ def compare(
 
     with ThreadPoolExecutor(jobs) as pool:
         return list(pool.map(one, layers))
-
-
-def geometric_means(rows: Sequence[dict[str, Any]]) -> dict[str, float | None]:
-    """Geometric mean of each ratio over rows; None where a ratio is 0 or not defined."""
-    means = {}
-    for key in rows[0]["ratio"]:
-        values = [row["ratio"].get(key) for row in rows]
-        usable = all(v is not None and v > 0 for v in values)
-        means[key] = math.exp(sum(map(math.log, values)) / len(values)) if usable else None
-    return means

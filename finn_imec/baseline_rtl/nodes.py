@@ -1,0 +1,223 @@
+"""The FINN nodes of a pair: their attributes, and their RTL as finn-plus generates it (no Vivado needed)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from qonnx.core.datatype import BaseDataType
+
+from finn_imec.baseline_rtl.patches import WEIGHT_FILE
+from finn_imec.compat.finn import CLOCK_NS, FPGA_PART
+from finn_imec.layer.geometry import ConvGeometry
+
+#: VVAU_rtl refuses all parts but Versal; its core is replaced.
+_VVAU_PART = "xcvc1902-vsva2197-2MP-e-S"
+_FIFO_DEPTH = 2
+
+
+@dataclass(frozen=True)
+class PairNodes:
+    """What FINN's nodes are made for. simd: of the MVAU or VVAU; acc_bits: of one accumulator."""
+
+    geometry: ConvGeometry
+    input_datatype: BaseDataType
+    weight_datatype: BaseDataType
+    simd: int
+    acc_bits: int
+
+    @property
+    def swg_simd(self) -> int:
+        """Channels that the window generator takes in a word: all if it gives whole windows."""
+        g = self.geometry
+        if g.parallel_window:
+            return g.ifm_channels
+        return g.pe if g.depthwise else g.simd_in
+
+    def attributes(self) -> dict[str, dict[str, Any]]:
+        """The stages of the pair in their order, with FINN's node attributes for each."""
+        g = self.geometry
+        image = [1, *g.ifm_dim, g.ifm_channels]
+        windows = [1, *g.ofm_dim, prod(g.kernel) * g.ifm_channels]
+        given = g.mw if g.parallel_window else self.swg_simd
+        taken = given if g.depthwise else self.simd
+        stages = {}
+        if any(g.padding):
+            stages["padding"] = self._padding()
+            stages["padding_fifo"] = self._fifo(image, g.simd_in)
+        if g.simd_in != self.swg_simd:
+            stages["in_dwc"] = self._converter(image, g.simd_in, self.swg_simd)
+        stages["swg"] = self._swg()
+        if given != taken:
+            stages["dwc"] = self._converter(windows, given, taken)
+        return stages | {"fifo": self._fifo(windows, taken), "mvu": self._mvu()}
+
+    def _padding(self) -> dict[str, Any]:
+        g, name = self.geometry, self.input_datatype.name
+        return {
+            "ImgDim": list(g.input_dim),
+            "Padding": list(g.padding),
+            "NumChannels": g.ifm_channels,
+            "SIMD": g.simd_in,
+            # binaryXnorMode pads with the code 0, too
+            "inputDataType": "BINARY" if name == "BIPOLAR" else name,
+        }
+
+    def _fifo(self, shape: list[int], elems: int) -> dict[str, Any]:
+        """shape: of the tensor that passes, `elems` of its elements in a word."""
+        return {
+            "depth": _FIFO_DEPTH,
+            "folded_shape": [*shape[:-1], shape[-1] // elems, elems],
+            "normal_shape": shape,
+            "dataType": self.input_datatype.name,
+        }
+
+    def _converter(self, shape: list[int], elems_in: int, elems_out: int) -> dict[str, Any]:
+        bits = self.input_datatype.bitwidth()
+        return {
+            "inShape": shape,
+            "outShape": shape,
+            "inWidth": elems_in * bits,
+            "outWidth": elems_out * bits,
+            "dataType": self.input_datatype.name,
+        }
+
+    def _swg(self) -> dict[str, Any]:
+        g, name = self.geometry, self.input_datatype.name
+        return {
+            "ConvKernelDim": list(g.kernel),
+            "IFMChannels": g.ifm_channels,
+            "IFMDim": list(g.ifm_dim),
+            "OFMDim": list(g.ofm_dim),
+            "Stride": list(g.stride),
+            "Dilation": list(g.dilation),
+            "SIMD": self.swg_simd,
+            "inputDataType": name,
+            "outputDataType": name,
+            "depthwise": int(g.depthwise),
+            "is1D": int(1 in g.ifm_dim),
+            "ram_style": "distributed",
+            "parallel_window": int(g.parallel_window),
+        }
+
+    def _mvu(self) -> dict[str, Any]:
+        g, names = self.geometry, (self.input_datatype.name, self.weight_datatype.name)
+        accumulator = f"UINT{self.acc_bits}" if names == ("BIPOLAR", "BIPOLAR") else f"INT{self.acc_bits}"
+        matrix = {"MW": g.mw, "MH": g.mh, "numInputVectors": [1, *g.ofm_dim]}
+        if g.depthwise:
+            matrix = {"Channels": g.mh, "Kernel": g.kernel, "Dim": g.ofm_dim}
+        return {
+            "SIMD": self.simd,
+            "PE": g.pe,
+            "inputDataType": names[0],
+            "weightDataType": names[1],
+            "outputDataType": accumulator,
+            "accDataType": accumulator,
+            "noActivation": 1,
+            **matrix,
+            "mem_mode": "internal_decoupled",
+            "ram_style": "auto",
+            "resType": "dsp",
+        }
+
+    def generate(self, folder: Path, weights: np.ndarray) -> tuple[list[dict[str, Any]], list[Path]]:
+        """Let finn-plus generate every node below `folder`: the stages to stitch, and all RTL files.
+
+        A stage is its name, module, in_width and out_width. The MVU's weights are in mvu/WEIGHT_FILE.
+        """
+        from finn.util.settings import get_settings
+
+        _initialize_finn()
+        g = self.geometry
+        if g.depthwise:
+            weights = weights.T.reshape(-1, 1, *g.kernel)
+        stages, rtl = [], []
+        for name, attributes in self.attributes().items():
+            code = folder / name
+            code.mkdir(parents=True)
+            cls = _node_class(name, g.depthwise)
+            attributes = {**attributes, "code_gen_dir_ipgen": str(code)}
+            node, model = _node(cls, f"finn_{name}", attributes, weights if name == "mvu" else None)
+            part = _VVAU_PART if name == "mvu" and g.depthwise else FPGA_PART
+            node.generate_hdl(model, part, CLOCK_NS)
+            rtl += [Path(file) for file in node.get_rtl_file_list(abspath=True)]
+            stages.append(
+                {
+                    "name": name,
+                    "module": node.get_nodeattr("gen_top_module"),
+                    "in_width": node.get_instream_width_padded(),
+                    "out_width": node.get_outstream_width_padded(),
+                }
+            )
+        rtllib = Path(get_settings().finn_rtllib)
+        rtl += sorted((folder / "mvu").glob("*_memstream_wrapper.v"))
+        rtl += [rtllib / "memstream" / "hdl" / name for name in ("memstream_axi.sv", "memstream.sv")]
+        rtl.append(rtllib / "axi" / "hdl" / "axilite.sv")
+        return stages, rtl
+
+
+def weight_file(folder: Path) -> Path:
+    """The MVU's weights below the folder of `PairNodes.generate`."""
+    return folder / "mvu" / WEIGHT_FILE
+
+
+def _initialize_finn() -> None:
+    """finn-plus' code generation asks a global settings object; make one unless FINN runs us."""
+    from finn.util.exception import FINNUserError
+    from finn.util.settings import get_settings, initialize_dummy_settings
+
+    try:
+        get_settings()
+    except FINNUserError:
+        initialize_dummy_settings()
+
+
+def _node_class(stage: str, depthwise: bool) -> type:
+    """FINN's class of a stage's node."""
+    from finn.custom_op.fpgadataflow.rtl.convolutioninputgenerator_rtl import (
+        ConvolutionInputGenerator_rtl,
+    )
+    from finn.custom_op.fpgadataflow.rtl.fmpadding_rtl import FMPadding_rtl
+    from finn.custom_op.fpgadataflow.rtl.matrixvectoractivation_rtl import MVAU_rtl
+    from finn.custom_op.fpgadataflow.rtl.streamingdatawidthconverter_rtl import (
+        StreamingDataWidthConverter_rtl,
+    )
+    from finn.custom_op.fpgadataflow.rtl.streamingfifo_rtl import StreamingFIFO_rtl
+    from finn.custom_op.fpgadataflow.rtl.vectorvectoractivation_rtl import VVAU_rtl
+
+    return {
+        "padding": FMPadding_rtl,
+        "padding_fifo": StreamingFIFO_rtl,
+        "in_dwc": StreamingDataWidthConverter_rtl,
+        "swg": ConvolutionInputGenerator_rtl,
+        "dwc": StreamingDataWidthConverter_rtl,
+        "fifo": StreamingFIFO_rtl,
+        "mvu": VVAU_rtl if depthwise else MVAU_rtl,
+    }[stage]
+
+
+def _node(cls: type, name: str, attributes: dict[str, Any], weights: np.ndarray | None) -> tuple[Any, Any]:
+    """A FINN node of class `cls`, and a model of its own for it; weights are its second input."""
+    from onnx import TensorProto, helper
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    node = helper.make_node(
+        cls.__name__,
+        [f"{name}_in"] if weights is None else [f"{name}_in", f"{name}_weights"],
+        [f"{name}_out"],
+        name=name,
+        domain="finn.custom_op.fpgadataflow.rtl",
+        backend="fpgadataflow",
+        **attributes,
+    )
+    source, sink = (
+        helper.make_tensor_value_info(tensor, TensorProto.FLOAT, None)
+        for tensor in (node.input[0], node.output[0])
+    )
+    model = ModelWrapper(helper.make_model(helper.make_graph([node], name, [source], [sink])))
+    if weights is not None:
+        model.set_initializer(node.input[1], weights.astype(np.float32))
+    return cls(model.graph.node[0]), model

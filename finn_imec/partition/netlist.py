@@ -1,0 +1,290 @@
+"""The netlist of a partition: every node's RTL generated, and wired by its ports.
+
+s_axis_0 -> node -> FIFO -> node -> ... -> m_axis_0        a probe at every edge
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from finn_imec.baseline_rtl.patches import copy_patched
+from finn_imec.compat.finn import finn_build_dir
+from finn_imec.partition.parts import Part, check_supported, make_part
+from finn_imec.streams.design import PINS, Design, Probe, Stream
+from finn_imec.util import cache
+from finn_imec.util.errors import ModelError, require
+from finn_imec.util.templates import render
+
+TOP = "finn_partition"
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A stream of the partition. producer, consumer: nodes, "" at the partition's ends.
+
+    net: its name in the netlist; width: bits of TDATA; words: per frame.
+    """
+
+    tensor: str
+    producer: str
+    consumer: str
+    net: str
+    width: int
+    words: int
+
+    def __str__(self) -> str:
+        return f"{self.producer or 'input'} -> {self.consumer or 'output'}"
+
+
+@dataclass(frozen=True)
+class Port:
+    """A tensor at the partition's end: shape of a frame, elements of a word, QONNX datatype."""
+
+    tensor: str
+    shape: tuple[int, ...]
+    elems: int
+    datatype: Any
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A node and its RTL.
+
+    streams: (port of its module, tensor). expected_cycles: what FINN or IMECConv says of a frame.
+    fifo_depth: words that a StreamingFIFO holds, as the node says; None for other nodes.
+    """
+
+    name: str
+    op_type: str
+    part: Part
+    streams: tuple[tuple[str, str], ...]
+    expected_cycles: int
+    fifo_depth: int | None
+
+
+@dataclass(frozen=True)
+class Netlist:
+    """A graph of specialized nodes as RTL in `folder`, ready to be compiled or synthesized.
+
+    inputs, outputs: the ends, in the order of the designs' streams.
+    """
+
+    folder: Path
+    cells: Mapping[str, Cell]
+    edges: tuple[Edge, ...]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+
+    @classmethod
+    def of(cls, model: Any, folder: Path) -> Netlist:
+        """Generate the RTL of all nodes into an existing folder.
+
+        model: hardware nodes only, specialized; it is left as it is. Raises UnsupportedError or
+        ModelError naming the node that cannot be simulated, the edge that cannot be wired.
+        """
+        require("finn.custom_op.fpgadataflow", "finn")
+        from qonnx.custom_op.registry import getCustomOp
+
+        from finn_imec.custom_op import register
+
+        register()
+        folder = Path(folder).resolve()
+        model = copy.deepcopy(model)
+        nodes = list(model.graph.node)
+        _check_names(nodes)
+        for node in nodes:
+            check_supported(node)
+        insts = {node.name: getCustomOp(node) for node in nodes}
+        with finn_build_dir(folder):
+            cells = {name: _cell(inst, model, folder / name) for name, inst in insts.items()}
+        edges = tuple(_edges(model, insts))
+        (folder / "finn").mkdir()
+        return cls(
+            folder,
+            cells,
+            edges,
+            inputs=tuple(
+                _port(edge.tensor, insts[edge.consumer], "in") for edge in edges if not edge.producer
+            ),
+            outputs=tuple(
+                _port(edge.tensor, insts[edge.producer], "out") for edge in edges if not edge.consumer
+            ),
+        )
+
+    def design(self) -> Design:
+        """All nodes; writes the top into the folder."""
+        nets = {edge.tensor: edge.net for edge in self.edges}
+        fifos = (cell for cell in self.cells.values() if cell.fifo_depth is not None)
+        drained = dict([nets[tensor] for _, tensor in fifo.streams] for fifo in fifos)
+        return self._design(TOP, tuple(self.cells.values()), self.edges, drained)
+
+    def node_design(self, name: str) -> Design:
+        """One node alone, its streams as ports, for synthesis; writes its top into the folder."""
+        cell = self.cells[name]
+        ends = ("producer", "consumer")
+        edges = tuple(
+            replace(edge, **{end: "" for end in ends if getattr(edge, end) != name})
+            for edge in self.edges
+            if name in (edge.producer, edge.consumer)
+        )
+        design = self._design(f"{TOP}_{name}", (cell,), edges, drained={})
+        # Synthesis sees no other files than these.
+        stored = (path for _, files in cell.part.folders for path in _stored(files))
+        return replace(design, data_files=(*design.data_files, *stored))
+
+    def _design(
+        self, top: str, cells: Sequence[Cell], edges: Sequence[Edge], drained: Mapping[str, str]
+    ) -> Design:
+        """A design of these cells. drained: of each FIFO, its input's net -> its output's."""
+        parts = [cell.part for cell in cells]
+        finn_sources = dict.fromkeys(path for part in parts for path in part.finn_sources)
+        names = copy_patched(list(finn_sources), self.folder / "finn")
+        inputs = tuple(Stream(edge.net, edge.width) for edge in edges if not edge.producer)
+        outputs = tuple(Stream(edge.net, edge.width) for edge in edges if not edge.consumer)
+        source = self.folder / f"{top}.sv"
+        source.write_text(
+            render(
+                Path(__file__).with_name("partition_top.sv.j2"),
+                top=top,
+                edges=edges,
+                inputs=inputs,
+                outputs=outputs,
+                cells=[self._instance(cell) for cell in cells],
+            )
+        )
+        sources = dict.fromkeys(path for part in parts for path in part.sources)
+        return Design(
+            top=top,
+            sources=(*(self.folder / "finn" / name for name in names), *sources, source),
+            inputs=inputs,
+            outputs=outputs,
+            data_files=tuple(path for part in parts for path in part.data_files),
+            probes=tuple(Probe(edge.net, drained.get(edge.net)) for edge in edges),
+        )
+
+    def _instance(self, cell: Cell) -> dict[str, Any]:
+        """As the top's template takes it: module, name, parameters, and pin -> its connection."""
+        part, nets = cell.part, {edge.tensor: edge.net for edge in self.edges}
+        pins = {f"{stream}_{pin}": f"{nets[tensor]}_{pin}" for stream, tensor in cell.streams for pin in PINS}
+        for vector, finn_pins in part.vectors.items():
+            pins[vector] = f"{{ {', '.join(pins.pop(pin) for pin in finn_pins)} }}"
+        pins |= dict.fromkeys(part.tied, "'0")
+        folders = {parameter: f"{_stored(files)[0].parent}/" for parameter, files in part.folders}
+        return {
+            "module": part.module,
+            "name": cell.name,
+            "parameters": {**part.parameters, **folders},
+            "pins": pins,
+        }
+
+
+def _check_names(nodes: Sequence[Any]) -> None:
+    names = [node.name for node in nodes]
+    for node in nodes:
+        if not re.fullmatch(r"[A-Za-z_]\w*", node.name) or names.count(node.name) > 1:
+            raise ModelError(
+                f"node name {node.name!r} ({node.op_type}): accepted are different names of letters, "
+                "digits and underscores, as QONNX' GiveUniqueNodeNames gives"
+            )
+
+
+def _cell(inst: Any, model: Any, folder: Path) -> Cell:
+    node = inst.onnx_node
+    is_fifo = node.op_type.startswith("StreamingFIFO")
+    return Cell(
+        node.name,
+        node.op_type,
+        make_part(inst, model, folder),
+        tuple((pin.stream, pin.tensor) for pin in _pins(inst)),
+        int(inst.get_exp_cycles()),
+        inst.get_nodeattr("depth") if is_fifo else None,
+    )
+
+
+def _port(tensor: str, inst: Any, side: str) -> Port:
+    """The end of the graph at an input (side "in") or output ("out") of a node."""
+    i = list(getattr(inst.onnx_node, f"{side}put")).index(tensor)
+    kinds = (f"normal_{side}put_shape", f"folded_{side}put_shape", f"{side}put_datatype")
+    shape, folded, datatype = (getattr(inst, f"get_{kind}")(i) for kind in kinds)
+    return Port(tensor, tuple(map(int, shape)), int(folded[-1]), datatype)
+
+
+# ---- streams ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Pin:
+    """A stream where it enters (side "in") or leaves ("out") a node, or, with node "", the graph."""
+
+    node: str
+    side: str
+    stream: str
+    tensor: str
+    width: int
+    words: int
+
+
+def _pins(inst: Any) -> Iterator[_Pin]:
+    """A node's streams, by the names of its ports: in<i>_V, out<i>_V."""
+    names, node = inst.get_verilog_top_module_intf_names(), inst.onnx_node
+    for kind, side, tensors in (("s_axis", "in", node.input), ("m_axis", "out", node.output)):
+        for stream, width in names[kind]:
+            i = int(re.search(r"\d+", stream)[0])
+            folded = getattr(inst, f"get_folded_{side}put_shape")(i)
+            yield _Pin(node.name, side, stream, tensors[i], int(width), int(prod(folded[:-1])))
+
+
+def _edges(model: Any, insts: Mapping[str, Any]) -> Iterator[Edge]:
+    """The streams between the nodes, and those at the ends; in the order of the graph."""
+    tensors: dict[str, list[_Pin]] = {}
+    for inst in insts.values():
+        for pin in _pins(inst):
+            tensors.setdefault(pin.tensor, []).append(pin)
+    sources = [value.name for value in model.graph.input]
+    sinks = [value.name for value in model.graph.output]
+    for tensor, pins in tensors.items():
+        # The graph's input gives a stream as a node does, and its output takes one.
+        if tensor in sources:
+            pins.append(replace(pins[0], node="", side="out", stream=f"s_axis_{sources.index(tensor)}"))
+        if tensor in sinks:
+            pins.append(replace(pins[0], node="", side="in", stream=f"m_axis_{sinks.index(tensor)}"))
+        consumer, producer = _only(tensor, pins, "in"), _only(tensor, pins, "out")
+        if (producer.width, producer.words) != (consumer.width, consumer.words):
+            raise ModelError(
+                f"{producer.node} -> {consumer.node} (stream {tensor}): {producer.words} words of "
+                f"{producer.width} bits a frame meet {consumer.words} of {consumer.width}; a "
+                "StreamingDataWidthConverter is missing"
+            )
+        net = f"{producer.node}_{producer.stream}"
+        if not producer.node:
+            net = producer.stream
+        elif not consumer.node:
+            net = consumer.stream
+        yield Edge(tensor, producer.node, consumer.node, net, producer.width, producer.words)
+
+
+def _only(tensor: str, pins: Sequence[_Pin], side: str) -> _Pin:
+    """The one producer (side "out") or consumer ("in") of a stream; ModelError if it is not one."""
+    what = {"out": "producer", "in": "consumer"}[side]
+    found = [pin for pin in pins if pin.side == side]
+    if not found:
+        raise ModelError(f"stream {tensor} is not connected to a {what}")
+    if len(found) > 1:
+        raise ModelError(
+            f"stream {tensor} has {len(found)} {what}s: "
+            f"{', '.join(pin.node or 'the end of the graph' for pin in found)}; accepted is one "
+            "(FINN's DuplicateStreams makes several of a stream)"
+        )
+    return found[0]
+
+
+def _stored(files: Sequence[Path]) -> list[Path]:
+    """Copies of the files in one folder of the cache, where a cached model finds them later."""
+    folder = cache.store({path.name: path.read_bytes() for path in files})
+    return [folder / path.name for path in files]
