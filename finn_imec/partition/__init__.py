@@ -6,6 +6,7 @@ from finn_imec.partition.netlist import Netlist
 from finn_imec.partition.network import prepare_network, run_network
 from finn_imec.partition.partition import Partition, simulate
 from finn_imec.partition.run import Run
+from finn_imec.util.deprecation import deprecated_names
 
 __all__ = [
     "DeadlockError",

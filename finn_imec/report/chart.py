@@ -34,9 +34,9 @@ def comparison_chart(rows: Sequence[Row], path: Path) -> None:
     sides = ((-0.2, "finn", GRAY, "FINN SWG + MVAU"), (0.2, "imec", BLUE, "IMECConv"))
     with figure(max(12, 2.6 * len(rows)), 7) as fig:
         for axes, (key, title) in zip(fig.subplots(2, 2).flat, _PANELS.items()):
-            for shift, side, colour, name in sides:
+            for shift, side, color, name in sides:
                 values = [getattr(row, side)[key] for row in rows]
-                bars = axes.bar([p + shift for p in positions], values, 0.4, color=colour, label=name)
+                bars = axes.bar([p + shift for p in positions], values, 0.4, color=color, label=name)
                 axes.bar_label(bars, fmt="{:,.0f}", fontsize=8)
             axes.set_title(title)
             axes.set_xticks(list(positions), [f"{row.layer}\n{row.bits} bit" for row in rows])

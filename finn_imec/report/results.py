@@ -18,6 +18,7 @@ from finn_imec.layer.units import storage
 from finn_imec.synthesis.rows import FIGURES, Row
 from finn_imec.transformation.infer_imec_conv import PairReport
 from finn_imec.util.errors import ModelError
+from finn_imec.util.onnx_model import load_onnx
 from finn_imec.util.output import output_folder
 
 if TYPE_CHECKING:
