@@ -8,6 +8,7 @@ import warnings
 
 import pytest
 
+from finn_imec.layer import ConvGeometry, storage
 from finn_imec.util.deprecation import deprecated_names, renamed_argument
 
 
@@ -94,3 +95,37 @@ def test_the_swaps_old_argument():
 
     with pytest.warns(DeprecationWarning, match="max_slowdown .* use cycle_tolerance"):
         assert InferIMECConv(max_slowdown=2).cycle_tolerance == 2
+
+
+# ---- old names of this package ----------------------------------------------------------------------
+
+OLD_HOMES = [
+    ("finn_imec.geometry", "ConvGeometry"),
+    ("finn_imec.window", "WindowUnit"),
+    ("finn_imec.datapath", "Datapath"),
+    ("finn_imec.errors", "ImecError"),
+    ("finn_imec.rtl", "encode"),
+    ("finn_imec.simulation.partition", "Partition"),
+    ("finn_imec.simulation.network", "run_network"),
+]
+
+
+@pytest.mark.parametrize(("home", "name"), OLD_HOMES)
+def test_names_where_they_were(home, name):
+    with pytest.warns(DeprecationWarning, match=f"^{home}.{name} is deprecated, use finn_imec") as caught:
+        found = getattr(importlib.import_module(home), name)
+    new = str(caught[0].message).rpartition(" ")[2]
+    module, _, attribute = new.rpartition(".")
+    assert found is getattr(importlib.import_module(module), attribute)
+
+
+def test_attributes_that_a_geometry_had():
+    layer = ConvGeometry((3, 3), (8, 9), 4, 6, simd=2, pe=3)
+    with pytest.warns(DeprecationWarning, match="use finn_imec.layer's"):
+        assert layer.cycles_per_frame == storage(layer).cycles_per_frame
+        assert layer.total_cycles(2) == storage(layer).total_cycles(2)
+        assert layer.swg_bits(4) == (2 * 9 + 3) * 4 * 4
+        assert layer.replay_bits(4) == 32 * 2 * 4  # SF = 18 in a power of two
+        assert layer.strip_words == storage(layer).words
+        assert layer.window is None
+        assert layer.cheapest_folding(10**6) == (1, 1)

@@ -11,7 +11,7 @@ import numpy as np
 from qonnx.core.datatype import BaseDataType
 
 from finn_imec.baseline_rtl.patches import WEIGHT_FILE
-from finn_imec.compat.finn import CLOCK_NS, FPGA_PART
+from finn_imec.compat import CLOCK_NS, FPGA_PART, keep_finn_plus_settings, memstream_sources
 from finn_imec.layer.geometry import ConvGeometry
 
 #: VVAU_rtl refuses all parts but Versal; its core is replaced.
@@ -128,9 +128,7 @@ class PairNodes:
 
         A stage is its name, module, in_width and out_width. The MVU's weights are in mvu/WEIGHT_FILE.
         """
-        from finn.util.settings import get_settings
-
-        _initialize_finn()
+        keep_finn_plus_settings()
         g = self.geometry
         if g.depthwise:
             weights = weights.T.reshape(-1, 1, *g.kernel)
@@ -152,27 +150,14 @@ class PairNodes:
                     "out_width": node.get_outstream_width_padded(),
                 }
             )
-        rtllib = Path(get_settings().finn_rtllib)
         rtl += sorted((folder / "mvu").glob("*_memstream_wrapper.v"))
-        rtl += [rtllib / "memstream" / "hdl" / name for name in ("memstream_axi.sv", "memstream.sv")]
-        rtl.append(rtllib / "axi" / "hdl" / "axilite.sv")
+        rtl += memstream_sources()
         return stages, rtl
 
 
 def weight_file(folder: Path) -> Path:
     """The MVU's weights below the folder of `PairNodes.generate`."""
     return folder / "mvu" / WEIGHT_FILE
-
-
-def _initialize_finn() -> None:
-    """finn-plus' code generation asks a global settings object; make one unless FINN runs us."""
-    from finn.util.exception import FINNUserError
-    from finn.util.settings import get_settings, initialize_dummy_settings
-
-    try:
-        get_settings()
-    except FINNUserError:
-        initialize_dummy_settings()
 
 
 def _node_class(stage: str, depthwise: bool) -> type:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finn_imec.compat.transformations import apply_config, auto_folding_config
 from finn_imec.util.errors import ModelError, UnsupportedError
 from finn_imec.util.onnx_model import constant
 
@@ -101,12 +102,10 @@ def step_fold_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
 
         model, lines = _fold_to_target(model, cfg, target)
         _write(cfg, FOLDING_REPORT, [vars(line) for line in lines])
-        in_finn_plus = Path(cfg.output_dir) / "report" / "auto_folding_config.json"
-        in_upstream = Path(cfg.output_dir) / "auto_folding_config.json"
-        path = in_upstream if in_upstream.is_file() else in_finn_plus
+        path = auto_folding_config(Path(cfg.output_dir))
         extract_model_config_to_json(model, str(path), FOLDING_ATTRIBUTES)
     if cfg.folding_config_file is not None:
-        apply = _apply_config()(cfg.folding_config_file)
+        apply = apply_config(cfg.folding_config_file)
         model = model.transform(apply, apply_to_subgraphs=True)
     return model
 
@@ -236,15 +235,6 @@ def step_insert_weight_dma(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     if cfg.shell_flow_type != ShellFlowType.VITIS_ALVEO:
         return model.transform(InsertWeightDMA(ZYNQ_DMA_BITS))
     return model.transform(InsertWeightDMA(getattr(cfg, "vitis_iodma_intf_max_width", 512)))
-
-
-def _apply_config() -> type:
-    """ApplyConfig, from finn-plus or from QONNX, where upstream FINN has it."""
-    try:
-        from finn.transformation.general import ApplyConfig
-    except ImportError:
-        from qonnx.transformation.general import ApplyConfig
-    return ApplyConfig
 
 
 def _write(cfg: Any, name: str, entries: list[dict]) -> None:

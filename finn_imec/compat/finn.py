@@ -48,6 +48,13 @@ def _finn_plus_settings() -> Any:
         return None
 
 
+def keep_finn_plus_settings() -> None:
+    """Make finn-plus' global settings, which its code generation asks for, unless FINN itself runs us."""
+    settings = _finn_plus_settings()
+    if settings and settings._SETTINGS is None:
+        settings.initialize_dummy_settings()
+
+
 def finn_rtllib() -> Path:
     """FINN's RTL library: finn-plus has it in its settings, upstream FINN below $FINN_ROOT.
 

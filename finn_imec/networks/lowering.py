@@ -8,24 +8,20 @@ without the builder, so that it needs no Vivado, no board and no output director
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from finn_imec.compat.transformations import infer_layer, infer_stream_additions
 from finn_imec.util.deprecation import deprecated_names
 from finn_imec.util.errors import GeometryError, ModelError, UnsupportedError, require
 
 if TYPE_CHECKING:
-    from onnx import NodeProto
     from qonnx.core.modelwrapper import ModelWrapper
-    from qonnx.transformation.base import Transformation
 
 FINN_DOMAIN = "finn.custom_op.fpgadataflow"
-_CONVERT = "finn.transformation.fpgadataflow.convert_to_hw"
 
 
 def _apply(model: ModelWrapper, *transformations) -> ModelWrapper:
@@ -135,28 +131,6 @@ def to_hardware(model: ModelWrapper) -> ModelWrapper:
     return dict(lowering_stages(model))["hardware"]
 
 
-def _infer(name: str, module: str = "", *arguments) -> Transformation:
-    """FINN's transformation to a hardware layer, from one module (upstream) or one each (finn-plus)."""
-    module = f"{_CONVERT}_layers" if _upstream() else f"{_CONVERT}.{module}"
-    return getattr(importlib.import_module(module), name)(*arguments)
-
-
-def _upstream() -> bool:
-    return importlib.util.find_spec(f"{_CONVERT}_layers") is not None
-
-
-def _infer_add() -> Transformation:
-    """The addition of two streams: AddStreams upstream, ElementwiseAdd in finn-plus."""
-    if _upstream():
-        return _infer("InferAddStreamsLayer")
-
-    def adds_streams(model: ModelWrapper, node: NodeProto) -> bool:
-        return node.op_type == "Add" and all(model.get_initializer(i) is None for i in node.input)
-
-    operation = "InferElementwiseBinaryOperation"
-    return _infer(operation, "elementwise_binary_operation", adds_streams)
-
-
 def convert_to_hw(model: ModelWrapper) -> ModelWrapper:
     """Turn a streamlined model (Im2Col, MatMul, MultiThreshold, ...) into FINN's hardware layers.
 
@@ -174,21 +148,21 @@ def convert_to_hw(model: ModelWrapper) -> ModelWrapper:
     model = _apply(
         model,
         # Global average pooling becomes a sum; its divisor moves behind the classifier.
-        _infer("InferGlobalAccPoolLayer", "global_acc_pool"),
+        infer_layer("InferGlobalAccPoolLayer", "global_acc_pool"),
         absorb.AbsorbConsecutiveTransposes(),
         absorb.AbsorbTransposeIntoFlatten(),
         reorder.MoveScalarLinearPastInvariants(),
         reorder.MoveScalarMulPastMatMul(),
         collapse_repeated.CollapseRepeatedMul(),
         InferDataTypes(),
-        _infer_add(),
-        _infer("InferBinaryMatrixVectorActivation", "binary_matrix_vector_activation"),
-        _infer("InferQuantizedMatrixVectorActivation", "quantized_matrix_vector_activation"),
-        _infer("InferVectorVectorActivation", "vector_vector_activation"),
-        _infer("InferThresholdingLayer", "thresholding"),
-        _infer("InferPool", "pool"),
-        _infer("InferConvInpGen", "conv_inp_gen"),
-        _infer("InferDuplicateStreamsLayer", "duplicate_streams"),
+        infer_stream_additions(),
+        infer_layer("InferBinaryMatrixVectorActivation", "binary_matrix_vector_activation"),
+        infer_layer("InferQuantizedMatrixVectorActivation", "quantized_matrix_vector_activation"),
+        infer_layer("InferVectorVectorActivation", "vector_vector_activation"),
+        infer_layer("InferThresholdingLayer", "thresholding"),
+        infer_layer("InferPool", "pool"),
+        infer_layer("InferConvInpGen", "conv_inp_gen"),
+        infer_layer("InferDuplicateStreamsLayer", "duplicate_streams"),
         absorb.AbsorbConsecutiveTransposes(),
         RemoveCNVtoFCFlatten(),
         GiveUniqueNodeNames(),

@@ -21,7 +21,7 @@ def deprecated_names(module: str, names: Mapping[str, str]) -> Callable[[str], A
     def __getattr__(name: str) -> Any:
         if name not in names:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        _warn(f"{module}.{name}", names[name])
+        warn_deprecated(f"{module}.{name}", names[name])
         owner, _, attribute = names[name].rpartition(".")
         return getattr(importlib.import_module(owner), attribute)
 
@@ -38,7 +38,7 @@ def renamed_argument(old: str, new: str) -> Callable[[F], F]:
         @functools.wraps(function)
         def call(*arguments: Any, **keywords: Any) -> Any:
             if old in keywords:
-                _warn(f"{old} of {function.__qualname__}", new)
+                warn_deprecated(f"{old} of {function.__qualname__}", new)
                 if new in keywords:
                     raise TypeError(f"{function.__qualname__}: {old} is the old name of {new}; give one")
                 keywords[new] = keywords.pop(old)
@@ -49,6 +49,6 @@ def renamed_argument(old: str, new: str) -> Callable[[F], F]:
     return decorate
 
 
-def _warn(old: str, new: str) -> None:
+def warn_deprecated(old: str, new: str) -> None:
     """Point at the caller of the function that calls this."""
     warnings.warn(f"{old} is deprecated, use {new}", DeprecationWarning, stacklevel=3)

@@ -1,0 +1,48 @@
+"""FINN's transformations that finn-plus and upstream FINN keep in different places or call differently."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+_CONVERT = "finn.transformation.fpgadataflow.convert_to_hw"
+
+
+def is_upstream() -> bool:
+    """True if the installed FINN is Xilinx/finn and not finn-plus."""
+    return importlib.util.find_spec(f"{_CONVERT}_layers") is not None
+
+
+def infer_layer(name: str, module: str = "", *arguments: Any) -> Any:
+    """FINN's transformation `name` to a hardware layer; module: where finn-plus has it."""
+    module = f"{_CONVERT}_layers" if is_upstream() else f"{_CONVERT}.{module}"
+    return getattr(importlib.import_module(module), name)(*arguments)
+
+
+def infer_stream_additions() -> Any:
+    """The transformation of additions of two streams: AddStreams upstream, ElementwiseAdd in finn-plus."""
+    if is_upstream():
+        return infer_layer("InferAddStreamsLayer")
+
+    def adds_streams(model: Any, node: Any) -> bool:
+        return node.op_type == "Add" and all(model.get_initializer(i) is None for i in node.input)
+
+    operation = "InferElementwiseBinaryOperation"
+    return infer_layer(operation, "elementwise_binary_operation", adds_streams)
+
+
+def apply_config(config: Any) -> Any:
+    """ApplyConfig(config), from finn-plus or from QONNX, where upstream FINN has it."""
+    try:
+        from finn.transformation.general import ApplyConfig
+    except ImportError:
+        from qonnx.transformation.general import ApplyConfig
+    return ApplyConfig(config)
+
+
+def auto_folding_config(output_dir: Path) -> Path:
+    """Where step_target_fps_parallelization writes the folding that it chose."""
+    upstream = output_dir / "auto_folding_config.json"
+    return upstream if upstream.is_file() else output_dir / "report" / "auto_folding_config.json"

@@ -1,0 +1,11 @@
+"""Deprecated: finn_imec.partition has these names; here for one release."""
+
+from finn_imec.util.deprecation import deprecated_names
+
+__getattr__ = deprecated_names(
+    __name__,
+    {
+        "prepare_network": "finn_imec.partition.prepare_network",
+        "run_network": "finn_imec.partition.run_network",
+    },
+)
