@@ -24,6 +24,7 @@ direct and imec_gather add K_h*K_w products in the output, each rounded to its t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ TOLERANCES = {"float32": 1e-5, "float16": 4e-3, "bfloat16": 3e-2, "int8": 0.0}
 
 def torch_module() -> Any:
     """The package torch; raises MissingToolError naming the extra."""
+    os.environ.setdefault("KINETO_LOG_LEVEL", "9")  # else its profiler tells each start and stop
     return require("torch", "torch")
 
 
@@ -142,9 +144,7 @@ class TorchAlgorithm:
     convolve: Callable[[Tensor, Tensor, Tensor, Tensor, ConvGeometry], None]
     lowering_elements: Callable[[ConvGeometry, int], int]
 
-    def __call__(
-        self, ifm: Tensor, weights: Tensor, geometry: ConvGeometry, groups: int
-    ) -> Tensor:
+    def __call__(self, ifm: Tensor, weights: Tensor, geometry: ConvGeometry, groups: int) -> Tensor:
         """All frames and groups, of operands that are checked."""
         ofm = ifm.new_empty(
             (len(ifm), *geometry.ofm_dim, geometry.ofm_channels), dtype=sum_type(ifm.dtype)
@@ -326,9 +326,7 @@ def _copy_windows(
     windows (Y, X, K_h, K_w, C), frame (H, W, C). Where nothing is outside, it is one strided copy.
     """
     counts, kernel, size = windows.shape[:2], windows.shape[2:4], frame.shape[:2]
-    last = [
-        start[i] + (counts[i] - 1) * step[i] + (kernel[i] - 1) * dilation[i] for i in range(2)
-    ]
+    last = [start[i] + (counts[i] - 1) * step[i] + (kernel[i] - 1) * dilation[i] for i in range(2)]
     if min(start) >= 0 and all(last[i] < size[i] for i in range(2)):
         row, pixel, channel = frame.stride()
         strides = (step[0] * row, step[1] * pixel, dilation[0] * row, dilation[1] * pixel, channel)
@@ -375,11 +373,16 @@ def _matrices(left: Tensor, out: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def _int8_product(left: Tensor, right: Tensor) -> Tensor:
-    """int32 sums. On CUDA cuBLASLt has more than 16 rows only, and sizes that 8 divides."""
-    (rows, inner), columns = left.shape, right.shape[1]
-    if left.is_cuda and (rows <= 16 or inner % 8 or columns % 8):
+    """int32 sums. On CUDA of those sizes and strides only that cuBLASLt has."""
+    torch = torch_module()
+    try:
+        return torch._int_mm(left, right)
+    except RuntimeError as err:
+        if not left.is_cuda or isinstance(err, torch.OutOfMemoryError):
+            raise
+        (rows, inner), columns = left.shape, right.shape[1]
         raise UnsupportedError(
-            f"int8 product of {rows} x {inner} by {inner} x {columns} on CUDA: accepted are more than "
-            "16 rows and sizes that 8 divides; imec_triton takes all"
-        )
-    return torch_module()._int_mm(left, right)
+            f"int8 product of {rows} x {inner} by {inner} x {columns} on CUDA: cuBLASLt has none of this "
+            "shape; accepted are more than 16 rows, multiples of 8 for the rest, and not all strides; "
+            "imec_triton takes every shape"
+        ) from err
