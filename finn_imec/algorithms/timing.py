@@ -22,6 +22,7 @@ import platform
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -240,8 +241,8 @@ def measure(
 
     Returns algorithm, difference (from float64, see `difference`), correct (no more than TOLERANCES),
     lowering_bytes and allocated_bytes (see above), formula_bytes (None for the library),
-    milliseconds (median), device_milliseconds (None on a CPU), fastest, slowest, calls, tile (of the Triton kernel); or algorithm and
-    unsupported, a sentence, if the device has no such operation.
+    milliseconds (median), device_milliseconds (None on a CPU), fastest, slowest, calls, tile (of the
+    Triton kernel); or algorithm and unsupported, a sentence, if the device has no such operation.
     Raises UnsupportedError for an unknown name, device or dtype, GeometryError for sizes out of range.
     """
     torch = torch_module()
@@ -283,13 +284,17 @@ def measure(
     return result
 
 
-def _as_exact_as_float32() -> Any:
-    """A context in which float32 products of cuBLAS and cuDNN are no TF32, and cuDNN tries all it has."""
-    torch = torch_module()
-    torch.backends.cuda.matmul.allow_tf32 = False
-    return torch.backends.cudnn.flags(
-        enabled=True, benchmark=True, deterministic=False, allow_tf32=False
-    )
+@contextmanager
+def _as_exact_as_float32() -> Iterator[None]:
+    """In this block float32 products of cuBLAS and cuDNN are no TF32, and cuDNN tries all that it has."""
+    backends = torch_module().backends
+    before = backends.cuda.matmul.allow_tf32
+    backends.cuda.matmul.allow_tf32 = False
+    try:
+        with backends.cudnn.flags(benchmark=True, deterministic=False, allow_tf32=False):
+            yield
+    finally:
+        backends.cuda.matmul.allow_tf32 = before
 
 
 def formula_bytes(
