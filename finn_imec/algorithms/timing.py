@@ -42,8 +42,9 @@ from finn_imec.algorithms.torch_backend import (
 from finn_imec.errors import GeometryError, MissingToolError, UnsupportedError, require
 from finn_imec.geometry import ConvGeometry
 
-#: The library's own convolution, and the Triton kernel with its windows from the strip or the caches.
-LIBRARY, TRITON, CACHED = "library", "imec_triton", "triton_cached"
+#: The library's own convolution, on NHWC as all others and on NCHW; the Triton kernel with its windows
+#: from the strip or from the caches.
+LIBRARY, PLANAR, TRITON, CACHED = "library", "library_nchw", "imec_triton", "triton_cached"
 DEVICES = ("cpu", "cuda")
 #: Seconds of timed calls, how many of them at least, unless they take ten times as long, and at most.
 SECONDS, FEWEST, MOST = 0.5, 5, 200
@@ -53,7 +54,8 @@ LONGEST_CAPTURED_MS = 200.0
 
 def names(device: str) -> list[str]:
     """What is compared on a device; on a CPU the Triton kernel, which is interpreted there, is not."""
-    return [*torch_backend.ALGORITHMS, *((TRITON, CACHED) if device == "cuda" else ()), LIBRARY]
+    kernels = (TRITON, CACHED) if device == "cuda" else ()
+    return [*torch_backend.ALGORITHMS, *kernels, LIBRARY, PLANAR]
 
 
 def check_device(device: str) -> Any:
@@ -93,14 +95,17 @@ def operands(
 
 
 def convolver(name: str, weights: Any, geometry: ConvGeometry, groups: int = 1) -> Callable:
-    """ifm -> ofm by algorithm `name`, LIBRARY, TRITON or CACHED; the library's weights are in its order."""
-    if name == LIBRARY:
+    """ifm -> ofm by algorithm `name` or one of the above; the library's weights are in its order."""
+    if name in (LIBRARY, PLANAR):
         if type_name(weights.dtype) == "int8":
             raise UnsupportedError(
                 "dtype='int8': PyTorch's own convolution has no int32 sums; accepted by it are floats"
             )
-        return partial(_library, weight=_channels_last(weights, geometry), geometry=geometry,
-                       groups=group_count(geometry, groups))  # fmt: skip
+        weight = unpack_weights(weights, geometry)
+        if name == LIBRARY:
+            weight = weight.contiguous(memory_format=torch_module().channels_last)
+        groups = group_count(geometry, groups)
+        return partial(_library, weight=weight, geometry=geometry, groups=groups)  # fmt: skip
     if name in (TRITON, CACHED):
         require("triton", "torch")
         from finn_imec.algorithms import triton_kernel
@@ -112,13 +117,15 @@ def convolver(name: str, weights: Any, geometry: ConvGeometry, groups: int = 1) 
     return lambda ifm: run(ifm, weights, geometry, groups)
 
 
-def _channels_last(weights: Any, geometry: ConvGeometry) -> Any:
-    torch = torch_module()
-    return unpack_weights(weights, geometry).contiguous(memory_format=torch.channels_last)
+def _stored(name: str, ifm: Any) -> Any:
+    """ifm, stored as the convolver `name` takes it: for PLANAR as (N, C, H, W), seen as (N, H, W, C)."""
+    if name != PLANAR:
+        return ifm
+    return ifm.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1)
 
 
 def _library(ifm: Any, weight: Any, geometry: ConvGeometry, groups: int) -> Any:
-    """torch.nn.functional.conv2d on the same memory: NHWC is its channels_last."""
+    """torch.nn.functional.conv2d on the memory of ifm: NHWC is its channels_last."""
     functional = torch_module().nn.functional
     top, left, bottom, right = geometry.padding
     image = ifm.permute(0, 3, 1, 2)
@@ -249,7 +256,7 @@ def measure(
     ifm, weights = operands(geometry, batch, dtype, device, groups, seed)
     with torch.inference_mode(), _as_exact_as_float32():
         try:
-            call = partial(convolver(name, weights, geometry, groups), ifm)
+            call = partial(convolver(name, weights, geometry, groups), _stored(name, ifm))
             ofm = call()
         except UnsupportedError as err:
             return {"algorithm": name, "unsupported": str(err)}
@@ -291,7 +298,9 @@ def _as_exact_as_float32() -> Iterator[None]:
     before = backends.cuda.matmul.allow_tf32
     backends.cuda.matmul.allow_tf32 = False
     try:
-        with backends.cudnn.flags(benchmark=True, deterministic=False, allow_tf32=False):
+        with backends.cudnn.flags(
+            enabled=True, benchmark=True, deterministic=False, allow_tf32=False
+        ):
             yield
     finally:
         backends.cuda.matmul.allow_tf32 = before
@@ -301,7 +310,7 @@ def formula_bytes(
     name: str, geometry: ConvGeometry, element_bytes: int, groups: int = 1
 ) -> int | None:
     """Lowering memory by the closed formula; 0 for the Triton kernel, None for the library."""
-    if name == LIBRARY:
+    if name in (LIBRARY, PLANAR):
         return None
     if name in (TRITON, CACHED):
         return 0
@@ -365,7 +374,13 @@ def largest_image(
         at = layer(size)
 
         def call() -> Any:
-            ifm = torch.zeros(1, size, size, at.ifm_channels, dtype=kind, device=device)
+            order = (0, 2, 3, 1) if name == PLANAR else (0, 1, 2, 3)
+            stored = (
+                (1, at.ifm_channels, size, size)
+                if name == PLANAR
+                else (1, size, size, at.ifm_channels)
+            )
+            ifm = torch.zeros(stored, dtype=kind, device=device).permute(order)
             weights = torch.zeros(weight_rows(at), at.ofm_channels, dtype=kind, device=device)
             return convolver(name, weights, at)(ifm)
 
