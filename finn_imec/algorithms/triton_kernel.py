@@ -42,7 +42,14 @@ import triton.language as tl
 from torch import Tensor
 from triton.runtime.interpreter import InterpretedFunction
 
-from finn_imec.algorithms.torch_backend import check_operands, group_count, sum_type
+from finn_imec.algorithms.timing import difference, exact
+from finn_imec.algorithms.torch_backend import (
+    TOLERANCES,
+    check_operands,
+    group_count,
+    sum_type,
+    type_name,
+)
 from finn_imec.errors import UnsupportedError
 from finn_imec.geometry import ConvGeometry
 
@@ -235,8 +242,8 @@ def convolve(
     """Convolve ifm (N, H, W, C) with weights (K_h*K_w*C/groups, M): (N, OH, OW, M), int32 for int8.
 
     Operands and errors as of torch_backend.convolve; every size is accepted in every type. windows: one
-    of WINDOWS. The tile is the given one, or the fastest of `tiles` on this GPU, which the first call
-    with a layer measures.
+    of WINDOWS. The tile is the given one, or the fastest of `tiles` that is right on this GPU, which the
+    first call with a layer measures.
     """
     if windows not in WINDOWS:
         raise UnsupportedError(f"windows={windows!r}: accepted are {', '.join(WINDOWS)}")
@@ -255,27 +262,52 @@ def convolve(
 def best_tile(
     ifm: Tensor, weights: Tensor, geometry: ConvGeometry, groups: int, windows: str
 ) -> Tile:
-    """The fastest tile on a GPU, measured once per layer, type and batch; on a CPU the first."""
-    element_bytes = ifm.element_size()
+    """The fastest right tile on a GPU, measured once per layer, type and batch; on a CPU the first.
+
+    Each is tried on the operands given, and the first frame compared with float64: Triton 3.6.0 has made
+    a wrong program of one tile for one layer (docs/algorithms.md). UnsupportedError if none is right.
+    """
+    chosen = tiles(geometry, groups, ifm.element_size(), windows)
     if not ifm.is_cuda:
-        return tiles(geometry, groups, element_bytes, windows)[0]
+        return chosen[0]
     key = (geometry, groups, windows, ifm.dtype, len(ifm), ifm.device.index)
     if key not in _best:
         ofm = ifm.new_empty(
             (len(ifm), *geometry.ofm_dim, geometry.ofm_channels), dtype=sum_type(ifm.dtype)
         )
 
-        def milliseconds(tile: Tile) -> float:
-            def call() -> None:
-                _launch(ifm, weights, ofm, geometry, groups, windows, tile)
+        def call(tile: Tile) -> None:
+            _launch(ifm, weights, ofm, geometry, groups, windows, tile)
 
+        def milliseconds(tile: Tile) -> float:
             try:
-                return triton.testing.do_bench(call, warmup=5, rep=20, return_mode="median")
+                return triton.testing.do_bench(
+                    lambda: call(tile), warmup=5, rep=20, return_mode="median"
+                )
             except (triton.runtime.errors.OutOfResources, triton.runtime.errors.PTXASError):
                 return float("inf")
 
-        _best[key] = min(tiles(geometry, groups, element_bytes, windows), key=milliseconds)
+        expected = exact(ifm[:1], weights, geometry, groups)
+        times = sorted((milliseconds(tile), number) for number, tile in enumerate(chosen))
+        fastest = (chosen[number] for time, number in times if time < float("inf"))
+        best = next((tile for tile in fastest if is_right(call, tile, ofm, expected)), None)
+        if best is None:
+            raise UnsupportedError(
+                f"{geometry.kernel} on {geometry.ifm_dim}: none of {len(chosen)} tiles runs on this GPU "
+                "and gives the right sums"
+            )
+        _best[key] = best
     return _best[key]
+
+
+def is_right(call: Callable[[Tile], None], tile: Tile, ofm: Tensor, expected: Tensor) -> bool:
+    """Whether call(tile) writes all of ofm, and of its first frame what is expected."""
+    floats = ofm.dtype.is_floating_point
+    ofm.fill_(float("nan") if floats else torch.iinfo(ofm.dtype).min)
+    call(tile)
+    least = TOLERANCES[type_name(ofm.dtype) if floats else "int8"]
+    written = not (ofm.isnan() if floats else ofm == torch.iinfo(ofm.dtype).min).any()
+    return bool(written) and difference(ofm[:1], expected) <= least
 
 
 _best: dict[Any, Tile] = {}
