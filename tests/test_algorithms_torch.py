@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import geometries
 
-torch = pytest.importorskip("torch", reason="needs pip install 'finn-imec[torch]'")
+pytest.importorskip("torch", reason="needs pip install 'finn-imec[torch]'")
+
+import torch
 
 from finn_imec.algorithms import ALGORITHMS as NUMPY_ALGORITHMS
 from finn_imec.algorithms import timing, timing_report
@@ -226,8 +228,8 @@ def triton_kernel():
 #: (geometry, groups): small layers that reach every branch of the kernel.
 KERNEL_LAYERS = {
     "padded": (ConvGeometry((3, 3), (9, 21), 5, 7, padding=(1, 2, 0, 1)), 1),
-    "strided-dilated": (ConvGeometry((2, 3), (12, 44), 3, 40, (2, 2), (3, 2)), 1),
-    "many-channels": (ConvGeometry((3, 2), (5, 19), 70, 33), 1),
+    "strided-dilated": (ConvGeometry((2, 3), (9, 42), 3, 40, (2, 2), (3, 2)), 1),
+    "many-channels": (ConvGeometry((2, 2), (4, 10), 35, 33), 1),
     "grouped": (ConvGeometry((3, 3), (6, 18), 8, 6, padding=(1, 1, 1, 1)), 2),
     "depthwise": (ConvGeometry((3, 3), (6, 9), 3, 3, depthwise=True), 1),
     "pointwise": (ConvGeometry((1, 1), (3, 17), 4, 5, (2, 1)), 1),

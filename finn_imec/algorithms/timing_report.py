@@ -147,6 +147,7 @@ def draw(result: Result, path: Path) -> None:
                 places = [at + (number - (len(names) - 1) / 2) * width for at in range(len(rows))]
                 axes.bar(places, values, width, label=name, color=f"C{number}")
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter("{x:,g}")
             axes.set_xticks(range(len(rows)), [row["layer"] for row in rows])
             axes.set_title(title)
         environment = result["environment"]
