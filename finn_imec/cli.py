@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from rich.table import Table
 
 from finn_imec.compat.finn import CLOCK_NS
 from finn_imec.layer.geometry import ConvGeometry
-from finn_imec.util.errors import GeometryError, ImecError, ModelError
+from finn_imec.util.errors import GeometryError, ImecError, ModelError, require
 from finn_imec.util.onnx_model import load_onnx
 
 app = typer.Typer(
@@ -95,6 +95,14 @@ def algorithms(
     layer: Annotated[str | None, typer.Option(help="One of MEC's benchmark layers, cv1..cv12.")] = None,
     geometry: Annotated[str | None, typer.Option(help=GEOMETRY_HELP)] = None,
     run: Annotated[bool, typer.Option(help="Also run each algorithm, check and time it.")] = False,
+    backend: Annotated[
+        str, typer.Option(help="numpy: memory by formula; torch: memory and time, measured.")
+    ] = "numpy",
+    device: Annotated[str, typer.Option(help="With torch: cpu or cuda.")] = "cpu",
+    dtype: Annotated[str, typer.Option(help="With torch: float32, float16, bfloat16 or int8.")] = "float32",
+    batch: Annotated[int, typer.Option(help="With torch: images in a batch.")] = 1,
+    groups: Annotated[int, typer.Option(help="With torch: groups of channels.")] = 1,
+    chart: Annotated[Path | None, typer.Option(help="With torch: PNG or SVG to draw.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Lowering memory of im2col, MEC and IMEC; all of MEC's layers unless one is chosen."""
@@ -111,6 +119,14 @@ def algorithms(
         layers = {layer: LAYERS[layer]}
     elif geometry:
         layers = {"layer": parse_geometry(geometry)}
+    if backend not in ("numpy", "torch"):
+        raise typer.BadParameter(f"--backend {backend}: accepted are numpy, torch")
+    if backend == "torch":
+        options = {"device": device, "dtype": dtype, "batch": batch, "groups": groups}
+        measure_algorithms(layers, options, chart, as_json)
+        return
+    if (device, dtype, batch, groups, chart) != ("cpu", "float32", 1, 1, None):
+        raise typer.BadParameter("--device, --dtype, --batch, --groups and --chart are for --backend torch")
     rows = memory_table(layers)
     if run:
         with progress_bar("running", len(layers) * len(ALGORITHMS)) as advance:
@@ -139,6 +155,41 @@ def algorithms(
                 )
     if any(not result["correct"] for row in rows for result in row.get("runs", [])):
         raise ImecError("an algorithm gave a wrong result")
+
+
+def measure_algorithms(
+    layers: Mapping[str, ConvGeometry], options: dict[str, Any], chart: Path | None, as_json: bool
+) -> None:
+    """`algorithms --backend torch`: measure, print, draw; ImecError if a result is wrong."""
+    from finn_imec.algorithms.timing import compare as compare_algorithms
+    from finn_imec.algorithms.timing import environment, names
+    from finn_imec.algorithms.timing_report import draw, table, wrong
+
+    device = options["device"]
+    if chart is not None:
+        require("matplotlib", "plot")
+        if chart.suffix not in (".png", ".svg"):
+            raise typer.BadParameter(f"--chart {chart}: accepted are names in .png and .svg")
+    stamp = environment(device)
+    with progress_bar("measuring", len(layers) * len(names(device))) as advance:
+        rows = list(compare_algorithms(layers, progress=lambda label: advance(label=label), **options))
+    result = {"environment": stamp, "layers": rows}
+    if chart is not None:
+        draw(result, chart)
+    if as_json:
+        print_json(result)
+    else:
+        for title, header, lines in table(result):
+            shown = Table(*header[:1], title=title)
+            for column in header[1:]:
+                shown.add_column(column, justify="right", overflow="fold")
+            for line in lines:
+                shown.add_row(*line)
+            console.print(shown)
+        if device == "cpu":
+            console.print("CPU only: --device cuda adds the Triton kernel, cuBLAS and cuDNN.")
+    if bad := wrong(result):
+        raise ImecError(f"wrong results: {', '.join(bad)}")
 
 
 @app.command()

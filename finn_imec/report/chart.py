@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finn_imec.synthesis.rows import Row
-from finn_imec.util.errors import require
+from finn_imec.util.figures import BLUE, GRAY, LIGHT, PALE, figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from finn_imec.report.results import LayerMemory
-
-#: FINN's pair, its replay buffer, IMECConv, weights.
-GRAY, LIGHT, BLUE, PALE = "#8a8f98", "#c3c7ce", "#0b6e99", "#e8e4da"
 
 _PANELS = {
     "lut": "LUTs",
@@ -74,28 +70,6 @@ def ratio_chart(
         panels[0].invert_yaxis()
         fig.supxlabel("IMECConv / FINN's pair, geometric mean of six layers", fontsize=9)
         fig.savefig(path, dpi=120)
-
-
-@contextmanager
-def figure(width: float, height: float) -> Iterator[Figure]:
-    """A figure of so many inches, in whose block node names are plain text, not formulas."""
-    require("matplotlib", "plot")
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    style = {
-        "text.parse_math": False,
-        "svg.fonttype": "none",
-        "svg.hashsalt": "finn_imec",
-        "font.size": 9,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-    }
-    with matplotlib.rc_context(style):
-        result = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasAgg(result)
-        yield result
 
 
 def inline_svg(figure: Figure) -> str:

@@ -19,7 +19,6 @@ from finn_imec.algorithms.mec_benchmark import memory_table
 from finn_imec.layer import baseline
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.units import storage
-from finn_imec.report.chart import BLUE, GRAY, LIGHT, figure
 from finn_imec.report.results import load_rows, network_totals, toggles
 from finn_imec.report.table import number_text, ratio_text
 from finn_imec.synthesis import comparison
@@ -27,6 +26,7 @@ from finn_imec.synthesis.layer_sets import cnv_layers
 from finn_imec.synthesis.rows import Row, totals
 from finn_imec.synthesis.yosys import count
 from finn_imec.util.errors import ModelError
+from finn_imec.util.figures import BLUE, GRAY, LIGHT, figure
 from finn_imec.util.output import output_folder
 
 #: Figures of Table III, and what they are called.
