@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from finn_imec.transformation import ExpandIMECConv, FoldIMECConv, InferIMECConv
     from finn_imec.util.errors import ImecError
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "ConvGeometry",

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from finn_imec.layer.datapath import Datapath
 
 DOMAIN = "finn.custom_op.fpgadataflow"
+
+#: Examples that are drawn take as long as they take: a busy machine is no failure.
+settings.register_profile("finn_imec", deadline=None)
+settings.load_profile("finn_imec")
 
 
 @pytest.fixture(scope="session")

@@ -67,7 +67,7 @@ def random_operands(
     return ifm.astype(dtype), weights.astype(dtype)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(geometry=geometries(), batch=st.integers(1, 3), seed=st.integers(0, 2**32 - 1))
 def test_all_algorithms_equal_six_loops(geometry, batch, seed):
     ifm, weights = random_operands(geometry, batch, seed)
@@ -159,7 +159,7 @@ def test_allocated_memory_is_the_lowering_memory(name):
     assert name == "direct" or slack < result.lowering_bytes
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(geometry=geometries(max_kernel=4, max_extra=9))
 def test_scatter_holds_no_more_rows_than_are_live(geometry):
     """A row of partial sums lives from the first to the last input row of its windows."""

@@ -41,6 +41,8 @@ from finn_imec.networks import lowering
 from finn_imec.transformation.infer_imec_conv import CYCLE_TOLERANCE
 from finn_imec.util.errors import ModelError, UnsupportedError
 
+pytestmark = pytest.mark.slow
+
 START = {"start_step": "step_create_dataflow_partition"}
 ON_HARDWARE_GRAPH = [
     *("step_create_dataflow_partition", "step_specialize_layers", "step_minimize_bit_width"),

@@ -19,6 +19,8 @@ from zoo import cnv_brevitas
 from finn_imec.networks import lowering, training
 from finn_imec.transformation.infer_imec_conv import swap_pairs
 
+pytestmark = pytest.mark.training
+
 
 def test_untrained_network_lowered_and_swapped(tmp_path):
     """Six convolutions, folded as BNN-PYNQ's 2-bit CNV; the logits are Brevitas', before and behind."""

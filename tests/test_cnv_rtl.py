@@ -13,9 +13,12 @@ from finn_imec.cli import app
 
 DATA = Path(os.environ.get("FINN_IMEC_DATA", Path(__file__).parents[2] / "shared" / "data")) / "cnv-cifar10"
 
-pytestmark = pytest.mark.skipif(
-    not DATA.is_dir(), reason=f"no trained networks at {DATA}; set FINN_IMEC_DATA to their folder"
-)
+pytestmark = [
+    pytest.mark.simulation,
+    pytest.mark.skipif(
+        not DATA.is_dir(), reason=f"no trained networks at {DATA}; set FINN_IMEC_DATA to their folder"
+    ),
+]
 
 
 @pytest.mark.parametrize("network", ["cnvW1A1", "cnvW2A2"])

@@ -117,6 +117,7 @@ def export_model(path: Path) -> None:
     model.save(str(path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "models"), [(page, page.stem) for page in HOW_TOS], indirect=["models"],
     ids=[page.stem for page in HOW_TOS],
@@ -152,6 +153,7 @@ def test_commands_parse(place, command):
     get_command(app).commands[name].make_context(name, arguments)
 
 
+@pytest.mark.slow
 def test_site_builds(tmp_path, finn):
     """Strict: a dead link, a page outside the navigation or a name that is not there is an error."""
     pytest.importorskip("mkdocs", reason="needs pip install 'finn-imec[docs]'")

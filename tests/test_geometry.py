@@ -62,7 +62,7 @@ def first_words(geometry: ConvGeometry, frames: int) -> list[int]:
 # ---- shapes and addresses ---------------------------------------------------------------------
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(layers(max_kernel=4, max_extra=9))
 def test_output_dimensions(geometry):
     origins = window_origins(geometry)
@@ -73,7 +73,7 @@ def test_output_dimensions(geometry):
     assert geometry.compute_cycles * geometry.simd * geometry.pe == geometry.macs
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(layers(max_kernel=4))
 def test_window_walk(geometry):
     """Offsets, and the loop nest that generates them, are those of the window in memory."""
@@ -97,7 +97,7 @@ def test_window_walk(geometry):
     assert walk == words
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(layers(max_kernel=4))
 def test_first_run_is_as_long_as_it_can_be(geometry):
     """in_place_words relies on it: the walk leaves raster order only after `run` words."""
@@ -107,7 +107,7 @@ def test_first_run_is_as_long_as_it_can_be(geometry):
     assert geometry.loop_nest.run == raster
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(layers(max_kernel=4, max_extra=9))
 def test_advance(geometry):
     """Each step from window to window, in two frames, is the one advance_words and the count say."""
@@ -160,7 +160,7 @@ def run_strip(geometry: ConvGeometry, frames: int) -> tuple[int, int, list[int]]
     return first_sum, cycle, ends
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(layers())
 def test_schedule_on_a_single_port_memory(geometry):
     geometry = replace(geometry, simd_in=geometry.word_channels, buffer_ports=1)
@@ -172,7 +172,7 @@ def test_schedule_on_a_single_port_memory(geometry):
     assert storage(geometry).write_only_cycles == storage(geometry).cycles_per_frame - geometry.compute_cycles
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(padded_layers())
 def test_formula_equals_stepping(geometry):
     """Where a formula exists, stepping the sequencer's rules gives the same cycles."""
@@ -191,7 +191,7 @@ def words_of_padding(geometry: ConvGeometry) -> list[bool]:
     return [y not in rows or x not in columns for y in range(h) for x in range(w) for _ in range(geometry.cf)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(padded_layers())
 def test_padding_runs(geometry):
     """Two frames of runs are the words of the padded frames, and then the next one's upper padding."""
@@ -206,7 +206,7 @@ def test_padding_runs(geometry):
     assert h * w * geometry.cf == frame.count(False)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(padded_layers())
 def test_padding_costs_no_cycles(geometry):
     """Its words are there in every cycle, from the first after reset on."""
@@ -219,7 +219,7 @@ def test_padding_costs_no_cycles(geometry):
     assert storage(geometry).cycles_per_frame <= storage(whole_image).cycles_per_frame
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(padded_layers())
 def test_stream_cycles(geometry):
     """Every input word once, in order; the frames end when total_cycles says."""
@@ -270,7 +270,7 @@ def run_two_ports(geometry: ConvGeometry, frames: int) -> list[int]:
     return ends
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(padded_layers())
 def test_schedule_on_a_memory_with_two_ports(geometry):
     geometry = replace(geometry, buffer_ports=2)
@@ -280,7 +280,7 @@ def test_schedule_on_a_memory_with_two_ports(geometry):
     assert storage(geometry).cycles_per_frame == ends[2] - ends[1] == ends[3] - ends[2]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(layers())
 def test_a_second_port_is_there_when_it_pays(geometry):
     one, two = (replace(geometry, buffer_ports=ports) for ports in (1, 2))
@@ -288,7 +288,7 @@ def test_a_second_port_is_there_when_it_pays(geometry):
     assert storage(geometry).cycles_per_frame <= max(fastest * 1.0005, baseline.pair_cycles(geometry) * 1.003)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(layers(), st.sampled_from(("distributed", "block")))
 @example(ConvGeometry((1, 1), (16, 16), 32, 32, (2, 2), pe=8), "distributed")  # wants far more
 @example(ConvGeometry((3, 3), (10, 10), 32, 32, (2, 2), simd=2, pe=16), "block")
@@ -323,7 +323,7 @@ def test_an_unknown_style_is_refused():
         ConvGeometry((3, 3), (8, 8), 8, 8, buffer_style="lut")
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.filter_too_much])
 @given(layers())
 def test_narrow_stream(geometry):
     """Steady from the second frame on; no faster than compute or input, nor slower than both."""
@@ -348,7 +348,7 @@ def test_total_cycles_needs_a_frame():
 # ---- folding ----------------------------------------------------------------------------------
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(layers(), st.floats(0.5, 40))
 @example(ConvGeometry((3, 3), (5, 5), 12, 12), 1.0)
 def test_cheapest_folding(geometry, slack):
@@ -446,7 +446,7 @@ def finn_swg():
     return depth
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(geometry=geometries(max_kernel=4, max_extra=9))
 def test_swg_bits_are_finns(finn_swg, geometry):
     """The RTL SWG's own buffer depth, in words of SIMD elements, where it takes that style."""

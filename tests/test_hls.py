@@ -22,6 +22,8 @@ from finn_imec.streams.words import decode, encode
 from finn_imec.util.errors import MissingToolError, UnsupportedError
 from finn_imec.verification.cases import random_case
 
+pytestmark = pytest.mark.simulation
+
 PART = "xc7z020clg400-1"
 LAYER = ConvGeometry((3, 2), (6, 5), 4, 6, (1, 2), (1, 2), simd=2, pe=3, simd_in=4)
 DEPTHWISE = ConvGeometry((3, 2), (6, 5), 6, 6, (1, 2), (1, 2), pe=2, simd_in=2, depthwise=True)

@@ -24,12 +24,14 @@ from stitching import (
 )
 
 from finn_imec.builder import build
-from finn_imec.custom_op.imecconv import convolve
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.simulation import verilator
 from finn_imec.streams.words import decode, encode
 
 pytest.importorskip("finn.custom_op", reason="needs FINN: pip install 'finn-imec[finn]'")
+
+from finn_imec.custom_op.imecconv import convolve
+
 if shutil.which("tclsh") is None:
     pytest.skip("needs tclsh: apt-get install tcl", allow_module_level=True)
 

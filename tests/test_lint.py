@@ -1,7 +1,4 @@
-"""The RTL of generated layers in slang, which holds it to IEEE 1800 more strictly than Verilator.
-
-test_rtl.py has Verilator's lint.
-"""
+"""The RTL of generated layers in Verilator's lint, and in slang, stricter about IEEE 1800."""
 
 from __future__ import annotations
 
@@ -9,31 +6,50 @@ import re
 from pathlib import Path
 
 import pytest
+from benches import BY_LAYOUT, PRIMITIVES, layer_by_layout
+from lint import verilator_lint
 
 from finn_imec.rtl.generate import ImecRtl
 from finn_imec.verification.cases import random_case
 
-driver = pytest.importorskip("pyslang.driver", reason="needs slang: pip install pyslang")
-
-PRIMITIVES = [Path(__file__).parent / "rtl" / name for name in ("LUT6.sv", "DSP48E1.sv")]
-WAIVED = (
+#: Verilator takes two minutes over the wide table as synthesis reads it.
+LAYOUTS = [
+    pytest.param(name, marks=pytest.mark.slow) if name.startswith("wide") else name for name in BY_LAYOUT
+]
+#: What each view of the RTL defines.
+VIEWS = {"simulation": (), "synthesis": ("SYNTHESIS",)}
+SLANG_WAIVED = (
     "packed-array-conv",  # a word as the vector of its elements is how words are taken apart
     "sign-conversion",  # of equal width: $clog2 and $countones are signed, and so are sums
     "useless-cast",  # to a width that only some parameters need
 )
 
 
-@pytest.mark.parametrize("view", ["simulation", "synthesis"])
-@pytest.mark.parametrize("number", range(12))
-def test_slang_finds_nothing(tmp_path, capfd, number, view):
-    design = ImecRtl("top", random_case(3, number).datapath).generate(tmp_path)
+def sources(folder: Path, case: int | str) -> tuple[Path, ...]:
+    """Of a random layer, or one for a layout of weights; its top module is `top`."""
+    if isinstance(case, str):
+        rtl = layer_by_layout(case, "dsp" if case.startswith("spilt") else "lut")
+    else:
+        rtl = ImecRtl("top", random_case(3, case).datapath)
+    return (*rtl.generate(folder).sources, *PRIMITIVES)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("case", [*range(12), *LAYOUTS])
+def test_verilator_finds_nothing(tmp_path, case, view):
+    assert verilator_lint("top", sources(tmp_path, case), defines=VIEWS[view]) == []
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("case", range(12))
+def test_slang_finds_nothing(tmp_path, capfd, case, view):
+    driver = pytest.importorskip("pyslang.driver", reason="needs slang: pip install 'finn-imec[dev]'")
     options = ["--top", "top", "--timescale", "1ns/1ps", "-Wextra", "-Wconversion"]
-    options += [f"-Wno-{name}" for name in WAIVED]
-    options += ["-DSYNTHESIS"] if view == "synthesis" else []
+    options += [f"-Wno-{name}" for name in SLANG_WAIVED]
+    options += [f"-D{name}" for name in VIEWS[view]]
     slang = driver.Driver()
     slang.addStandardArgs()
-    sources = map(str, (*design.sources, *PRIMITIVES))
-    assert slang.parseCommandLine(" ".join(["slang", *options, *sources]))
+    assert slang.parseCommandLine(" ".join(["slang", *options, *map(str, sources(tmp_path, case))]))
     assert slang.processOptions() and slang.parseAllSources()
     passed = slang.runFullCompilation(True)
     found = re.findall(r"(\w+\.s?v:\d+):\d+: ((?:warning|error): .*)", capfd.readouterr().err)

@@ -30,6 +30,9 @@ from finn_imec.partition import in_python
 from finn_imec.partition.network import prepare_network, run_network
 from finn_imec.transformation.infer_imec_conv import CYCLE_TOLERANCE
 
+pytestmark = pytest.mark.training
+
+
 #: FINN's layers of the lowered network, and of the built one if all pairs are swapped.
 LOWERED = {
     mobilenet: {

@@ -15,6 +15,8 @@ from finn_imec.util.errors import GeometryError, ModelError, UnsupportedError
 
 pytest.importorskip("finn", reason="finn-plus is not installed")
 
+pytestmark = pytest.mark.training
+
 DATA = Path(os.environ.get("FINN_IMEC_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 CNV_DATA = DATA / "cnv-cifar10"
 needs_cnv_data = pytest.mark.skipif(

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 nbformat = pytest.importorskip("nbformat", reason="needs pip install 'finn-imec[notebooks]'")
 nbclient = pytest.importorskip("nbclient", reason="needs pip install 'finn-imec[notebooks]'")
 

@@ -106,6 +106,7 @@ def reproduced(tmp_path_factory, finn):
     return folder / "out", result, tables
 
 
+@pytest.mark.synthesis
 def test_fig5_by_yosys(reproduced):
     """A LUT holds at most 64 bits; the pair has both memories of FINN's, and IMECConv no replay."""
     _, result, _ = reproduced

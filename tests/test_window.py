@@ -29,7 +29,7 @@ def window_layers(draw: st.DrawFn, with_padding: bool = False) -> ConvGeometry:
     return replace(layer, simd=simd)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(window_layers(with_padding=True))
 def test_frames_follow_each_other_in_cycles_per_frame(geometry):
     last = storage(geometry).last_reads(30)
@@ -43,7 +43,7 @@ def test_frames_follow_each_other_in_cycles_per_frame(geometry):
     assert all((cycles[1:] > cycles[:-1]).all() for cycles in (taken, offered))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(window_layers())
 def test_the_formula_without_queues_is_the_schedule_without_queues(geometry):
     unit = storage(geometry)
@@ -51,7 +51,7 @@ def test_the_formula_without_queues_is_the_schedule_without_queues(geometry):
     assert unit.interval(Queues(0, 0)) == starts[-1] - starts[-1 - geometry.windows]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(window_layers())
 def test_the_cheapest_queues_that_are_as_fast_as_finns_pair(geometry):
     unit = storage(geometry)

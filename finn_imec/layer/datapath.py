@@ -69,12 +69,13 @@ class Datapath:
         weights, expected = np.asarray(self.weights), (self.geometry.mw, self.geometry.mh)
         if weights.shape != expected:
             raise UnsupportedError(f"weights have shape {weights.shape}, expected (MW, MH)={expected}")
-        whole = np.rint(weights).astype(np.int64)
-        if not (whole == weights).all() or not all(self.weight_datatype.allowed(v) for v in np.unique(whole)):
+        whole = np.rint(weights)
+        exact = np.isfinite(whole).all() and (whole == weights).all()
+        if not exact or not all(self.weight_datatype.allowed(v) for v in np.unique(whole)):
             raise UnsupportedError(
                 f"weights hold values that weightDataType={self.weight_datatype.name} does not allow"
             )
-        object.__setattr__(self, "weights", whole)
+        object.__setattr__(self, "weights", whole.astype(np.int64))
 
     def _check_output_range(self) -> None:
         low, high = (int(v) for v in (self.accumulator_range[0].min(), self.accumulator_range[1].max()))

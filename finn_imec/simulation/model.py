@@ -145,7 +145,7 @@ class _DesignIo:
         numbers = {probe.name: i for i, probe in enumerate(design.probes)}
         self.probes = (_ProbeRun * len(numbers))()
         for probe, fields in zip(design.probes, self.probes, strict=True):
-            fields.drained_by = numbers.get(probe.drained_by, -1)
+            fields.drained_by = -1 if probe.drained_by is None else numbers.get(probe.drained_by, -1)
         self.violations = (_Violation * _MAX_VIOLATIONS)()
         run.inputs, run.outputs, run.probes = inputs, outputs, self.probes
         run.reset_at = (ctypes.c_int64 * (segments - 1))(*stimulus.reset_at)
@@ -216,9 +216,8 @@ def _check_stimulus(design: Design, stimulus: Stimulus) -> None:
             continue
         if not (set(given) <= streams if partial else set(given) == streams):
             raise ValueError(f"{what} of {design.top}: streams {sorted(given)}; expected {sorted(streams)}")
-    stalls = stimulus.input_stall
-    stalls = [stalls] if isinstance(stalls, Stall) else stalls.values()
-    if Stall.after_valid() in stalls:
+    given = stimulus.input_stall
+    if Stall.after_valid() in ([given] if isinstance(given, Stall) else given.values()):
         raise ValueError(f"input_stall of {design.top}: after_valid is for outputs only")
     if stimulus.reset_cycles < 2:
         raise ValueError(f"reset_cycles: {stimulus.reset_cycles}; expected at least 2")
@@ -304,7 +303,8 @@ class Model:
         window = (0, _LAST_CYCLE)
         if waves_cycles is not None:
             before = stimuli[0].reset_cycles + 1
-            window = tuple(before + cycle for cycle in waves_cycles)
+            first, beyond = waves_cycles
+            window = before + first, before + beyond
         self._simulate(runs, seed, waves, window, progress)
         results = [io.result() for io in ios]
         if check:
@@ -319,7 +319,7 @@ class Model:
 
     def _simulate(
         self,
-        runs: ctypes.Array,
+        runs: ctypes.Array[_DesignRun],
         seed: int,
         waves: Path | None,
         window: tuple[int, int],
