@@ -7,7 +7,7 @@
  *	carry, then imec_compress.
  *
  *	PIPELINE registers: the first is before the final addition, the second after the
- *	first LUT6.
+ *	first LUT6. Does not add the constant.
  ***************************************************************************/
 module imec_dot_heap import imec_pkg::*; #(
 	int unsigned  SIMD,
