@@ -133,9 +133,9 @@ module imec_sequencer #(
 	typedef logic signed [DEBT_BITS-1:0]  debt_t;
 
 	debt_t  Debt;
-	debt_t  charge;	// change of Debt, except for
-	uwire   miss;	// one more slot owed, by the carry into
-	debt_t  debt;	// their sum
+	debt_t  charge;	// change of Debt without miss
+	uwire   miss;	// one more owed slot, as the carry in
+	debt_t  debt;	// next Debt
 	logic  carried;
 	assign	{ debt, carried } = { Debt, 1'b1 } + { charge, miss };
 	always_ff @(posedge clk) begin

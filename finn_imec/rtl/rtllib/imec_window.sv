@@ -49,7 +49,7 @@ module imec_window #(
 	int unsigned  D_W,
 	int unsigned  SF,
 	int unsigned  NF,
-	int unsigned  COLUMNS,	// that may wait in the queue
+	int unsigned  COLUMNS,	// that may wait in their queue
 	int unsigned  WINDOWS,
 	parameter     RAM_STYLE = "auto",	// of the lines: auto, distributed, block, ultra
 
