@@ -1,16 +1,16 @@
-// Stand-in for the LUT multiply-accumulate core that FINN's rtllib used to have.
+// Replacement for the LUT multiply-accumulate core that FINN's rtllib used to have.
 //
-// Not FINN code: finn-plus 1.6.1 ships only DSP cores for its RTL MVU, so this module follows the
-// published structure of the former one, for resource comparisons: one multiplier per SIMD lane,
-// a product register, a binary adder tree, an accumulator. Parameters and ports are those of
-// FINN's `mvu`, so that FINN's wrapper (replay buffer, flow control, output queue) takes it as is.
+// Not FINN code: finn-plus 1.6.1 ships only DSP cores for its RTL MVU. For resource comparisons, this
+// module follows the published structure of the former core: one multiplier per SIMD lane, a product
+// register, a binary adder tree, an accumulator. It has the parameters and ports of FINN's `mvu`, so
+// that FINN's wrapper (replay buffer, flow control, output queue) takes it unchanged.
 //
 // Latency: 2 cycles from an input word to the accumulator that contains it.
 module finn_lut_core #(
 	// "SIGNED":         two's complement weights
 	// "BIPOLAR":        1-bit weights, 1 stands for +1 and 0 for -1
-	// "BIPOLAR_INPUT":  1-bit activations likewise, two's complement weights
-	// "XNOR":           both 1-bit; the accumulator counts the lanes that agree
+	// "BIPOLAR_INPUT":  1-bit activations, coded the same way, two's complement weights
+	// "XNOR":           both 1-bit; the accumulator counts the lanes where they are equal
 	parameter  PRODUCT = "SIGNED",
 
 	int unsigned  VERSION = 1,	// unused, as are NARROW_WEIGHTS and FORCE_BEHAVIORAL
@@ -79,7 +79,7 @@ module finn_lut_core #(
 			end
 		end : genLane
 
-		// Binary adder tree, one bit wider at each level; lanes missing to a power of two are 0.
+		// Binary adder tree, one bit wider at each level, padded with zeros to a power of two.
 		for(genvar  l = 0; l <= LEVELS; l++) begin : genLevel
 			localparam int unsigned  WIDTH = PRODUCT_WIDTH + l;
 			localparam int unsigned  NODES = 2**(LEVELS - l);

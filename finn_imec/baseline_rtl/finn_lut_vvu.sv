@@ -1,8 +1,8 @@
-// Stand-in for a LUT core of FINN's RTL VVAU: a finn_lut_core of one PE for each channel.
+// LUT core for FINN's RTL VVAU: one finn_lut_core with one PE for each channel.
 //
-// Not FINN code: finn-plus 1.6.1 has an RTL VVAU for DSP58 only, on Versal, and makes depthwise layers
-// of other devices in Vitis HLS. Parameters and ports are those of FINN's `mvu_vvu_8sx9_dsp58`, so
-// that FINN's wrapper (flow control, output queue) takes it as is.
+// Not FINN code: finn-plus 1.6.1 has an RTL VVAU for DSP58 only, on Versal, and builds depthwise layers
+// for other devices in Vitis HLS. This module has the parameters and ports of FINN's
+// `mvu_vvu_8sx9_dsp58`, so that FINN's wrapper (flow control, output queue) takes it unchanged.
 //
 // Latency: 2 cycles from an input word to the accumulators that contain it.
 module finn_lut_vvu #(
@@ -31,7 +31,7 @@ module finn_lut_vvu #(
 	output	logic  vld,
 	output	logic [PE-1:0][ACCU_WIDTH-1:0]  p
 );
-	uwire [PE-1:0]  done;	// all alike
+	uwire [PE-1:0]  done;	// all equal
 	for(genvar  pe = 0; pe < PE; pe++) begin : genPE
 		finn_lut_core #(
 			.PRODUCT(PRODUCT), .PE(1), .SIMD(SIMD), .WEIGHT_WIDTH(WEIGHT_WIDTH),

@@ -15,7 +15,7 @@
 #include "verilated_vcd_c.h"
 #endif
 
-// What the design prints is kept for the error message of a failing run.
+// Output of the design, for the error message of a failing run.
 static thread_local std::string printed;
 
 int harness_printf(const char* format, ...) {
@@ -29,12 +29,12 @@ int harness_printf(const char* format, ...) {
     return n;
 }
 
-// Verilator's own handlers end the process; these end the run.
+// Verilator's own handlers end the process; these end only the run.
 [[noreturn]] static void stop(const char* file, int line, const std::string& what) {
     const std::string where = *file ? std::string{" at "} + file + ":" + std::to_string(line) : "";
     throw std::runtime_error(what + where + (printed.empty() ? "" : "; the design printed: " + printed));
 }
-// A simulation is being deleted, which must not throw: waveforms that cannot be written are left.
+// A simulation is being deleted, which must not throw: errors from writing waveforms are ignored.
 static thread_local bool closing = false;
 
 void vl_fatal(const char* file, int line, const char*, const char* message) {
@@ -61,7 +61,7 @@ class Stall {
         seen_ = holding_ = false;
     }
 
-    // May the stream move in this cycle? Called once in every cycle out of reset.
+    // Whether the stream may move in this cycle. Called once per cycle out of reset.
     bool open(uint64_t cycle, uint64_t moved) {
         holding_ = false;
         switch (kind_) {
@@ -85,7 +85,7 @@ class Stall {
         if (handshake && kind_ == STALL_PERIOD) wait_ = a_ - 1;
     }
 
-    // In a wait of known length, which is no sign of a deadlock.
+    // True during a wait of known length, which is no sign of a deadlock.
     bool holding() const { return holding_; }
 
   private:
@@ -137,7 +137,7 @@ class Producer {
     }
 
     void idle() {
-        // Data that is not valid is never the last word, so that a design that looks at it fails.
+        // Invalid data always differs from the last word, so that a design that uses it fails.
         if (*pins_.tvalid) {
             for (uint64_t i = 0; i < bytes_; ++i) pins_.tdata[i] = ~pins_.tdata[i];
             if (pins_.bits % 8) pins_.tdata[bytes_ - 1] &= (1 << pins_.bits % 8) - 1;
@@ -220,7 +220,7 @@ class Consumer {
     bool held_ = false;
 };
 
-// Watches streams inside a design.
+// Observes streams inside a design.
 class Probes {
   public:
     Probes(const DesignPins& pins, ProbeRun* runs) : pins_{pins}, runs_{runs} {}
@@ -268,8 +268,8 @@ class Probes {
 
 // One design with its own reset, streams and cycle counter.
 //
-// Cycle 0 is the first cycle in which AXI4-Stream lets a producer raise TVALID: rst_n is high from
-// cycle -1 on, and low in cycles -1 - reset_cycles .. -2.
+// Cycle 0 is the first cycle in which AXI4-Stream lets a producer raise TVALID: rst_n is low in cycles
+// -1 - reset_cycles .. -2, and high from cycle -1 on.
 class Design {
   public:
     Design(const DesignPins& pins, DesignRun& run)
@@ -296,7 +296,7 @@ class Design {
 
     void sample() {
         if (cycle_ < 0) {
-            // In the first reset cycle a synchronous reset has not acted yet.
+            // In the first reset cycle, a synchronous reset has not taken effect yet.
             if (cycle_ > -1 - run_.reset_cycles)
                 for (size_t i = 0; i < outputs_.size(); ++i)
                     if (outputs_[i].valid()) violated(i, RULE_RESET);
@@ -342,7 +342,7 @@ class Design {
             for (Producer& input : inputs_) input.report_stuck();
             for (Consumer& output : outputs_) output.report_stuck();
         }
-        // Held in reset, it costs the designs that still run little time.
+        // A design in reset takes little simulation time from those that still run.
         *rst_n_ = 0;
         for (Producer& input : inputs_) input.idle();
         for (Consumer& output : outputs_) output.idle();
@@ -367,7 +367,7 @@ class Design {
 
 class Simulation {
   public:
-    // Waveforms hold the state before clock cycle waves_from, and all changes from it to waves_to.
+    // Waveforms hold the state before clock cycle waves_from and all changes from there to waves_to.
     Simulation(DesignRun* runs, uint64_t seed, const char* waves, uint64_t waves_from,
                uint64_t waves_to)
         : waves_from_{waves_from}, waves_to_{waves_to} {
@@ -436,7 +436,7 @@ class Simulation {
     }
 
 #if VM_TRACE
-    // Half a file of waveforms, of a full disk, is removed.
+    // Removes a waveform file that is incomplete, for example because the disk is full.
     template <class Action>
     void write_waves(Action action) {
         if (!waves_ || !waves_->isOpen()) return;
@@ -447,7 +447,7 @@ class Simulation {
         } catch (const std::exception& e) {
             reason = e.what();
         }
-        // The FST writer does not look at all that its stream could not write.
+        // The FST writer does not check every write to its stream.
         const int error = errno;
         if (error == ENOSPC || error == EDQUOT || error == EFBIG) reason = std::strerror(error);
         if (reason.empty()) return;

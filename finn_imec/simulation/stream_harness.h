@@ -1,5 +1,5 @@
 // Clock loop, stimulus, capture and AXI4-Stream checks for any number of designs in one model.
-// The layout of the *Run structures is mirrored by ctypes in model.py.
+// ctypes structures in model.py mirror the layout of the *Run structures.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@ class VerilatedContext;
 #if VM_TRACE_FST
 class VerilatedFstC;
 using TraceFile = VerilatedFstC;
-// What the FST writer checks, a full disk among it, is to end the simulation, not the process.
+// A failed check of the FST writer, such as a full disk, must end the simulation, not the process.
 #if __has_include("fstcpp/fstcpp_assertion.h")
 #include <stdexcept>
 
@@ -36,7 +36,7 @@ class VerilatedVcdC;
 using TraceFile = VerilatedVcdC;
 #endif
 
-// The pins of one stream, as Verilator stores them: little-endian bytes, unused top bits zero.
+// Pins of one stream, as Verilator stores them: little-endian bytes, unused top bits zero.
 struct StreamPins {
     uint8_t* tdata;
     uint8_t* tvalid;
@@ -49,7 +49,7 @@ struct DesignPins {
     std::vector<StreamPins> inputs;
     std::vector<StreamPins> outputs;
     uint64_t n_probes;
-    uint8_t* probe_tvalid;  // a bit for each probe
+    uint8_t* probe_tvalid;  // one bit per probe
     uint8_t* probe_tready;
 };
 
@@ -64,7 +64,7 @@ struct Model {
 
 std::unique_ptr<Model> make_model(VerilatedContext& context);
 
-// Takes what a design prints with $display, $error and the like: VL_PRINTF of verilated.h.
+// Receives what a design prints with $display, $error and the like: VL_PRINTF of verilated.h.
 int harness_printf(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
 extern "C" {
@@ -79,7 +79,7 @@ enum StallKind : uint64_t {
 };
 
 enum Rule : uint64_t {
-    RULE_RESET = 0,       // TVALID high during reset or in the first cycle after
+    RULE_RESET = 0,       // TVALID high during reset or in the first cycle after it
     RULE_WITHDRAWN = 1,   // TVALID went low without a handshake
     RULE_CHANGED = 2,     // TDATA changed while TVALID waited for TREADY
 };
@@ -87,21 +87,21 @@ enum Rule : uint64_t {
 enum Status : uint64_t { RUNNING = 0, COMPLETE = 1, DEADLOCK = 2, OUT_OF_CYCLES = 3 };
 
 struct StreamRun {
-    uint8_t* words;      // input: the words to send; output: room for n_words per segment
-    int64_t* cycles;     // cycle of each handshake, room for n_words per segment
+    uint8_t* words;      // input: the words to send; output: space for n_words per segment
+    int64_t* cycles;     // cycle of each handshake, space for n_words per segment
     uint64_t* moved;     // words moved, per segment
     uint64_t n_words;
-    uint64_t restart;    // input: the word at which every segment after the first begins
+    uint64_t restart;    // input: the word at which each segment after the first begins
     uint64_t stall_kind;
     uint64_t stall_a;
     uint64_t stall_b;
     uint64_t seed;
     uint64_t extra;      // result: output words beyond n_words after the last reset
-    uint64_t stuck;      // result: the stream that a deadlock waits for
+    uint64_t stuck;      // result: whether a deadlock waits for this stream
 };
 
 struct ProbeRun {
-    int64_t drained_by;  // probe of the stream that empties what this one fills, or -1
+    int64_t drained_by;  // index of the probe on the stream that empties what this one fills, or -1
     uint64_t words;      // results
     int64_t first;
     int64_t last;

@@ -1,4 +1,4 @@
-// $add and $sub as one $alu each, before Yosys merges chains of them into $macc.
+// Maps $add and $sub to one $alu each, before Yosys merges chains of them into $macc.
 (* techmap_celltype = "$add $sub" *)
 module add_to_alu (A, B, Y);
 	parameter A_SIGNED = 0;

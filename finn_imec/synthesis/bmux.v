@@ -1,9 +1,9 @@
-// Dynamic reads of unpacked arrays ($bmux, as read_slang emits them), one output bit at a time as
-// $shiftx in the order of the array's index: the form in which Yosys' SRL inference finds an
-// addressable shift register. For an ascending array [0:N-1], read_slang stores element 0 highest
-// and inverts the index; such cells come here renamed to bmux_ascending, and are turned round.
+// Maps dynamic reads of unpacked arrays ($bmux from read_slang) to one $shiftx per output bit, in the
+// order of the array's index. In this form Yosys' SRL inference recognizes an addressable shift
+// register. For an ascending array [0:N-1], read_slang stores element 0 highest and inverts the
+// index; such cells arrive renamed to bmux_ascending, and their order is reversed.
 //
-// Wide words are halved first: Yosys elaborates a generate loop in the square of its length.
+// Wide words are split first: Yosys elaborates a generate loop in time quadratic in its length.
 
 (* techmap_celltype = "$bmux bmux_ascending" *)
 module bmux_to_shiftx (A, S, Y);

@@ -1,5 +1,5 @@
-// Black boxes of the 7-series primitives that RTL may instantiate by name. Yosys replaces them by
-// its own models when synth_xilinx starts; the front end needs their ports before that (UG953).
+// Black boxes of the 7-series primitives that RTL may instantiate by name, with the ports that the
+// front end needs (UG953). synth_xilinx then replaces them with Yosys' own models.
 
 (* blackbox *)
 module LUT6 #(

@@ -1,5 +1,5 @@
-// What a DSP48E1 does as imec_dsp48 uses it, from Xilinx UG479: D - A in the pre-adder, product plus
-// C or PCIN; other modes stop the simulation. Registers as parameters say, no resets.
+// Behavioral model of a DSP48E1 as imec_dsp48 uses it (Xilinx UG479): D - A in the pre-adder, product
+// plus C or PCIN, registers according to the parameters, no resets. Other modes stop the simulation.
 module DSP48E1 #(
 	parameter      USE_DPORT = "FALSE",
 	parameter      USE_MULT = "MULTIPLY",

@@ -1,4 +1,4 @@
-// imec_axis as a stream: { clear, en } in; { hit, last, left } out, as before the step.
+// imec_axis as a stream: { clear, en } in, { hit, last, left } before that step out.
 module imec_axis_tb #(
 	int unsigned  N,
 	int unsigned  SPAN,

@@ -1,4 +1,4 @@
-// imec_compress as a stream: d in, y out, PIPELINED a word late.
+// imec_compress as a stream: d in, y out, one word late if PIPELINED.
 module imec_compress_tb import imec_pkg::*; #(
 	int unsigned  COLS,
 	heights_t  HEIGHT,

@@ -1,10 +1,10 @@
 /****************************************************************************
- * @brief	imec_convert as the same elements in words of another width.
+ * @brief	Proof that imec_convert only regroups elements into words of another width.
  *
  * @description
- *	Elements carry their number, modulo 2**BITS, more than the converter holds. Reset
- *	and both handshakes are free in every cycle; as a stream demands, a word that is
- *	offered stays.
+ *	Elements carry their number modulo 2**BITS, a range above what the converter holds.
+ *	Reset and both handshakes are free in every cycle, except that an offered word
+ *	stays until it is taken.
  ***************************************************************************/
 `include "claims.svh"
 
@@ -21,7 +21,7 @@ module imec_convert_proof #(
 	localparam int unsigned  MOST = IN > OUT? IN : OUT;
 	localparam int unsigned  BITS = $clog2(MOST) + 2;
 	logic [BITS-1:0]  In, Out;	// numbers of the next words' first elements
-	uwire [BITS-1:0]  ahead = In - Out;	// elements taken, that have not gone out
+	uwire [BITS-1:0]  ahead = In - Out;	// elements taken but not yet sent
 	uwire [BITS-1:0]  there = ahead + BITS'(ivld? IN : 0);
 
 	uwire  irdy, ovld;
@@ -55,7 +55,7 @@ module imec_convert_proof #(
 		end
 	end : genWiden
 	else if(IN > OUT) begin : genNarrow
-		// A word is taken with its last piece: until then, pieces have gone out ahead of it
+		// A word is taken with its last piece, so the other pieces are sent before it is taken
 		uwire [BITS-1:0]  gone = Out - In;
 		always_comb begin
 			if(Ready)  `LEMMA(1, gone == BITS'(IN - OUT - OUT*32'(dut.genNarrow.left)) && gone < IN)
@@ -69,7 +69,7 @@ module imec_convert_proof #(
 	always_comb begin
 		if(Ready) begin
 			for(int unsigned  i = 0; i < OUT; i++)  if(ovld)  `PROPERTY(2, odat[i] == BITS'(Out + i))
-			`PROPERTY(2, ovld == (signed'(there) >= signed'((BITS+1)'(OUT))))	// as soon as all its elements are
+			`PROPERTY(2, ovld == (signed'(there) >= signed'((BITS+1)'(OUT))))	// as soon as all its elements are there
 			`PROPERTY(2, irdy == (signed'(ahead) + int'(IN) < int'(OUT) || ordy && signed'(ahead) + int'(IN) <= int'(OUT)))
 		end
 	end

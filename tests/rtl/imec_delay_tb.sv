@@ -1,4 +1,4 @@
-// imec_delay as a stream: d in, d of STEPS words before out.
+// imec_delay as a stream: d in, d from STEPS words before out.
 module imec_delay_tb #(
 	int unsigned  WIDTH,
 	int unsigned  STEPS

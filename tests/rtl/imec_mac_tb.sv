@@ -1,4 +1,4 @@
-// imec_mac as a stream: { start, w, a, last, first } in, acc of all PE out behind a fold's last word.
+// imec_mac as a stream: { start, w, a, last, first } in, acc of all PE out after a fold's last word.
 // Weights are delayed as imec_dot_dsp's header asks.
 module imec_mac_tb import imec_pkg::*; #(
 	parameter string  CORE,

@@ -1,10 +1,10 @@
 /****************************************************************************
- * @brief	imec_pad against the padded image.
+ * @brief	Proof that imec_pad gives the padded image.
  *
  * @description
- *	Words that go out are those of padded frames, in raster order, for ever: input
- *	words, as they come, where the image is, zero elsewhere. Reset, input and output
- *	ready are free in every cycle.
+ *	Output words are those of padded frames in raster order, forever: input words, as
+ *	they arrive, inside the image and zero elsewhere. Reset, input valid and data, and
+ *	output ready are free in every cycle.
  ***************************************************************************/
 `include "claims.svh"
 
@@ -41,7 +41,7 @@ module imec_pad_proof #(
 
 	//-----------------------------------------------------------------------
 	// Definition
-	logic [7:0]  Y, X, C;	// of the word that goes out next
+	logic [7:0]  Y, X, C;	// of the next output word
 	uwire  c_end = C == CF - 1;
 	uwire  x_end = c_end && X == W - 1;
 	uwire  y_end = x_end && Y == H - 1;
@@ -63,13 +63,13 @@ module imec_pad_proof #(
 	//-----------------------------------------------------------------------
 	// State of the unit as a function of the position
 	if(BETWEEN > 0) begin : genPad
-		localparam int unsigned  LAST = H - BOTTOM - 1;	// row of the image
+		localparam int unsigned  LAST = H - BOTTOM - 1;	// last row of the image
 		uwire  left_of = X < LEFT;	// beside the image
 		uwire  right_of = X >= W - RIGHT;
 		uwire  above  = Y < TOP || Y == TOP && left_of;	// before its first word
-		uwire  below  = Y > LAST || Y == LAST && right_of;	// behind its last word
+		uwire  below  = Y > LAST || Y == LAST && right_of;	// after its last word
 
-		// The word that the next run begins with, in pixels of the frame; the last that this one has
+		// First word of the next run, as a pixel index in the frame
 		logic signed [15:0]  turn;
 		always_comb begin
 			if(above)               turn = TOP*W + LEFT;
@@ -97,8 +97,8 @@ module imec_pad_proof #(
 	// Properties
 	always_comb begin
 		if(Ready) begin
-			`PROPERTY(2, ovld == (ivld || !image))	// padding waits for nothing
-			`PROPERTY(2, irdy == (ordy && image))	// and takes nothing
+			`PROPERTY(2, ovld == (ivld || !image))	// padding waits for no input
+			`PROPERTY(2, irdy == (ordy && image))	// and takes none
 			if(ovld)  `PROPERTY(2, odat == (image? idat : '0))
 		end
 	end

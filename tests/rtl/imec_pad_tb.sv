@@ -1,4 +1,4 @@
-// imec_pad is a stream already, but for padding that is valid in reset.
+// imec_pad is a stream already, except that padding is valid during reset.
 module imec_pad_tb #(
 	int unsigned  WIDTH,
 	int unsigned  FIRST,

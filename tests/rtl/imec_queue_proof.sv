@@ -1,9 +1,9 @@
 /****************************************************************************
- * @brief	imec_queue as first-in-first-out.
+ * @brief	Proof that imec_queue is a FIFO.
  *
  * @description
- *	Words carry their number, modulo 2**BITS, more than the queue holds. Reset and
- *	both handshakes are free in every cycle.
+ *	Words carry their number modulo 2**BITS, a range above what the queue holds. Reset
+ *	and both handshakes are free in every cycle.
  ***************************************************************************/
 `include "claims.svh"
 

@@ -1,12 +1,12 @@
 /****************************************************************************
- * @brief	imec_sequencer and imec_strip against the definition of a sliding window.
+ * @brief	Proof of imec_sequencer and imec_strip against the definition of a sliding window.
  *
  * @description
- *	Input words carry their running number. What each read must return follows from the
- *	layer alone: six loops over window, fold and kernel, which step with the reads.
+ *	Input words carry their sequence number. What each read must return follows from the
+ *	layer alone: six loops over window, fold and kernel, which advance with the reads.
  *	Reset, enable, input valid and weight valid are free in every cycle.
  *
- *	Numbers are modulo 2**BITS, more than twice as far as any two of them lie apart.
+ *	Numbers are modulo 2**BITS, more than twice the distance between any two of them.
  ***************************************************************************/
 `include "claims.svh"
 
@@ -42,7 +42,7 @@ module imec_sequencer_proof #(
 	int unsigned  ADVANCE_ROW,
 	int unsigned  ADVANCE_FRAME,
 
-	localparam int unsigned  PARTS = DEPTHWISE? 1 : CF,	// words that a fold reads of a pixel
+	localparam int unsigned  PARTS = DEPTHWISE? 1 : CF,	// words of a pixel that a fold reads
 	localparam int unsigned  SF    = KH*KW*PARTS,
 	localparam int unsigned  ADDR_BITS   = DEPTH > 1? $clog2(DEPTH) : 1,
 	localparam int unsigned  WEIGHT_BITS = NF*SF > 1? $clog2(NF*SF) : 1
@@ -99,13 +99,13 @@ module imec_sequencer_proof #(
 	uwire num_t  offset = (I*num_t'(DH*W) + J*num_t'(DW))*num_t'(CF) + (DEPTHWISE? F : C);
 	uwire num_t  index  = (I*num_t'(KW) + J)*num_t'(PARTS) + C;
 
-	uwire num_t  ahead = Taken - base;	// words taken from the window's first on
-	uwire num_t  age   = ahead - offset;	// of the word to read, 1: the newest
+	uwire num_t  ahead = Taken - base;	// words taken, from the window's first on
+	uwire num_t  age   = ahead - offset;	// of the word to read, 1 for the newest
 
 	logic  Ready = 0;	// has been reset
-	logic  Read = 0;	// the slot, in the cycle before
+	logic  Read = 0;	// Slot was read in the cycle before
 	num_t  Expected;
-	logic [ADDR_BITS-1:0]  Slot;	// any one, from a reset on
+	logic [ADDR_BITS-1:0]  Slot;	// any slot, fixed from a reset on
 	always_ff @(posedge clk) begin
 		Read     <= Ready && rvld && strip_addr == Slot;
 		Expected <= base + offset;
@@ -141,7 +141,7 @@ module imec_sequencer_proof #(
 	endfunction : max
 	localparam int unsigned  OWED_MOST = max(max(LIVE, ADVANCE_COLUMN), max(ADVANCE_ROW, ADVANCE_FRAME));
 
-	// Words of the window that no longer count as live
+	// Words of the window that are retired
 	uwire num_t  in_run = advance < num_t'(RUN)? advance : num_t'(RUN);
 	uwire num_t  gone   = index < in_run? index : in_run;
 	uwire num_t  dead   =
@@ -157,7 +157,7 @@ module imec_sequencer_proof #(
 		return  any;
 	endfunction : is_laps
 
-	uwire [BITS-1:0]  held;	// in Slot
+	uwire [BITS-1:0]  held;	// word in Slot
 	if(DEPTH == 1)  assign  held = strip.genRegister.Word;
 	else            assign  held = strip.genMemory.Mem[Slot];
 	logic  Full;	// all slots have been written
@@ -206,7 +206,7 @@ module imec_sequencer_proof #(
 	//-----------------------------------------------------------------------
 	// Properties
 	always_comb begin
-		// The strip returns the word that the window needs: not a later one, none overwritten
+		// The line buffer returns the word that the window needs, before a newer one overwrites it
 		if(Read)  `PROPERTY(6, q == Expected)
 		if(Ready) begin
 			if(rvld)  `PROPERTY(4, age > 0 && age <= num_t'(DEPTH))
@@ -220,12 +220,12 @@ module imec_sequencer_proof #(
 			if(irdy)  `PROPERTY(4, en)
 			`PROPERTY(4, strip_we == (ivld && irdy))
 
-			// Progress: a window that has been taken is read without further input, at a word a
-			// cycle with two ports
+			// Progress: a window that has been taken is read without further input, with two
+			// ports at one word per cycle
 			if(en && wvld && ivld)  `PROPERTY(4, rvld || strip_we)
 			if(en && wvld && ahead > num_t'(SPAN))  `PROPERTY(4, rvld || (strip_we && !DUAL_PORT))
 
-			// The two ports do not meet
+			// The two ports never use the same address
 			if(DUAL_PORT && rvld && strip_we)  `PROPERTY(4, strip_addr != write_addr)
 		end
 	end

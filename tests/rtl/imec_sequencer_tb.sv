@@ -1,4 +1,4 @@
-// imec_sequencer with a memory: strip words in; { weight_addr, last, first, word } of each read out.
+// imec_sequencer with a memory: line buffer words in; { weight_addr, last, first, word } of each read out.
 module imec_sequencer_tb #(
 	int unsigned  DEPTH,
 	int unsigned  LIVE,

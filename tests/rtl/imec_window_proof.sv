@@ -1,20 +1,20 @@
 /****************************************************************************
- * @brief	imec_window against the definition of a sliding window.
+ * @brief	Proof of imec_window against the definition of a sliding window.
  *
  * @description
  *	Pixels carry their position: frame, row, column. What each read must return
  *	follows from the layer alone. Reset, enable, input valid and weight valid are
  *	free in every cycle.
  *
- *	A window goes by the position of its last pixel. Four positions say where the
- *	unit is:
+ *	A window is identified by the position of its last pixel. Four positions describe
+ *	the progress of the unit:
  *
- *	  Pixel    that comes next
- *	  Column   that is the next to move into the chain, its last pixel
- *	  Window   that is the next to be held
- *	  Read     window that is read
+ *	  Pixel    next pixel to arrive
+ *	  Column   last pixel of the next column to move into the chain
+ *	  Window   next window to be held
+ *	  Read     window being read
  *
- *	Frames count modulo 2**FRAME_BITS, more than twice as many as lie between two of these.
+ *	Frames count modulo 2**FRAME_BITS, more than twice the distance between any two of these.
  ***************************************************************************/
 `include "claims.svh"
 
@@ -84,7 +84,7 @@ module imec_window_proof #(
 		end
 	endfunction : window
 
-	// The next pixel, column that ends a row of windows, window
+	// Next pixel, next column in a row of windows, next window
 	function automatic pos_t next_pixel(input pos_t  p);
 		return  p.x + 1 < W? at(p, p.y, p.x + 1) : p.y + 1 < H? at(p, p.y + 1, 0) : later(p, 0, 0);
 	endfunction : next_pixel
@@ -103,7 +103,7 @@ module imec_window_proof #(
 		return  frames > 0 || frames == 0 && { Pixel.y, Pixel.x } > { p.y, p.x };
 	endfunction : taken
 
-	// The first column from a pixel on, the first window from a column on
+	// First column from a pixel on, first window from a column on
 	function automatic pos_t first_column(input pos_t  p);
 		first_column = later(p, SPAN_H - 1, 0);
 		for(int  y = H - 1; y >= 0; y--) begin
@@ -119,7 +119,7 @@ module imec_window_proof #(
 
 	//-----------------------------------------------------------------------
 	// Unit
-	logic [7:0]  Fold, Word;	// that are read
+	logic [7:0]  Fold, Word;	// being read
 	uwire  irdy, rvld, rfirst, rlast;
 	uwire [WEIGHT_BITS-1:0]  weight_addr;
 	uwire [WORD-1:0]  q;
@@ -137,7 +137,7 @@ module imec_window_proof #(
 	uwire  window_end = word_end && Fold == NF - 1;
 	uwire  complete   = taken(Read);
 
-	// Window can be held now
+	// Whether Window can be held now
 	uwire  in_queue = first_window(Column) != Window;
 	uwire  in_chain = WINDOWS == 0 && Column == Window && (COLUMNS == 0? ivld && Pixel == Column : first_column(Pixel) != Column);
 	uwire  offered  = in_queue || in_chain;
@@ -147,7 +147,7 @@ module imec_window_proof #(
 	logic  Valid = 0;	// q
 	logic  Refused = 0, Follows = 0;
 	logic [WORD-1:0]  Expected;
-	logic [$clog2(LATENCY+3)-1:0]  Waited;	// with the window that is to be read complete
+	logic [$clog2(LATENCY+3)-1:0]  Waited;	// cycles waited, with the window to be read complete
 	uwire [SF-1:0][WORD-1:0]  words = window(Read);
 	always_ff @(posedge clk) begin
 		Refused <= !rst && !irdy && !(dut.hvld && dut.hrdy);
@@ -177,7 +177,7 @@ module imec_window_proof #(
 
 	//-----------------------------------------------------------------------
 	// State of the unit as a function of the positions
-	pos_t [COLUMNS:0]  column_at;	// place of the queue
+	pos_t [COLUMNS:0]  column_at;	// by position in the queue
 	pos_t [WINDOWS:0]  window_at;
 	always_comb begin
 		column_at[0] = Column;
@@ -186,7 +186,7 @@ module imec_window_proof #(
 		for(int  i = 0; i < WINDOWS; i++)  window_at[i+1] = next_window(window_at[i]);
 	end
 
-	// Cycles until Read is read that it takes to move its columns into the chain, and on
+	// Cycles until Read can be read: its columns move into the chain, the window into queue and hold
 	logic [7:0]  columns_before;
 	always_comb begin
 		columns_before = 0;
@@ -317,7 +317,7 @@ module imec_window_proof #(
 	// Properties
 	always_comb begin
 		if(Ready) begin
-			// The words of each window, in order, NF times; they stay while the pipeline stands
+			// The words of each window, in order, NF times; stable while the pipeline is stalled
 			if(Valid)  `PROPERTY(3, q == Expected)
 			if(rvld)   `PROPERTY(3, weight_addr == WEIGHT_BITS'(Fold*SF + Word))
 			if(rvld)   `PROPERTY(3, rfirst == (Word == 0) && rlast == word_end)
@@ -325,11 +325,11 @@ module imec_window_proof #(
 			// Handshakes
 			if(rvld)   `PROPERTY(3, en && wvld)
 
-			// A window whose pixels are all there is read without further input, ...
+			// A complete window is read without further input, ...
 			if(complete && en && wvld && !rvld)  `PROPERTY(3, int'(Waited) < LATENCY)
-			// ... behind the one before without a gap, ...
+			// ... without a gap after the one before, ...
 			if((SF > 1? Follows : Fold == 0 && offered) && en && wvld)  `PROPERTY(3, rvld)
-			// ... and input waits only while it is there, with as many behind it as can wait
+			// ... and input waits only while it is there, with as many windows after it as can wait
 			if(Refused && !irdy)  `PROPERTY(3, complete || Pixel == Read && !(en && wvld))
 			if(Refused && !irdy)  `PROPERTY(3, taken(window_at[WINDOWS]) || Pixel == window_at[WINDOWS])
 			// Rows that end no window do not wait

@@ -1,6 +1,6 @@
 // A generated top level `imec_writable` whose s_axilite channels are streams:
-// in1 AWADDR, in2 WDATA, out1 BRESP; in3 ARADDR, out2 { RRESP, RDATA }. One read at a time, as FINN's
-// driver does: finn-plus's axilite.sv overwrites a reply if another read is under way.
+// in1 AWADDR, in2 WDATA, out1 BRESP; in3 ARADDR, out2 { RRESP, RDATA }. One read at a time, like
+// FINN's driver: finn-plus's axilite.sv overwrites a reply if another read is in progress.
 module imec_writable_tb #(
 	int unsigned  IN_BITS,
 	int unsigned  OUT_BITS,

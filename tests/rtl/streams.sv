@@ -1,4 +1,4 @@
-// Small streaming designs, good and broken, for the tests of the simulation.
+// Small streaming designs, correct and faulty, for the tests of the simulation.
 
 // One-deep register stage; its assertions check the producer that drives it.
 module stream_register #(parameter int unsigned W = 8)(
@@ -51,7 +51,7 @@ module stream_adder #(parameter int unsigned W = 16)(
 	assign	in1_V_TREADY = out0_V_TVALID && out0_V_TREADY;
 endmodule
 
-// Looks words up in a table read from a file; offset and mask show parameters and tied inputs.
+// Looks words up in a table read from a file; offset and mask exercise parameters and tied inputs.
 module stream_table #(
 	parameter  FILE = "table.dat",
 	parameter logic [39:0]  OFFSET = 0
@@ -132,7 +132,7 @@ module stream_faulty #(parameter  MODE = "")(
 	end
 endmodule
 
-// Answers every word with a register that nothing ever initializes.
+// Combines every word with a register that is never initialized.
 module stream_powerup(
 	input	logic  ap_clk,
 	input	logic  ap_rst_n,

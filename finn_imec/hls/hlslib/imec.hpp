@@ -1,14 +1,14 @@
 /****************************************************************************
  * @file	imec.hpp
  * @brief	Streaming convolution for Vitis HLS: sliding window and
- *		matrix-vector unit in one, over an in-place circular strip.
+ *		matrix-vector unit in one, over an in-place line buffer.
  *
  * @description
  *	ofm[y][x][m] = act( sum_{kh,kw,c} ifm[y*SH + kh*DH][x*SW + kw*DW][c] * w[kh][kw][c][m] )
  *
- *	or, DEPTHWISE, of c = m alone: each output channel from its own input channel.
+ *	DEPTHWISE sums over c = m only: each output channel from its own input channel.
  *
- *	Needs ap_int.h and hls_stream.h only; C++14. Usable in any project:
+ *	Needs only ap_int.h, hls_stream.h and C++14. Usable in any project:
  *
  *	  using layer = imec::geometry<3,3, 32,32, 16,32, 1,1, 1,1, 16,4>;
  *	  using pass  = imec::pass_through<ap_int<16>>;
@@ -28,41 +28,41 @@
  *	  }
  *
  * Streams
- *	NHWC raster order. in: SIMD_IN channels, out: PE channels per word, element 0
- *	in the least significant bits. A bipolar element is one bit, 0 for -1.
+ *	NHWC raster order, SIMD_IN channels per input word, PE channels per output word,
+ *	element 0 in the least significant bits. A bipolar element is one bit, 0 for -1.
  *
  * Weights
- *	weights[nf*SF + sf][pe] holds SIMD weights of output channel nf*PE + pe, with
- *	sf counting (kh, kw, c) in this order, c fastest: FINN's own row order.
- *	DEPTHWISE, SIMD is 1 and sf counts (kh, kw).
+ *	weights[nf*SF + sf][pe] holds SIMD weights of output channel nf*PE + pe, where
+ *	sf counts (kh, kw, c) in this order, c fastest, like FINN's weight rows.
+ *	If DEPTHWISE, SIMD is 1 and sf counts (kh, kw).
  *
  * Memory
- *	Of the input only the strip from a window's first to its last pixel exists,
+ *	The line buffer holds the input from a window's first to its last pixel only,
  *	DEPTH = ((KH-1)*DH*W + (KW-1)*DW + 1) * CF words in one circular memory:
  *
  *	   row y     . . . [o o o x x x x x      o  read by this window
  *	   row y+1   x x x  o o o x x x x x      x  live, read by later windows
- *	   row y+2   x x x  o o o] . . . . .     .  dead or yet to come
+ *	   row y+2   x x x  o o o] . . . . .     .  retired or yet to come
  *
  *	The window's first run of words is read for the last time in the last neuron
- *	fold; a new word takes the place of each, at the address just read. There is
- *	no replay buffer: the strip is read NF = M/PE times. There is no window
- *	stream: the word read is multiplied at once.
+ *	fold; a new word replaces each, at the address just read. There is no replay
+ *	buffer: the line buffer is read NF = M/PE times. There is no window stream: a
+ *	word is multiplied as soon as it is read.
  *
- *	A word holds SIMD channels, CF = C/SIMD words a pixel, and each fold reads all of
- *	the window. DEPTHWISE, a word holds the PE channels that a fold computes, PE p
- *	multiplies element p, and fold nf reads word nf of each pixel. So the window is
- *	read once, and words die in every fold.
+ *	A word holds SIMD channels, a pixel takes CF = C/SIMD words, and each fold reads
+ *	the whole window. If DEPTHWISE, a word holds the PE channels that a fold computes,
+ *	PE p multiplies element p, and fold nf reads word nf of each pixel. So the window
+ *	is read once, and every fold retires words.
  *
  * Loop nest
- *	One flat loop with II=1; an iteration either only writes a strip word or
- *	reads one, multiplies it and, where it dies, replaces it:
+ *	One flat loop with II=1; an iteration either only writes a buffer word or
+ *	reads one, multiplies it and, if that was its last read, replaces it:
  *
- *	  fill the strip                                   DEPTH write-only
+ *	  fill the buffer                                  DEPTH write-only
  *	  for y < OH, x < OW:                              one window
  *	    for nf < NF, kh < KH, kw < KW, cf < PIXEL:     read, multiply, accumulate
- *	      last nf, or DEPTHWISE: replace what dies
- *	    write what died without being read last        write-only
+ *	      last nf, or DEPTHWISE: replace retired words
+ *	    replace words retired in another way           write-only
  *	  consume what no window reads                     write-only
  *
  *	iterations per frame =
@@ -71,55 +71,55 @@
  *	  + (OH-1)    * (ADVANCE_ROW    - DIE_FOLDS*DIE_ROW)
  *	  + ADVANCE_FRAME
  *
- *	which is what imec_sequencer.sv needs plus DIE_FOLDS*min(RUN, ADVANCE_FRAME): the RTL
- *	overlaps the last window's reads with the next frame's first words. To this
- *	come the cycles in which the pipeline drains and restarts between frames,
- *	which only Vitis HLS can tell. If SIMD_IN is no multiple of WORD, the channels of
- *	a strip word, that takes WORD/gcd(WORD, SIMD_IN) cycles to arrive. II=1 is by
- *	design, not measured: this text was written without Vitis HLS.
+ *	imec_sequencer.sv needs DIE_FOLDS*min(RUN, ADVANCE_FRAME) fewer, because it overlaps
+ *	the last window's reads with the next frame's first words. Added to this are the
+ *	cycles in which the pipeline drains and restarts between frames, which only Vitis
+ *	HLS reports. If SIMD_IN is no multiple of WORD, the channels of a buffer word, a
+ *	word takes WORD/gcd(WORD, SIMD_IN) cycles to arrive. II=1 is by design, not
+ *	measured: this header was written without Vitis HLS.
  *
  * Whole windows
  *	With SIMD > C the pixels of a window are in registers, a chain of columns; lines
- *	hold the rows above the newest pixel. An iteration takes a pixel and, where it
- *	completes a window, reads that one's first word; one for each further word follows:
+ *	hold the rows above the newest pixel. An iteration takes a pixel and, if that
+ *	completes a window, reads the window's first word; each further word takes one more:
  *
  *	  iterations per frame = H*W + OH*OW*(SF*NF - 1)
  *
- *	A line word is read W pixels after it was written: at least W iterations on.
+ *	A line word is read W pixels, so at least W iterations, after it was written.
  *
  * Contract
- *	One call computes one frame: it takes exactly its H_IN*W_IN*C/SIMD_IN input words and
- *	gives exactly its OH*OW*NF output words. It never needs a pixel of the next
- *	frame, so the last frame comes out with no further input, and it keeps no
- *	state between calls. Under ap_ctrl_none frames follow each other. Reads block:
- *	an output may wait for the (at most min(RUN, ADVANCE)) words of its own frame that
- *	replace the words it reads last. In RTL it would not wait.
+ *	One call computes one frame: it takes exactly H_IN*W_IN*C/SIMD_IN input words and
+ *	gives exactly OH*OW*NF output words. It never needs a pixel of the next frame, so
+ *	the last frame completes without further input, and it keeps no state between
+ *	calls. Under ap_ctrl_none frames follow each other. Reads block: an output may
+ *	wait for the input words of its own frame, at most min(RUN, ADVANCE), that replace
+ *	the words it reads last. The RTL does not wait.
  *
  * Dependences
- *	strip: a word is read again at the earliest SF iterations after it was
- *	written. Take the word at offset o of the next window when the R last
- *	write-only iterations are still to come: R >= DEPTH-o, the word is read at
- *	position pos(o) of the window, and SF-pos(o) <= DEPTH-o words are read from o
- *	on, so the distance is at least SF. A word written in place as the k-th of its
- *	fold waits for SF-k iterations and then pos(o) >= k more.
- *	DEPTHWISE, word c of window pixel q is read at pos(o) = c*SF + q, and R >= DEPTH-o
- *	>= (SF-q)*CF - c, so R + pos(o) >= SF + CF-1. A word written in place in fold c
- *	is read in fold c of a later window, NF*SF >= SF + CF-1 iterations on. This is the
- *	DISTANCE that the dependence pragma states. acc: the only other loop-carried value
- *	besides counters; one addition.
+ *	strip: a word is read again SF iterations after it was written at the earliest.
+ *	Take the word at offset o of the next window when the R last write-only
+ *	iterations are still to come: R >= DEPTH-o, the word is read at position pos(o)
+ *	of the window, and SF-pos(o) <= DEPTH-o words are read from o on, so the distance
+ *	is at least SF. A word written in place as the k-th of its fold waits for SF-k
+ *	iterations and then pos(o) >= k more.
+ *	If DEPTHWISE, word c of window pixel q is read at pos(o) = c*SF + q, and
+ *	R >= DEPTH-o >= (SF-q)*CF - c, so R + pos(o) >= SF + CF-1. A word written in place
+ *	in fold c is read in fold c of a later window, NF*SF >= SF + CF-1 iterations later.
+ *	This is the DISTANCE that the dependence pragma states.
+ *	acc: the only other loop-carried value besides counters; one addition.
  *
  * What it does not do
- *	Pad with other than 0; weights written at run time; FINN's packing of several products into a DSP
- *	(Vitis HLS decides about multipliers).
+ *	Pad with values other than 0; take weights at run time; pack several products into
+ *	a DSP like FINN (Vitis HLS decides about multipliers).
  *
  * What the RTL has and C++ cannot express
- *	- one port that reads and writes an address in one cycle: here the strip is a
- *	  simple dual-port memory (48 instead of 64 bits per LUT site);
- *	- going on when no input waits: a non-blocking read would do it, at the price
- *	  of a result in C simulation that depends on timing;
+ *	- one port that reads and writes an address in one cycle: here the line buffer is
+ *	  a simple dual-port memory (48 instead of 64 bits per LUT site);
+ *	- continuing when no input waits: a non-blocking read would do it, but then the
+ *	  result of C simulation would depend on timing;
  *	- overlap of one frame's end with the next one's start;
  *	- LUT-exact counters: popcounts and adder trees are left to synthesis;
- *	- weights in UltraRAM, which have no initial content but on Versal.
+ *	- weights in UltraRAM, which has no initial content except on Versal.
  ***************************************************************************/
 #ifndef IMEC_HPP
 #define IMEC_HPP
@@ -143,7 +143,7 @@ struct bipolar {
 	bipolar(ap_uint<1> const &code) : plus(code != 0) {}
 };
 
-/// One bit whose product counts an agreement: 1 if equal, else 0. FINN's MVAU uses it for BIPOLAR
+/// One bit whose product is 1 if both are equal, else 0. FINN's MVAU uses it for BIPOLAR
 /// activations with BIPOLAR weights, and in binaryXnorMode.
 struct xnor {
 	static constexpr int  width = 1;
@@ -183,7 +183,7 @@ TAcc product(xnor const &a, xnor const &w) {
 
 /**
  * Type of the entries of a constant array: exact in synthesis; a native integer in C simulation,
- * where a compiler would spend minutes on tens of thousands of constructor calls.
+ * where tens of thousands of constructor calls would take minutes to compile.
  */
 #ifdef __SYNTHESIS__
 template<typename T> struct constant { using type = T; };
@@ -202,8 +202,8 @@ constexpr unsigned gcd(unsigned const  a, unsigned const  b) { return  b == 0? a
 /**
  * Shapes, folding and schedule of one layer; heights before widths.
  * Kernel KH x KW, input H x W x C, M output channels, stride SH x SW, dilation DH x DW.
- * H x W includes TOP, LEFT, BOTTOM and RIGHT rows and columns of zeros, which do not arrive.
- * DEPTHWISE takes M = C and SIMD = 1.
+ * H x W includes TOP, LEFT, BOTTOM and RIGHT rows and columns of zeros, which are not streamed.
+ * DEPTHWISE needs M = C and SIMD = 1.
  */
 template<
 	unsigned KH_, unsigned KW_, unsigned H_, unsigned W_, unsigned C_, unsigned M_,
@@ -231,35 +231,35 @@ struct geometry {
 	static_assert(!DEPTHWISE || M == C, "imec: DEPTHWISE needs as many output as input channels, M = C");
 	static_assert(!DEPTHWISE || SIMD == 1, "imec: DEPTHWISE needs SIMD 1; a strip word holds PE channels");
 
-	// The image that arrives, output shape, and folds
+	// Streamed image, output shape, and folds
 	static constexpr unsigned  H_IN = H - TOP - BOTTOM;
 	static constexpr unsigned  W_IN = W - LEFT - RIGHT;
 	static constexpr bool      PADDED = H_IN < H || W_IN < W;
 	static constexpr unsigned  OH = (H - (KH-1)*DH - 1)/SH + 1;
 	static constexpr unsigned  OW = (W - (KW-1)*DW - 1)/SW + 1;
 	static constexpr bool      WINDOWS = SIMD > C;	// whole windows in registers
-	static constexpr unsigned  WORD = DEPTHWISE? PE : min(SIMD, C);	// channels of a strip word
+	static constexpr unsigned  WORD = DEPTHWISE? PE : min(SIMD, C);	// channels of a buffer word
 	static constexpr unsigned  CF = C/WORD;
 	static constexpr unsigned  PIXEL = DEPTHWISE? 1 : CF;	// words of a pixel that a fold reads
 	static constexpr unsigned  SF = WINDOWS? KH*KW*C/SIMD : KH*KW*PIXEL;
 	static constexpr unsigned  NF = M/PE;
 
-	// Strip words, and steps from the last word that a fold reads of a pixel to the first of the
-	// next in the window, and from the last word of a fold to the first of the next, modulo DEPTH
+	// Buffer words, and address steps modulo DEPTH: from a fold's last word of a pixel to its first
+	// of the next pixel in the window, and from the last word of a fold to the first of the next
 	static constexpr unsigned  DEPTH = ((KH-1)*DH*W + (KW-1)*DW + 1)*CF;
 	static constexpr unsigned  COLUMN_STEP = DW*CF - (PIXEL-1);
 	static constexpr unsigned  ROW_STEP = (DH*W - (KW-1)*DW)*CF - (PIXEL-1);
 	static constexpr unsigned  FOLD_STEP = DEPTHWISE? CF + 1 : 1;
 
-	// Words that lie next to each other from a fold's first on
+	// Consecutive words from a fold's first on
 	static constexpr unsigned  RUN =
 		KW > 1 && COLUMN_STEP > 1? PIXEL : KH > 1 && ROW_STEP > 1? KW*PIXEL : SF;
 
-	// Least iterations from the write of a strip word to its read
+	// Minimum number of iterations from the write of a buffer word to its read
 	static constexpr unsigned  DISTANCE = DEPTHWISE? SF + CF-1 : SF;
 
-	// Words that die when the window moves on, and those of them that are replaced when read, in
-	// each of so many folds
+	// Words retired when the window advances, and how many of them each of DIE_FOLDS folds replaces
+	// as it reads them
 	static constexpr unsigned  DIE_FOLDS = DEPTHWISE? NF : 1;
 	static constexpr unsigned  ADVANCE_COLUMN = SW*CF;
 	static constexpr unsigned  ADVANCE_ROW    = (SH*W - (OW-1)*SW)*CF;
@@ -278,7 +278,7 @@ struct geometry {
 //---------------------------------------------------------------------------
 // Weights
 
-/// Weights of one PE in one iteration: SIMD weights in limbs of whole weights, of 64 bits at most.
+/// Weights of one PE in one iteration: SIMD weights in limbs of whole weights, at most 64 bits each.
 template<typename G, typename TW>
 struct weight_layout {
 	static constexpr unsigned  LANES = min(G::SIMD, 64/TW::width);	// weights per limb
@@ -290,7 +290,7 @@ template<typename G, typename TW>
 using weight_array = typename weight_layout<G, TW>::array;
 
 //---------------------------------------------------------------------------
-// Memory of the strip, for bind_storage
+// Memory of the line buffer, for bind_storage
 
 struct ram_auto {
 	template<typename T> static void bind(T &memory) {
@@ -324,7 +324,7 @@ struct ram_ultra {
 //---------------------------------------------------------------------------
 // Activations: (neuron fold, PE, accumulator) -> code of the output element
 
-/// Accumulators leave unchanged, as TO.
+/// Gives the accumulators unchanged, as TO.
 template<typename TO>
 struct pass_through {
 	static constexpr int  width = TO::width;
@@ -337,7 +337,7 @@ struct pass_through {
 };
 
 /**
- * BASE plus the number of thresholds t with t <= acc, as WIDTH bits.
+ * BASE plus the number of thresholds t with t <= acc, in WIDTH bits.
  * An aggregate: values[nf][pe] are the STEPS thresholds of channel nf*PE + pe, of type TAcc.
  */
 template<typename G, typename TAcc, unsigned STEPS, int WIDTH, int BASE = 0>
@@ -360,7 +360,7 @@ struct thresholds {
 // Width conversion
 
 /**
- * One frame of words of SIMD_IN elements to words of WORD elements of BITS each.
+ * Converts one frame from words of SIMD_IN elements to words of WORD elements, of BITS each.
  * An iteration moves gcd(SIMD_IN, WORD) elements; II=1.
  */
 template<typename G, int BITS>
@@ -395,7 +395,7 @@ void convert(
 //---------------------------------------------------------------------------
 // Padding
 
-/// One frame of strip words with the zeros around it; II=1.
+/// Adds the zeros around one frame of buffer words; II=1.
 template<typename G, int BITS>
 void pad(
 	hls::stream<ap_uint<G::WORD*BITS>> &src,
@@ -428,8 +428,8 @@ unsigned wrap(unsigned const  a, unsigned const  step) {
 }
 
 /**
- * Multiply SIMD activations with a weight word, accumulate, and write the result if they are a
- * fold's last. DEPTHWISE, PE pe has the activation a[pe] for itself.
+ * Multiply SIMD activations by a weight word, accumulate, and write the result if they are the
+ * fold's last. If DEPTHWISE, PE pe takes activation a[pe] only.
  */
 template<typename G, typename TA, typename TW, typename TAcc, unsigned N, typename ACT>
 void accumulate(
@@ -460,7 +460,7 @@ void accumulate(
 	}
 }
 
-/// One frame, padded, stream words as wide as strip words. See the head of this file.
+/// One padded frame, in stream words as wide as buffer words. See the head of this file.
 template<typename G, typename TA, typename TW, typename TAcc, typename BUFFER, typename ACT>
 void convolve(
 	hls::stream<ap_uint<G::WORD*TA::width>> &src,
@@ -484,7 +484,7 @@ void convolve(
 		acc[pe] = 0;
 	}
 
-	unsigned  owed = DEPTH;	// strip words to write before the next read
+	unsigned  owed = DEPTH;	// buffer words to write before the next read
 	unsigned  write_addr = 0, read_addr = 0, weight_addr = 0;
 	unsigned  cf = 0, kw = 0, sf = 0, nf = 0, x = 0, y = 0;
 	for(unsigned  i = 0; i < G::ITERATIONS; i++) {
@@ -520,7 +520,7 @@ void convolve(
 			bool const  pixel_end  = cf == G::PIXEL-1;
 			bool const  column_end = pixel_end && kw == G::KW-1;
 			bool const  window_end = fold_end && last_fold;
-			// A window's first word is 1 modulo DEPTH behind its last
+			// A window's first word is 1 modulo DEPTH after its last
 			unsigned const  step =
 				window_end? (
 					!last_column? (G::ADVANCE_COLUMN + 1) % DEPTH :
@@ -547,7 +547,7 @@ void convolve(
 	}
 }
 
-/// Positions of an axis before the next that ends a window: the step to the next position.
+/// Step to the next position of an axis; `wait` counts the positions before one that ends a window.
 template<unsigned N, unsigned SPAN, unsigned STRIDE>
 void advance(unsigned &position, unsigned &wait) {
 #pragma HLS inline
@@ -567,7 +567,7 @@ void convolve(
 ) {
 	constexpr int       A = TA::width;
 	constexpr unsigned  SPAN_H = (G::KH-1)*G::DH + 1, SPAN_W = (G::KW-1)*G::DW + 1;
-	constexpr unsigned  ROWS = SPAN_H > 1? SPAN_H-1 : 1;	// above the newest; one unused if there is none
+	constexpr unsigned  ROWS = SPAN_H > 1? SPAN_H-1 : 1;	// above the newest; one unused row if there is none
 	constexpr unsigned  DISTANCE = G::W;
 	using pixel = ap_uint<G::C*A>;
 
@@ -688,9 +688,9 @@ void conv_as_wide(
  *
  * TA	activation type: ap_int, ap_uint, bipolar or xnor, of 1..16 bits
  * TW	weight type: the same choice; xnor goes with xnor
- * TAcc	accumulator: ap_int or ap_uint that holds every result (and every threshold)
- * BUFFER	memory of the strip: ram_auto, ram_distributed, ram_block, ram_ultra
- * ACT	pass_through or thresholds, or any type of this shape
+ * TAcc	accumulator: ap_int or ap_uint that holds every result and every threshold
+ * BUFFER	memory of the line buffer: ram_auto, ram_distributed, ram_block, ram_ultra
+ * ACT	pass_through, thresholds or any type with the same interface
  */
 template<typename G, typename TA, typename TW, typename TAcc, typename BUFFER = ram_auto, typename ACT>
 void conv(

@@ -1,5 +1,5 @@
 /****************************************************************************
- * @brief	A layer on imec.hpp, as a template for your own: 3x3 over 8x10x4,
+ * @brief	Example layer on imec.hpp, to copy for your own: 3x3 over 8x10x4,
  *		6 output channels, 4-bit activations, 2-bit weights, 3 thresholds.
  ***************************************************************************/
 #ifndef IMEC_EXAMPLE_HPP

@@ -1,7 +1,7 @@
 # C simulation, synthesis and co-simulation of imec_example in Vitis HLS. In this folder:
 #
 #   vitis_hls -f imec_example.tcl                       (2024.1 and older)
-#   vitis-run --mode hls --tcl imec_example.tcl         (since 2024.2)
+#   vitis-run --mode hls --tcl imec_example.tcl         (2024.2 and newer)
 #
 # Environment: IMEC_PART (default xc7z020clg400-1), IMEC_CLOCK in ns (default 5).
 set folder [file dirname [file normalize [info script]]]

@@ -1,9 +1,9 @@
 /****************************************************************************
- * @brief	Testbench of imec.hpp: random data against plain convolution.
+ * @brief	Testbench of imec.hpp: random data against a plain convolution.
  *
  * @description
  *	Each check runs several frames back to back and compares every output word
- *	with a sum over the input array in which no strip, schedule or word exists.
+ *	with a sum over the input array that has no line buffer, schedule or words.
  *	Exit code 0 if all agree. In co-simulation only imec_example is in RTL.
  ***************************************************************************/
 #include "imec_example.hpp"

@@ -1,14 +1,14 @@
 /****************************************************************************
- * @brief	Sum of two streams, in place of FINN's ElementwiseAdd_hls.
+ * @brief	Sum of two streams: behavioral model of FINN's ElementwiseAdd_hls.
  *
  * @description
- *	y = lhs + rhs    element by element, PE a word, modulo 2**OUT_BITS
+ *	y = lhs + rhs    for each element, PE per word, modulo 2**OUT_BITS
  *
  *	in0 (lhs) -+
  *	           +-> + --||--> out0
  *	in1 (rhs) -+
  *
- *	A word is taken from both inputs together, or from none. Does not saturate.
+ *	A word is taken from both inputs together or from neither. Does not saturate.
  ***************************************************************************/
 module sim_add #(
 	int unsigned  PE,

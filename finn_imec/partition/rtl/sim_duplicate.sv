@@ -1,13 +1,13 @@
 /****************************************************************************
- * @brief	One stream as N equal ones, in place of FINN's DuplicateStreams_hls.
+ * @brief	One stream to N copies: behavioral model of FINN's DuplicateStreams_hls.
  *
  * @description
  *	        +--> out[0]
  *	in0 --||+--> out[1]
  *	        +--> ..
  *
- *	A word is taken when all outputs have given the one before, or give it in
- *	this cycle; they need not do so in the same one.
+ *	A word is taken once every output has sent the one before, or sends it in this
+ *	cycle. The outputs need not send in the same cycle.
  ***************************************************************************/
 module sim_duplicate #(
 	int unsigned  N,

@@ -1,13 +1,14 @@
 /****************************************************************************
- * @brief	The K highest of LABELS values, in place of FINN's LabelSelect_hls.
+ * @brief	The K highest of LABELS values: behavioral model of FINN's LabelSelect_hls.
  *
  * @description
- *	Takes a vector of LABELS values, PE a word, and gives the indices of the K
- *	highest, highest first; of equal ones the lower index comes first.
+ *	Takes a vector of LABELS values, PE per word, and gives the indices of the K
+ *	highest, highest first. Of equal values the lower index comes first.
  *
  *	x -> insert PE values -> Best[K] -- after LABELS/PE words --> Out[K] -> y
  *
- *	Best is sorted. A word a cycle; the next vector may come while indices go.
+ *	Best is sorted. Takes one word per cycle; the next vector may arrive while
+ *	indices are sent.
  ***************************************************************************/
 module sim_label_select #(
 	int unsigned  LABELS,
@@ -58,7 +59,7 @@ module sim_label_select #(
 			automatic entry_t  x = '{
 				vld: 1, value: signed'({ SIGNED && bits[IN_BITS-1], bits }), label: OUT_BITS'(First + p)
 			};
-			automatic logic  found = 0;	// all below shift down
+			automatic logic  found = 0;	// all lower entries shift down
 			for(int unsigned  k = 0; k < K; k++) begin
 				automatic entry_t  here = best[k];
 				found = found || !here.vld || here.value < x.value;

@@ -1,5 +1,5 @@
 /****************************************************************************
- * @brief	Pooling, in place of FINN's Pool_hls and GlobalAccPool_hls.
+ * @brief	Pooling: behavioral model of FINN's Pool_hls and GlobalAccPool_hls.
  *
  * @description
  *	y[f] = max_i x[i][f]   or   (sum_i x[i][f]) >> SHIFT,   0 <= i < COUNT, 0 <= f < FOLDS
@@ -11,12 +11,12 @@
  *	         |
  *	         +-> at i = COUNT-1 -> y[f]
  *
- *	x[0][0], x[0][1], .., x[1][0], .. arrive in this order, a word of PE channels
- *	a cycle; y[f] is there one cycle after x[COUNT-1][f].
- *	Pool_hls has the windows of a depthwise ConvolutionInputGenerator: FOLDS = 1.
- *	GlobalAccPool_hls has whole images: FOLDS = C/PE, COUNT = H*W.
+ *	x[0][0], x[0][1], .., x[1][0], .. arrive in this order, one word of PE channels per
+ *	cycle; y[f] is available one cycle after x[COUNT-1][f].
+ *	Pool_hls takes the windows of a depthwise ConvolutionInputGenerator: FOLDS = 1.
+ *	GlobalAccPool_hls takes whole images: FOLDS = C/PE, COUNT = H*W.
  *
- *	Does not divide: an average is a sum and a shift, as in FINN's QuantAvgPool.
+ *	Does not divide: an average is a sum and a shift, like in FINN's QuantAvgPool.
  ***************************************************************************/
 module sim_pool #(
 	int unsigned  PE,

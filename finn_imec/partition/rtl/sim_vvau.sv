@@ -1,20 +1,20 @@
 /****************************************************************************
- * @brief	Depthwise products, in place of FINN's VVAU_hls.
+ * @brief	Depthwise products: behavioral model of FINN's VVAU_hls.
  *
  * @description
  *	y[f][p] = act( sum_{k,s} x[f][k][s][p] * w[f][k][s][p] ),   f < NF, k < SF, s < SIMD, p < PE
  *
- *	with act( a ) = ACT_VAL + |{ t < STEPS: a >= T[f][p][t] }|, or a without STEPS.
+ *	with act( a ) = ACT_VAL + |{ t < STEPS: a >= T[f][p][t] }|, or a if STEPS = 0.
  *
- *	x[0][0], x[0][1], .., x[1][0], .. arrive in this order, a word a cycle, as a depthwise
- *	ConvolutionInputGenerator gives them; y[f] is there one cycle after x[f][SF-1].
+ *	x[0][0], x[0][1], .., x[1][0], .. arrive in this order, one word per cycle, like from a
+ *	depthwise ConvolutionInputGenerator; y[f] is available one cycle after x[f][SF-1].
  *
  *	x word:   MSB | s=SIMD-1, p=PE-1 | .. | s=0, p=1 | s=0, p=0 | LSB
  *
- *	WEIGHT_FILE has w[f][k][s][p], p innermost, THRESHOLD_FILE T[f][p][t], t innermost, all as 32-bit
- *	numbers in hexadecimal, one a line.
+ *	WEIGHT_FILE holds w[f][k][s][p], p innermost, THRESHOLD_FILE T[f][p][t], t innermost,
+ *	all as 32-bit hexadecimal numbers, one per line.
  *
- *	Does not take bipolar activations; accumulators are as wide as the files' numbers.
+ *	Does not support bipolar activations. Accumulators have 32 bits, like the files' numbers.
  ***************************************************************************/
 module sim_vvau #(
 	int unsigned  PE,

@@ -1,21 +1,21 @@
 /****************************************************************************
- * @brief	Position on an image axis, and where windows end on it.
+ * @brief	Position on an image axis, with a flag where windows end.
  *
  * @description
- *	Counts N-1, N-2, ..., 0 positions left and starts again, one per cycle with en
+ *	Counts N-1, N-2, ..., 0 positions left and starts again, one step per cycle with en
  *	high. hit is high at positions SPAN-1, SPAN-1 + STRIDE, SPAN-1 + 2*STRIDE, ... < N,
- *	counted from the first: the last pixels of the axis' windows.
+ *	counted from the first: the last pixels of the windows on this axis.
  *
  *	                 SPAN      STRIDE    STRIDE
  *	           |<---------->|<------->|<------->|
  *	left  N-1  o o o o o o o o o o o o o o o o o o o o  0
  *	hit                    ^         ^         ^        last
  *
- *	Does not know the gaps of a dilated window, only its span.
+ *	Sees only the span of a dilated window, not its gaps.
  ***************************************************************************/
 module imec_axis #(
 	int unsigned  N,
-	int unsigned  SPAN,	// of a window, from its first position to its last
+	int unsigned  SPAN,	// of a window, from its first to its last position
 	int unsigned  STRIDE,
 	localparam int unsigned  BITS = N > 1? $clog2(N) : 1
 )(
@@ -30,8 +30,8 @@ module imec_axis #(
 	if(SPAN < 1 || SPAN > N)  $error("SPAN=%0d must be 1 to N=%0d.", SPAN, N);
 	if(STRIDE < 1)  $error("STRIDE=%0d must be at least 1.", STRIDE);
 
-	// As imec_counter; its power-up value keeps Yosys from taking it into a memory it addresses,
-	// whose read and write addresses would no longer be the same.
+	// Like imec_counter, with a power-up value: it keeps Yosys from absorbing the register into a
+	// memory it addresses, whose read and write addresses would then differ.
 	logic [BITS-1:0]  Left = BITS'(N-1);
 	always_ff @(posedge clk) begin
 		if(rst)      Left <= BITS'(N-1);

@@ -1,24 +1,23 @@
 /****************************************************************************
- * @brief	Sum of a heap of bits of different weights.
+ * @brief	Compressor tree: sum of bits of different weights.
  *
  * @description
  *	y = sum_c 2^c * (number of ones among the HEIGHT[c] bits of column c)
  *
- *	d holds the columns one after the other, column 0 in the least significant
- *	bits. Levels of counters shrink the columns until two rows are left for a
- *	carry chain:
+ *	d holds the columns in order, column 0 in the least significant bits. Levels of
+ *	counters reduce the columns until two rows are left for a carry chain:
  *
- *	  highest column   level                                  LUTs
- *	   > 3             6:3 counters, 3:2 for a rest of 3, 4   3 per 6:3
- *	   3               3:2 and 2:2 counters, just as needed   2 per counter
- *	   <= 2            addition                               1 per bit
+ *	  highest column   level                                       LUTs
+ *	   > 3             6:3 counters, 3:2 for a remainder of 3, 4   3 per 6:3
+ *	   3               3:2 and 2:2 counters, only where needed     2 per counter
+ *	   <= 2            addition                                    1 per bit
  *
  *	           . . o o o o o .            o o o . .             . .
  *	             . o o o o        6:3     o o o o     3:2, 2:2  o o o o o
  *	               o o o          ---->     o o       ------>   o o o o o
  *	               o o o
  *
- *	Combinational, or, PIPELINED, with registers in front of the addition. Drops
+ *	Combinational, unless PIPELINED puts registers before the addition. Drops
  *	carries out of the top column, so COLS must hold the sum.
  ***************************************************************************/
 module imec_compress import imec_pkg::*; #(
@@ -41,7 +40,7 @@ module imec_compress import imec_pkg::*; #(
 	endfunction : highest
 	localparam int unsigned  HIGHEST = highest();
 
-	// Counters that column c gets on this level, by the number of bits they take
+	// Counters of column c on this level, by their number of inputs
 	localparam heights_t  SIX   = sixes();
 	localparam heights_t  THREE = threes();
 	localparam heights_t  TWO   = twos();
@@ -72,7 +71,7 @@ module imec_compress import imec_pkg::*; #(
 		return  n;
 	endfunction : twos
 
-	// Bits that column c hands on uncounted, and heights of the next level
+	// Bits of column c that go to the next level uncounted, and the heights of that level
 	function automatic int unsigned passed(input int unsigned  c);
 		automatic int unsigned  taken = 6*32'(SIX[c]) + 3*32'(THREE[c]) + 2*32'(TWO[c]);
 		return  32'(HEIGHT[c]) > taken? 32'(HEIGHT[c]) - taken : 0;
@@ -114,7 +113,7 @@ module imec_compress import imec_pkg::*; #(
 			localparam int unsigned  BASE  = bits_below(HEIGHT, c);
 			localparam int unsigned  SIXES = 32'(SIX[c]);
 			localparam int unsigned  PASS  = passed(c);
-			// Where this column's ones, twos, fours and uncounted bits go
+			// Where in q this column's ones, twos, fours and uncounted bits go
 			localparam int unsigned  ONES  = bits_below(NEXT, c);
 			localparam int unsigned  TWOS  = c+1 < COLS? bits_below(NEXT, c+1) + counters(c+1) : 0;
 			localparam int unsigned  FOURS = c+2 < COLS? bits_below(NEXT, c+2) + counters(c+2) + counters(c+1) : 0;

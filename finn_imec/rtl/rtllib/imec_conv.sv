@@ -4,51 +4,52 @@
  * @description
  *	ofm[y][x][m] = act( sum_{kh,kw,c} ifm[y*s_h + kh*d_h][x*s_w + kw*d_w][c] * w[m][kh][kw][c] )
  *
- *	or, DEPTHWISE, with the sum over kh, kw alone and c = m. A strip word then holds
- *	the PE channels that are computed side by side, and SIMD is 1.
+ *	DEPTHWISE sums over kh and kw only, with c = m. A word of the line buffer then
+ *	holds the PE channels that are computed in parallel, and SIMD is 1.
  *
- *	Streams carry NHWC raster order; in: SIMD_IN channels, out: PE channels per
- *	word, element 0 in the least significant bits. What FINN builds from
- *	ConvolutionInputGenerator and MVAU, without replay buffer, weight stream or
+ *	Streams are in NHWC raster order, with SIMD_IN channels per input word and PE
+ *	channels per output word, element 0 in the least significant bits. Replaces FINN's
+ *	ConvolutionInputGenerator and MVAU, without the replay buffer, weight stream and
  *	FIFO between them:
  *
- *	        +---------+   +-----+   +-------+ Strip   +-----+ Product +-----+ Acc  +-----+
- *	 in --->| convert |-->| pad |-->| strip |---||--->| dot |---||--->|  +  |--||->| thr |--> out
- *	        +---------+   +-----+   +-------+         | xPE |         | xPE |      +-----+
- *	                                    ^     +-----+ |     |         +-----+
- *	                  +-----------+-----+     | rom |-||--->|
- *	                  | sequencer |---------->+-----+ Weight+
+ *	        +---------+   +-----+   +--------+         +-----+ Product +-----+ Acc  +-----+
+ *	 in --->| convert |-->| pad |-->| buffer |---||--->| dot |---||--->|  +  |--||->| thr |--> out
+ *	        +---------+   +-----+   +--------+         | xPE |         | xPE |      +-----+
+ *	                                    ^      +-----+ |     |         +-----+
+ *	                  +-----------+-----+      | rom |-||--->|
+ *	                  | sequencer |----------->+-----+ Weight+
  *	                  +-----------+
  *
- *	The strip holds the live input rows and is read NF times per window, see
- *	imec_sequencer. With SIMD > CHANNELS, imec_window takes the place of both: pixels
- *	go in, SIMD channels of a window come out.
+ *	The line buffer (imec_strip) holds the live input rows and is read NF times per
+ *	window, see imec_sequencer. With SIMD > CHANNELS, imec_window replaces both: it
+ *	takes pixels and gives SIMD channels of a window per word.
  *
- *	The accumulators are the output registers: the pipeline stops only if the next
- *	fold would overwrite a result that nobody has taken.
+ *	The accumulators are the output registers: the pipeline stalls only if the next
+ *	fold would overwrite a result that has not been taken.
  *
- *	With SEARCH, imec_threshold_search takes results instead and offers each one
- *	$clog2(STEPS+1) cycles later; folds of as many words or more never wait for it.
+ *	With SEARCH, imec_threshold_search takes the results and offers each one
+ *	$clog2(STEPS+1) cycles later; folds of at least that many words never wait for it.
  *
- *	INIT is what an accumulator starts from, one for all channels: imec_dot_planes'
- *	constant. Per-channel constants are part of the thresholds or, without
- *	thresholds, of the words of BIAS_FILE (used if BIASED).
+ *	INIT is the start value of all accumulators: the constant of imec_dot_planes.
+ *	Per-channel bias is part of the thresholds or, without thresholds, of the words
+ *	of BIAS_FILE (used if BIASED).
  *
- *	WEIGHTS_STREAMED replaces the ROM by the stream wdat of its words, in their
- *	order, once per window: a strip read waits for its word and takes it. If they
- *	may change at run time, no constant may depend on them: WIDEN then multiplies a
- *	bipolar operand, whose counterpart is plain, as the number -1 or +1 of two bits.
+ *	WEIGHTS_STREAMED replaces the ROM by the stream wdat of the same words in the same
+ *	order, once per window: a buffer read waits for its weight word and takes it. If
+ *	weights may change at run time, no constant may depend on them: WIDEN then
+ *	multiplies a bipolar operand, if the other one is not bipolar, as a two-bit number
+ *	-1 or +1.
  *
  *	PIPELINE adds registers inside the dot products for fast clocks.
  *
- *	CORE "dsp" takes more steps for its dot products than the one register shown,
- *	and its weights in several parts, each a step pair later than the one before:
- *	ROMs read by a delayed address, the words of WEIGHT_FILE, WEIGHT1_FILE, ...; in a
- *	word of WEIGHT_TABLE the last part comes first, from bit 0 on.
+ *	CORE "dsp" takes more steps for its dot products than the one register shown. Its
+ *	weights arrive in several parts, each two steps after the one before: from ROMs
+ *	with a delayed address, which hold the words of WEIGHT_FILE, WEIGHT1_FILE, ...; in
+ *	a word of WEIGHT_TABLE the last part comes first, from bit 0 on.
  *
  *	ifm is the image with the zeros that PAD_* add to the stream, see imec_pad.
  *
- *	Does not pad with values other than 0.
+ *	Pads with no value other than 0.
  ***************************************************************************/
 module imec_conv import imec_pkg::*; #(
 	// Folding
@@ -57,14 +58,14 @@ module imec_conv import imec_pkg::*; #(
 	int unsigned  PE,
 	int unsigned  NF,
 
-	// Padding in strip words, see imec_pad; none by default
+	// Padding in line buffer words, see imec_pad; none by default
 	int unsigned  PAD_FIRST = 0,
 	int unsigned  PAD_RUN = 1,
 	int unsigned  PAD_RUNS = 1,
 	int unsigned  PAD_GAP = 0,
 	int unsigned  PAD_BETWEEN = 0,
 
-	// Schedule in strip words, see imec_sequencer
+	// Schedule in line buffer words, see imec_sequencer
 	int unsigned  DEPTH,
 	int unsigned  LIVE,
 	bit  DUAL_PORT,
@@ -81,7 +82,7 @@ module imec_conv import imec_pkg::*; #(
 	int unsigned  ADVANCE_ROW,
 	int unsigned  ADVANCE_FRAME,
 
-	// Windows instead of a strip, if SIMD is more than the CHANNELS of a pixel, see imec_window
+	// Window unit instead of a line buffer if SIMD > CHANNELS, see imec_window
 	int unsigned  CHANNELS,
 	int unsigned  H,
 	int unsigned  W,
@@ -103,10 +104,10 @@ module imec_conv import imec_pkg::*; #(
 	bit  W_BIPOLAR,
 	int unsigned  ACC_BITS,
 	int unsigned  O_BITS,
-	parameter string  CORE,	// of dot products: "planes", "product" or "dsp", see imec_dot_*
+	parameter string  CORE,	// for dot products: "planes", "product" or "dsp", see imec_dot_*
 	bit  DOUBLE,	// accumulate 2*dot
-	bit  WIDEN = 0,	// bipolar values as two-bit numbers
-	int unsigned  PIPELINE = 0,	// further registers in the dot products, see imec_mac
+	bit  WIDEN = 0,	// multiply bipolar values as two-bit numbers
+	int unsigned  PIPELINE = 0,	// extra registers in the dot products, see imec_mac
 	logic [ACC_BITS-1:0]  INIT,
 
 	// Packing of CORE "dsp", see imec_dot_dsp
@@ -120,7 +121,7 @@ module imec_conv import imec_pkg::*; #(
 	// Activation: thresholds per channel, 0 for none
 	int unsigned  STEPS,
 	int           ACT_VAL = 0,
-	bit  SEARCH = 0,	// by binary search, else all in parallel
+	bit  SEARCH = 0,	// binary search, else all in parallel
 	bit  BIASED,
 
 	// Memories
@@ -129,14 +130,14 @@ module imec_conv import imec_pkg::*; #(
 	parameter string  WEIGHT1_FILE = "",
 	parameter string  WEIGHT2_FILE = "",
 	parameter string  WEIGHT3_FILE = "",
-	parameter  THRESHOLD_FILE = "",	// of imec_threshold, or the INIT_FILES of imec_threshold_search
+	parameter  THRESHOLD_FILE = "",	// INIT_FILE of imec_threshold or INIT_FILES of imec_threshold_search
 	parameter  BIAS_FILE = "",
 	parameter string  WEIGHT_LAYOUT = "plain",	// of the ROM, see imec_rom
 	parameter string  WEIGHT_REST_FILE = "",
 	parameter string  WEIGHT1_REST_FILE = "",
 	parameter string  WEIGHT2_REST_FILE = "",
 	parameter string  WEIGHT3_REST_FILE = "",
-	int unsigned  WEIGHT_SPILL = 0,	// highest bits of each later memory that stand in the first, above its own
+	int unsigned  WEIGHT_SPILL = 0,	// top bits of each later memory that the first one stores, above its own
 	int unsigned  WEIGHT_ROWS = 1,	// of WEIGHT_TABLE, used if the layout is "table"
 	logic [WEIGHT_ROWS-1:0][PE*SIMD*W_BITS-1:0]  WEIGHT_TABLE = '0,
 	parameter  WEIGHT_RAM_STYLE = "auto",
@@ -163,12 +164,12 @@ module imec_conv import imec_pkg::*; #(
 		return  n == 0? m : gcd(n, m % n);
 	endfunction : gcd
 	localparam bit  WINDOW = SIMD > CHANNELS;
-	localparam int unsigned  READ   = DEPTHWISE? PE : SIMD;	// channels that are read together
-	localparam int unsigned  WORD   = WINDOW? CHANNELS : READ;	// channels of a strip word
+	localparam int unsigned  READ   = DEPTHWISE? PE : SIMD;	// channels read together
+	localparam int unsigned  WORD   = WINDOW? CHANNELS : READ;	// channels of a line buffer word
 	localparam int unsigned  COMMON = gcd(SIMD_IN, WORD);
 
 	//-----------------------------------------------------------------------
-	// Input words to strip words
+	// Input words to line buffer words
 	uwire  cvld, crdy;
 	uwire [COMMON*A_BITS-1:0]  cdat;
 	imec_convert #(.IN(SIMD_IN), .OUT(COMMON), .BITS(A_BITS)) narrow(
@@ -243,7 +244,7 @@ module imec_conv import imec_pkg::*; #(
 		localparam int unsigned  PARTS = weight_delay(SIMD, CHAINS, 0)/2 + 1;
 		localparam int unsigned  SPILT = (PARTS-1) * WEIGHT_SPILL;
 		if(PARTS > 4)  $error("SIMD=%0d in CHAINS=%0d has its weights in %0d memories, of which there are 4.", SIMD, CHAINS, PARTS);
-		uwire [SPILT:0]  spilt;	// [SPILT] is none of them
+		uwire [SPILT:0]  spilt;	// [SPILT] is unused
 		for(genvar  g = 0; g < PARTS; g++) begin : genPart
 			localparam int unsigned  LOW   = lanes_below(SIMD, CHAINS, g);
 			localparam int unsigned  LANES = lanes_below(SIMD, CHAINS, g-1) - LOW;
@@ -287,7 +288,7 @@ module imec_conv import imec_pkg::*; #(
 	end : genRom
 
 	localparam int unsigned  DOT = mac_steps(CORE == "dsp", SIMD, CHAINS, PIPELINE);
-	logic [DOT:0]  Vld = 0, First, Last;	// [0] beside strip and weight words, [DOT] beside dot products
+	logic [DOT:0]  Vld = 0, First, Last;	// [0] with buffer and weight words, [DOT] with dot products
 	always_ff @(posedge clk) begin
 		if(rst)      Vld <= 0;
 		else if(en)  Vld <= (DOT+1)'({ Vld, rvld });
@@ -301,14 +302,14 @@ module imec_conv import imec_pkg::*; #(
 	uwire  last = Last[DOT];
 
 	//-----------------------------------------------------------------------
-	// Output fold, one ahead of the result that is offered
+	// Output fold, one ahead of the result on offer
 	localparam int unsigned  FOLD_BITS = NF > 1? $clog2(NF) : 1;
 	uwire  result = en && vld && last;
 	uwire [FOLD_BITS-1:0]  folds_left;
 	imec_counter #(.N(NF)) ofold(.clk, .rst, .en(result), .left(folds_left), .last());
 
 	logic  OVld = 0;
-	uwire  taken;	// the result can go to the activation
+	uwire  taken;	// the activation takes the result
 	always_ff @(posedge clk) begin
 		if(rst)              OVld <= 0;
 		else if(en && vld)   OVld <= last;

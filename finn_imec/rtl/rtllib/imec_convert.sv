@@ -1,11 +1,11 @@
 /****************************************************************************
- * @brief	Stream width converter between words of IN and OUT elements.
+ * @brief	Stream width converter from words of IN to words of OUT elements.
  *
  * @description
- *	Element order is kept, element 0 in the least significant bits. One width
+ *	Keeps the order of elements, element 0 in the least significant bits. One width
  *	must be a multiple of the other:
- *	 - widening collects OUT/IN - 1 words; the last one passes through with them,
- *	 - narrowing presents the input word piece by piece and takes it with the last,
+ *	 - widening collects OUT/IN - 1 words and passes the last one through with them,
+ *	 - narrowing presents the input word in pieces and takes it with the last piece,
  *	 - equal widths are wires.
  *
  *	Adds no cycle of latency; does not buffer a complete output word.

@@ -1,11 +1,11 @@
 /****************************************************************************
- * @brief	Modulo-N step of a loop nest.
+ * @brief	Modulo-N counter of one loop in a loop nest.
  *
  * @description
  *	Counts N-1, N-2, ..., 0 and reloads, one step per cycle with en high.
- *	last is high on the final step (count 0). N = 1 generates away.
+ *	last is high on the final step (count 0). N = 1 needs no register.
  *
- *	Does not saturate and has no load other than its own reset.
+ *	Does not saturate and has no load other than its reset.
  ***************************************************************************/
 module imec_counter #(
 	int unsigned  N,

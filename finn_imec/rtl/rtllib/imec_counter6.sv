@@ -4,8 +4,8 @@
  * @description
  *	n = sum_i d[i]
  *
- *	From four bits on, one LUT6 per output bit; below, logic that pairs up in
- *	the two outputs of one LUT.
+ *	From four bits on, one LUT6 per output bit; below, logic that fits the two
+ *	outputs of one LUT.
  *
  *	Combinational.
  ***************************************************************************/
@@ -17,7 +17,7 @@ module imec_counter6 #(
 );
 	if(N < 1 || N > 6)  $error("N=%0d must be 1 to 6.", N);
 
-	// Bit k of the number of ones in each of the 64 inputs
+	// Bit k of the number of ones, for each of the 64 inputs
 	function automatic logic [63:0] ones(input int unsigned  k);
 		automatic logic [63:0]  init;
 		for(int unsigned  i = 0; i < 64; i++)  init[i] = 1'($countones(i) >> k);

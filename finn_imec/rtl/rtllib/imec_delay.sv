@@ -2,9 +2,9 @@
  * @brief	Delay by a fixed number of steps.
  *
  * @description
- *	q is the d of STEPS cycles with en high before. STEPS = 0 is a wire.
+ *	q is d from STEPS cycles with en high before. STEPS = 0 is a wire.
  *
- *	Has no reset, so that it may become addressable shift registers.
+ *	Has no reset, so that synthesis may use addressable shift registers.
  ***************************************************************************/
 module imec_delay #(
 	int unsigned  WIDTH,

@@ -1,35 +1,35 @@
 /****************************************************************************
- * @brief	Dot products of PE channels in DSP slices, several channels in each.
+ * @brief	Dot products of PE channels in DSP slices, several channels per slice.
  *
  * @description
  *	y[p] = sum_lanes a*w[p]  +  CHAINS*BIAS
  *
- *	A slice multiplies the activation of one lane with the weights of FIELDS
- *	channels, SPACING bits apart: their codes less their signs, which its
- *	pre-adder subtracts. Slices cascade into CHAINS chains, each over every
- *	CHAINS-th lane, and the sums of a chain stand side by side:
+ *	A slice multiplies the activation of one lane by the weights of FIELDS channels,
+ *	SPACING bits apart: their codes minus their signs, which the pre-adder subtracts.
+ *	Slices cascade into CHAINS chains, each over every CHAINS-th lane. The sums of a
+ *	chain are packed side by side:
  *
  *	             SPACING   SPACING   SPACING
  *	            +---------+---------+---------+
  *	  weights   |      w2 |      w1 |      w0 |   code - 2^W_BITS*sign each
  *	            +---------+---------+---------+
- *	  chain     | a*w2+B  | a*w1+B  | a*w0+B  |   B = BIAS, which the chain starts from
+ *	  chain     | a*w2+B  | a*w1+B  | a*w0+B  |   B = BIAS, the start value of the chain
  *	            +---------+---------+---------+
  *	                       <-FIELD_BITS
  *
- *	BIAS keeps each sum from 0 to 2^FIELD_BITS - 1, so that none borrows from the
- *	next and all are read off where they stand. Who sets BIAS and CHAINS knows the
- *	range of a chain's dot products (finn_imec/layer/packing.py).
+ *	BIAS keeps each sum within 0 to 2^FIELD_BITS - 1, so that none borrows from the
+ *	next and all are read in place. finn_imec/layer/packing.py chooses BIAS and CHAINS
+ *	from the range of a chain's dot products.
  *
- *	CENTRED multiplies unsigned activations less 2^(A_BITS-1), which is half the
- *	range of sums; the rest, 2^(A_BITS-1)*sum w[p], is constant for a whole window.
+ *	CENTRED multiplies unsigned activations minus 2^(A_BITS-1), which halves the range
+ *	of the sums; the rest, 2^(A_BITS-1)*sum w[p], is constant for a whole window.
  *
- *	A sum moves one slice per step, so a slice's factors must come the later the
- *	further down the chain it is, imec_pkg::place steps. The slice itself gives
- *	the odd step, shift registers all else of the activations; weights have to
- *	come imec_pkg::weight_delay steps late.
+ *	A sum moves one slice per step, so the factors of a slice must arrive
+ *	imec_pkg::place steps late, more the further down the chain it is. The slice itself
+ *	adds the odd step, shift registers all other steps of the activations; weights must
+ *	arrive imec_pkg::weight_delay steps late.
  *
- *	y is of imec_pkg::dsp_steps cycles with en high before.
+ *	y belongs to inputs from imec_pkg::dsp_steps cycles with en high before.
  ***************************************************************************/
 module imec_dot_dsp import imec_pkg::*; #(
 	int unsigned  PE,
@@ -88,7 +88,7 @@ module imec_dot_dsp import imec_pkg::*; #(
 				for(int unsigned  f = 0; f < USED; f++) begin
 					automatic logic [W_BITS-1:0]  wl = w[c*FIELDS + f][l];
 					codes |= 25'(wl) << f*SPACING;
-					signs |= 25'(W_SIGNED && wl[W_BITS-1]) << (f*SPACING + W_BITS);	// none from bit 25 on
+					signs |= 25'(W_SIGNED && wl[W_BITS-1]) << (f*SPACING + W_BITS);	// a sign at bit 25 is dropped
 				end
 			end
 

@@ -2,11 +2,12 @@
  * @brief	Dot product of SIMD activations and weights in LUTs, by bit planes.
  *
  * @description
- *	y of imec_dot_planes for one PE, as a bit heap: LUT6 that count three products
- *	each, one for the sum and one for the carry, and imec_compress.
+ *	y of imec_dot_planes for one PE, by a compressor tree of partial products: pairs of
+ *	LUT6 that add three partial products each, one LUT for the sum bit and one for the
+ *	carry, then imec_compress.
  *
- *	PIPELINE registers: the first in front of the final addition, the second behind
- *	the first LUT6.
+ *	PIPELINE registers: the first is before the final addition, the second after the
+ *	first LUT6. Does not add the constant.
  ***************************************************************************/
 module imec_dot_heap import imec_pkg::*; #(
 	int unsigned  SIMD,
@@ -27,8 +28,8 @@ module imec_dot_heap import imec_pkg::*; #(
 	input	logic [SIMD-1:0][W_BITS-1:0]  w,
 	output	logic [Y_BITS-1:0]  y
 );
-	// First level: three products of equal weight fill the two LUT6 of a 3:2 counter.
-	localparam int unsigned  WEIGHTS = A_BITS + W_BITS - 1;	// different powers of two
+	// First level: three partial products of equal weight fill the two LUT6 of a 3:2 counter.
+	localparam int unsigned  WEIGHTS = A_BITS + W_BITS - 1;	// number of powers of two
 	function automatic int unsigned first(input int unsigned  e);	// least i with j = e-i legal
 		return  e < W_BITS? 0 : e - (W_BITS-1);
 	endfunction : first
@@ -39,7 +40,7 @@ module imec_dot_heap import imec_pkg::*; #(
 		return  (planes(e)*SIMD + 2) / 3;
 	endfunction : sums
 	function automatic int unsigned carries(input int unsigned  e);
-		return  (planes(e)*SIMD + 1) / 3;	// a group of one product has none
+		return  (planes(e)*SIMD + 1) / 3;	// a group of one partial product has none
 	endfunction : carries
 	function automatic heights_t heights();
 		automatic heights_t  h = '0;
@@ -51,7 +52,7 @@ module imec_dot_heap import imec_pkg::*; #(
 	endfunction : heights
 	localparam heights_t  HEIGHT = heights();
 
-	// Which of the products 3g, 3g+1, 3g+2 of weight e are of a negative plane
+	// Which of the partial products 3g, 3g+1, 3g+2 of weight e are negative
 	function automatic bit [2:0] negatives(input int unsigned  e, input int unsigned  g);
 		automatic bit [2:0]  negative;
 		for(int unsigned  k = 0; k < 3; k++) begin
@@ -61,7 +62,7 @@ module imec_dot_heap import imec_pkg::*; #(
 		return  negative;
 	endfunction : negatives
 
-	// Bit k of the number of ones among products of the pairs (x1,x0), (x3,x2), (x5,x4)
+	// Bit k of the number of ones among the partial products of (x1,x0), (x3,x2), (x5,x4)
 	function automatic logic [63:0] count(input int unsigned  k, input bit [2:0]  used, input bit [2:0]  negative);
 		automatic logic [63:0]  init;
 		for(int unsigned  x = 0; x < 64; x++) begin
@@ -83,7 +84,7 @@ module imec_dot_heap import imec_pkg::*; #(
 		localparam int unsigned  ONES  = bits_below(HEIGHT, e) + (e > 0? carries(e-1) : 0);
 		localparam int unsigned  TWOS  = bits_below(HEIGHT, e+1);
 
-		// Products of weight e: pair (w, a) of plane i, lane l at place i*SIMD + l
+		// Partial products of weight e: pair (w, a) of bit plane i, lane l at index i*SIMD + l
 		uwire [N+1:0][1:0]  pairs;
 		assign	pairs[N +: 2] = '0;
 		for(genvar  p = 0; p < planes(e); p++) begin : genPlane

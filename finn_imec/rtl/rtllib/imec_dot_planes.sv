@@ -1,15 +1,15 @@
 /****************************************************************************
- * @brief	Dot products of SIMD activations with the weights of PE channels, by bit planes.
+ * @brief	Dot products of SIMD activations and the weights of PE channels, by bit planes.
  *
  * @description
  *	With a = sum_i +-2^i a_i and w = sum_j +-2^j w_j (minus at a sign bit),
  *
  *	  sum_lanes a*w  =  sum_e 2^e * popcount{ a_i OP w_j : i+j = e }  +  constant
  *
- *	All bits of weight e are counted together. Negative planes are counted
- *	inverted, -z = ~z - 1, so that y is unsigned and grows from 0; what the
- *	inversions and bipolar values add is constant for a whole window, and is the
- *	business of who accumulates (finn_imec/layer/datapath.py, offsets):
+ *	All partial products of weight 2^e are counted together. Negative ones are counted
+ *	inverted, -z = ~z - 1, so that y is unsigned and grows from 0. Inversions and
+ *	bipolar values add terms that are constant for a whole window; the accumulation
+ *	accounts for them (finn_imec/layer/datapath.py, offsets):
  *
  *	   activation | weight  | OP   | sum a*w =
  *	  ------------+---------+------+------------------------
@@ -21,9 +21,9 @@
  *	Bipolar values are one bit, 0 for -1 and 1 for +1. Plain values are two's
  *	complement if signed.
  *
- *	Synthesis reads imec_dot_heap; simulation of its LUTs one by one would be slow.
+ *	Synthesis uses imec_dot_heap, whose single LUTs would be slow to simulate.
  *
- *	y comes PIPELINE steps after a and w. Does not scale by the 2 of the table.
+ *	y follows a and w after PIPELINE steps. Does not apply the factor 2 of the table.
  ***************************************************************************/
 module imec_dot_planes #(
 	int unsigned  PE,
@@ -36,7 +36,7 @@ module imec_dot_planes #(
 	int unsigned  W_BITS,
 	bit  W_SIGNED,
 	bit  W_BIPOLAR,
-	int unsigned  PIPELINE = 0,	// to 2, see imec_dot_heap
+	int unsigned  PIPELINE = 0,	// 0 to 2, see imec_dot_heap
 
 	localparam int unsigned  Y_BITS = $clog2(SIMD*(2**A_BITS-1)*(2**W_BITS-1) + 1)
 )(
@@ -58,7 +58,7 @@ module imec_dot_planes #(
 		) heap(.clk, .en, .a, .w(w[p]), .y(y[p]));
 	end : genPE
 `else
-	// The sum as it stands: over few lanes whole activations at a time, else whole planes
+	// The formula as it stands: by activations if there are few lanes, else by bit planes
 	typedef logic [W_BITS-1:0][A_BITS-1:0]  planes_t;
 	function automatic planes_t negative_planes();
 		automatic planes_t  negative;
@@ -88,7 +88,7 @@ module imec_dot_planes #(
 		end : genPE
 	end : genLanes
 	else begin : genPlanes
-		// Plane i, its bits repeated to lie beside all bits of their lanes' weights
+		// Bit plane i, each bit repeated for all bits of its lane's weight
 		uwire [A_BITS-1:0][SIMD-1:0][W_BITS-1:0]  plane;
 		for(genvar  i = 0; i < A_BITS; i++) begin : genPlane
 			for(genvar  l = 0; l < SIMD; l++) begin : genLane

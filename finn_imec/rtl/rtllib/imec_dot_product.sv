@@ -3,10 +3,10 @@
  *
  * @description
  *	y = sum_lanes a*w, exact and signed. For operands too wide for bit planes.
- *	Vivado is told to build the multipliers of LUTs.
+ *	The attribute makes Vivado build the multipliers from LUTs.
  *
- *	y comes PIPELINE steps after a and w, in registers that synthesis may retime.
- *	Does not know bipolar values.
+ *	y follows a and w after PIPELINE steps, in registers that synthesis may retime.
+ *	Does not support bipolar values.
  ***************************************************************************/
 (* use_dsp = "no" *)
 module imec_dot_product #(

@@ -1,11 +1,11 @@
 /****************************************************************************
- * @brief	One DSP slice of a cascade that multiplies and adds.
+ * @brief	One DSP slice of a multiply-add cascade.
  *
  * @description
  *	p = (d - a)*b + (HEAD? C : pcin)
  *
- *	with d, a, b of 3 steps before, 4 if LATE, and pcin of one step before. A
- *	step is a cycle with en high. All registers are the slice's own:
+ *	with d, a, b from 3 steps before, 4 if LATE, and pcin from one step before. A
+ *	step is a cycle with en high. All registers are inside the slice:
  *
  *	  d -[LATE]--+
  *	             - --|AD|--+
@@ -13,7 +13,7 @@
  *	  b -[LATE]------|B|---+        + --|P|--> p, pcout
  *	                   C or pcin ---+
  *
- *	pcout drives the pcin of the next slice, and nothing else.
+ *	pcout drives only the pcin of the next slice.
  ***************************************************************************/
 module imec_dsp48 #(
 	bit  HEAD,

@@ -4,9 +4,9 @@
  * @description
  *	o = INIT[i]
  *
- *	A primitive of its own because synthesis would rather share the products in
- *	front of a counter than fill a LUT6 with three of them, at half as many LUTs
- *	again.
+ *	A primitive, because synthesis would otherwise share the partial products before
+ *	a counter instead of filling a LUT6 with three of them, and take 1.5 times as
+ *	many LUTs.
  *
  *	Does not use the second output of the LUT.
  ***************************************************************************/

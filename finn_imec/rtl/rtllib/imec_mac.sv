@@ -4,14 +4,13 @@
  * @description
  *	acc[p] <- (first? start[p] : acc[p]) + (DOUBLE? 2 : 1) * sum_l a[l]*w[p][l]
  *
- *	up to the constants of imec_dot_planes. DEPTHWISE, PE p has the activation a[p]
- *	for itself, and SIMD is 1. WIDEN multiplies a bipolar operand as the number -1
- *	or +1 of two bits.
+ *	up to the constants of imec_dot_planes. If DEPTHWISE, PE p takes activation a[p]
+ *	only, and SIMD is 1. WIDEN multiplies a bipolar operand as a two-bit number -1 or +1.
  *
- *	vld and first come with the dot products, which is imec_pkg::mac_steps steps
- *	after a and, but for CORE "dsp" whose lanes differ, w.
+ *	vld and first arrive with the dot products, imec_pkg::mac_steps steps after a and,
+ *	except for CORE "dsp", whose lanes differ, after w.
  *
- *	Knows nothing of folds; does not saturate: ACC_BITS must hold the sum.
+ *	Does not count folds. Does not saturate: ACC_BITS must hold the sum.
  ***************************************************************************/
 module imec_mac import imec_pkg::*; #(
 	parameter string  CORE,	// "planes", "product" or "dsp", see imec_dot_*
@@ -28,7 +27,7 @@ module imec_mac import imec_pkg::*; #(
 	bit  WIDEN = 0,
 	int unsigned  ACC_BITS,
 	bit  DOUBLE = 0,
-	int unsigned  PIPELINE = 0,	// further registers in the dot products, but for CORE "dsp"
+	int unsigned  PIPELINE = 0,	// extra registers in the dot products, 0 for CORE "dsp"
 
 	// Packing of CORE "dsp", see imec_dot_dsp
 	int unsigned  FIELDS = 1,
@@ -61,7 +60,7 @@ module imec_mac import imec_pkg::*; #(
 	localparam bit  WIDE_W = WIDEN && W_BIPOLAR;
 	localparam int unsigned  X_BITS = WIDE_A? 2 : A_BITS;
 	localparam int unsigned  V_BITS = WIDE_W? 2 : W_BITS;
-	uwire [WORD-1:0][X_BITS-1:0]  x;	// activations and weights as they are multiplied
+	uwire [WORD-1:0][X_BITS-1:0]  x;	// activations and weights as multiplied
 	uwire [PE-1:0][SIMD-1:0][V_BITS-1:0]  v;
 	for(genvar  c = 0; c < WORD; c++) begin : genActivation
 		assign	x[c] = WIDE_A? X_BITS'({ !a[c][0], 1'b1 }) : X_BITS'(a[c]);
@@ -104,7 +103,7 @@ module imec_mac import imec_pkg::*; #(
 	end : genDot
 
 	for(genvar  p = 0; p < PE; p++) begin : genPE
-		uwire [Y_BITS-1:0]  dot;	// imec_dot_dsp has registers of its own
+		uwire [Y_BITS-1:0]  dot;	// imec_dot_dsp has its own registers
 		imec_delay #(.WIDTH(Y_BITS), .STEPS(32'(CORE != "dsp"))) product(.clk, .en, .d(y[p]), .q(dot));
 
 		logic [ACC_BITS-1:0]  Acc;

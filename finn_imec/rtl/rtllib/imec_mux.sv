@@ -1,9 +1,9 @@
 /****************************************************************************
- * @brief	One of N words.
+ * @brief	Multiplexer of N words.
  *
  * @description
- *	q = d[sel], in levels of LUT6s that each pick one of four bits. Synthesis alone
- *	would take two LUTs for that, or more.
+ *	q = d[sel], in levels of LUT6 that each select one of four bits. Synthesis alone
+ *	would take at least two LUTs for that.
  *
  *	Combinational; does not check that sel is below N.
  ***************************************************************************/
@@ -41,7 +41,7 @@ module imec_mux #(
 		else  imec_mux #(.N(GROUPS), .WIDTH(WIDTH)) level(.sel(sel[BITS-1:2]), .d(group), .q);
 	end : genLevel
 `else
-	assign	q = d[sel];	// the same, simulated faster
+	assign	q = d[sel];	// the same, faster to simulate
 `endif
 
 endmodule : imec_mux

@@ -2,22 +2,22 @@
  * @brief	Zero words around the words of an image, for a padded convolution.
  *
  * @description
- *	FIRST, { RUN in, GAP, RUN in, GAP, ... RUN in, BETWEEN } { ... }	RUNS of RUN a frame
+ *	FIRST, { RUN in, GAP, RUN in, GAP, ... RUN in, BETWEEN } { ... }	RUNS of RUN per frame
  *
- *	. . . . . . .     .  FIRST words of padding come before the first frame, and
- *	. . x x x x .     x  a row of the image is a RUN of input words. What follows it
- *	. . x x x x .        is right of it and left of the next row: GAP words, or,
- *	. . x x x x .        after the last row, with all of the rows below, and above
- *	. . . . . . .        the next frame: BETWEEN words.
+ *	. . . . . . .     .  FIRST words of padding come before the first frame.
+ *	. . x x x x .     x  A row of the image is a RUN of input words. GAP words follow:
+ *	. . x x x x .        the padding to its right and to the left of the next row.
+ *	. . x x x x .        After the last row, BETWEEN words also hold the rows below
+ *	. . . . . . .        and those above the next frame.
  *
- *	Without padding beside the image, all of it is one RUN. BETWEEN = 0 is no
- *	padding at all: wires.
+ *	Without padding to the left and right, the whole image is one RUN. BETWEEN = 0
+ *	means no padding: wires.
  *
- *	A word of padding is there in every cycle, and takes no input word. Words pass through
- *	in the cycle in which they come.
+ *	A word of padding is available in every cycle and takes no input word. Input words
+ *	pass through in the cycle in which they arrive.
  *
- *	Does not wait for a frame to begin: its upper padding follows the frame before,
- *	and the first one's is offered from reset on.
+ *	Does not wait for a frame to begin: the padding above it follows the frame before,
+ *	and that of the first frame is offered from reset on.
  ***************************************************************************/
 module imec_pad #(
 	int unsigned  WIDTH,	// bits of a word
@@ -48,7 +48,7 @@ module imec_pad #(
 		if(FIRST > BETWEEN)  $error("FIRST=%0d must be at most BETWEEN=%0d.", FIRST, BETWEEN);
 		if(RUNS > 1 && (GAP < 1 || GAP > BETWEEN))  $error("GAP=%0d between RUNS=%0d must be 1 to BETWEEN=%0d.", GAP, RUNS, BETWEEN);
 
-		// Words left of a run after this one, less one: the sign bit marks its last word
+		// Words left in a run after this one, minus one: the sign bit marks the last word
 		localparam int unsigned  LONGEST = RUN > BETWEEN? RUN : BETWEEN;
 		localparam int unsigned  BITS = 1 + $clog2(LONGEST);
 		typedef logic signed [BITS-1:0]  left_t;

@@ -4,7 +4,7 @@
 package imec_pkg;
 
 	localparam int unsigned  MAX_COLS = 40;
-	// Number of bits of each weight in a heap, weight 2^c in column c
+	// Column heights of a compressor tree: number of bits of weight 2^c in column c
 	typedef bit [MAX_COLS-1:0][15:0]  heights_t;
 
 	// Bits in the columns below c
@@ -14,18 +14,18 @@ package imec_pkg;
 		return  n;
 	endfunction : bits_below
 
-	// Lanes of imec_dot_dsp: lane l is the slice at this place of its chain, counted from the first
-	// slice of the longest chain; all chains end at the same place, with the lowest lanes.
+	// Position in its chain of the slice of lane l in imec_dot_dsp, counted from the first slice of
+	// the longest chain. All chains end at the same position, with the lowest lanes.
 	function automatic int unsigned place(input int unsigned  simd, input int unsigned  chains, input int unsigned  l);
 		return  (simd - 1)/chains - l/chains;
 	endfunction : place
 
-	// Steps that its weights come later than its activation
+	// Steps by which the weights of lane l arrive after its activation
 	function automatic int unsigned weight_delay(input int unsigned  simd, input int unsigned  chains, input int unsigned  l);
 		return  place(simd, chains, l)/2 * 2;
 	endfunction : weight_delay
 
-	// Lanes below those that weight_delay delays by 2*part or fewer; all for part -1
+	// Number of lanes, the lowest, with a weight_delay above 2*part; all for part -1
 	function automatic int unsigned lanes_below(input int unsigned  simd, input int unsigned  chains, input int  part);
 		automatic int  n = (int'(place(simd, chains, 0)) - 1 - 2*part) * int'(chains);
 		return  n < 0? 0 : n < int'(simd)? 32'(n) : simd;

@@ -1,13 +1,13 @@
 /****************************************************************************
- * @brief	First-in-first-out queue in LUT memory.
+ * @brief	FIFO in LUT memory.
  *
  * @description
- *	Holds DEPTH words. A word is offered in the cycle after it was taken. Takes none
- *	when full, even if one leaves, so that no path leads from ordy to irdy.
- *	Last is the number of words less one: its sign bit says that there is none.
+ *	Holds DEPTH words. A word is offered in the cycle after it was taken. A full queue
+ *	takes no word even if one leaves, so that no path leads from ordy to irdy.
+ *	Last is the number of words minus one: its sign bit means empty.
  *	DEPTH = 0 is wires.
  *
- *	Has no register behind the memory.
+ *	Has no register after the memory.
  ***************************************************************************/
 module imec_queue #(
 	int unsigned  DEPTH,	// 0 or a power of two, at least 2

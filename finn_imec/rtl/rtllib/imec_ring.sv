@@ -3,11 +3,11 @@
  *
  * @description
  *	addr <- (addr + STEP[sel]) mod DEPTH  whenever en is high.
- *	STEPS are constants below DEPTH. Without a power of two, the register holds
- *	addr + step - DEPTH, and DEPTH is added to it after a negative sum: two short
- *	carry chains in line, of which the first is constant but for the sign.
+ *	Steps are constants below DEPTH. If DEPTH is no power of two, the register holds
+ *	addr + step - DEPTH, and DEPTH is added after a negative sum: two short carry
+ *	chains in series. The addend of the first depends only on the sign.
  *
- *	Does not check that sel is one of the STEPS.
+ *	Does not check that sel is below STEPS.
  ***************************************************************************/
 module imec_ring #(
 	int unsigned  DEPTH,
@@ -54,7 +54,7 @@ module imec_ring #(
 					if(sel == SEL_BITS'(i))  back = (BITS+1)'(STEP[i] - DEPTH);
 				end
 			end
-			logic [BITS:0]  Addr = '0;	// negative: DEPTH is to be added
+			logic [BITS:0]  Addr = '0;	// if negative, DEPTH is still to be added
 			always_ff @(posedge clk) begin
 				if(rst)      Addr <= '0;
 				else if(en)  Addr <= addr + back;

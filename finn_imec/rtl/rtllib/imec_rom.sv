@@ -2,25 +2,25 @@
  * @brief	Read-only memory with registered output.
  *
  * @description
- *	q <- mem[addr]  whenever en is high. INIT_FILE holds DEPTH hexadecimal
- *	words, one per line, or LAYOUT arranges them for memories of 2**n rows:
+ *	q <- mem[addr]  whenever en is high. INIT_FILE holds DEPTH hexadecimal words, one
+ *	per line, unless LAYOUT arranges them for memories of 2**n rows:
  *
- *	"table"		Up to 80 words in LUTs: TABLE has them, no file, from bit TABLE_LSB of
- *			its rows on. An output bit is one LUT6, and a second one for the words
- *			from 64 on.
+ *	"table"		Up to 80 words in LUTs, from TABLE instead of a file: its rows from bit
+ *			TABLE_LSB on. An output bit takes one LUT6, and a second one beyond 64
+ *			words.
  *
- *	"banked"	Block RAM holds most in words of 9 bits. In as many rows, ROWS = 2048
- *			of half a RAMB36 or, beyond 2**15 words, 4096 of a whole one,
+ *	"banked"	Block RAM holds most in words of 9 bits. It then has ROWS = 2048 in half
+ *			a RAMB36 or, beyond 2**15 words, 4096 in a whole one:
  *			INIT_FILE row r = words { .., 2*ROWS + r, ROWS + r, r },
  *			REST_FILE row r mod 2**m = word r of those beyond the last full bank.
  *
- *	"paired"	Little more than half of FAR = 2**n words, in both ports of a memory:
+ *	"paired"	A little more than half of FAR = 2**n words, in both ports of a memory:
  *
  *			INIT_FILE  |-- low half of word r -->|<- high half of FAR-1-r -|
  *			           0                         DEPTH                   FAR
  *			REST_FILE row r mod 2**m = high half of word r from FAR-DEPTH on.
  *
- *	finn_imec.rtl.rom_images writes these files.
+ *	rom_images in finn_imec/layer/memories.py arranges the words of these files.
  *
  *	Cannot be written at run time.
  ***************************************************************************/
@@ -30,7 +30,7 @@ module imec_rom #(
 	parameter string  LAYOUT = "plain",
 	parameter     INIT_FILE = "",
 	parameter     REST_FILE = "",
-	int unsigned  ROWS = 1,	// of TABLE: DEPTH if it is used
+	int unsigned  ROWS = 1,	// of TABLE: DEPTH if used
 	int unsigned  TABLE_WIDTH = WIDTH,
 	int unsigned  TABLE_LSB = 0,
 	logic [ROWS-1:0][TABLE_WIDTH-1:0]  TABLE = '0,
@@ -44,7 +44,7 @@ module imec_rom #(
 	input	logic [BITS-1:0]  addr,
 	output	logic [WIDTH-1:0]  q
 );
-	function logic [79:0] column(input int unsigned  b);	// a bit of the words in TABLE
+	function logic [79:0] column(input int unsigned  b);	// bit b of all words of TABLE
 		column = '0;
 		for(int unsigned  i = 0; i < ROWS; i++)  column[i] = TABLE[i][TABLE_LSB + b];
 	endfunction : column
@@ -65,7 +65,7 @@ module imec_rom #(
 			end : genHigh
 		end : genBit
 `else
-		assign	word = TABLE[addr][TABLE_LSB +: WIDTH];	// the same, simulated faster
+		assign	word = TABLE[addr][TABLE_LSB +: WIDTH];	// the same, faster to simulate
 `endif
 		logic [WIDTH-1:0]  Q;
 		always_ff @(posedge clk)  if(en)  Q <= word;
@@ -130,7 +130,7 @@ module imec_rom #(
 	end : genPaired
 	else begin : genPlain
 		logic [WIDTH-1:0]  Q;
-		// A ROM in LUTs is logic: open synthesis has no attribute for it, Vivado does so by default.
+		// A ROM in LUTs is logic: Yosys has no attribute for it, and Vivado does so by default.
 		if(string'(RAM_STYLE) == "distributed") begin : genLogic
 			logic [WIDTH-1:0]  Mem[DEPTH];
 			initial  $readmemh(INIT_FILE, Mem);

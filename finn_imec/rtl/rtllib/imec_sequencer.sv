@@ -1,45 +1,45 @@
 /****************************************************************************
- * @brief	Schedule of a streaming convolution over an in-place strip.
+ * @brief	Schedule of a streaming convolution over an in-place line buffer.
  *
  * @description
  *	for row < OH, column < OW:                        one window each
  *	  for fold < NF:                                  one neuron fold each
- *	    for outer < OUTER, inner < INNER, run < RUN:  one strip word each
- *	      read  strip[base + offset mod DEPTH]
- *	  base += ADVANCE_{COLUMN, ROW, FRAME}            words that have died
+ *	    for outer < OUTER, inner < INNER, run < RUN:  one buffer word each
+ *	      read  buffer[base + offset mod DEPTH]
+ *	  base += ADVANCE_{COLUMN, ROW, FRAME}            words that are retired
  *
  *	   base                                           base + LIVE-1
  *	    |<- RUN ->|                                           |
  *	    oooooooooo|----INNER_STEP--->oooooooooo| ... oooooooooo ......
- *	    ^ last fold: ADVANCE words from here on die, and     |<- SLACK ->|
- *	      input words take their places                      = DEPTH - LIVE
+ *	    ^ last fold: ADVANCE words from here on are retired, |<- SLACK ->|
+ *	      and input words take their places                  = DEPTH - LIVE
  *
- *	Slots whose word has died, or has never been there, are owed; input words fill
- *	them in raster order. A window starts when at most SLACK slots are owed: then
- *	all its words are in the strip. Once started, it never waits for input, so that
- *	the last frame completes with no further input. Debt is what is owed beyond the
- *	slack, less one: its sign bit is the test.
+ *	A slot whose word is retired, or was never written, is owed; input words fill owed
+ *	slots in raster order. A window starts when at most SLACK slots are owed: then all
+ *	its words are in the buffer. Once started, it never waits for input, so that the
+ *	last frame completes without further input. Debt is the number of slots owed beyond
+ *	the slack, minus one: its sign bit is the test.
  *
- *	A fold reads all words of the window, or, DEPTHWISE, one word of each pixel.
+ *	A fold reads all words of the window or, if DEPTHWISE, one word of each pixel.
  *
- *	DUAL_PORT = 0, the strip has one port and no slack. The words of the first run
- *	die as they are read in the last fold, and the input word that waits takes the
- *	place of each in the same cycle. What dies unread, or while no input word waits,
- *	is filled in cycles that only write, which hold the reads. DEPTHWISE, words die in
- *	every fold. With LIVE = DEPTH
- *	the return to the window's start is a step of +1, like the next word of a run.
+ *	DUAL_PORT = 0: the buffer has one port and no slack. The last fold retires the words
+ *	of the first run as it reads them, and an input word that waits takes the place of
+ *	each in the same cycle. Words retired unread, or while no input word waits, are
+ *	replaced in write-only cycles, which hold the reads. If DEPTHWISE, every fold
+ *	retires words. With LIVE = DEPTH the return to the window's start is a step of +1,
+ *	like the next word of a run.
  *
- *	DUAL_PORT = 1, all that dies is owed from the first read of the last fold on.
- *	The writer then follows the reader: it takes at most a word a cycle from base
- *	on, while the reader is a word ahead and never steps by less than one.
+ *	DUAL_PORT = 1: all words to retire are owed from the first read of the last fold on.
+ *	The writer then follows the reader: it takes at most one word per cycle from base
+ *	on, while the reader is one word ahead and never steps by less than one.
  *
  *	Invariant: writer address = base + DEPTH - owed (mod DEPTH) between windows.
  *
- *	Does not see data; does not know pixels, only words.
+ *	Does not see data; counts words, not pixels.
  ***************************************************************************/
 module imec_sequencer #(
-	int unsigned  DEPTH,	// strip words
-	int unsigned  LIVE,	// of a window, from its first to its last
+	int unsigned  DEPTH,	// words of the line buffer
+	int unsigned  LIVE,	// words of a window, from its first to its last
 	bit  DUAL_PORT,
 	int unsigned  RUN,
 	int unsigned  INNER,
@@ -48,7 +48,7 @@ module imec_sequencer #(
 	int unsigned  OUTER_STEP,
 	int unsigned  NF,
 	int unsigned  FOLD_STEP,	// from the last word of a fold to the first of the next, modulo DEPTH
-	bit  DEPTHWISE,	// each fold reads words of its own
+	bit  DEPTHWISE,	// each fold reads its own words
 	int unsigned  OW,
 	int unsigned  OH,
 	int unsigned  ADVANCE_COLUMN,
@@ -69,12 +69,12 @@ module imec_sequencer #(
 	input	logic  ivld,
 	output	logic  irdy,
 
-	// Strip memory, write_addr is of the second port
+	// Line buffer; write_addr is for the second port
 	output	logic [ADDR_BITS-1:0]  strip_addr,
 	output	logic [ADDR_BITS-1:0]  write_addr,
 	output	logic  strip_we,
 
-	// Weight memory; nothing is read while its word is not there
+	// Weight memory; reads wait for its word
 	input	logic  wvld,
 	output	logic [WEIGHT_BITS-1:0]  weight_addr,
 
@@ -133,9 +133,9 @@ module imec_sequencer #(
 	typedef logic signed [DEBT_BITS-1:0]  debt_t;
 
 	debt_t  Debt;
-	debt_t  charge;	// its change, but for
-	uwire   miss;	// one more slot: the carry into
-	debt_t  debt;	// their sum
+	debt_t  charge;	// change of Debt without miss
+	uwire   miss;	// one more owed slot, as the carry in
+	debt_t  debt;	// next Debt
 	logic  carried;
 	assign	{ debt, carried } = { Debt, 1'b1 } + { charge, miss };
 	always_ff @(posedge clk) begin
@@ -164,7 +164,7 @@ module imec_sequencer #(
 		assign	strip_addr = read_addr;
 	end : genDualPort
 	else begin : genSinglePort
-		// Words of the first run that die as they are read; the others of a window's are owed
+		// Words of the first run that are retired as they are read; the window's others are owed
 		localparam int unsigned  DIE_FOLDS  = DEPTHWISE? NF : 1;
 		localparam int unsigned  DIE_COLUMN = min(RUN, ADVANCE_COLUMN);
 		localparam int unsigned  DIE_ROW    = min(RUN, ADVANCE_ROW);

@@ -1,21 +1,21 @@
 /****************************************************************************
- * @brief	Strip memory: the live part of the input rows.
+ * @brief	Memory of the line buffer: the live part of the input rows.
  *
  * @description
  *	q <- mem[addr],  mem[write_addr] <- d if we   (both in the same cycle)
  *
- *	With one port, write_addr is not used, everything happens at addr. The word
- *	that leaves for the last time makes room for the newest word at the very same
- *	address, so that a single-port memory holds exactly the live part of the
- *	input rows. A second port writes where the read is not.
+ *	With one port, write_addr is unused and everything happens at addr. The newest
+ *	word replaces the word that is read for the last time, at the same address, so
+ *	that a single-port memory holds exactly the live part of the input rows. A second
+ *	port writes where the read is not.
  *
  *	              column of the image
  *	         . . . . . . . . . . . . .
  *	         . . .[o o o]x x x x x x x     [ ] window, o read, x live
  *	         x x x[o o o]x x x x x x x
  *	         x x x[o o *]                  * newest pixel
- *	              ^ on its last read this one is replaced by the pixel right
- *	                of *, which is (K_h-1)*W + K_w pixels younger.
+ *	              ^ read for the last time, this pixel is replaced by the one to
+ *	                the right of *, (K_h-1)*W + K_w pixels after it.
  *
  *	Does not initialize or reset its contents.
  ***************************************************************************/

@@ -2,9 +2,9 @@
  * @brief	Pipelined sum of unsigned words.
  *
  * @description
- *	y = sum_i d[i]  of ceil(log4(N)) cycles with en high before
+ *	y = sum_i d[i]  from ceil(log4(N)) cycles with en high before
  *
- *	A register follows each two levels of adders. N = 1 is a wire.
+ *	A register follows every two levels of adders. N = 1 is a wire.
  ***************************************************************************/
 module imec_sum #(
 	int unsigned  N,

@@ -7,7 +7,7 @@
  *	The thresholds of one neuron fold are one word of INIT_FILE, PE major:
  *	  word = { T[PE-1][STEPS-1] .. T[PE-1][0], .., T[0][STEPS-1] .. T[0][0] }
  *
- *	Combinational from fold and acc; does not order or check thresholds.
+ *	Combinational from fold and acc; does not sort or check thresholds.
  ***************************************************************************/
 module imec_threshold import imec_pkg::*; #(
 	int unsigned  PE,
@@ -40,7 +40,7 @@ module imec_threshold import imec_pkg::*; #(
 `ifdef SYNTHESIS
 		imec_compress #(.COLS(COUNT_BITS), .HEIGHT(heights_t'(STEPS))) count(.clk(1'b0), .en(1'b0), .d(reached), .y(n));
 `else
-		assign	n = COUNT_BITS'($countones(reached));	// the same, simulated faster
+		assign	n = COUNT_BITS'($countones(reached));	// the same, faster to simulate
 `endif
 		assign	y[p] = O_BITS'(signed'({ 1'b0, n }) + BIAS);
 	end : genPE

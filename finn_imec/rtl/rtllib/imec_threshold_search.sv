@@ -9,20 +9,20 @@
  *	  count = 0
  *	  for b = BITS-1 .. 0:  if acc >= T[fold][pe][count + 2^b - 1]  count += 2^b
  *
- *	Each PE has a memory of its own, with the read register that a block RAM has,
- *	and a file of its own: word fold*2^BITS + c holds threshold c-1; those from
- *	STEPS on must never be reached, word 0 of a fold is not read. INIT_FILES are
- *	the names, all of one length:  { .., name of PE 1's, name of PE 0's }.
+ *	Each PE has its own memory, with the read register of a block RAM, and its own
+ *	file: word fold*2^BITS + c holds threshold c-1. Thresholds from STEPS on must never
+ *	be reached; word 0 of a fold is not read. INIT_FILES are the file names, all of
+ *	the same length:  { .., name of PE 1, name of PE 0 }.
  *
  *	  cycle    0          1          2          BITS
  *	  taken    acc        .          .          next acc
  *	  read     1st T      2nd        3rd        1st
  *	  compared .          1st        2nd  ...   last: y offered
  *
- *	A word is offered BITS cycles after it was taken, and held until it is taken
- *	in turn: one word per BITS cycles.
+ *	A word is offered BITS cycles after it was taken, and held until it is taken in
+ *	turn: one word per BITS cycles.
  *
- *	Does not order or check thresholds.
+ *	Does not sort or check thresholds.
  ***************************************************************************/
 module imec_threshold_search #(
 	int unsigned  PE,
@@ -57,7 +57,7 @@ module imec_threshold_search #(
 	if($bits(INIT_FILES) % (8*PE) != 0)  $error("INIT_FILES of %0d bits must be PE=%0d names of one length.", $bits(INIT_FILES), PE);
 
 	//-----------------------------------------------------------------------
-	// Bit that is decided in this cycle, one hot; none while idle
+	// Bit decided in this cycle, one-hot; zero while idle
 	logic [BITS-1:0]  Bit = '0;
 	uwire  first = ivld && irdy;	// the first threshold is read
 	uwire  move  = irdy || !Bit[0];
@@ -82,7 +82,7 @@ module imec_threshold_search #(
 	// Search
 	localparam  STYLE = string'(RAM_STYLE) == "distributed"? "auto" : RAM_STYLE;	// a ROM in LUTs is logic, see imec_rom
 	for(genvar  p = 0; p < PE; p++) begin : genPE
-		logic [BITS-1:0]  Try;	// the count so far and the bit that is decided
+		logic [BITS-1:0]  Try;	// the count so far with the bit being decided set
 		logic signed [ACC_BITS-1:0]  Threshold;
 		uwire [BITS-1:0]  count = signed'(Acc[p]) >= Threshold? Try : Try & ~Bit;
 		uwire [BITS-1:0]  next  = first? BITS'(1) << (BITS-1) : count | (Bit >> 1);

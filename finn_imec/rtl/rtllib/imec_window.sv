@@ -11,28 +11,28 @@
  *	         +-------+                   +-------+                   +------+
  *
  *	lines	column x of the rows above, one memory word. With an arriving pixel it is
- *		the next column of the window; without its oldest pixel, and with the new
- *		one, it goes back in the same cycle:
+ *		the next column of the window. Without its oldest pixel, and with the new
+ *		one, it is written back in the same cycle:
  *
  *		     x                            K_H = 3
  *		 . . o . . .   above[1]  -->      column[0]
  *		 . . o . . .   above[0]  -->      column[1],  new above[1]
  *		 . . * . . .   pixel     -->      column[2],  new above[0]
  *
- *		In rows that end no window this is all that happens.
- *	queue	of columns, lets the lines run ahead: to the next frame, through rows that a
- *		stride skips; of windows, lets the chain run ahead also at the start of a
- *		row. COLUMNS = 0, WINDOWS = 0: wires.
+ *		In rows that end no window, nothing else happens.
+ *	queue	of columns lets the lines run ahead: into the next frame, and through rows
+ *		that a stride skips. The queue of windows lets the chain run ahead, also at
+ *		the start of a row. COLUMNS = 0, WINDOWS = 0: wires.
  *	chain	the columns before the newest, in registers where a window reads them.
  *		A column that ends no window just moves in; one that does waits until
- *		the window it completes is taken whole.
- *	hold	the window that is read, while the chain moves on to the next one. With
+ *		the whole window it completes is taken.
+ *	hold	the window being read, while the chain moves on to the next one. With
  *		SF = 1 the output register q is the hold.
  *
  *	The next window is taken in the cycle of the last read of the one before; with
- *	SF = 1 and NF > 1 in that of its own first read, into q.
- *	The unit never waits for a pixel that the window does not contain, so the last
- *	frame completes with no further input.
+ *	SF = 1 and NF > 1 in the cycle of its own first read, into q.
+ *	The unit never waits for a pixel outside the window, so the last frame completes
+ *	without further input.
  *
  *	Input moves on while en is low, until a window waits. Does not pad; does not
  *	compute depthwise layers, whose folds read different channels.
@@ -49,7 +49,7 @@ module imec_window #(
 	int unsigned  D_W,
 	int unsigned  SF,
 	int unsigned  NF,
-	int unsigned  COLUMNS,	// that may wait
+	int unsigned  COLUMNS,	// that may wait in their queue
 	int unsigned  WINDOWS,
 	parameter     RAM_STYLE = "auto",	// of the lines: auto, distributed, block, ultra
 
@@ -68,7 +68,7 @@ module imec_window #(
 	output	logic  irdy,
 	input	logic [WIDTH-1:0]  idat,
 
-	// Weight memory; nothing is read while its word is not there
+	// Weight memory; reads wait for its word
 	input	logic  wvld,
 	output	logic [WEIGHT_BITS-1:0]  weight_addr,
 
@@ -109,7 +109,7 @@ module imec_window #(
 			assign	rows_at_x[ROWS:1] = Above;
 		end : genRegister
 		else if(RAM_STYLE == "block" || RAM_STYLE == "ultra") begin : genBlock
-			// Read one column ahead, of two at least: never the one that is written
+			// Read one column ahead of at least two: never the one being written
 			(* ram_style = RAM_STYLE *)
 			logic [ROWS*WIDTH-1:0]  Mem[W];
 			logic [ROWS*WIDTH-1:0]  Above;
