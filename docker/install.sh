@@ -1,6 +1,6 @@
 #!/bin/sh
-# Install finn-imec and what its tests need, and leave FINN's pinned packages alone: hence --no-deps
-# for finn-imec, of whose dependencies FINN has numpy, onnx and qonnx.
+# Install finn-imec and what its tests need without touching FINN's pinned packages. Hence --no-deps for
+# finn-imec: FINN already has its dependencies numpy, onnx and qonnx.
 set -eu
 cd "$(dirname "$0")/.."
 python3 -m pip install --quiet --no-deps --editable .

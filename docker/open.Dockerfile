@@ -10,7 +10,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /finn_imec
-# The environment is 6 GB: a layer of its own, which a change of tests or documentation keeps.
+# The environment is 6 GB: a separate layer, which changes of tests or documentation do not rebuild.
 COPY Makefile LICENSE README.md pyproject.toml hatch_build.py finn_imec.pth ./
 COPY scripts scripts
 COPY finn_imec/__init__.py finn_imec/__init__.py

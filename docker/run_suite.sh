@@ -1,9 +1,9 @@
 #!/bin/sh
-# Run the tests on upstream FINN, in its container or any environment that holds what FINN needs:
+# Run the tests on upstream FINN, in its container or any environment with FINN's dependencies:
 #
 #   FINN_ROOT=/path/to/finn sh docker/run_suite.sh [pytest arguments]
 #
-# finn-imec is installed first unless it is there. Tests of finn-plus' builder skip themselves.
+# finn-imec is installed first if it is missing. Tests of finn-plus' builder are skipped.
 set -eu
 if [ ! -d "${FINN_ROOT:?set it to a checkout of FINN}/src/finn" ]; then
 	echo "FINN_ROOT=$FINN_ROOT holds no src/finn" >&2
@@ -15,7 +15,7 @@ python3 -c 'import importlib.metadata as m; m.version("finn-imec")' 2>/dev/null 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 export FINN_BUILD_DIR="${FINN_BUILD_DIR:-$scratch}"
-# FINN is a namespace package: a finn-plus that is installed as well would hide it.
+# FINN is a namespace package: an installed finn-plus would hide it.
 export PYTHONPATH="$FINN_ROOT/src${PYTHONPATH:+:$PYTHONPATH}"
 python3 - <<'PYTHON'
 import os

@@ -42,7 +42,7 @@ log = Console(stderr=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 GEOMETRY_HELP = (
     "H,W,C,M,KH,KW[,SH,SW[,DH,DW[,PT,PL,PB,PR]]]: input height, width, channels, output channels, "
-    "kernel, stride, dilation, padding of the input at top, left, bottom, right."
+    "kernel, stride, dilation, padding at top, left, bottom, right."
 )
 
 
@@ -65,7 +65,7 @@ def progress_bar(what: str, total: int | None) -> Iterator[Callable[..., None]]:
 def parse_geometry(
     text: str, simd: int | None = None, pe: int | None = None, depthwise: bool = False
 ) -> ConvGeometry:
-    """The geometry of a --geometry option; unfolded unless simd and pe say otherwise."""
+    """The geometry of a --geometry option; unfolded unless simd or pe is given."""
     try:
         numbers = [int(v) for v in text.split(",")]
     except ValueError:
@@ -92,20 +92,20 @@ def print_json(value: Any) -> None:
 
 @app.command()
 def algorithms(
-    layer: Annotated[str | None, typer.Option(help="One of MEC's benchmark layers, cv1..cv12.")] = None,
+    layer: Annotated[str | None, typer.Option(help="One of MEC's benchmark layers, cv1 to cv12.")] = None,
     geometry: Annotated[str | None, typer.Option(help=GEOMETRY_HELP)] = None,
-    run: Annotated[bool, typer.Option(help="Also run each algorithm, check and time it.")] = False,
+    run: Annotated[bool, typer.Option(help="Also run, check and time each algorithm.")] = False,
     backend: Annotated[
-        str, typer.Option(help="numpy: memory by formula; torch: memory and time, measured.")
+        str, typer.Option(help="numpy: memory by formula; torch: measured memory and time.")
     ] = "numpy",
     device: Annotated[str, typer.Option(help="With torch: cpu or cuda.")] = "cpu",
     dtype: Annotated[str, typer.Option(help="With torch: float32, float16, bfloat16 or int8.")] = "float32",
-    batch: Annotated[int, typer.Option(help="With torch: images in a batch.")] = 1,
+    batch: Annotated[int, typer.Option(help="With torch: images per batch.")] = 1,
     groups: Annotated[int, typer.Option(help="With torch: groups of channels.")] = 1,
-    chart: Annotated[Path | None, typer.Option(help="With torch: PNG or SVG to draw.")] = None,
+    chart: Annotated[Path | None, typer.Option(help="With torch: chart to write, .png or .svg.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Lowering memory of im2col, MEC and IMEC; all of MEC's layers unless one is chosen."""
+    """Compare the lowering memory of im2col, MEC and IMEC, by default on all of MEC's layers."""
     from finn_imec.algorithms import ALGORITHMS
     from finn_imec.algorithms import run as run_algorithm
     from finn_imec.algorithms.mec_benchmark import LAYERS, memory_table
@@ -198,19 +198,19 @@ def compare(
     geometry: Annotated[str | None, typer.Option(help=GEOMETRY_HELP)] = None,
     layers: Annotated[str | None, typer.Option(help="cnv-w1a1, cnv-w2a2 or padded.")] = None,
     bits: Annotated[str, typer.Option(help="Bit widths, comma separated, with --layers.")] = "2",
-    simd: Annotated[int | None, typer.Option(help="With --geometry; default all channels.")] = None,
-    pe: Annotated[int | None, typer.Option(help="With --geometry; default all channels.")] = None,
-    depthwise: Annotated[bool, typer.Option(help="With --geometry; FINN's side has a VVAU.")] = False,
+    simd: Annotated[int | None, typer.Option(help="With --geometry; default: all input channels.")] = None,
+    pe: Annotated[int | None, typer.Option(help="With --geometry; default: all output channels.")] = None,
+    depthwise: Annotated[bool, typer.Option(help="With --geometry: depthwise, with FINN's VVAU.")] = False,
     activation: Annotated[str, typer.Option(help="Input datatype, with --geometry.")] = "INT2",
     weight: Annotated[str, typer.Option(help="Weight datatype, with --geometry.")] = "INT2",
     core: Annotated[str, typer.Option(help="FINN's multipliers: auto, lut or dsp.")] = "auto",
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder for comparison.json, also a build's."),
+        typer.Option("--output", "-o", help="Folder for comparison.json; may be that of a build."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """FINN's SWG + MVAU beside IMECConv: resources by Yosys, cycles by Verilator."""
+    """Compare FINN's SWG + MVAU with IMECConv: resources by Yosys, cycles by Verilator."""
     from finn_imec.report.results import COMPARISON, comparison_folder, write_rows
     from finn_imec.report.table import comparison_table
     from finn_imec.synthesis import comparison
@@ -244,7 +244,7 @@ def compare(
 
 
 def datatypes(*names: str) -> Sequence[str]:
-    """The names, if QONNX knows them all."""
+    """The names, checked: QONNX knows them all."""
     from qonnx.core.datatype import DataType
 
     for name in names:
@@ -270,14 +270,14 @@ def load_model(path: Path) -> Any:
 
 @app.command()
 def build(
-    model: Annotated[Path, typer.Argument(help="QONNX export, or .onnx as the first step takes it.")],
+    model: Annotated[Path, typer.Argument(help="QONNX export, or what the first step accepts as .onnx.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the build's files.")],
     config: Annotated[
         Path | None, typer.Option(help="YAML or JSON: fields of FINN's DataflowBuildConfig.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run finn-plus' build steps with the swap among them; needs no Vivado."""
+    """Run finn-plus' build steps, including the swap, without Vivado."""
     from finn_imec.builder import build as run_build
 
     console_err = Console(file=sys.__stderr__)
@@ -317,20 +317,20 @@ def simulate(
     frames: Annotated[int, typer.Option(help="Random frames, without --images.", min=1)] = 3,
     swap: Annotated[bool, typer.Option("--swap", help="Swap FINN's pairs for IMECConv first.")] = False,
     per_layer: Annotated[
-        bool, typer.Option("--per-layer", help="Swap, and run each IMECConv on its own.")
+        bool, typer.Option("--per-layer", help="Swap the pairs and simulate each IMECConv separately.")
     ] = False,
     fifo_depth: Annotated[
-        int, typer.Option(help="Least depth of the FIFOs put between abstract layers.", min=2)
+        int, typer.Option(help="Minimum depth of the FIFOs inserted between abstract layers.", min=2)
     ] = 2,
     trace: Annotated[Path | None, typer.Option(help="File for waveforms, .vcd or .fst.")] = None,
     trace_cycles: Annotated[
         tuple[int, int] | None,
-        typer.Option(help="First cycle of the waveforms, and the one behind the last; else all.", min=0),
+        typer.Option(help="First cycle of the waveforms, and the one after the last; default: all.", min=0),
     ] = None,
     clock_ns: Annotated[float, typer.Option(help="Clock period in ns.", min=0.01)] = CLOCK_NS,
     as_json: AsJson = False,
 ) -> None:
-    """A whole partition in RTL, each output word compared with FINN's execution in Python."""
+    """Simulate a whole partition in RTL; compare each output word with FINN's execution in Python."""
     from finn_imec.transformation.infer_imec_conv import swap_pairs
 
     if per_layer and trace:
@@ -383,7 +383,7 @@ def simulate(
 
 
 def frames_for(network: Any, path: Path, frames: int, images: Path | None) -> tuple[np.ndarray, Any]:
-    """Random inputs of the network, or those of the photos, and the photos or None."""
+    """Random inputs of the network, or the quantized photos; and the photos or None."""
     if images is None:
         from qonnx.core.datatype import DataType
 
@@ -406,7 +406,7 @@ def frames_for(network: Any, path: Path, frames: int, images: Path | None) -> tu
 
 
 def simulate_layers(network: Any, inputs: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
-    """Each IMECConv on its own in RTL, the other layers in Python: outputs, and what it showed."""
+    """Each IMECConv separately in RTL, other layers in Python: outputs, and a record per layer."""
     import tempfile
 
     from finn_imec.partition.network import prepare_network, run_network
@@ -435,27 +435,27 @@ def partition_table(run: Any) -> Table:
 
 
 def partition_line(run: Any, clock_ns: float) -> str:
-    """What a partition's simulation showed, in a few lines."""
+    """The results of a partition's simulation, in a few lines."""
     slowest = max(run.nodes, key=lambda node: node.expected_cycles)
-    stand_ins = [node.node for node in run.nodes if node.origin == "stand-in"]
+    modeled = [node.node for node in run.nodes if node.origin == "stand-in"]
     lines = [f"{run.frames} frames bit-exact; {run.latency:,} cycles latency"]
     if run.interval:
         lines.append(
-            f"{run.interval:,} cycles a frame in steady state, {run.frames_per_second(clock_ns):,.0f} "
+            f"{run.interval:,} cycles per frame in steady state, {run.frames_per_second(clock_ns):,.0f} "
             f"frames/s at {1000 / clock_ns:,.0f} MHz; the slowest node, {slowest.node}, needs "
             f"{slowest.expected_cycles:,}"
         )
-    if stand_ins:
-        lines.append(f"RTL of a word a cycle stands in for HLS: {', '.join(stand_ins)}")
+    if modeled:
+        lines.append(f"behavioral models, one word per cycle, instead of HLS: {', '.join(modeled)}")
     return "\n".join(lines)
 
 
 def layer_line(layer: dict[str, Any]) -> str:
-    """What a run of an IMECConv in RTL showed, in one line."""
+    """The results of an IMECConv's RTL simulation, in one line."""
     return (
         f"{layer['node']}: {layer['words_checked']:,} output words bit-exact; "
-        f"{layer['cycles_rtlsim']:,} cycles for a frame in RTL, {layer['cycles_model']:,} by the "
-        f"model; {layer['cycles_per_frame']:,} a frame in steady state"
+        f"{layer['cycles_rtlsim']:,} cycles for one frame in RTL, {layer['cycles_model']:,} by the "
+        f"model; {layer['cycles_per_frame']:,} per frame in steady state"
     )
 
 
@@ -463,11 +463,11 @@ def layer_line(layer: dict[str, Any]) -> str:
 def verify(
     cases: Annotated[int, typer.Option(help="Number of random cases.", min=1)] = 240,
     seed: Annotated[int, typer.Option(help="Seed of the campaign.", min=0)] = 0,
-    case: Annotated[int | None, typer.Option(help="Only this case.", min=0)] = None,
-    parameters: Annotated[str | None, typer.Option(help="Only this one, in JSON.")] = None,
+    case: Annotated[int | None, typer.Option(help="Run only the case of this number.", min=0)] = None,
+    parameters: Annotated[str | None, typer.Option(help="Run only these parameters, in JSON.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Random layers in RTL against plain convolution; a case that fails is reduced."""
+    """Verify random layers in RTL against plain convolution; reduce a case that fails."""
     from finn_imec.verification.campaign import VerificationError, reduce
     from finn_imec.verification.campaign import verify as run_campaign
     from finn_imec.verification.cases import CAMPAIGN_MEM_MODES, Case, Parameters, random_case
@@ -493,12 +493,14 @@ def verify(
 
 @app.command()
 def demo(
-    output: Annotated[Path, typer.Option(help="Folder for models, RTL, tables, chart.")] = Path("imec_demo"),
+    output: Annotated[Path, typer.Option(help="Folder for models, RTL, tables and chart.")] = Path(
+        "imec_demo"
+    ),
     seed: Annotated[int, typer.Option(help="Seed of the training.", min=0)] = 0,
-    images: Annotated[int, typer.Option(help="Test images through RTL.", min=1)] = 20,
+    images: Annotated[int, typer.Option(help="Number of test images to run in RTL.", min=1)] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Train a small network, build its convolutions as IMECConv, simulate and measure them."""
+    """Train a small network, swap its convolutions for IMECConv, simulate and measure them."""
     from finn_imec.demo import run_demo
     from finn_imec.report.table import comparison_table
     from finn_imec.synthesis.rows import Row
@@ -528,10 +530,10 @@ def demo(
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(help="Written by demo, build or compare --output.")],
+    folder: Annotated[Path, typer.Argument(help="Folder written by demo, build or compare --output.")],
     as_json: AsJson = False,
 ) -> None:
-    """Results of a folder as one HTML page in it, report.html, that works offline."""
+    """Write the results in a folder as one HTML page that works offline, report.html."""
     from finn_imec.report.page import write_report
 
     with progress_bar("report", None):
@@ -544,17 +546,17 @@ def report(
 
 @app.command()
 def paper(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables, figures, JSON.")] = Path(
-        "imec_paper"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for tables, figures and JSON.")
+    ] = Path("imec_paper"),
     results: Annotated[
         Path | None,
-        typer.Option(help="Folder of measurements; default: those that a wheel brings."),
+        typer.Option(help="Folder of measurements; default: those in the wheel."),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Leave out what takes hours.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Skip what takes hours.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """The IMEC paper's tables and figures: published, today's FINN, IMECConv."""
+    """Make the IMEC paper's tables and figures again: published, today's FINN, IMECConv."""
     from finn_imec.report.paper import reproduce
 
     with progress_bar("paper", None) as advance:
@@ -579,9 +581,9 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Entry point: every error on purpose is one line; exit code 2 for usage, 1 for failure.
+    """Entry point: every expected error is one line; exit code 2 for usage, 1 for failure.
 
-    130 if interrupted: outputs are complete or absent, and a rerun takes what the caches have.
+    130 if interrupted: outputs are complete or absent, and a rerun uses the caches.
     """
     try:
         app()
@@ -596,7 +598,7 @@ def main() -> None:
 
 
 def fail(message: str) -> None:
-    """Print the message and leave with exit code 1."""
+    """Print the message and exit with code 1."""
     log.print("[bold red]error:[/]", end=" ")
     log.print(message, markup=False, highlight=False, soft_wrap=True)
     sys.exit(1)

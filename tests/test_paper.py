@@ -142,7 +142,7 @@ def test_table3_has_published_and_measured_figures(reproduced):
     assert result["cnv"]["1"]["totals"]["lut"] == (6015, 3600)
     published = ("LUT", "29,635", "23,744", "0.80")
     assert one.lines[0] == (*published, "8,015", "5,600", "0.70", "6,015", "3,600", "0.60")
-    assert one.lines[-1] == ("signal toggles a frame", *6 * ("-",), "3,015", "1,500", "0.50")
+    assert one.lines[-1] == ("signal toggles per frame", *6 * ("-",), "3,015", "1,500", "0.50")
     assert two.lines[0] == ("LUT", "40,022", "35,001", "0.87", *6 * ("-",))
     assert "Not measured: cnv-w2a2 L0" in two.note
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,3 +37,25 @@ def test_names_of_the_packages(name, finn):
     package = importlib.import_module(f"finn_imec.{name}")
     for public in getattr(package, "__all__", ()):
         assert getattr(package, public) is not None
+
+
+#: Modules that a package does not import itself: errors, and what needs torch or Triton.
+PUBLIC_MODULES = ("algorithms.torch_backend", "algorithms.triton_kernel", "util.errors")
+
+
+def listed(path: Path) -> list[str]:
+    """The `__all__` of a file, read without importing what the file imports."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["__all__"]:
+            return ast.literal_eval(node.value)
+    return []
+
+
+def test_the_reference_shows_the_public_names():
+    """All of them, and no others; `finn_imec` itself only repeats names of its packages."""
+    package = Path(finn_imec.__file__).parent
+    files = {name: package / name / "__init__.py" for name in STRATA}
+    files |= {name: package.joinpath(*name.split(".")).with_suffix(".py") for name in PUBLIC_MODULES}
+    public = sorted(f"finn_imec.{name}.{each}" for name, path in files.items() for each in listed(path))
+    page = package.parent / "docs" / "reference" / "python.md"
+    assert sorted(re.findall(r"^::: (\S+)$", page.read_text(), re.MULTILINE)) == public

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,3 +112,25 @@ def test_files_of_a_folder_import_each_other_one_way():
 
     for name in graph:
         visit(name, ())
+
+
+def test_the_documentation_shows_this_order():
+    """The folders, and the files of layer/ line by line, each of which imports only files on lines above."""
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text().partition("## Layout of the code")[2]
+    folders, layers = (
+        [tuple(line.split("  ")[0].split(", ")) for line in block.splitlines()]
+        for block in re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    )
+    assert tuple(name for line in folders[:-1] for name in line) == STRATA
+    above: set[str] = set()
+    for line in layers:
+        for name in line:
+            targets = {
+                module.split(".")[2]
+                for module in imports(PACKAGE / "layer" / f"{name}.py")
+                if module.startswith("finn_imec.layer.")
+            }
+            assert targets <= above, name
+        above.update(line)
+    files = {path.stem for path in (PACKAGE / "layer").glob("*.py")}
+    assert above == files - {"__init__", "deprecated"}

@@ -34,6 +34,8 @@ import numpy as np
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.util.errors import GeometryError, UnsupportedError, require
 
+__all__ = ["convolve", "pack_weights", "unpack_weights"]
+
 if TYPE_CHECKING:
     from torch import Tensor
 

@@ -53,6 +53,8 @@ from finn_imec.algorithms.torch_reference import difference, exact
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.util.errors import UnsupportedError
 
+__all__ = ["Tile", "convolve"]
+
 #: Where a program takes its windows from.
 WINDOWS = ("strip", "cache")
 #: Most bytes of a strip: as many as a program's registers hold beside its sums.

@@ -39,7 +39,7 @@ TABLE3 = {
     "dsp": "DSP",
     "bram18": "BRAM18",
     "power": "power, W",
-    "toggles": "signal toggles a frame",
+    "toggles": "signal toggles per frame",
 }
 PAPER_JSON, PAPER_MD = "paper.json", "paper.md"
 #: Where a wheel has what `reproduce` takes of the repository's benchmarks/results; see hatch_build.py.
@@ -75,15 +75,15 @@ DIFFERENCES = (
     "Published figures are Vivado's after implementation; ours are Yosys' after synthesis for the same "
     "device family, without placement. Compare ratios, not counts.",
     "The paper's baseline is finn-hlslib's sliding window unit of 2019 in Vivado HLS, which keeps "
-    "(K/S+1)*S image rows. Ours is today's RTL unit of finn-plus, which keeps (K-1) rows and K pixels: a "
-    "harder one. FINN's pair here has its multipliers by the rule of `finn-imec compare` (below 4 bits "
-    "a stand-in for its former LUT core), its weight streamer, replay buffer and FIFO.",
-    "Table III is of whole networks with DMA; ours have none, FIFOs as deep as a simulation filled them, "
-    "and for what FINN has in HLS only, pooling and fully connected layers, an RTL stand-in on both sides. "
-    "The convolutions on both sides are without thresholds. Fig. 4 shows five layers without naming them, "
-    "so they are not put beside ours one by one.",
-    "Power is not measured here. Signal toggles in RTL simulation are a proxy of the dynamic part, without "
-    "capacitances and placement; the published watts are of the whole device.",
+    "(K/S+1)*S image rows. Ours is the harder one of today's finn-plus in RTL, which keeps (K-1) rows and K "
+    "pixels. FINN's pair here includes multipliers by the rule of `finn-imec compare` (below 4 bits "
+    "a re-creation of its former LUT core), weight streamer, replay buffer and FIFO.",
+    "Table III is of whole networks with DMA. Ours have no DMA, FIFOs as deep as a simulation filled them, "
+    "and RTL behavioral models, on both sides, of what FINN has in HLS only (pooling, fully connected "
+    "layers). The convolutions on both sides have no thresholds. Fig. 4 shows five layers without naming "
+    "them, so they are not compared with ours one by one.",
+    "Power is not measured here. Signal toggles in RTL simulation are a proxy for the dynamic part, without "
+    "capacitances and placement; the published power is that of the whole device.",
 )
 
 Progress = Callable[[str], None]
@@ -112,8 +112,9 @@ def fig5_layer(act_bits: int) -> comparison.Layer:
 def fig5_row(act_bits: int) -> dict[str, int]:
     """LUTs used as memory (LUTRAM and shift registers) at one activation width, by Yosys.
 
-    Keys: act_bits, strip_bits; swg and replay, FINN's two activation memories with their control
-    left out; pair, all that FINN's SWG + MVAU use; imec, all that IMECConv uses: its strip.
+    Keys: act_bits, strip_bits (IMECConv's line buffer); swg and replay, FINN's two activation memories
+    without their control; pair, everything in FINN's SWG + MVAU; imec, everything in IMECConv,
+    which is its line buffer.
     """
     layer = fig5_layer(act_bits)
     g = layer.geometry
@@ -139,10 +140,10 @@ def cnv_rows(
     bits: int,
     measure: Callable[[Sequence[comparison.Layer]], Sequence[Row]],
 ) -> tuple[list[Row], list[str]]:
-    """Rows of CNV's six convolutions at `bits` per weight and activation, and the names of those lacking.
+    """Rows of CNV's six convolutions at `bits` per weight and activation, and the names of missing ones.
 
-    Of the given rows those with BNN-PYNQ's folding and the rule's MAC core count. measure: gives the
-    rows of layers that are not among them.
+    Uses the given rows with BNN-PYNQ's folding and the rule's MAC core. measure: gives the rows of layers
+    that are not among them.
     """
     layers = cnv_layers(f"cnv-w{bits}a{bits}", bits)
     known = {(row.layer, row.bits, row.core): row for row in rows}
@@ -179,7 +180,7 @@ def cnv_memory(bits: int) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of texts for terminal and Markdown; the first column is left-aligned."""
+    """A table of text cells for terminal and Markdown; the first column is left-aligned."""
 
     title: str
     columns: tuple[str, ...]
@@ -201,11 +202,11 @@ def reproduce(
 ) -> tuple[dict[str, Any], list[Table]]:
     """Measure, and write PAPER_JSON, PAPER_MD and the figures as PNG and SVG into `output`.
 
-    results: folder with what was printed by `finn-imec compare --layers ... --json` (NAMEbit.json),
+    results: folder with the outputs of `finn-imec compare --layers ... --json` (NAMEbit.json),
     benchmarks/partition.py --resources --json (networks/cnvW1A1.json, cnvW2A2.json) and
-    benchmarks/power.py --json (power-cnv-w1a1.json, -w2a2); default: those that a wheel brings. CNV
-    layers that are not there are measured, which takes hours; networks and toggles that are not are left
-    out. quick: layers are left out, too, and Fig. 5 has its first and last width only.
+    benchmarks/power.py --json (power-cnv-w1a1.json, -w2a2); default: those in the wheel. Missing CNV
+    layers are measured, which takes hours; missing networks and toggles are left out. quick: missing
+    layers are left out too, and Fig. 5 has only its first and last width.
     progress gets the name of what has been measured.
 
     Returns the content of PAPER_JSON, and its tables. Raises ModelError for an unusable file or
@@ -290,7 +291,7 @@ def _tables(result: Mapping[str, Any]) -> list[Table]:
                 + tuple(f"{row[f'{n}_bytes'] / 1000:,.0f} ({row[f'{n}_ratio']:.1f})" for n in lowering)
                 for row in result["mec_memory"]
             ),
-            "im2col and MEC by the published formulas; imec_gather is what IMECConv's strip holds.",
+            "im2col and MEC by the published formulas; imec_gather is what IMECConv's line buffer holds.",
         ),
         Table(
             "Fig. 5: LUTs used as memory by activation width, i_w=7, k=3, c=1",
@@ -306,8 +307,8 @@ def _tables(result: Mapping[str, Any]) -> list[Table]:
                 )
                 for row in result["fig5"]
             ),
-            f"Published: {PUBLISHED['fig5']['source']}. So small a memory is a whole number of RAM32M "
-            "primitives, four LUTs for six bits.",
+            f"Published: {PUBLISHED['fig5']['source']}. Memories this small take whole RAM32M primitives, "
+            "four LUTs for six bits.",
         ),
         _fig4_published(),
     ]  # fmt: skip
@@ -334,8 +335,8 @@ def _memory_table(bits: str, lines: Sequence[Mapping[str, Any]]) -> Table:
     total = {"layer": "sum"} | {key: sum(line[key] for line in lines) for key in keys}
     return Table(
         f"Activation memory of the {bits}-bit CNV's convolutions, bits by formula",
-        ("layer", "SWG of 2019 (HLS)", "SWG today (RTL)", "replay buffer today", "IMECConv's strip",
-         "strip / SWG of 2019", "strip / SWG today", "strip / both today"),
+        ("layer", "SWG of 2019 (HLS)", "SWG today (RTL)", "replay buffer today", "IMECConv's line buffer",
+         "IMECConv / SWG of 2019", "IMECConv / SWG today", "IMECConv / both today"),
         tuple(
             (
                 line["layer"],
@@ -347,8 +348,8 @@ def _memory_table(bits: str, lines: Sequence[Mapping[str, Any]]) -> Table:
             )
             for line in (*lines, total)
         ),
-        f"The paper claims {PUBLISHED['claims']['memory']:+.0%} for its memory, against a FINN with the "
-        "first column's buffer.",
+        f"The paper claims {PUBLISHED['claims']['memory']:+.0%} of memory, compared with FINN's buffer in "
+        "the first column.",
     )  # fmt: skip
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
+__all__ = ["GeometryError", "ImecError", "MissingToolError", "ModelError", "UnsupportedError"]
+
 
 class ImecError(Exception):
     """Base of every error that finn_imec raises on purpose: one readable sentence."""
