@@ -14,7 +14,7 @@ from qonnx.core.datatype import DataType
 from strategies import geometries
 
 from finn_imec.algorithms.reference import random_values
-from finn_imec.layer.core import MAX_PLANES, RES_TYPES, Operand
+from finn_imec.layer.core import MAX_PARTIAL_PRODUCTS, RES_TYPES, Operand
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.util.errors import UnsupportedError
@@ -54,7 +54,7 @@ def counted(windows: np.ndarray, path: Datapath) -> np.ndarray:
     """
     if path.core.kind == "dsp":
         biases = path.geometry.sf * path.core.packing.chains * path.core.packing.bias
-        center = 2 ** (path.core.activation.bits - 1) if path.core.packing.centred else 0
+        center = 2 ** (path.core.activation.bits - 1) if path.core.packing.centered else 0
         return (windows - center) @ path.weights + biases
     if path.core.kind == "product":
         return windows @ path.weights
@@ -136,7 +136,7 @@ def test_every_pair_of_operand_kinds(idt, wdt, res_type):
     np.testing.assert_array_equal(total, exact(windows, path))
     a, w = path.core.activation.bits, path.core.weight.bits
     dsp = {"lut": False, "auto": min(a, w) >= 4, "dsp": min(a, w) >= 2 and a * w > 4}[res_type]
-    lut = "planes" if "BIPOLAR" in (idt, wdt) or a * w <= MAX_PLANES else "product"
+    lut = "planes" if "BIPOLAR" in (idt, wdt) or a * w <= MAX_PARTIAL_PRODUCTS else "product"
     assert path.core.kind == ("dsp" if dsp else lut)
 
 

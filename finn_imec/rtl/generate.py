@@ -204,6 +204,6 @@ def mac_parameters(structure: Structure) -> dict[str, int | str]:
         parameters |= {
             "FIELDS": packing.fields, "SPACING": packing.spacing, "FIELD_BITS": packing.field_bits,
             "CHAINS": packing.chains, "CHAIN_BIAS": int(packing.bias),
-            "CENTRED": int(packing.centred),
+            "CENTRED": int(packing.centered),
         }  # fmt: skip
     return parameters
