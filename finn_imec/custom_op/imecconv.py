@@ -234,7 +234,7 @@ class IMECConv(HWCustomOp):
         return 0
 
     def get_instream_width_padded(self, ind: int = 0) -> int:
-        """Bits of TDATA, rounded up to whole bytes; 0 for embedded weights, which FINN 0.10 does not expect."""
+        """Bits of TDATA, rounded up to whole bytes; 0 for embedded weights (FINN 0.10 does not expect 0)."""
         return round_up_to_bytes(self.get_instream_width(ind))
 
     def get_outstream_width(self, ind: int = 0) -> int:
