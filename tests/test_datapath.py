@@ -1,4 +1,4 @@
-"""Datapath against plain integer arithmetic: what the RTL counts, adds, compares and stores."""
+"""Datapath against plain integer arithmetic: counts, sums, comparisons and memories of the RTL."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PAIRS = st.one_of(
 
 
 def meaning(values: np.ndarray, xnor: bool) -> np.ndarray:
-    """What stored values multiply as: BINARY stands for -1/+1 in XNOR mode."""
+    """Values by which stored values multiply: BINARY stands for -1/+1 in XNOR mode."""
     return 2 * values - 1 if xnor else values
 
 
@@ -48,9 +48,9 @@ def code(values: np.ndarray, operand: Operand) -> np.ndarray:
 
 
 def counted(windows: np.ndarray, path: Datapath) -> np.ndarray:
-    """What path.core.kind returns, summed over windows (n, MW) -> (n, MH).
+    """Results of the core path.core.kind, summed over windows (n, MW) -> (n, MH).
 
-    For planes bit by bit from the header of imec_dot_planes.sv.
+    For "planes" bit by bit, from the header of imec_dot_planes.sv.
     """
     if path.core.kind == "dsp":
         biases = path.geometry.sf * path.core.packing.chains * path.core.packing.bias
@@ -73,7 +73,7 @@ def counted(windows: np.ndarray, path: Datapath) -> np.ndarray:
 
 @st.composite
 def datapaths(draw: st.DrawFn, activation: bool | None = None) -> Datapath:
-    """Any small layer of any operand kinds, with or without thresholds."""
+    """Any small layer with any operands, with or without thresholds."""
     geometry = draw(geometries())
     idt, wdt, xnor = draw(PAIRS)
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
@@ -151,7 +151,7 @@ def test_accumulator_range_is_reached_and_never_left(path):
 
 @given(datapaths(activation=False))
 def test_accumulators_without_thresholds(path):
-    """From its start value an accumulator arrives at the dot product, modulo its width."""
+    """From its start value an accumulator reaches the dot product, modulo its width."""
     assert path.structure.steps == 0
     assert path.acc_bits == path.structure.output_bits == 32
     g = path.geometry

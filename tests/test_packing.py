@@ -31,7 +31,7 @@ def layers(draw: st.DrawFn) -> tuple[np.ndarray, int, int, bool, int, bool]:
 
 @given(layers())
 def test_any_sum_of_a_chain_is_read_off_its_field(layer):
-    """What the slices of a column compute, for activations that drive each sum to its extremes."""
+    """The sums of a column's slices, for activations that drive each sum to its extremes."""
     weights, _, a_bits, a_signed, _, may_center = layer
     packing = Packing.of(*layer)
     if packing is None:

@@ -219,12 +219,12 @@ def fold(model: ModelWrapper, foldings: Mapping[str | int, tuple[int, int]]) -> 
             op.set_nodeattr("SIMD", math.gcd(int(simd), channels))
             before = model.find_producer(before.input[0])
 
-        behind = model.find_consumer(node.output[0])
-        if behind is not None and behind.op_type == "ConvolutionInputGenerator":
-            generator = getCustomOp(behind)
+        consumer = model.find_consumer(node.output[0])
+        if consumer is not None and consumer.op_type == "ConvolutionInputGenerator":
+            generator = getCustomOp(consumer)
             if generator.get_nodeattr("depthwise"):
                 generator.set_nodeattr("SIMD", int(pe))
-                getCustomOp(model.find_consumer(behind.output[0])).set_nodeattr("PE", int(pe))
+                getCustomOp(model.find_consumer(consumer.output[0])).set_nodeattr("PE", int(pe))
     return model
 
 

@@ -101,8 +101,8 @@ def memory_chart(memory: Mapping[str, LayerMemory], cycles: Mapping[str, tuple[i
         buffers.barh([y - 0.2 for y in at], line, 0.38, color=GRAY, label="FINN, line buffer")
         replay = [memory[n].replay for n in names]
         buffers.barh([y - 0.2 for y in at], replay, 0.38, line, color=LIGHT, label="FINN, replay buffer")
-        strip = [memory[n].strip for n in names]
-        buffers.barh([y + 0.2 for y in at], strip, 0.38, color=BLUE, label="IMECConv, strip")
+        ours = [memory[n].strip for n in names]
+        buffers.barh([y + 0.2 for y in at], ours, 0.38, color=BLUE, label="IMECConv, line buffer")
         buffers.set_title("activation memory, bits")
         weights.barh(at, [memory[n].weights for n in names], 0.6, color=PALE, label="both")
         weights.set_title("weights, bits (the same on both sides)")

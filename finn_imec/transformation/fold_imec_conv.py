@@ -127,9 +127,9 @@ def _fold(inst: IMECConv, target: int, word: int | None) -> bool:
         if least is not None and bound >= least:
             break
         simd = -negative_simd
-        strip = geometry.with_folding(simd, pe).word_channels
+        buffer = geometry.with_folding(simd, pe).word_channels
         # A word narrower than the buffer's is tried last, unless it is the producer's.
-        for simd_in in sorted(words, key=lambda w: (w != word, w != strip, w)):
+        for simd_in in sorted(words, key=lambda w: (w != word, w != buffer, w)):
             _set(inst, simd, pe, simd_in)
             if inst.get_exp_cycles() <= target:
                 cost = inst.estimate.lut_equivalents

@@ -213,7 +213,7 @@ def random_case(seed: int, number: int, mem_modes: Sequence[str] = ("internal_em
             outputs = channels
         padding = tuple(int(n) for n in rng.integers(0, pick((1, 1, 1, 2, 2, 4)), 4))
         simds = divisors(channels)
-        if chance(0.3):  # several pixels at once
+        if chance(0.3):  # one or more whole pixels at once
             simds = [simd for simd in divisors(prod(kernel) * channels) if simd >= channels]
         try:
             geometry = ConvGeometry(
