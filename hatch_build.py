@@ -1,8 +1,8 @@
-"""What a wheel holds besides the files of finn_imec/."""
+"""Files of a wheel besides those of finn_imec/."""
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-#: Of benchmarks/results, what `finn-imec paper` reads; and where it looks.
+#: Files of benchmarks/results that `finn-imec paper` reads, and the folder where it looks for them.
 PAPER_RESULTS = [
     name
     for bits in (1, 2)

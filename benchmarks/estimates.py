@@ -4,9 +4,9 @@
     python benchmarks/estimates.py fit
 
 `measure` adds to benchmarks/results/estimates.jsonl, a line for each layer: how it is made, and Yosys'
-counts (flow "alu") unless that took longer than --timeout-s. `fit` prints the non-negative coefficients
-of least relative error, as they stand in finn_imec/layer/estimate.py, and how far off estimates of layers are
-that coefficients were not fitted to: those of each fifth by coefficients of the other four.
+counts (flow "alu") unless that took longer than --timeout-s. `fit` prints the non-negative coefficients of
+least relative error, in the form of finn_imec/layer/estimate.py, and the errors on held-out layers: each
+fifth is estimated with coefficients fitted to the other four.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from finn_imec.verification.cases import Parameters
 
 RESULTS = Path(__file__).parent / "results" / "estimates.jsonl"
 COUNTS = ("lut", "ff", "bram18", "dsp")
-#: Bits of products per cycle, of thresholds compared per cycle, and of ROMs in LUTs, if those are asked
-#: for and if not; thresholds searched. With more, Yosys takes minutes.
+#: Limits, above which Yosys takes minutes: bits of products per cycle, bits of thresholds compared per cycle,
+#: bits of ROMs in LUTs if requested and if chosen by "auto", thresholds searched.
 MOST_PRODUCTS, MOST_THRESHOLDS, MOST_LUT_ROM, MOST_AUTO_ROM = 1500, 2500, 2**14, 2**15
 MOST_SEARCHED = 2**13
 FIFTHS = 5
-#: Weight of a coefficient's distance from 1, beside relative errors.
+#: Weight of a coefficient's distance from 1, relative to relative errors.
 PRIOR = 0.05
-#: Relative error from which on a layer is one that others should not follow.
+#: Relative error above which a layer counts as an outlier.
 OUTLIER = 0.05
 
 app = typer.Typer(help=__doc__)
@@ -95,11 +95,11 @@ def random_layer(number: int) -> tuple[Parameters, str]:
     if chance(0.2):  # Yosys moves deeper ones to block RAM anyway
         small = geometry.weight_words <= AUTO_ROM_WORDS and weight_bits <= MOST_LUT_ROM
         rom = pick("block", "distributed" if small else "block")
-    strip = "auto"
+    buffer = "auto"
     if chance(0.2):
-        strip = pick("block", "distributed" if storage(geometry).words <= 1024 else "block")
+        buffer = pick("block", "distributed" if storage(geometry).words <= 1024 else "block")
     parameters = Parameters(
-        replace(geometry, buffer_style=strip),
+        replace(geometry, buffer_style=buffer),
         "BIPOLAR" if a == 1 else pick("", "U") + f"INT{a}",
         "BIPOLAR" if w == 1 else f"INT{w}",
         output_datatype=output if steps else None,
@@ -131,12 +131,12 @@ def measured(number: int, timeout_s: int) -> dict:
 
 
 def load(path: Path = RESULTS) -> list[dict]:
-    """The lines of RESULTS, those without counts too; none if there is no file."""
+    """The lines of RESULTS, also those without counts; empty without the file."""
     return list(map(json.loads, path.read_text().splitlines())) if path.is_file() else []
 
 
 def estimate(row: dict) -> Estimate:
-    """That of the layer of a line."""
+    """The estimate for the layer of a line."""
     parameters = Parameters.from_json(json.dumps(row["parameters"]))
     path = parameters.datapath()
     known = path.structure
@@ -161,11 +161,11 @@ class Sample:
         self.luts = np.array([row["lut"] for row in self.rows])
 
     def coefficients(self, layers: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """Of the features, none negative, that make relative errors least.
+        """Non-negative coefficients of the features with the least relative errors.
 
-        Errors above OUTLIER count in proportion, smaller ones squared: what a layer's values decide,
-        such as thresholds that are close together, is not to pull the others. PRIOR pulls coefficients
-        to 1, which is what the RTL says, that make no difference to these layers.
+        Errors above OUTLIER count linearly, smaller ones squared, so that effects of a layer's values, such
+        as thresholds that are close together, do not distort the fit. PRIOR pulls coefficients that make no
+        difference to these layers to 1, the RTL's own count.
         """
         from scipy.optimize import least_squares
 
@@ -178,7 +178,7 @@ class Sample:
         ).x  # fmt: skip
 
     def held_out_errors(self) -> np.ndarray:
-        """Estimate / count - 1 of each layer, by coefficients of the FIFTHS that it is not in."""
+        """Estimate / count - 1 of each layer, with coefficients of the FIFTHS that do not contain it."""
         part, errors = np.arange(len(self.luts)) % FIFTHS, np.empty(len(self.luts))
         for left_out in range(FIFTHS):
             out = part == left_out
@@ -198,7 +198,7 @@ def measure(
     timeout_s: Annotated[int, typer.Option(min=1, help="Longest synthesis, in seconds.")] = 240,
     output: Annotated[Path, typer.Option(help="Where they are added.")] = RESULTS,
 ) -> None:
-    """Synthesize further layers, until so many are counted."""
+    """Synthesize further layers, until `points` are counted."""
     rows = load(output)
     columns = (
         TextColumn("[progress.description]{task.description}"),

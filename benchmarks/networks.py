@@ -10,19 +10,18 @@ scikit-learn brings. Each is lowered to FINN's hardware layers and built, the fi
 folding for the target.
 
 The images go through the network itself (Brevitas; espcn: its QONNX graph in double precision, since
-float32 rounds a few values to the other side), through FINN's graph before the swap, and through the
-graph behind it, in Python. Then the first --images go through the RTL of every IMECConv, node by node,
-every word of each compared with plain convolution, and, of the small networks, through the C++ of every
-IMECConv that imec.hpp takes.
+float32 rounds a few values to the other side), through FINN's graph before the swap, and through the graph
+after it, in Python. Then the first --images go through the RTL of every IMECConv, node by node, every word of
+each compared with plain convolution, and, of the small networks, through the C++ of every IMECConv that
+imec.hpp takes.
 
 --partition adds the whole network in one RTL simulation, with FINN's pairs and with IMECConv; and again
 with FIFOs only as deep as they were filled.
 --resources adds Yosys' figures of all convolutions, both sides at IMECConv's folding, and their sums; with
---partition those of everything else as well: FIFOs of these depths, and all other nodes. What FINN has in
-HLS only is counted as its RTL stand-in, alike on both sides.
-espcn writes what the RTL makes of the photo to --png.
+--partition also of everything else: FIFOs of these depths, and all other nodes. FINN's HLS-only nodes are
+counted as their RTL models, the same on both sides. espcn writes what the RTL makes of the photo to --png.
 
-Prints a line per network and one per pair. Exit code 1 if an output behind the swap differs from FINN's
+Prints a line per network and one per pair. Exit code 1 if an output after the swap differs from FINN's
 graph before it. That graph itself, lowered by FINN in float32, differs from cnv8 as trained in the last
 digits of its logits.
 """
@@ -78,7 +77,7 @@ class Network:
 
 
 def load(name: str, epochs: int | None, folder: Path) -> Network:
-    """One of NETWORKS, trained if it comes untrained; its file below `folder`."""
+    """One of NETWORKS, trained unless it comes trained; its file below `folder`."""
     path = folder / "qonnx.onnx"
     if name == ESPCN:
         return load_espcn(path)
@@ -158,7 +157,7 @@ def measure(
     model = prepare_network(models["imec"], folder / "rtl")
     outputs["rtl"], result["layers"] = run_network(model, x[:images])
 
-    host, step = behind_hardware(hardware)
+    host, step = after_hardware(hardware)
     outputs = {side: lowering.execute(host, values) for side, values in outputs.items()}
     result["sides"] = {
         side: compare_outputs(values, outputs["finn"], network, step)
@@ -199,8 +198,8 @@ def compare_outputs(values: np.ndarray, finn: np.ndarray, network: Network, step
     }
 
 
-def behind_hardware(model: Any) -> tuple[Any, float]:
-    """The nodes behind a lowered model's hardware layers, and what a step of the hardware's integers is.
+def after_hardware(model: Any) -> tuple[Any, float]:
+    """The nodes after a lowered model's hardware layers, and the scale of the hardware's integers.
 
     Raises ValueError if the host does more than to scale, shift and move values.
     """
@@ -214,7 +213,7 @@ def behind_hardware(model: Any) -> tuple[Any, float]:
     del host.graph.node[:count]
     other = {n.op_type for n in host.graph.node} - {"Mul", "Add", "Transpose", "DepthToSpace"}
     if other:
-        raise ValueError(f"behind the hardware layers: {', '.join(sorted(other))}")
+        raise ValueError(f"after the hardware layers: {', '.join(sorted(other))}")
     scales = (host.get_initializer(n.input[1]) for n in host.graph.node if n.op_type == "Mul")
     return host, prod(float(scale.item()) for scale in scales)
 
@@ -265,8 +264,8 @@ def in_one_simulation(pairs: Any, frames: np.ndarray) -> dict[str, dict[str, Any
 def count_rest(pairs: Any, depths: dict[str, dict[str, int]]) -> dict[str, dict[str, Any]]:
     """Yosys' figures of what is not a convolution, node by node: {finn, imec: {node: figures}}.
 
-    depths: of each side's FIFOs. Of FINN's side, the FIFO, width converter and padding inside a pair
-    are compare()'s. A node that Yosys does not read, FINN's Thresholding, is left out: {"reason": ..}.
+    depths: of each side's FIFOs. On FINN's side, compare() counts the FIFO, width converter and padding
+    inside a pair. A node that Yosys does not read, FINN's Thresholding, is left out: {"reason": ..}.
     """
     from finn_imec.partition import Netlist, hardware_part, specialized
     from finn_imec.synthesis.yosys import SynthesisError, count

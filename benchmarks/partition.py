@@ -4,8 +4,8 @@
 
 Prints, for both, the cycles per photo in steady state beside what the slowest node needs, the latency,
 the words that the FIFOs must hold at most, and the seconds to compile and to simulate. Exit code 1 if
-a logit differs from the expected one. --resources adds Yosys' figures as those of networks.py, of all
-convolutions and of everything else.
+a logit differs from the expected one. --resources adds Yosys' figures of all convolutions and of everything
+else, like networks.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""docs/results.md: every table from what is in benchmarks/results, or in --results.
+"""docs/results.md: every table from the files in benchmarks/results, or in --results.
 
     python benchmarks/summary.py > docs/results.md
     python benchmarks/summary.py --picture docs/assets/ratios.png > docs/results.md
@@ -34,7 +34,7 @@ SIMULATED = {
 }
 COUNTED = ("lut", "lut_paired", "memory", "ff", "bram18", "dsp")
 
-#: What a network's nodes are added up by.
+#: Groups over which a network's nodes are summed.
 PARTS = ("all", "convolutions", "FIFOs", "other nodes")
 
 Figures = dict[str, Any]
@@ -43,7 +43,7 @@ Means = dict[str, dict[str, float | None]]
 
 @dataclass(frozen=True)
 class Results:
-    """What was measured, JSON files in a folder."""
+    """Measurements, JSON files in a folder."""
 
     folder: Path
 
@@ -83,7 +83,7 @@ class Results:
         return found
 
     def refolded(self) -> str:
-        """Of each network with pairs that the swap refolded, how many."""
+        """The number of pairs that the swap refolded, for each network with any."""
         counts = []
         for path in sorted((self.folder / "networks").glob("*.json")):
             pairs = [p for p in self.load(f"networks/{path.stem}")[0].get("pairs", ()) if p["imecconv"]]
@@ -129,7 +129,7 @@ def _of_network(result: Figures) -> dict[str, tuple[Figures, Figures | None, Fig
 
 
 def _of_cnv(rows: list[Figures]) -> dict[str, tuple[Figures, Figures | None, Figures | None]]:
-    """Of partition.py, likewise."""
+    """Of partition.py, in the same form."""
     return {
         side: (row, row.get("convolutions"), row.get("rest"))
         for side, row in zip(("finn", "imec"), rows, strict=True)

@@ -33,7 +33,7 @@ MOST_LANES = 64
 
 
 def random_geometry(number: int) -> ConvGeometry:
-    """Layer `number` of the sample; its strip is in LUTs, as FINN's buffers are."""
+    """Layer `number` of the sample; its line buffer is in LUTs, like FINN's buffers."""
     rng = np.random.default_rng([2027, number])
 
     def pick(*values: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Dynamic power: a proxy from simulation, or what Vivado reports.
+"""Dynamic power: a proxy from simulation, or Vivado's report.
 
-Toggles are those of the signals in an RTL simulation, not of a placed netlist, and without
-capacitances: they compare two designs that did the same work, and are no watts.
+Toggles are of signals in an RTL simulation, not of a placed netlist, and without capacitances: they compare
+two designs that do the same work, and are no watts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class SwitchingActivity:
 
 
 def count_toggles(vcd: Path) -> SwitchingActivity:
-    """Changes between 0 and 1 behind the state that the file starts with.
+    """Changes between 0 and 1 after the initial state of the file.
 
     vcd: of two-valued signals, as Verilator writes it. Verilator leaves out memories of more than 32
     words; the registers and signals around them are there. It gives one identifier to what it inlines

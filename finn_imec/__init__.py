@@ -1,7 +1,7 @@
 """Memory-lean convolution hardware for quantized neural networks, as a FINN plugin.
 
-What most users need is here; the rest is in the packages below, each of which lists its public names in
-`__all__`. Names are imported when they are first used: this module is loaded at every interpreter start.
+What most users need is here; the packages below list their public names in `__all__`. Names are imported on
+first use, because this module is loaded at every interpreter start.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The main job end to end: train, convert, swap, generate, simulate, synthesize, compare."""
+"""The whole flow: train, convert, swap, generate, simulate, synthesize, compare."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 from finn_imec.util.errors import ImecError, require
 from finn_imec.util.output import output_folder
 
-#: (SIMD, PE) of the four convolutions and the classifier: a few hundred cycles a layer.
+#: (SIMD, PE) of the four convolutions and the classifier: a few hundred cycles per layer.
 FOLDING = {0: (1, 8), 1: (8, 8), 2: (8, 8), 3: (16, 4), 4: (8, 1)}
 
 
 class DemoError(ImecError, RuntimeError):
-    """A stage of the demo gave a result that it must not give."""
+    """A stage of the demo gave a wrong result."""
 
 
 def run_demo(
@@ -29,8 +29,8 @@ def run_demo(
 ) -> dict[str, Any]:
     """Run the demo and write models, RTL, demo.json and comparison.png into `output`.
 
-    images: test images that go through the RTL of every IMECConv; all test images are classified in
-    numpy, before and after the swap. Returns what demo.json holds.
+    images: number of test images that go through the RTL of every IMECConv; all test images are classified in
+    numpy, before and after the swap. Returns the content of demo.json.
 
     Raises SimulationError if any output of any layer differs from plain convolution or a cycle
     count from the model, DemoError if the swap changes a logit.
@@ -40,7 +40,7 @@ def run_demo(
     from finn_imec.networks import digits
 
     with output_folder(output, marker="demo.json") as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Brevitas and torch, about optional parts of theirs
+        warnings.simplefilter("ignore")  # from Brevitas and torch, about optional dependencies
         logging.getLogger("torch").setLevel(logging.ERROR)
         stage("training")
         trained = digits.train(

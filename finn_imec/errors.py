@@ -1,4 +1,4 @@
-"""Deprecated: finn_imec.util.errors has these names; here for one release."""
+"""Deprecated, for one release: these names are in finn_imec.util.errors."""
 
 from finn_imec.util.deprecation import deprecated_names
 

@@ -1,4 +1,4 @@
-"""Deprecated: finn_imec.layer has these names; here for one release."""
+"""Deprecated, for one release: these names are in finn_imec.layer."""
 
 from finn_imec.util.deprecation import deprecated_names
 

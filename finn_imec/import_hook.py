@@ -1,8 +1,7 @@
-"""Registers IMECConv whenever FINN's modules are imported, in any process.
+"""Register IMECConv whenever FINN's modules are imported, in any process.
 
-A worker process that is spawned, or a fresh interpreter that loads a saved model, imports FINN but
-not finn_imec. The file finn_imec.pth in site-packages imports this module at interpreter start; it
-imports nothing heavy itself.
+A spawned worker process, or a fresh interpreter that loads a saved model, imports FINN but not finn_imec. The
+file finn_imec.pth in site-packages imports this module at interpreter start; it imports nothing heavy itself.
 """
 
 from __future__ import annotations

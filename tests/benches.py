@@ -1,7 +1,7 @@
-"""Testbenches of the RTL modules: what each is defined to do, for the parameters that are tested.
+"""Testbenches of the RTL modules: the definition of each, for the tested parameters.
 
-A bench is a module's testbench (rtl/<module>_tb.sv, which makes streams of its ports), one set of
-parameters, a stimulus, and what the module's header says comes out. test_rtl.py runs them.
+A bench is a module's testbench (rtl/<module>_tb.sv, which turns its ports into streams), one set of
+parameters, a stimulus, and the output that the module's header defines. test_rtl.py runs them.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def random_words(bits: int, n: int, rng: np.random.Generator) -> list[int]:
 
 
 # ---------------------------------------------------------------------------------------------
-# What each module is defined to do
+# The definition of each module
 
 
 def counter(count: int) -> Bench:
@@ -247,7 +247,7 @@ def counter6(n: int) -> Bench:
 
 
 def compress(*heights: int) -> Bench:
-    """The sum of a heap with these numbers of bits of weight 1, 2, 4, ..."""
+    """The sum of columns with these numbers of bits of weight 1, 2, 4, ..."""
     bits = sum(heights)
     cols = sum(height << col for col, height in enumerate(heights)).bit_length()
     inputs = list(range(2**bits)) if bits <= 8 else random_words(bits, N, generator(*heights))
@@ -297,7 +297,7 @@ def operands(pe: int, simd: int, a: Kind, w: Kind) -> tuple[list[int], np.ndarra
 
 
 def pipelined(bench: Bench, steps: int, **parameters: int) -> Bench:
-    """The same with these parameters, which make outputs come `steps` words later."""
+    """The same with these parameters, which delay outputs by `steps` words."""
     outputs = [*[0] * steps, *bench.outputs][: len(bench.outputs)]
     parameters = bench.parameters | parameters
     return replace(bench, parameters=parameters, outputs=outputs, undefined=steps)
@@ -371,7 +371,7 @@ def dot_dsp(pe: int, simd: int, a: Kind, w: Kind, largest: int = 2**16, chain: i
     weights, *_ = values(w, largest, (pe, simd))
     activations, *_ = values(a, 2**16, (simd,))
     packing = Packing.of(weights, w.bits + (not w.signed), a.bits, a.signed, chain, True)
-    center = 2 ** (a.bits - 1) if packing.centred else 0
+    center = 2 ** (a.bits - 1) if packing.centered else 0
     y_bits = packing.field_bits + (packing.chains - 1).bit_length()
     products = weights * (activations - center)[:, None]
     sums = products.sum(axis=2) + packing.chains * packing.bias
@@ -389,7 +389,7 @@ def dot_dsp(pe: int, simd: int, a: Kind, w: Kind, largest: int = 2**16, chain: i
 def mac(
     a: str, w: str, simd: int, pe: int, words: int, nf: int = 2, depthwise: bool = False, **options
 ) -> Bench:
-    """What MVAU_rtl accumulates over folds of `words` words, from starts of any value.
+    """MVAU_rtl's accumulators over folds of `words` words, from starts of any value.
 
     The starts hold the core's constants too. options: of the Datapath that the parameters are of.
     """
@@ -468,7 +468,7 @@ def schedule(g: ConvGeometry) -> dict[str, int]:
 
 
 def sequencer(g: ConvGeometry) -> Bench:
-    """The strip words of each window, NF times in a row, cut out of the numbered frames."""
+    """The buffer words of each window, NF times in a row, cut out of the numbered frames."""
     (h, w), (kh, kw), (sh, sw), (dh, dw) = g.ifm_dim, g.kernel, g.stride, g.dilation
     frames = np.arange(FRAMES * h * w * g.cf).reshape(FRAMES, h, w, g.cf)
     assert frames.max() < 2**16
@@ -702,7 +702,7 @@ TWO_FOLD = [
     mac("INT8", "UINT4", 1, 2, 4, depthwise=True, res_type="lut", pipeline=1),
     mac("UINT8", "INT8", 16, 3, 3),
     mac("INT4", "INT4", 6, 5, 1, nf=1),
-    mac("UINT4", "INT6", 5, 3, 2),  # centred
+    mac("UINT4", "INT6", 5, 3, 2),  # centered
     mac("UINT4", "INT4", 5, 4, 3, runtime_weights=True),
     mac("BIPOLAR", "INT8", 9, 2, 3, runtime_weights=True, res_type="dsp"),  # widened
     mac("INT8", "INT8", 1, 3, 4, depthwise=True),
@@ -722,7 +722,7 @@ def bench_id(bench: Bench) -> str:
 
 
 def stimulus(kind: str, bench: Bench) -> Stimulus:
-    """A run of one kind, alike for all benches."""
+    """A run of one kind, the same for all benches."""
     n_in, n_out = len(bench.inputs), len(bench.outputs)
     sides = {
         "unstalled": {},

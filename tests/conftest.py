@@ -1,4 +1,4 @@
-"""Fixtures of the tests that need FINN, or one layer as FINN's pair of nodes."""
+"""Fixtures for tests that need FINN, or one layer as FINN's pair of nodes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def make_pair_model(finn):
         fmpadding: dict | None = None,
         fifo_after_padding: bool = False,
     ):
-        """FINN's pair for a Datapath, with FMPadding in front if its geometry is padded.
+        """FINN's pair for a Datapath, after an FMPadding if its geometry is padded.
 
         between: op types, StreamingFIFO or StreamingDataWidthConverter, between the two nodes.
         backend: "" for abstract nodes, "rtl" or "hls". swg, mvau, fmpadding: attributes that differ

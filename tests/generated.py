@@ -1,11 +1,11 @@
-"""Digests of what is generated, so that a change of structure is seen to change nothing else.
+"""Digests of generated text and figures, to prove that a change of structure changes nothing else.
 
-    python tests/generated.py            compare with tests/generated.json, print what differs
-    python tests/generated.py --write    accept what is generated now
+    python tests/generated.py            compare with tests/generated.json, print differences
+    python tests/generated.py --write    accept the present digests
 
 Random layers, the layers of CNV and, where FINN_IMEC_DATA has them, the nodes of the trained networks: for
 each the RTL wrapper with its memory files, the HLS sources without the library, cycles and estimates.
-A digest that changes on purpose is written anew in a commit of its own that says why.
+A digest that changes on purpose is rewritten in a separate commit that says why.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from finn_imec.synthesis.layer_sets import cnv_layers, padded_layers
 from finn_imec.verification.cases import random_case
 
 RECORD = Path(__file__).with_name("generated.json")
-#: Campaign of the random layers, and how many there are.
+#: Campaign seed of the random layers, and their number.
 SEED, CASES = 170, 168
-#: Layers of which Yosys' counts are recorded, too: random ones, and two of CNV's with block RAM.
+#: Layers whose Yosys counts are also recorded: random ones, and two of CNV's with block RAM.
 COUNTED = (
     *(f"random {number}" for number in (0, 3, 7, 12, 21, 33, 45, 60, 81, 100)),
     "cnv-w2a2 2 bit lut L5",
@@ -45,7 +45,7 @@ TRAINED = ("cnvW1A1", "cnvW1A2", "cnvW2A2")
 
 
 def designs() -> Iterator[tuple[str, ImecRtl]]:
-    """(name, IMECConv in RTL) of all layers but those of the trained networks."""
+    """(name, IMECConv in RTL) of all layers except the trained networks'."""
     for number in range(CASES):
         case = random_case(SEED, number, MEM_MODES)
         path = case.datapath
@@ -67,7 +67,7 @@ def designs() -> Iterator[tuple[str, ImecRtl]]:
 
 
 def trained_designs() -> Iterator[tuple[str, ImecRtl, dict[str, int]]]:
-    """(name, IMECConv in RTL, what FINN is told) of each node of the trained networks that are there."""
+    """(name, IMECConv in RTL, estimates given to FINN) of each node of the available trained networks."""
     from qonnx.custom_op.registry import getCustomOp
 
     from finn_imec.custom_op import imec_nodes
@@ -92,13 +92,13 @@ def trained_designs() -> Iterator[tuple[str, ImecRtl, dict[str, int]]]:
 
 
 def data_folder() -> Path:
-    """Where trained networks are, as tests and benchmarks look for them."""
+    """The folder where tests and benchmarks look for trained networks."""
     here = Path(__file__).parents[2] / "shared" / "data"
     return Path(os.environ.get("FINN_IMEC_DATA", here))
 
 
 def estimate(rtl: ImecRtl) -> Estimate:
-    """Estimates of a design by what a node knows of it."""
+    """Estimates of a design from a node's attributes."""
     path, known = rtl.datapath, rtl.structure
     return Estimate(
         Structure.of_any_weights(
@@ -116,7 +116,7 @@ def estimate(rtl: ImecRtl) -> Estimate:
 
 
 def record(rtl: ImecRtl) -> dict[str, str]:
-    """Kind of what is generated -> digest."""
+    """Kind of generated output -> digest."""
     path: Datapath = rtl.datapath
     g, guess, stages = path.geometry, estimate(rtl), path.structure.pipeline_stages
     unit = storage(g)
@@ -152,7 +152,7 @@ def _digest(value: object) -> str:
 
 
 def counts(rtl: ImecRtl) -> dict[str, int]:
-    """Cells that Yosys maps the design to, by type. 7-series has no UltraRAM, in its place is block RAM."""
+    """Cells that Yosys maps the design to, by type. Block RAM replaces UltraRAM, which 7-series lacks."""
     from finn_imec.synthesis.yosys import count
 
     path, g = rtl.datapath, rtl.datapath.geometry

@@ -1,4 +1,4 @@
-"""Small networks, and FINN's CreateStitchedIP with vivado_stub.tcl in Vivado's place."""
+"""Small networks, and FINN's CreateStitchedIP with vivado_stub.tcl in place of Vivado."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STUB = Path(__file__).with_name("vivado_stub.tcl")
 
 @dataclass(frozen=True, eq=False)
 class StitchedIp:
-    """What CreateStitchedIP made: its model, Vivado's project, and the stub's netlist as RTL."""
+    """The output of CreateStitchedIP: its model, Vivado's project, and the stub's netlist as RTL."""
 
     model: Any
     project: Path
@@ -36,7 +36,7 @@ class StitchedIp:
 
 
 def make_path(geometry: ConvGeometry, idt: str, wdt: str, odt: str, seed: int = 0) -> Datapath:
-    """Random weights, and thresholds at the quantiles of what random inputs give."""
+    """Random weights, and thresholds at the quantiles of accumulators of random inputs."""
     rng = np.random.default_rng(seed)
     types = [DataType[name] for name in (idt, wdt, odt)]
     weights = random_values(types[1], (geometry.mw, geometry.mh), rng)
@@ -200,7 +200,7 @@ def generated(model):
 FINN_PLUS = bool(importlib.util.find_spec("finn") and importlib.util.find_spec("finn.util.settings"))
 #: FINN v0.10.1, by its qonnx.
 V0_10 = not hasattr(ModelWrapper, "del_initializer")
-#: What FINN's PYNQ driver is set by: finn-plus' file, upstream's.
+#: Settings files of FINN's PYNQ driver: finn-plus', upstream's.
 PYNQ_SETTINGS = ("settings.json", "driver.py")
 
 
@@ -229,7 +229,7 @@ def vivado_on_path(folder: Path, patch: pytest.MonkeyPatch) -> None:
 def stitched(model, folder: Path) -> StitchedIp:
     """Stitch a generated model; the netlist and its sources are copied into the new `folder`.
 
-    FINN's files get the edits without which Verilator does not read them.
+    FINN's files get the edits that Verilator needs.
     """
     from finn.transformation.fpgadataflow.create_stitched_ip import CreateStitchedIP
     from qonnx.custom_op.registry import getCustomOp

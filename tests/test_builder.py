@@ -251,7 +251,7 @@ def test_build_reports_estimates_of_every_layer(built):
 
 
 def test_reports_of_finns_steps_are_those_of_the_pairs(built):
-    """Operations and parameters as the pairs had, all else as the nodes say."""
+    """Operations and parameters equal the pairs', everything else the nodes'."""
     from finn.analysis.fpgadataflow.op_and_param_counts import op_and_param_counts
 
     models = built.output_dir / "intermediate_models"
@@ -425,7 +425,7 @@ def test_folding_config_in_and_out(swapped_early, streamlined, tmp_path):
         assert {n: values[n] for n in shared} == {n: applied[name][n] for n in shared}
         assert name == "Defaults" or {"SIMD", "PE", "ram_style", "resType", "mem_mode"} <= shared
 
-    # Behind a later swap the names of IMECConv count too.
+    # After a later swap the names of IMECConv count too.
     wrote["IMECConv_rtl_1"] |= {"SIMD": 2, "PE": 4}
     config.write_text(json.dumps(wrote))
     late = {"inject_steps_after": {"step_convert_to_imec": ["finn_imec.builder.step_fold_imec"]}}
@@ -659,7 +659,7 @@ def test_config_files_and_dictionaries(hardware, tmp_path):
 
 
 def test_weights_that_finn_selects_by_layer_are_refused(hardware, tmp_path):
-    """finn-plus' multi-DNN builds know by name the layers with a set of weights for each network."""
+    """finn-plus' multi-DNN builds refer by name to the layers with one set of weights per network."""
     from finn.builder.build_dataflow_config import DataflowBuildConfig
 
     networks = tmp_path / "networks.json"
@@ -839,7 +839,7 @@ def test_worker_processes_generate_code(built, tmp_path):
 
 @needs_installation
 def test_finn_resumes_a_build_of_ours(built, tmp_path):
-    """FINN's own start_step, in a fresh interpreter: it loads the model behind the swap."""
+    """FINN's own start_step, in a fresh interpreter: it loads the model after the swap."""
     shutil.copytree(built.output_dir / "intermediate_models", tmp_path / "out/intermediate_models")
     steps = [
         *ON_HARDWARE_GRAPH[:3],
@@ -858,7 +858,7 @@ def test_finn_resumes_a_build_of_ours(built, tmp_path):
         assert resumed.read_bytes() == built.reports[name].read_bytes()
 
 
-def test_a_build_starts_behind_the_swap(built, hardware, tmp_path):
+def test_a_build_starts_after_the_swap(built, hardware, tmp_path):
     path = built.output_dir / "intermediate_models" / "step_convert_to_imec.onnx"
     fields = {"steps": ON_HARDWARE_GRAPH, "start_step": "step_generate_estimate_reports"}
     again = build(path, fields, tmp_path / "out")

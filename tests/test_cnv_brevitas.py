@@ -23,7 +23,7 @@ pytestmark = pytest.mark.training
 
 
 def test_untrained_network_lowered_and_swapped(tmp_path):
-    """Six convolutions, folded as BNN-PYNQ's 2-bit CNV; the logits are Brevitas', before and behind."""
+    """Six convolutions, folded like BNN-PYNQ's 2-bit CNV; the logits are Brevitas', before and after."""
     torch.manual_seed(0)
     _, _, images, labels = training.load_data(bits=8, scale=4, channels=3)
     assert images.shape[1:] == (32, 32, 3)

@@ -28,7 +28,7 @@ LAYER = ConvGeometry((3, 2), (6, 5), 4, 6, (1, 2), (1, 2), simd=2, pe=3, simd_in
 def make_path(
     idt: str, wdt: str, odt: str = "INT32", steps: int = 0, act_val: int = 0, geometry=LAYER, seed=0
 ) -> Datapath:
-    """Random weights, and thresholds in the middle of what accumulators reach."""
+    """Random weights, and thresholds in the middle of the accumulators' range."""
     rng = np.random.default_rng(seed)
     xnor = idt == wdt == "BINARY"
     types = DataType[idt], DataType[wdt]
@@ -184,7 +184,7 @@ def test_finns_resource_analysis(make_imec, style):
     assert estimate["DSP"] == 32  # 16 for each 3 channels: a weight may be -8
     assert estimate["BRAM_18K"] == (8 if style in ("auto", "block") else 0)  # 256 bits / 36
     assert estimate["URAM"] == (4 if style == "ultra" else 0)  # 256 bits / 72
-    assert estimate["LUT"] > 64  # the strip alone takes a site for each of its word's bits
+    assert estimate["LUT"] > 64  # the line buffer alone takes a site for each bit of its word
     node.set_nodeattr("resType", "lut")
     (in_luts,) = res_estimation(model, PART).values()
     assert in_luts["DSP"] == 0
@@ -417,7 +417,7 @@ def test_specialize_layers_makes_it_rtl(make_imec):
 
 
 def test_a_fresh_process_runs_a_saved_model(make_imec, tmp_path):
-    """The import hook registers IMECConv in processes that import FINN and nothing else of ours."""
+    """The import hook registers IMECConv in processes that import FINN but not finn_imec."""
     path = make_path("INT4", "INT3", "INT2", 3, -2)
     ifm = random_input(path)
     make_imec(path, "rtl").save(str(tmp_path / "model.onnx"))

@@ -1,4 +1,4 @@
-"""Datapath against plain integer arithmetic: what the RTL counts, adds, compares and stores."""
+"""Datapath against plain integer arithmetic: counts, sums, comparisons and memories of the RTL."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from qonnx.core.datatype import DataType
 from strategies import geometries
 
 from finn_imec.algorithms.reference import random_values
-from finn_imec.layer.core import MAX_PLANES, RES_TYPES, Operand
+from finn_imec.layer.core import MAX_PARTIAL_PRODUCTS, RES_TYPES, Operand
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.util.errors import UnsupportedError
@@ -27,7 +27,7 @@ PAIRS = st.one_of(
 
 
 def meaning(values: np.ndarray, xnor: bool) -> np.ndarray:
-    """What stored values multiply as: BINARY stands for -1/+1 in XNOR mode."""
+    """Values by which stored values multiply: BINARY stands for -1/+1 in XNOR mode."""
     return 2 * values - 1 if xnor else values
 
 
@@ -48,13 +48,13 @@ def code(values: np.ndarray, operand: Operand) -> np.ndarray:
 
 
 def counted(windows: np.ndarray, path: Datapath) -> np.ndarray:
-    """What path.core.kind returns, summed over windows (n, MW) -> (n, MH).
+    """Results of the core path.core.kind, summed over windows (n, MW) -> (n, MH).
 
-    For planes bit by bit from the header of imec_dot_planes.sv.
+    For "planes" bit by bit, from the header of imec_dot_planes.sv.
     """
     if path.core.kind == "dsp":
         biases = path.geometry.sf * path.core.packing.chains * path.core.packing.bias
-        center = 2 ** (path.core.activation.bits - 1) if path.core.packing.centred else 0
+        center = 2 ** (path.core.activation.bits - 1) if path.core.packing.centered else 0
         return (windows - center) @ path.weights + biases
     if path.core.kind == "product":
         return windows @ path.weights
@@ -73,7 +73,7 @@ def counted(windows: np.ndarray, path: Datapath) -> np.ndarray:
 
 @st.composite
 def datapaths(draw: st.DrawFn, activation: bool | None = None) -> Datapath:
-    """Any small layer of any operand kinds, with or without thresholds."""
+    """Any small layer with any operands, with or without thresholds."""
     geometry = draw(geometries())
     idt, wdt, xnor = draw(PAIRS)
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
@@ -136,7 +136,7 @@ def test_every_pair_of_operand_kinds(idt, wdt, res_type):
     np.testing.assert_array_equal(total, exact(windows, path))
     a, w = path.core.activation.bits, path.core.weight.bits
     dsp = {"lut": False, "auto": min(a, w) >= 4, "dsp": min(a, w) >= 2 and a * w > 4}[res_type]
-    lut = "planes" if "BIPOLAR" in (idt, wdt) or a * w <= MAX_PLANES else "product"
+    lut = "planes" if "BIPOLAR" in (idt, wdt) or a * w <= MAX_PARTIAL_PRODUCTS else "product"
     assert path.core.kind == ("dsp" if dsp else lut)
 
 
@@ -151,7 +151,7 @@ def test_accumulator_range_is_reached_and_never_left(path):
 
 @given(datapaths(activation=False))
 def test_accumulators_without_thresholds(path):
-    """From its start value an accumulator arrives at the dot product, modulo its width."""
+    """From its start value an accumulator reaches the dot product, modulo its width."""
     assert path.structure.steps == 0
     assert path.acc_bits == path.structure.output_bits == 32
     g = path.geometry

@@ -53,7 +53,7 @@ def test_an_argument_by_both_names_is_an_error():
         double(old=3, new=4)
 
 
-#: module, old name, new one: all that the package still has from 0.1.
+#: module, old name, new name: all old names that the package still has from 0.1.
 RENAMED = (
     ("finn_imec.transformation", "SpecialiseIMECConv", "finn_imec.transformation.SpecializeIMECConv"),
     (

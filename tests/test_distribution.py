@@ -158,7 +158,7 @@ ImecHls("layer", path).generate(Path("hls"))
 
 
 def test_paper_finds_its_measurements(distributions, installed, tmp_path):
-    """All that the paper's tables take of benchmarks/results is in the wheel, as it is there."""
+    """The wheel has all files of benchmarks/results that the paper's tables need, unchanged."""
     program = """
 from finn_imec.report import paper
 from finn_imec.report.results import load_rows

@@ -81,7 +81,7 @@ def parse(page: Path) -> Document:
 
 @pytest.fixture
 def models(request, tmp_path, make_pair_model):
-    """What a page takes as the reader's own: model.onnx from Brevitas, pair.onnx of FINN's layers."""
+    """The reader's files on a page: model.onnx from Brevitas, pair.onnx of FINN's layers."""
     if request.param == "add-to-a-build":
         export_model(tmp_path / "model.onnx")
     if request.param == "simulate":
@@ -148,7 +148,7 @@ def commands() -> Iterable[tuple[str, str]]:
 
 @pytest.mark.parametrize(("place", "command"), commands())
 def test_commands_parse(place, command):
-    """Also those that take too long to run have options that exist."""
+    """Options exist, also of commands that take too long to run."""
     _, name, *arguments = shlex.split(command, comments=True)
     get_command(app).commands[name].make_context(name, arguments)
 

@@ -87,7 +87,7 @@ CNV = [
 
 
 def estimate(layer) -> Estimate:
-    """As `finn-imec compare` builds the layer: strip in LUTs, accumulators out."""
+    """As `finn-imec compare` builds the layer: line buffer in LUTs, accumulators out."""
     path = layer.datapath()
     geometry = replace(path.geometry, buffer_style="distributed")
     known = path.structure
@@ -158,7 +158,7 @@ def test_sums_by_hand():
 
 @pytest.mark.parametrize(("style", "block", "each"), [("block", "bram18", 4), ("ultra", "uram", 1)])
 def test_where_weights_and_thresholds_are(style, block, each):
-    """In the style asked for; weights that come from outside nowhere.
+    """In the requested style; external weights take no memory.
 
     144 words of 256 bits; 16 * 256 thresholds of 16 bits for each of four PE.
     """
@@ -182,7 +182,7 @@ def test_where_weights_and_thresholds_are(style, block, each):
 
 
 def test_the_nodes_of_the_sample(benchmark, make_pair_model):
-    """A node estimates of itself what is compared with Yosys' counts of its layer."""
+    """A node's own estimates are those compared with Yosys' counts of its layer."""
     from qonnx.custom_op.registry import getCustomOp
 
     from finn_imec.transformation.infer_imec_conv import InferIMECConv

@@ -1,4 +1,4 @@
-"""FIFOs around IMECConv: FINN's ways of sizing them, and that the depths do in RTL."""
+"""FIFOs around IMECConv: FINN's ways of sizing them, and that the depths suffice in RTL."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_characteristic_counts_words(nodes):
 
 
 def test_characteristic_of_overlapping_frames(nodes):
-    """At the shortest period the first frame is in work when the second one starts."""
+    """At the shortest period the first frame is in progress when the second one starts."""
     node, g = nodes[0], PATHS[0].geometry
     period = node.get_exp_cycles()
     assert period < storage(g).total_cycles() < 2 * period
@@ -288,5 +288,5 @@ def test_upstream_finn_finds_that_depth(chain, nodes):
 
 @pytest.mark.parametrize("output", [Stall.random(0.5, 3), Stall.after_valid(), Stall.every(30)])
 def test_shallow_fifos_never_deadlock(run_chain, output):
-    """All frames come out, correct, at any depth and whoever is slow."""
+    """All frames come out correct, at any depth and whichever node is slow."""
     run_chain(2, input_stall=Stall.random(0.3, 4), output_stall=output)

@@ -129,7 +129,7 @@ def swapped(special) -> ModelWrapper:
 
 
 def config(folder, target=None, relax=True, width=36, file=None):
-    """Of FINN's DataflowBuildConfig, what folding reads."""
+    """The fields of FINN's DataflowBuildConfig that folding reads."""
     return SimpleNamespace(
         output_dir=str(folder),
         _resolve_cycles_per_frame=lambda: target,
@@ -303,7 +303,7 @@ def test_other_layers_are_folded_as_beside_pairs(special, swapped, tmp_path, tar
 
 
 def test_a_pair_that_is_faster_comes_back(make_pair_model, tmp_path, caplog):
-    """A depthwise layer: FINN multiplies all kernel positions at once, IMECConv one after the other."""
+    """A depthwise layer: FINN multiplies all kernel positions in parallel, IMECConv one by one."""
     geometry = ConvGeometry((3, 3), (8, 8), 4, 4, depthwise=True)
     swapped = imec_model(make_pair_model, geometry, backend="rtl")
     with caplog.at_level(logging.WARNING, "build_dataflow"):
@@ -338,7 +338,7 @@ def abstract(model):
 
 
 def test_unfolded_nodes_slow_finns_own_step_down(special, swapped):
-    """What step_fold_imec is for."""
+    """The reason for step_fold_imec."""
     folds = []
     for model in (special, swapped):
         folded = fold_pairs(model, 300)
@@ -366,8 +366,8 @@ def test_the_input_word_is_the_producers(special, tmp_path):
     """No width converter where the producer's word is fast enough."""
     from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
-    behind_padding = special.transform(InferIMECConv(absorb_padding=False))
-    folded = step_fold_imec(behind_padding, config(tmp_path, 1000))
+    after_padding = special.transform(InferIMECConv(absorb_padding=False))
+    folded = step_fold_imec(after_padding, config(tmp_path, 1000))
     padding, *_ = folded.graph.node
     assert instances(folded)[0].get_nodeattr("SIMD_in") == getCustomOp(padding).get_nodeattr("SIMD")
 

@@ -1,32 +1,32 @@
-"""Unbounded proofs of what moves the data, by Yosys' SAT solver and induction.
+"""Unbounded proofs of the data movement, by Yosys' SAT solver and induction.
 
-A proof is rtl/<module>_proof.sv, which states the claims about a module and the lemmas that they
-follow from, each by induction over one cycle. They hold for each set of parameters here, forever,
-with reset, enable and all handshakes free in every cycle:
+A proof, rtl/<module>_proof.sv, states the claims about a module and the lemmas that they follow from, each by
+induction over one cycle. They hold forever, for each set of parameters here, with reset, enable and all
+handshakes free in every cycle:
 
-imec_sequencer with its strip
-- every read returns the word that the definition of a sliding window asks for: none is read before
+imec_sequencer with its line buffer - every read returns the word that the definition of a sliding window asks
+for: none is read before
   it is there, none is overwritten before its last read;
-- reads are OH*OW*NF folds of SF words, first and last marked, each with its weight address;
-- nothing moves against enable, valid and ready;
-- while input and weights are there, every cycle reads or writes; once a window's last word has been
+- reads are OH*OW*NF folds of SF words, first and last marked, each with its weight address; - nothing moves
+against enable, valid and ready; - while input and weights are available, every cycle reads or writes; once a
+window's last word has been
   taken, its reads need no input, and with two ports every cycle with weights is a read;
 - with two ports, no cycle reads and writes the same address.
 
 imec_window, of any depth of queues
 - the same of its reads, enable and weights; the word read stays while the pipeline stands;
-- a window whose last pixel has been taken is read without further input, after no more cycles than
-  it has queues and columns to pass, and in the cycle behind the last read of the one before if it
+- a window whose last pixel has been taken is read without further input, after no more cycles than it has
+queues and columns to pass, and in the cycle after the last read of the one before if it
   could be held then;
 - input waits only for a window that is complete, in rows that end no window for none.
 
-imec_pad: what goes out are padded frames for ever, input words in their order where the image is;
-padding waits for no input and takes none.
+imec_pad: the output is padded frames forever, input words in order where the image is; padding waits for no
+input and takes none.
 
-imec_queue, imec_convert: what goes out is what came in, in its order, as soon as it is there; input
-waits only for room.
+imec_queue, imec_convert: the output is the input, in order, as soon as it is available; input waits only for
+room.
 
-That the claims can fail, the counterexamples of broken modules show.
+Counterexamples of broken modules show that the claims can fail.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ Parameters = dict[str, int]
 
 @dataclass(frozen=True)
 class Mutation:
-    """A bug: `old` in a file of the RTL, its own if not said, made `new`."""
+    """A bug: `old` replaced by `new` in a file of the RTL, by default the module's own."""
 
     parameters: Parameters
     old: str
@@ -67,10 +67,10 @@ class Mutation:
 
 @dataclass(frozen=True)
 class Proof:
-    """Claims about a module: parameters that they are proven for, and bugs."""
+    """Claims about a module: parameters for which they are proven, and bugs."""
 
     module: str
-    parts: tuple[str, ...]  # modules that it is made of
+    parts: tuple[str, ...]  # modules that it consists of
     levels: int  # of claims
     cycles: int  # of a counterexample
     proven: list[Parameters]
@@ -113,7 +113,7 @@ class Proof:
         return done.returncode, done.stdout + done.stderr
 
     def fails(self, folder: Path, parameters: Parameters, mutation: Mutation | None = None) -> bool:
-        """Whether a property fails within so many cycles after one reset."""
+        """True if a property fails within `cycles` cycles after one reset."""
         reset = " ".join(f"-set-at {i} rst {int(i == 1)}" for i in range(1, self.cycles + 1))
         search = f"sat -seq {self.cycles} {reset} -prove-asserts -set-assumes\n"
         code, log = self.yosys(folder, self.prepared(parameters, 0) + search, mutation)
@@ -140,7 +140,7 @@ def one_port(geometry: ConvGeometry) -> Parameters:
 
 
 def two_ports(slack: int, geometry: ConvGeometry) -> Parameters:
-    """With slack words of the test's choice: the engine works with any, and small ones prove fast."""
+    """With a slack chosen by the test: the engine works with any, and small ones prove fast."""
     geometry = replace(geometry, buffer_ports=2)
     vars(geometry)["slack_words"] = slack
     return sequence(geometry)
@@ -206,7 +206,7 @@ def windows(
     queues: tuple[int, int] = (0, 0),
     block: bool = False,
 ) -> Parameters:
-    """folds: words of a window, and times that it is read; queues: of columns, and of windows."""
+    """folds: words per window, and reads of each window; queues: of columns, and of windows."""
     names = ("H", "W", "K_H", "K_W", "S_H", "S_W", "D_H", "D_W", "SF", "NF", "COLUMNS", "WINDOWS")
     values = *ifm_dim, *kernel, *stride, *dilation, *folds, *queues
     return dict(zip(names, values, strict=True)) | {"BLOCK": block}

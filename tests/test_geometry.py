@@ -76,7 +76,7 @@ def test_output_dimensions(geometry):
 @settings(max_examples=200)
 @given(layers(max_kernel=4))
 def test_window_walk(geometry):
-    """Offsets, and the loop nest that generates them, are those of the window in memory."""
+    """Offsets, and the loop nest that generates them, match the window in memory."""
     words = window_words(geometry, 0, 0)
     assert geometry.read_offsets().tolist() == words
     last_fold = window_words(geometry, 0, 0, geometry.nf - 1)
@@ -110,7 +110,7 @@ def test_first_run_is_as_long_as_it_can_be(geometry):
 @settings(max_examples=200)
 @given(layers(max_kernel=4, max_extra=9))
 def test_advance(geometry):
-    """Each step from window to window, in two frames, is the one advance_words and the count say."""
+    """Each step from window to window, in two frames, matches advance_words and window_steps."""
     column, row, frame = geometry.advance_words
     oh, ow = geometry.ofm_dim
     first = first_words(geometry, frames=2)
@@ -124,7 +124,7 @@ def test_advance(geometry):
 # ---- cycles -----------------------------------------------------------------------------------
 
 
-def run_strip(geometry: ConvGeometry, frames: int) -> tuple[int, int, list[int]]:
+def run_one_port(geometry: ConvGeometry, frames: int) -> tuple[int, int, list[int]]:
     """Run the schedule on a single-port memory of word numbers; check every word that is read.
 
     A cycle is a read, a write, or a read and a write at one address. Returns the cycle of the first
@@ -164,7 +164,7 @@ def run_strip(geometry: ConvGeometry, frames: int) -> tuple[int, int, list[int]]
 @given(layers())
 def test_schedule_on_a_single_port_memory(geometry):
     geometry = replace(geometry, simd_in=geometry.word_channels, buffer_ports=1)
-    first_sum, last_read, ends = run_strip(geometry, frames=3)
+    first_sum, last_read, ends = run_one_port(geometry, frames=3)
     assert storage(geometry).first_output_latency() == first_sum + PIPELINE_STAGES
     assert storage(geometry).total_cycles(3) == last_read + PIPELINE_STAGES
     assert storage(geometry).total_cycles(1) == ends[0] + PIPELINE_STAGES
@@ -185,7 +185,7 @@ def test_formula_equals_stepping(geometry):
 
 
 def words_of_padding(geometry: ConvGeometry) -> list[bool]:
-    """For each word of a padded frame whether it is one of padding."""
+    """For each word of a padded frame, whether it is padding."""
     (h, w), (top, left, bottom, right) = geometry.ifm_dim, geometry.padding
     rows, columns = range(top, h - bottom), range(left, w - right)
     return [y not in rows or x not in columns for y in range(h) for x in range(w) for _ in range(geometry.cf)]
@@ -194,7 +194,7 @@ def words_of_padding(geometry: ConvGeometry) -> list[bool]:
 @settings(max_examples=200)
 @given(padded_layers())
 def test_padding_runs(geometry):
-    """Two frames of runs are the words of the padded frames, and then the next one's upper padding."""
+    """Two frames of runs are the words of the padded frames, then the next one's upper padding."""
     order, frame = Arrivals(geometry).runs, words_of_padding(geometry)
     words = [True] * order.first
     for run in range(2 * order.runs):
@@ -209,7 +209,7 @@ def test_padding_runs(geometry):
 @settings(max_examples=100)
 @given(padded_layers())
 def test_padding_costs_no_cycles(geometry):
-    """Its words are there in every cycle, from the first after reset on."""
+    """Its words are available in every cycle, from the first after reset on."""
     dense = replace(geometry, simd_in=geometry.word_channels, padding=(0, 0, 0, 0))
     padded = replace(dense, padding=geometry.padding)
     assert storage(padded).cycles_per_frame == storage(dense).cycles_per_frame
@@ -235,8 +235,8 @@ def test_stream_cycles(geometry):
 def run_two_ports(geometry: ConvGeometry, frames: int) -> list[int]:
     """Run the schedule cycle by cycle on a memory of word numbers with a write port of its own.
 
-    The words that a window leaves behind may be replaced from the cycle after the first read of its
-    last fold on. Checks every word that is read; returns the cycle of each frame's last read.
+    A window's retired words may be replaced from the cycle after the first read of its last fold on. Checks
+    every word that is read; returns the cycle of each frame's last read.
     """
     depth, padding = storage(geometry).words, words_of_padding(geometry)
     pieces = start = -1 if padding[0] else 0  # input comes from cycle 0 on
@@ -245,7 +245,7 @@ def run_two_ports(geometry: ConvGeometry, frames: int) -> list[int]:
     first = first_words(geometry, frames + 1)
 
     def write(released: int) -> None:
-        """One cycle of the write port, words before `released` having been given up."""
+        """One cycle of the write port; words before `released` are retired."""
         nonlocal pieces, written
         pieces += 1
         of_padding = padding[written % len(padding)]
@@ -313,7 +313,7 @@ def test_slack_costs_no_more_than_finns_buffers(geometry, style):
     (8, "auto", "distributed"), (30, "auto", "block"), (30, "distributed", "distributed"),
     (8, "block", "block"), (8, "ultra", "ultra"),
 ])  # fmt: skip
-def test_auto_decides_a_strip_by_its_depth(size, style, resolved):
+def test_auto_decides_a_line_buffer_by_its_depth(size, style, resolved):
     geometry = ConvGeometry((3, 3), (size, size), 8, 8, buffer_style=style)
     assert storage(geometry).style == resolved
 
@@ -352,7 +352,7 @@ def test_total_cycles_needs_a_frame():
 @given(layers(), st.floats(0.5, 40))
 @example(ConvGeometry((3, 3), (5, 5), 12, 12), 1.0)
 def test_cheapest_folding(geometry, slack):
-    """Brute force: every accepted fold that is fast enough has as many multipliers, or more."""
+    """Brute force: every legal folding that is fast enough has at least as many multipliers."""
     channels, ofm_channels = geometry.ifm_channels, geometry.ofm_channels
     folds = {}
     most_simd = 1 if geometry.depthwise else geometry.mw

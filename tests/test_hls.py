@@ -89,7 +89,7 @@ def test_testbench_passes(tmp_path, flags):
     assert (done.returncode, done.stdout, done.stderr) == (0, "all checks passed\n", "")
 
 
-def test_testbench_notices_a_wrong_strip_address(tmp_path):
+def test_testbench_notices_a_wrong_buffer_address(tmp_path):
     library = tmp_path / "hlslib"
     shutil.copytree(hls.library_path(), library)
     header = library / "imec.hpp"
@@ -381,7 +381,7 @@ def test_ip_generation_writes_what_vitis_needs_and_names_it_when_missing(make_hl
 
 @pytest.mark.parametrize("g", [LAYER, DEPTHWISE], ids=["dense", "depthwise"])
 def test_estimates(make_hls, g):
-    """Cycles are the header's iterations; resources are those of the abstract node."""
+    """Cycles are the header's iterations; resources equal the abstract node's."""
     from qonnx.custom_op.registry import getCustomOp
 
     from finn_imec.custom_op.imecconv import IMECConv

@@ -1,4 +1,4 @@
-"""The stitched IP: FINN's CreateStitchedIP unchanged, with vivado_stub.tcl in Vivado's place."""
+"""The stitched IP: FINN's CreateStitchedIP unchanged, with vivado_stub.tcl in place of Vivado."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if shutil.which("tclsh") is None:
 FRAMES = 3
 PATHS = [
     make_path(ConvGeometry((3, 3), (8, 8), 4, 8, simd=2, pe=4), "UINT2", "INT2", "UINT2"),
-    # a FINN width converter stands in front: words of 4 channels, then of 2
+    # after a FINN width converter: words of 4 channels, then of 2
     make_path(ConvGeometry((3, 3), (6, 6), 8, 6, simd=4, pe=3, simd_in=2), "UINT2", "INT2", "UINT2"),
 ]
 
@@ -62,7 +62,7 @@ def design(finn, tmp_path_factory):
 
 
 def run_script(project: Path, folder: Path, pattern: str = "", replacement: str = "") -> str:
-    """What the stub says to the project's script, changed and moved to `folder`; "" if all is well."""
+    """The stub's output for the project's script, changed and moved to `folder`; "" if it passes."""
     script = (project / "make_project.tcl").read_text()
     script, edits = re.subn(pattern, replacement, script)
     assert edits
@@ -94,7 +94,7 @@ def test_stitched_ip_computes_the_chain(design):
 
 
 def interfaces(model) -> dict:
-    """Of the stitched IP, by kind; without kinds that it has none of."""
+    """Interfaces of the stitched IP by kind, without empty kinds."""
     names = json.loads(model.get_metadata_prop("vivado_stitch_ifnames"))
     return {kind: names for kind, names in names.items() if names}
 
@@ -198,7 +198,7 @@ def test_stub_reads_the_modules(design, tmp_path, text, replacement, message):
 
 
 def test_unchanged_script_passes(design, tmp_path):
-    """What the two tests above start from; FINN's project.
+    """FINN's project, from which the two tests above start.
 
     The stub is deterministic, so this is also the netlist that the simulation above runs.
     """

@@ -55,7 +55,7 @@ BUILT = {
 
 @dataclass
 class Flow:
-    """A trained network, its lowering, its build, and the graphs before and behind the swap."""
+    """A trained network, its lowering, its build, and the graphs before and after the swap."""
 
     network: Any
     trained: training.Trained
@@ -69,7 +69,7 @@ class Flow:
         return self.stages["hardware"]
 
     def expected(self, images: int) -> np.ndarray:
-        """The integers that the hardware has to give for the first test images."""
+        """The expected integers of the hardware for the first test images."""
         logits = training.logits(self.trained.model, self.trained.x_test[:images])
         scale = self.hardware.get_initializer(self.hardware.graph.node[-1].input[1])
         return np.round(logits / scale)
@@ -113,7 +113,7 @@ def test_every_lowering_stage_computes_the_trained_network(flow):
 
 
 def test_structure(flow):
-    """All is hardware but the logits' scale; convolutions and additions take 4-bit integers."""
+    """Everything except the logits' scale is hardware; convolutions and additions take 4-bit integers."""
     model = flow.hardware
     assert op_types(model) == LOWERED[flow.network]
     assert model.graph.node[-1].op_type == "Mul"
@@ -125,7 +125,7 @@ def test_structure(flow):
 
 
 def test_every_pair_is_swapped(flow):
-    """With its padding, and in at most CYCLE_TOLERANCE of what FINN estimates for the slowest of it."""
+    """With its padding, and within CYCLE_TOLERANCE of FINN's estimate for its slowest node."""
     padded = 0
     for pair in flow.built.pairs:
         assert pair.swapped, pair

@@ -72,7 +72,7 @@ def test_digits_learn(trained):
 
 
 def test_images_of_other_sizes_and_bits():
-    """Bilinear: the corners stay; gray levels grow by 16, the last one to what 8 bits hold."""
+    """Bilinear: the corners stay; gray levels grow by 16, the last one clipped to 8 bits."""
     pytest.importorskip("torch")
     pytest.importorskip("sklearn")
     small, large = training.load_data()[2], training.load_data(bits=8, scale=2)[2]
@@ -447,7 +447,7 @@ def test_published_cnv_gives_the_expected_logits(name):
 
 @needs_cnv_data
 def test_what_counts_as_a_convolution():
-    """Of CNV: its six pairs or IMECConvs, neither pooling windows nor what comes behind them."""
+    """In CNV: its six pairs or IMECConvs, neither pooling windows nor their Pool nodes."""
     import runpy
 
     from finn_imec.partition import hardware_part, specialized

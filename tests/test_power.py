@@ -50,7 +50,7 @@ REPORT = """\
 +--------------------------+--------------+
 """
 
-#: A counter of the words that pass; data goes through it.
+#: A counter of the words that pass through it.
 COUNTER = """
 module counter (
     input ap_clk, input ap_rst_n,

@@ -28,7 +28,7 @@ from finn_imec.util.errors import ModelError
 
 pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'finn-imec[plot]'")
 
-#: What is measured of either side; memory is a sum of two.
+#: Measured figures of each side; memory is the sum of two.
 MEASURED = [key for key in RATIOS if key != "memory"]
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">&$\\frac$"
 
@@ -140,7 +140,7 @@ def test_every_figure_of_the_rows_is_on_the_page(compared, rows):
 
 
 def test_rows_as_compare_prints_them(tmp_path, rows):
-    """`finn-imec compare --json > comparison.json` will do as well."""
+    """`finn-imec compare --json > comparison.json` works as well."""
     (tmp_path / "comparison.json").write_text(json.dumps([row.as_dict() for row in rows]))
     assert write_report(tmp_path)["means"] == geometric_means(rows)
 

@@ -148,7 +148,7 @@ def test_converter_passes_a_word_every_cycle(run_bench, index):
 
 
 # ---------------------------------------------------------------------------------------------
-# Parameters that are no good
+# Bad parameters
 
 SEQUENCE = schedule(replace(layer((2, 2), (4, 4)), buffer_ports=1))
 PADDED = {"WIDTH": 1, "FIRST": 2, "RUN": 3, "RUNS": 2, "GAP": 1, "BETWEEN": 4}

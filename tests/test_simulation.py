@@ -366,7 +366,7 @@ def test_waveforms(run, tmp_path):
 
 @pytest.mark.parametrize("trace", ["vcd", "fst"])
 def test_waveforms_that_find_no_room_are_an_error_and_removed(tmp_path, trace):
-    """A limit on the size of files stands for a full disk."""
+    """A limit on file size imitates a full disk."""
     if trace == "fst" and not Path("/usr/include/lz4.h").exists():
         pytest.skip("FST waveforms need lz4.h")
     waves = tmp_path / f"waves.{trace}"

@@ -1,10 +1,9 @@
 """Every default step of the installed FINN, finn-plus or upstream, on a small network with the swap.
 
 Two graphs: IMECConv in RTL only, swapped where imec_build_steps does it, and an RTL and an HLS one,
-swapped before FINN specializes. vivado_stub.tcl stands in Vivado's place. Behind each step that
-changes the graph its outputs are computed in Python and compared; FINN verifies for itself what it can
-without Vivado; the stitched netlist is simulated. Vitis HLS is not needed until an HLS node becomes
-an IP.
+swapped before FINN specializes. vivado_stub.tcl replaces Vivado. After each step that changes the graph its
+outputs are computed in Python and compared; FINN runs its own verification where it needs no Vivado; the
+stitched netlist is simulated. Vitis HLS is not needed until an HLS node becomes an IP.
 """
 
 from __future__ import annotations
@@ -33,11 +32,11 @@ from finn_imec.simulation.verilator import build
 from finn_imec.streams.words import decode, encode
 
 FINN_PLUS = hasattr(config.AutoFIFOSizingMethod, "FORCE_MINIMAL_FIFOS")
-#: FINN's own verification, where it needs no xsim: finn-plus' in RTL comes behind its FIFOs.
+#: FINN's own verification without xsim; finn-plus' verification in RTL comes after its FIFOs.
 VERIFIED = ["streamlined_python"]
 if not FINN_PLUS and hasattr(config.VerificationStepType, "NODE_BY_NODE_RTLSIM"):
     VERIFIED.append("node_by_node_rtlsim")
-#: Steps that do nothing unless Vivado's results are asked for; the driver is that of a bitfile.
+#: Steps that do nothing unless Vivado's results are requested; the driver belongs to a bitfile.
 NOT_ASKED_FOR = {
     *("step_measure_rtlsim_performance", "step_out_of_context_synthesis", "step_prepare_synthesis"),
     *("step_synthesize_bitfile", "step_make_driver", "step_make_pynq_driver"),
@@ -68,7 +67,7 @@ def settings(folder: Path, **fields):
 
 
 class Build:
-    """A build step by step; `log` says for each what it did."""
+    """A build step by step; `log` records what each step did."""
 
     def __init__(self, folder: Path, **fields) -> None:
         self.model, self.log = network(), {}

@@ -1,4 +1,4 @@
-"""Which part of the package may import which: those above it in STRATA, lazily too, never those below."""
+"""Imports between parts of the package: only from those above in STRATA, also inside functions."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ STRATA = (
     "verification",
     "report",
 )
-#: What users start: nothing else imports these, and they may import everything.
+#: Entry points: nothing else imports these, and they may import everything.
 ENTRY_POINTS = ("cli", "demo", "import_hook")
-#: Names of before, for one release.
+#: Modules of old names, for one release.
 DEPRECATED = ("geometry", "window", "datapath", "errors")
-#: What the numbers of a layer may be computed with.
+#: Packages that `layer` may import.
 NUMBERS = {"numpy", "qonnx", "scipy"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -83,7 +83,7 @@ def test_layer_is_numbers(path):
 
 
 def test_files_of_a_folder_import_each_other_one_way():
-    """No circle of files, which is also what circles of folders would need."""
+    """No import cycle of files; a cycle of folders would need one."""
     graph = {
         ".".join(("finn_imec", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(
             ".__init__"

@@ -245,7 +245,7 @@ PAIRS = {
     "depthwise_bipolar": {"core": "lut", "types": ("BIPOLAR", "BIPOLAR"), "pe": 4, "depthwise": True},
     "windows": {"core": "lut", "types": ("INT2", "INT2"), "simd": 36, "pe": 2},
     "parts_of_windows": {"core": "dsp", "types": ("UINT3", "INT2"), "simd": 12, "pe": 4, "stride": (2, 1)},
-    # Width converters in front of the generator, after the padding.
+    # Width converters before the generator, after the padding.
     "padded_windows_of_narrow_words": {
         "core": "lut",
         "types": ("INT2", "INT2"),
@@ -350,10 +350,10 @@ def test_pair_refuses_what_it_cannot_build(tmp_path, overrides, error, message):
 
 @pytest.mark.parametrize("ports", [1, 2])
 @pytest.mark.parametrize(("style", "cell"), [("ultra", "URAM288"), ("block", "RAMB36E2")])
-def test_a_strip_is_in_the_memory_that_its_style_names(tmp_path, style, cell, ports):
+def test_a_line_buffer_is_in_the_memory_that_its_style_names(tmp_path, style, cell, ports):
     """Yosys for UltraScale+, which has UltraRAM: read and written at one address, or at two."""
-    strip = (library_path() / "imec_strip.sv").read_text()
-    (tmp_path / "imec_strip.sv").write_text(strip)
+    source = (library_path() / "imec_strip.sv").read_text()
+    (tmp_path / "imec_strip.sv").write_text(source)
     (tmp_path / "run.ys").write_text(
         f"""read_slang -j 1 -D SYNTHESIS -G DEPTH=4000 -G WIDTH=64 -G DUAL_PORT={ports - 1} \
         -G RAM_STYLE="{style}" --top imec_strip imec_strip.sv

@@ -1,4 +1,4 @@
-"""InferIMECConv and ExpandIMECConv: what is swapped, what stays and why; equal results."""
+"""InferIMECConv and ExpandIMECConv: pairs swapped, pairs that stay and why; equal results."""
 
 from __future__ import annotations
 
@@ -229,8 +229,8 @@ def test_expanding_gives_the_padding_back(make_pair_model, geometry):
     [("block", "block", "block"), ("ultra", "ultra", "ultra"), ("distributed", "auto", "distributed"),
      ("auto", "auto", "distributed")],
 )  # fmt: skip
-def test_the_strip_is_where_the_user_put_the_windows_buffer(make_pair_model, theirs, ours, back):
-    """But not in LUTs, however deep, because that is FINN's default."""
+def test_the_line_buffer_is_where_the_user_put_the_windows_buffer(make_pair_model, theirs, ours, back):
+    """But not in LUTs whatever its depth, because that is FINN's default."""
     from finn_imec.transformation.expand_imec_conv import ExpandIMECConv
 
     path = make_path(FOLDED)
@@ -341,7 +341,7 @@ LINE = ConvGeometry((1, 2), (5, 6), 4, 2)  # as fast as its input at one pixel p
     ],
 )
 def test_simd_over_several_pixels_of_a_stream_is_refolded(make_pair_model, geometry, simd, pe, simd_in):
-    """To the least multipliers that are as fast as the pair, its input stream unchanged.
+    """To the fewest multipliers that are as fast as the pair, with the input stream unchanged.
 
     The pair has no parallel_window: its width converter collects pixels one after the other.
     """
@@ -436,7 +436,7 @@ def test_refolding_a_large_layer_takes_seconds(make_pair_model, simd_in):
 
 @pytest.mark.parametrize(("simd", "pe"), [(64, 8), (16, 16)])
 def test_a_stride_keeps_its_folding(make_pair_model, simd, pe):
-    """The strip has a second port and slack for the rows that a row step skips."""
+    """The line buffer has a second port and slack for the rows that a row step skips."""
     from finn_imec.transformation.infer_imec_conv import CYCLE_TOLERANCE
 
     geometry = ConvGeometry((3, 3), (17, 17), 64, 64, (2, 2), simd=simd, pe=pe)

@@ -1,4 +1,4 @@
-"""The random verification campaign of the RTL, and that it finds what is wrong."""
+"""The random verification campaign of the RTL, and that it finds faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""External weights: the DMA in front of IMECConv, and FINN's partitions and driver with it."""
+"""External weights: the DMA before IMECConv, and FINN's partitions and driver with it."""
 
 from __future__ import annotations
 

@@ -209,7 +209,7 @@ def test_lint_finds_nothing(tmp_path, number):
 
 
 def axilite_lines(path: Datapath, weights: np.ndarray) -> list[int]:
-    """What s_axilite holds at addresses 0, 4, 8...; words beyond a weight word's width are 0."""
+    """Contents of s_axilite at addresses 0, 4, 8...; words beyond a weight word's width are 0."""
     bits = path.geometry.pe * path.geometry.simd * path.core.weight.bits
     shifts = range(0, 32 * words_per_line(bits), 32)
     words = weight_words(path.geometry, path.core.weight, weights)
@@ -535,7 +535,7 @@ def test_finns_driver_finds_the_weights(make_driver):
     for _ in range(2):  # repeating it changes nothing
         model = model.transform(WriteRuntimeWeights())
         (ours,) = (swapped / "runtime_weights").iterdir()
-        assert ours.name == "1_0_IMECConv_rtl_0.dat"  # in the partition behind the input DMA's
+        assert ours.name == "1_0_IMECConv_rtl_0.dat"  # in the partition after the input DMA's
         assert ours.read_text() == theirs.read_text()
     (settings,) = (name for name in PYNQ_SETTINGS if (pair / name).is_file())
     assert (swapped / settings).read_text() == (pair / settings).read_text()

@@ -117,7 +117,7 @@ def test_legal_simd():
         LAYER.with_folding(8, 4)
 
 
-def test_cheapest_folding_prefers_a_strip():
+def test_cheapest_folding_prefers_a_line_buffer():
     """SIMD=4 with PE=8 needs fewer cycles than allowed, and no window in registers."""
     assert cheapest_folding(LAYER, 9 * 14 * 14 + 100) == (4, 8)
     assert cheapest_folding(LAYER, 3 * 14 * 14 + 10) == (12, 8)

@@ -1,4 +1,4 @@
-"""A network in the manner of MobileNet-v1: depthwise separable convolutions, 4 bits, 16x16 images.
+"""A MobileNet-v1-style network: depthwise separable convolutions, 4 bits, 16x16 images.
 
 A padded, strided 3x3 stem; three blocks of a padded depthwise 3x3 and a 1x1 convolution, one of
 them strided; global average pooling; one fully connected layer. Weights and activations have 4

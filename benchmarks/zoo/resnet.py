@@ -1,11 +1,11 @@
-"""A network in the manner of ResNet: two residual blocks, 4 bits, 16x16 images.
+"""A ResNet-style network: two residual blocks, 4 bits, 16x16 images.
 
 A padded, strided 3x3 stem; a block whose shortcut is its input; a strided block with a 1x1
 convolution in its shortcut; global average pooling; one fully connected layer. Weights and
 activations have 4 bits, the image and the stem's weights 8.
 
-Both summands of an addition pass one and the same quantizer, as in Brevitas' ResNet for FINN: equal
-scales, which streamlining can move behind the addition.
+Both summands of an addition pass the same quantizer, as in Brevitas' ResNet for FINN: equal scales, which
+streamlining can move past the addition.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""FINN's own pair for one convolution: the design that IMECConv replaces, as one stitched RTL top.
+"""FINN's pair for one convolution, which IMECConv replaces, as one stitched RTL top.
 
     in0 -> [FMPadding_rtl -> StreamingFIFO_rtl] -> [StreamingDataWidthConverter_rtl]
         -> ConvolutionInputGenerator_rtl -> [StreamingDataWidthConverter_rtl] -> StreamingFIFO_rtl
         -> MVAU_rtl with its weight memstream and replay buffer -> out0
 
-finn-plus generates each part (`nodes`); `generate` copies what it generated and the finn-rtllib files
-it uses into a folder, with the few edits that let open tools read them (`patches`), and adds a top.
-Nothing of FINN is kept in this package: the copies are made from the user's installation.
+finn-plus generates each part (`nodes`). `generate` copies the result and the finn-rtllib files it uses into a
+folder, with the few edits that open tools need (`patches`), and adds a top. This package contains nothing of
+FINN: the copies are made from the user's installation.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ CORES = ("dsp", "lut")
 class FinnPair:
     """A generated pair.
 
-    design: what Verilator and Yosys read. core: the multiply-accumulate module in it, for
-    `yosys.count(..., core=...)`. acc_bits: width of one accumulator, two's complement but for the
-    XNOR popcount. An output word holds the accumulators of PE channels, the lowest in the low bits.
+    design: for Verilator and Yosys. core: its multiply-accumulate module, for `yosys.count(..., core=...)`.
+    acc_bits: width of one accumulator, two's complement except for the XNOR popcount. An output word holds
+    the accumulators of PE channels, the lowest channel in the low bits.
     """
 
     design: Design
@@ -62,24 +62,24 @@ def generate(
     """Generate FINN's pair for one convolution into the new folder `out_dir`.
 
     The geometry's `pe` and `simd` fold the MVAU, unless finn_simd, a divisor of MW = K_h*K_w*C, is its
-    SIMD. An input word has simd_in channels, and so have the window generator's words. With SIMD > C
-    the generator gives whole windows and takes whole pixels (FINN's parallel_window). A width
-    converter is put where these words and the MVAU's differ, an FMPadding in front for padding.
-    weights: (MW, MH) integers, rows in (kh, kw, c) order. acc_bits=None takes the narrowest
-    accumulator that these weights and this input type need, as FINN's minimize_accumulator_width.
+    SIMD. Input words and the window generator's words have simd_in channels. If SIMD > C the generator takes
+    whole pixels and outputs whole windows (FINN's parallel_window). A width converter is inserted where these
+    words and the MVAU's differ, and an FMPadding before the generator for padding. weights: (MW, MH)
+    integers, rows in (kh, kw, c) order. acc_bits=None takes the narrowest accumulator that these weights and
+    this input type need, like FINN's minimize_accumulator_width.
 
-    core: "dsp" is FINN's mvu.sv (operands of 2 bits and more). "lut" puts this package's
-    `finn_lut_core`, a stand-in for the LUT core that FINN's rtllib used to have, into FINN's
-    wrapper; it also takes BIPOLAR operands (1 bit, 1 stands for +1). With both BIPOLAR the
-    accumulator is the XNOR popcount (x.W + MW)/2, as in FINN's binaryXnorMode.
+    core: "dsp" is FINN's mvu.sv (operands of at least 2 bits). "lut" puts this package's `finn_lut_core`,
+    which replaces the LUT core that FINN's rtllib used to have, into FINN's wrapper; it also takes BIPOLAR
+    operands (1 bit, 1 stands for +1). If both are BIPOLAR the accumulator is the XNOR popcount (x.W + MW)/2,
+    as in FINN's binaryXnorMode.
 
-    Depthwise layers have FINN's VVAU in place of its MVAU. Its SIMD is 1, the generator's words are
-    PE channels, and core is "lut", `finn_lut_vvu`: FINN's VVAU has DSPs on Versal only.
+    Depthwise layers have FINN's VVAU in place of its MVAU, with SIMD 1 and PE channels per generator word.
+    core must be "lut" (`finn_lut_vvu`), because FINN's VVAU has DSPs on Versal only.
 
     Thresholds are not part of the pair: finn-plus builds them as a separate Thresholding node.
 
-    Raises ValueError naming the field for what cannot be folded or computed, MissingToolError without
-    finn-plus, UnsupportedError when its RTL is not as expected.
+    Raises ValueError naming the field that cannot be folded or computed, MissingToolError without finn-plus,
+    UnsupportedError if its RTL is not as expected.
     """
     require("finn.custom_op.fpgadataflow.rtl", "finn")
     simd = geometry.simd if finn_simd is None else finn_simd
@@ -104,7 +104,7 @@ def generate(
 
 
 def _product(core: str, idt: BaseDataType, wdt: BaseDataType) -> str:
-    """finn_lut_core's PRODUCT for these types; checks that the core can compute them."""
+    """finn_lut_core's PRODUCT for these types; checks that the core supports them."""
     if core not in CORES:
         raise ValueError(f"core={core!r}: accepted are {CORES}")
     for field, dtype in (("input_datatype", idt), ("weight_datatype", wdt)):
@@ -156,7 +156,7 @@ def _acc_bits(weights: np.ndarray, idt: BaseDataType, wdt: BaseDataType, core: s
         return len(weights).bit_length()
     low, high = calculate_matvec_accumulator_range(weights.astype(np.float64), idt)
     needed = max(int(-low - 1).bit_length(), int(high).bit_length()) + 1
-    if core == "dsp":  # mvu.sv takes no less than a product
+    if core == "dsp":  # mvu.sv accepts no accumulator narrower than a product
         needed = max(needed, wdt.bitwidth() + idt.bitwidth() - int(idt.signed()))
     return needed
 
@@ -219,5 +219,5 @@ def _core_spec(nodes: PairNodes, weights: np.ndarray, core: str, product: str) -
     if core == "lut":
         module = "finn_lut_vvu" if nodes.geometry.depthwise else "finn_lut_core"
         return CoreSpec(module, {"PRODUCT": product, **parameters}, tied)
-    narrow = int(weights.min() > wdt.min())  # as MVAU_rtl decides
+    narrow = int(weights.min() > wdt.min())  # like MVAU_rtl
     return CoreSpec("mvu", {**parameters, "NARROW_WEIGHTS": narrow}, tied)

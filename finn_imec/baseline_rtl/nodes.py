@@ -21,7 +21,7 @@ _FIFO_DEPTH = 2
 
 @dataclass(frozen=True)
 class PairNodes:
-    """What FINN's nodes are made for. simd: of the MVAU or VVAU; acc_bits: of one accumulator."""
+    """Parameters of FINN's nodes. simd: of the MVAU or VVAU; acc_bits: of one accumulator."""
 
     geometry: ConvGeometry
     input_datatype: BaseDataType
@@ -31,14 +31,14 @@ class PairNodes:
 
     @property
     def swg_simd(self) -> int:
-        """Channels that the window generator takes in a word: all if it gives whole windows."""
+        """Channels per input word of the window generator: all if it outputs whole windows."""
         g = self.geometry
         if g.parallel_window:
             return g.ifm_channels
         return g.pe if g.depthwise else g.simd_in
 
     def attributes(self) -> dict[str, dict[str, Any]]:
-        """The stages of the pair in their order, with FINN's node attributes for each."""
+        """The stages of the pair in order, with FINN's node attributes for each."""
         g = self.geometry
         image = [1, *g.ifm_dim, g.ifm_channels]
         windows = [1, *g.ofm_dim, prod(g.kernel) * g.ifm_channels]
@@ -62,12 +62,12 @@ class PairNodes:
             "Padding": list(g.padding),
             "NumChannels": g.ifm_channels,
             "SIMD": g.simd_in,
-            # binaryXnorMode pads with the code 0, too
+            # binaryXnorMode pads with code 0, too
             "inputDataType": "BINARY" if name == "BIPOLAR" else name,
         }
 
     def _fifo(self, shape: list[int], elems: int) -> dict[str, Any]:
-        """shape: of the tensor that passes, `elems` of its elements in a word."""
+        """shape: of the tensor, `elems` elements per word."""
         return {
             "depth": _FIFO_DEPTH,
             "folded_shape": [*shape[:-1], shape[-1] // elems, elems],
@@ -124,9 +124,9 @@ class PairNodes:
         }
 
     def generate(self, folder: Path, weights: np.ndarray) -> tuple[list[dict[str, Any]], list[Path]]:
-        """Let finn-plus generate every node below `folder`: the stages to stitch, and all RTL files.
+        """Let finn-plus generate every node below `folder`; return the stages to stitch and all RTL files.
 
-        A stage is its name, module, in_width and out_width. The MVU's weights are in mvu/WEIGHT_FILE.
+        A stage has name, module, in_width and out_width. The MVU's weights are in mvu/WEIGHT_FILE.
         """
         keep_finn_plus_settings()
         g = self.geometry
@@ -185,7 +185,7 @@ def _node_class(stage: str, depthwise: bool) -> type:
 
 
 def _node(cls: type, name: str, attributes: dict[str, Any], weights: np.ndarray | None) -> tuple[Any, Any]:
-    """A FINN node of class `cls`, and a model of its own for it; weights are its second input."""
+    """A FINN node of class `cls`, and a model that holds only it; weights are its second input."""
     from onnx import TensorProto, helper
     from qonnx.core.modelwrapper import ModelWrapper
 

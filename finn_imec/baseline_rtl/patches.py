@@ -1,4 +1,4 @@
-"""FINN's RTL through open tools: copies of its files, with the few edits that let them be read."""
+"""FINN's RTL in open tools: copies of its files with the few edits that the tools need."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from finn_imec.util.errors import UnsupportedError
 
-#: What FINN's MVAU calls its file of weights.
+#: Name of FINN's MVAU's weight file.
 WEIGHT_FILE = "memblock.dat"
 #: Simulation-only sources, and a core for another device.
 _LEFT_OUT = ("fifo_gauge.sv", "mvu_vvu_8sx9_dsp58.sv")
@@ -20,8 +20,8 @@ def copy_patched(
 ) -> list[str]:
     """Copy RTL into `folder` with the edits below; returns the file names, packages first.
 
-    lut_product: PRODUCT of finn_lut_core, or finn_lut_vvu if depthwise, in the place of FINN's core;
-    None: FINN's core stays. Raises UnsupportedError for a finn-rtllib that is not as expected.
+    lut_product: PRODUCT of finn_lut_core (depthwise: finn_lut_vvu), which replaces FINN's core; None keeps
+    FINN's core. Raises UnsupportedError for a finn-rtllib that is not as expected.
     """
     patches = {
         "add_multi.sv": _patch_add_multi,
@@ -48,7 +48,7 @@ def copy_patched(
 
 
 def _substitute(pattern: str, replacement: str | Callable, text: str, file: str) -> str:
-    """Replace exactly one match, or say that this finn-rtllib is not the one known here."""
+    """Replace exactly one match; UnsupportedError if this finn-rtllib is not as expected."""
     text, matches = re.subn(pattern, replacement, text, flags=re.DOTALL)
     if matches != 1:
         raise UnsupportedError(
@@ -76,7 +76,7 @@ def _patch_fifo(text: str) -> str:
 
 
 def _patch_mvu(text: str) -> str:
-    """Drop the start-up watchdog and the check of narrow weights, both for simulation only."""
+    """Drop the start-up watchdog and the check of narrow weights, both simulation-only."""
     text = _substitute(r"\tif\(1\) begin : blkRecoveryWatch.*?end : blkRecoveryWatch\n", "", text, "mvu.sv")
     return _substitute(
         r"\n(\t+)if\(NARROW_WEIGHTS\) begin : genNarrowCheck.*?\n\1end\n", "\n", text, "mvu.sv"
@@ -84,16 +84,16 @@ def _patch_mvu(text: str) -> str:
 
 
 def _patch_thresholding(text: str) -> str:
-    """Shift where the first stage's range of bits would be [M-1:M], which slang refuses."""
+    """Use a shift where the first stage's part select would be [M-1:M], which slang rejects."""
     return _substitute(r"p\.ptr\[M-1:SN\+1\] <", "(p.ptr[M-1:0] >> (SN+1)) <", text, "thresholding.sv")
 
 
 def _patch_wrapper(product: str, depthwise: bool, text: str) -> str:
-    """Instantiate the stand-in where FINN's core stands, and size the output queue for its latency."""
-    core, stand_in = ("mvu_vvu_8sx9_dsp58", "vvu") if depthwise else ("mvu", "core")
+    """Instantiate this package's core in place of FINN's, and size the output queue for its latency."""
+    core, replacement = ("mvu_vvu_8sx9_dsp58", "vvu") if depthwise else ("mvu", "core")
     text = _substitute(
         rf"\b{core} #\(",
-        f'finn_lut_{stand_in} #(\n\t\t\t\t.PRODUCT("{product}"),',
+        f'finn_lut_{replacement} #(\n\t\t\t\t.PRODUCT("{product}"),',
         text,
         "mvu_vvu_axi.sv",
     )

@@ -1,6 +1,6 @@
-"""Running finn-plus' builder from Python, on a machine without Vivado.
+"""Run finn-plus' builder from Python, on a machine without Vivado.
 
-finn-plus' own command refuses to start without Vivado, although most of its steps do not need it.
+finn-plus' own command does not start without Vivado, although most of its steps do not need it.
 """
 
 from __future__ import annotations
@@ -67,15 +67,14 @@ class BuildError(ImecError, RuntimeError):
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What a build left in its output folder.
+    """The contents of a build's output folder.
 
-    model: the graph after the last step. parent: FINN's graph around the hardware layers, whose
-    StreamingDataflowPartition refers to them as they were when partitioned, before the swap; None
-    if the build did not partition. pairs: one PairReport per ConvolutionInputGenerator, empty if
-    the conversion was not among the steps. foldings: one FoldingReport per IMECConv, empty if
-    step_fold_imec was not among them or had no target_fps. reports: the JSON files of report/ by name without
-    suffix, e.g. estimate_layer_cycles. generated: holds one folder of generated code per layer.
-    log: FINN's log. seconds: what each step took, by name, in the order of the steps.
+    model: the graph after the last step. parent: FINN's graph around the hardware layers; its
+    StreamingDataflowPartition refers to the layers at partitioning, before the swap. None if the build did
+    not partition. pairs: one PairReport per ConvolutionInputGenerator, empty without the conversion step.
+    foldings: one FoldingReport per IMECConv, empty without step_fold_imec or target_fps. reports: the JSON
+    files of report/ by name without suffix, e.g. estimate_layer_cycles. generated: folder with one folder of
+    generated code per layer. log: FINN's log. seconds: wall time of each step by name, in step order.
     """
 
     output_dir: Path
@@ -97,25 +96,22 @@ def build(
 ) -> BuildResult:
     """Build a model with finn-plus' steps and step_convert_to_imec, without Vivado.
 
-    model_path: QONNX or FINN-ONNX file, as the first step takes it. For a graph of hardware layers
-    set start_step: step_create_dataflow_partition, or step_specialize_layers if nothing else is in
-    it.
-    config: fields of finn-plus' DataflowBuildConfig, as a dictionary or a YAML or JSON file; see
-    DEFAULTS. Steps, unless given: finn-plus' own up to step_generate_hardware, of which
-    step_hw_codegen is taken. They end with estimates and generated code, and need neither Vivado
-    nor Vitis for any layer; without HLS layers, step_hw_ipgen and step_set_fifo_depths do not
-    either. step_convert_to_imec is put behind step_minimize_bit_width unless it is there already;
-    step_fold_imec is added if it is before FINN's folding (imec_build_steps). MVAUs in
-    binaryXnorMode keep their popcounts exact, which FINN's minimization does not (exact_popcounts).
-    start_step: the first step, for model_path. Without board and fpga_part: FPGA_PART.
-    output_dir: new, empty, or of an earlier build, whose files are replaced once all steps passed.
-    A failed step leaves only its log there, FAILED_LOG. FINN's console output goes to the log.
-    progress: runs with the caller's sys.stdout and sys.stderr. Between its calls they are FINN's,
-    so what draws at any time (a rich.progress bar) needs a console with a file of its own.
+    model_path: QONNX or FINN-ONNX file that fits the first step. For a graph of hardware layers set
+    start_step: step_create_dataflow_partition, or step_specialize_layers if it has hardware layers only.
+    config: fields of finn-plus' DataflowBuildConfig, as a dictionary or a YAML or JSON file; see DEFAULTS.
+    Default steps: finn-plus' own up to step_generate_hardware, of which only step_hw_codegen is run. They end
+    with estimates and generated code, and need neither Vivado nor Vitis for any layer; without HLS layers,
+    step_hw_ipgen and step_set_fifo_depths do not either. step_convert_to_imec is inserted after
+    step_minimize_bit_width unless present; step_fold_imec is added if the conversion comes before FINN's
+    folding (imec_build_steps). Accumulators in binaryXnorMode hold all popcounts, which FINN's minimization
+    does not ensure (exact_popcounts). start_step: the first step, applied to model_path. Default part,
+    without board and fpga_part: FPGA_PART. output_dir: new, empty, or from an earlier build, whose files are
+    replaced once all steps have passed. A failed step leaves only its log there, FAILED_LOG. FINN's console
+    output goes to the log. progress: called with the caller's sys.stdout and sys.stderr. Between calls they
+    are FINN's, so anything that draws at other times (a rich.progress bar) needs a console with its own file.
 
-    Raises ModelError naming the file or field if the model, config or output folder is unusable,
-    or if no pair became an IMECConv; BuildError if a step failed; MissingToolError without
-    finn-plus.
+    Raises ModelError naming the file or field if the model, config or output folder is unusable, or if no
+    pair became an IMECConv; BuildError if a step fails; MissingToolError without finn-plus.
     """
     for module in ("qonnx", "finn", "psutil"):
         require(module, "finn")
@@ -139,7 +135,7 @@ def build(
             replace_files(scratch, output)
             (output / FAILED_LOG).unlink(missing_ok=True)
             return _result(output, run.seconds)
-        if not isinstance(run.error, Exception):  # KeyboardInterrupt, which FINN keeps to itself
+        if not isinstance(run.error, Exception):  # KeyboardInterrupt, which FINN catches
             raise run.error
         log = output / FAILED_LOG
         os.replace(scratch / LOG, log)
@@ -159,7 +155,7 @@ def build(
 
 
 def _read_config(config: str | Path | Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration's fields, not yet checked."""
+    """The configuration's fields, unchecked."""
     if isinstance(config, Mapping):
         return dict(config)
     yaml = require("yaml", "finn")
@@ -205,7 +201,7 @@ def _configure(
 
 
 def _finn_config(fields: dict[str, Any]) -> Any:
-    """FINN's DataflowBuildConfig from checked fields, our defaults filled in."""
+    """FINN's DataflowBuildConfig from checked fields, with this package's defaults."""
     from finn.builder.build_dataflow_config import (
         DataflowBuildConfig,
         LogLevel,
@@ -245,7 +241,7 @@ def _finn_config(fields: dict[str, Any]) -> Any:
 
 
 def _select_steps(cfg: Any) -> list[Callable]:
-    """The functions that the config asks for, ours among them, from start_step to stop_step."""
+    """The configured step functions from start_step to stop_step, including this package's."""
     from finn.builder.build_dataflow import resolve_build_steps
 
     try:
@@ -265,7 +261,7 @@ def _select_steps(cfg: Any) -> list[Callable]:
     last = names.index(cfg.stop_step) if cfg.stop_step else len(steps) - 1
     if last < first:
         raise ModelError(f"stop_step {cfg.stop_step} comes before {cfg.start_step}")
-    # All of this is settled now. FINN's own start_step would look for an earlier build's files.
+    # Already applied. FINN's own start_step would look for an earlier build's files.
     cfg.inject_steps_before = cfg.inject_steps_after = {}
     cfg.start_step = cfg.stop_step = None
     return steps[first : last + 1]
@@ -279,9 +275,9 @@ class _NoPair(Exception):
 
 
 class _Run:
-    """The steps, each wrapped so that we see its start, its result and its error.
+    """Runs the steps, each wrapped to record its start, its result and its error.
 
-    FINN's builder logs errors and returns a number.
+    FINN's builder only logs errors and returns a number.
     """
 
     def __init__(self, progress: Progress | None) -> None:
@@ -294,7 +290,7 @@ class _Run:
         self.error: BaseException | None = None
 
     def __call__(self, model_path: Path, steps: list[Callable], cfg: Any) -> None:
-        """Run the steps; what came out is in `model` and `error` then."""
+        """Run the steps; the outcome is in `model` and `error`."""
         from finn.builder.build_dataflow import build_dataflow_cfg
 
         self.steps = steps
@@ -348,7 +344,7 @@ def _one_line(err: Exception) -> str:
 
 
 def _describe(err: Exception) -> str:
-    """The error in one line, with its type unless it is one of ours."""
+    """The error in one line, with its type unless it is an ImecError."""
     text = _one_line(err)
     if isinstance(err, ImecError):
         return text
@@ -356,7 +352,7 @@ def _describe(err: Exception) -> str:
 
 
 class _NoSimEngine:
-    """Stands in for finn.xsi.SimEngine, which finn-plus' builder imports and only xsim brings."""
+    """Replaces finn.xsi.SimEngine, which finn-plus' builder imports and only xsim provides."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise MissingToolError("simulation in xsim needs Vivado; set XILINX_VIVADO to its folder")
@@ -366,8 +362,8 @@ class _NoSimEngine:
 def _finn(build_dir: Path) -> Iterator[None]:
     """Make finn-plus start without Vivado, put its files below build_dir, keep it silent.
 
-    FINN's builder takes over stdout, stderr, the root logger, Python's warnings and the
-    environment; everything is given back.
+    FINN's builder takes over stdout, stderr, the root logger, Python's warnings and the environment; all are
+    restored.
     """
     environment = dict(os.environ)
     root = logging.getLogger()
@@ -391,7 +387,7 @@ def _finn(build_dir: Path) -> Iterator[None]:
                     from finn.xsi import SimEngine  # noqa: F401 (FINN's builder does the same)
                 except Exception:
                     finn.xsi.SimEngine = _NoSimEngine
-                # FINN asks for it when it reports the end of a build.
+                # FINN reads it when it reports the end of a build.
                 os.environ.setdefault("XILINX_VIVADO", "no Vivado")
                 register()
                 yield

@@ -1,4 +1,4 @@
-"""The build steps for FINN's DataflowBuildConfig, finn-plus' and upstream's."""
+"""Build steps for the DataflowBuildConfig of finn-plus and of upstream FINN."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 
     from finn_imec.transformation.fold_imec_conv import FoldingReport
 
-#: The step behind which accumulator types, thresholds and folding are final.
+#: The step after which accumulator types, thresholds and folding are final.
 FUSE_AFTER = "step_minimize_bit_width"
 #: FINN's step that folds its own layers to target_fps.
 FINN_FOLDS_IN = "step_target_fps_parallelization"
-#: finn-plus' and upstream FINN's step that makes the PYNQ driver.
+#: The step that makes the PYNQ driver, in finn-plus and in upstream FINN.
 DRIVER_STEPS = ("step_make_driver", "step_make_pynq_driver")
 
-#: finn-plus' and upstream FINN's first step in which FINN inserts its DMAs.
+#: The first step that inserts DMAs, in finn-plus and in upstream FINN.
 DMA_STEPS = ("step_prepare_synthesis", "step_synthesize_bitfile")
-#: finn-plus' mode of a multi-DNN build in which layers get a set of weights for each network.
+#: finn-plus' multi-DNN mode in which layers have one set of weights per network.
 SELECTABLE = "SelectableWeights"
-#: Bits of the memory interface of FINN's DMAs on Zynq.
+#: Memory interface width of FINN's DMAs on Zynq, in bits.
 ZYNQ_DMA_BITS = 64
 
 #: Written by step_convert_to_imec and step_fold_imec, relative to the build's output_dir.
 REPORT = "report/imec_conversion.json"
 FOLDING_REPORT = "report/imec_folding.json"
 
-#: Attributes in auto_folding_config.json: those that FINN's step writes there, and ours.
+#: Attributes in auto_folding_config.json: those that FINN's step writes, and IMECConv's.
 FOLDING_ATTRIBUTES = (
     *("PE", "SIMD", "EmbFold", "SeqFold", "parallel_window", "ram_style", "ram_style_thresholds"),
     *("ram_style_mask", "depth", "impl_style", "resType", "mac_resource", "mem_mode"),
@@ -56,10 +56,10 @@ def step_convert_to_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     """Swap each ConvolutionInputGenerator + MVAU pair for one IMECConv.
 
     cfg: FINN's DataflowBuildConfig; output_dir and multi_dnn_config_path are read. Writes REPORT below
-    output_dir, one object per ConvolutionInputGenerator with the fields of PairReport: `imecconv` names
-    the new node, or `reason` says why the pair stays. A model without a convertible pair passes
-    unchanged, with a warning. Raises UnsupportedError for finn-plus' multi-DNN builds with
-    SelectableWeights, which know by name the layers whose weights they select.
+    output_dir, one object per ConvolutionInputGenerator with the fields of PairReport: `imecconv` names the
+    new node, or `reason` says why the pair stays. A model without a convertible pair passes unchanged, with a
+    warning. Raises UnsupportedError for finn-plus' multi-DNN builds with SelectableWeights, which refer by
+    name to the layers whose weights they select.
     """
     from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
@@ -82,16 +82,16 @@ def step_convert_to_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
 def step_fold_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     """Fold a graph that holds IMECConv to cfg.target_fps, then apply cfg.folding_config_file.
 
-    Belongs behind step_target_fps_parallelization, or in its place, when step_convert_to_imec comes
-    before: FINN's folding does not know IMECConv, and slows all other layers down to an unfolded one.
-    Here FINN folds the graph with the pairs that the IMECConv nodes stand for, and every other layer
-    takes over the result; each IMECConv then gets its own cheapest folding that is as fast as the
-    target, or as the slowest layer if cfg.folding_two_pass_relaxation lets the others follow that.
-    Where none is, and the pair is faster, the pair comes back.
+    If step_convert_to_imec comes first, use this after step_target_fps_parallelization or in its place:
+    FINN's folding does not know IMECConv, and slows all other layers down to an unfolded one. Here FINN folds
+    the graph with its pairs in place of the IMECConv nodes, and all other layers keep that result. Each
+    IMECConv then gets its cheapest folding that meets the target, or that is as fast as the slowest layer if
+    cfg.folding_two_pass_relaxation relaxes the others to that. If there is none and the pair is faster, the
+    pair comes back.
 
-    Behind a later step_convert_to_imec it does no harm: the other layers keep their folding, and
-    each IMECConv may get a cheaper one than its pair's. The configuration file may name IMECConv
-    nodes in both places.
+    It may also come after a later step_convert_to_imec: the other layers keep their folding, and each
+    IMECConv may get a cheaper one than its pair's. The configuration file may name IMECConv nodes in both
+    cases.
 
     cfg: FINN's DataflowBuildConfig. With target_fps, writes FOLDING_REPORT below output_dir, one
     object per IMECConv with the fields of FoldingReport, and FINN's auto_folding_config.json again.
@@ -157,13 +157,13 @@ def _fold_to_target(model: ModelWrapper, cfg: Any, target: int) -> tuple[ModelWr
 
 
 def _pair(model: ModelWrapper, tensor: str) -> tuple[NodeProto, NodeProto]:
-    """The ConvolutionInputGenerator and the MVAU that ends in this tensor."""
+    """The ConvolutionInputGenerator and the MVAU whose output is this tensor."""
     mvau = model.find_producer(tensor)
     return model.find_producer(mvau.input[0]), mvau
 
 
 def _expand(model: ModelWrapper, cfg: Any, names: list[str] | None = None) -> ModelWrapper:
-    """FINN's pairs, specialized as FINN does, for all or some IMECConv nodes."""
+    """The model with all or some IMECConv nodes expanded to FINN's pairs, specialized as FINN does."""
     from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
     from qonnx.transformation.general import SortGraph
 
@@ -171,14 +171,14 @@ def _expand(model: ModelWrapper, cfg: Any, names: list[str] | None = None) -> Mo
 
     model = model.transform(ExpandIMECConv(names))
     model = model.transform(SpecializeLayers(cfg._resolve_fpga_part()))
-    # FINN inserts the new nodes at wrong places where others are specialized already.
+    # FINN inserts the new nodes at wrong positions if others are already specialized.
     return model.transform(SortGraph())
 
 
 def exact_popcounts(step: Callable) -> Callable:
-    """FINN's step_minimize_bit_width, but correct for MVAUs in binaryXnorMode.
+    """FINN's step_minimize_bit_width, corrected for MVAUs in binaryXnorMode.
 
-    FINN gives those accumulators that may not hold all popcounts, and clips their thresholds to them
+    FINN may give these accumulators that do not hold all popcounts, and clips their thresholds
     (custom_op.imecconv.hold_popcounts). No other layer changes.
     """
 
@@ -207,11 +207,11 @@ def exact_popcounts(step: Callable) -> Callable:
 
 
 def step_write_runtime_weights(model: ModelWrapper, cfg: Any) -> ModelWrapper:
-    """Add IMECConv nodes with runtime_writeable_weights=1 to what FINN's PYNQ driver loads.
+    """Add weights of IMECConv nodes with runtime_writeable_weights=1 to those FINN's PYNQ driver loads.
 
-    Belongs behind step_make_driver (finn-plus) or step_make_pynq_driver (upstream FINN), which know
-    only FINN's own layers; works on output_dir/driver. Does nothing if no driver was made. cfg:
-    FINN's DataflowBuildConfig; only output_dir is read.
+    Use it after step_make_driver (finn-plus) or step_make_pynq_driver (upstream FINN), which know only FINN's
+    own layers. Works on output_dir/driver; does nothing if no driver was made. cfg: FINN's
+    DataflowBuildConfig; only output_dir is read.
     """
     from finn_imec.transformation.write_runtime_weights import WriteRuntimeWeights
 
@@ -221,10 +221,10 @@ def step_write_runtime_weights(model: ModelWrapper, cfg: Any) -> ModelWrapper:
 
 
 def step_insert_weight_dma(model: ModelWrapper, cfg: Any) -> ModelWrapper:
-    """Give IMECConv nodes with mem_mode=external a DMA for their weights, if a bitfile is asked for.
+    """Give IMECConv nodes with mem_mode=external a DMA for their weights, if a bitfile is requested.
 
-    Belongs before step_prepare_synthesis (finn-plus) or step_synthesize_bitfile (upstream FINN), in
-    which FINN gives its own layers theirs. cfg: FINN's DataflowBuildConfig.
+    Use it before step_prepare_synthesis (finn-plus) or step_synthesize_bitfile (upstream FINN), where FINN
+    does this for its own layers. cfg: FINN's DataflowBuildConfig.
     """
     from finn.builder.build_dataflow_config import DataflowOutputType, ShellFlowType
 
@@ -238,7 +238,7 @@ def step_insert_weight_dma(model: ModelWrapper, cfg: Any) -> ModelWrapper:
 
 
 def _write(cfg: Any, name: str, entries: list[dict]) -> None:
-    """Write a report below the build's output_dir, whole or not at all."""
+    """Write a report below the build's output_dir, complete or not at all."""
     path = Path(cfg.output_dir) / name
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_suffix(".tmp")
@@ -247,30 +247,30 @@ def _write(cfg: Any, name: str, entries: list[dict]) -> None:
 
 
 def step_name(step: str | Callable) -> str:
-    """The name FINN calls a step by: of a function, a plain name or a dotted one."""
+    """FINN's name of a step given as a function, a plain name or a dotted one."""
     return step.rpartition(".")[2] if isinstance(step, str) else step.__name__
 
 
 def imec_build_steps(default_steps: Iterable[str | Callable]) -> list[str | Callable]:
-    """A list of build steps with those of this plugin where they belong.
+    """A list of build steps with this plugin's steps inserted in the right places.
 
-    step_convert_to_imec right after step_minimize_bit_width, unless the list holds it already; then,
-    if that is before FINN folds its layers, step_fold_imec behind step_target_fps_parallelization.
-    step_insert_weight_dma before the step in which FINN inserts its DMAs, step_write_runtime_weights
-    behind the one that makes the PYNQ driver, if there are these.
+    step_convert_to_imec goes right after step_minimize_bit_width, unless the list has it already; if FINN
+    folds its layers later than that, step_fold_imec goes after step_target_fps_parallelization.
+    step_insert_weight_dma goes before the step that inserts FINN's DMAs and step_write_runtime_weights after
+    the one that makes the PYNQ driver, if the list has these.
 
-    default_steps: functions, names, or dotted names, as in DataflowBuildConfig.steps. What the list
-    holds already stays where it is. Raises ModelError if step_minimize_bit_width is missing or there
-    twice, and step_convert_to_imec is not there.
+    default_steps: functions, names, or dotted names, as in DataflowBuildConfig.steps. Steps that the list
+    already has stay where they are. Raises ModelError if step_convert_to_imec is missing and
+    step_minimize_bit_width does not occur exactly once.
     """
     steps = list(default_steps)
 
     def names() -> list[str]:
         return [step_name(step) for step in steps]
 
-    def insert(step: Callable, behind: str) -> None:
-        if step.__name__ not in names() and behind in names():
-            steps.insert(names().index(behind) + 1, step)
+    def insert(step: Callable, after: str) -> None:
+        if step.__name__ not in names() and after in names():
+            steps.insert(names().index(after) + 1, step)
 
     convert = step_convert_to_imec.__name__
     if convert not in names() and names().count(FUSE_AFTER) != 1:

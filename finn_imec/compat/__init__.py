@@ -1,4 +1,4 @@
-"""What differs between FINN's branches, and how to use FINN's parts outside its own command."""
+"""Differences between FINN's branches, and use of FINN's parts outside its own command."""
 
 from finn_imec.compat.finn import (
     CLOCK_NS,

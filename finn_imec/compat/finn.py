@@ -1,4 +1,4 @@
-"""What differs between FINN's branches, and how to use FINN's parts outside its own command."""
+"""Differences between FINN's branches, and use of FINN's parts outside its own command."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import Any
 
 from finn_imec.util.errors import MissingToolError
 
-#: Target of code generation where the user names none: BNN-PYNQ's device, 200 MHz.
+#: Default target of code generation: BNN-PYNQ's device, 200 MHz.
 FPGA_PART = "xc7z020clg400-1"
 CLOCK_NS = 5.0
 
 
 @contextlib.contextmanager
 def finn_build_dir(folder: Path) -> Iterator[None]:
-    """FINN's transformations put what they generate below `folder`, which exists.
+    """Let FINN's transformations generate files below `folder`, which must exist.
 
-    finn-plus asks a global settings object for it, upstream FINN the environment.
+    finn-plus reads the folder from a global settings object, upstream FINN from the environment.
     """
     before = os.environ.get("FINN_BUILD_DIR")
     os.environ["FINN_BUILD_DIR"] = str(folder)
@@ -49,14 +49,14 @@ def _finn_plus_settings() -> Any:
 
 
 def keep_finn_plus_settings() -> None:
-    """Make finn-plus' global settings, which its code generation asks for, unless FINN itself runs us."""
+    """Create finn-plus' global settings, which its code generation reads, unless FINN already has."""
     settings = _finn_plus_settings()
     if settings and settings._SETTINGS is None:
         settings.initialize_dummy_settings()
 
 
 def finn_rtllib() -> Path:
-    """FINN's RTL library: finn-plus has it in its settings, upstream FINN below $FINN_ROOT.
+    """FINN's RTL library: from finn-plus' settings, or below $FINN_ROOT for upstream FINN.
 
     Raises MissingToolError without FINN.
     """
@@ -77,7 +77,7 @@ def finn_rtllib() -> Path:
 
 
 def memstream_sources() -> tuple[Path, ...]:
-    """FINN's weight streamer `memstream_axi` with all it needs, from the user's finn-rtllib."""
+    """Sources of FINN's weight streamer `memstream_axi`, from the user's finn-rtllib."""
     library = finn_rtllib()
     axilite = library / "axi" / "hdl" / "axilite.sv"
     if not axilite.is_file():  # upstream FINN
@@ -87,15 +87,15 @@ def memstream_sources() -> tuple[Path, ...]:
 
 
 def memstream_has_sets(sources: tuple[Path, ...]) -> bool:
-    """True if memstream_axi takes a choice of weight sets and a second clock, as finn-plus's does."""
+    """True if memstream_axi has weight set selection and a second clock, as in finn-plus."""
     return "SETS" in sources[-1].read_text()
 
 
 def axilite_address_bits(words: int, width: int) -> int:
-    """Bits of a byte address in FINN's memstream: a power of two of 32-bit words per weight word."""
+    """Byte address bits of FINN's memstream: a power of two of 32-bit words per weight word."""
     return (words * words_per_line(width) - 1).bit_length() + 2
 
 
 def words_per_line(width: int) -> int:
-    """32-bit words that FINN's memstream and its driver spend on a weight word of `width` bits."""
+    """32-bit words per weight word of `width` bits in FINN's memstream and its driver."""
     return 1 << (ceil(width / 32) - 1).bit_length()

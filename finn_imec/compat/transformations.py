@@ -1,4 +1,4 @@
-"""FINN's transformations that finn-plus and upstream FINN keep in different places or call differently."""
+"""FINN's transformations whose place or name differs between finn-plus and upstream FINN."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def is_upstream() -> bool:
 
 
 def infer_layer(name: str, module: str = "", *arguments: Any) -> Any:
-    """FINN's transformation `name` to a hardware layer; module: where finn-plus has it."""
+    """FINN's transformation `name` to a hardware layer; module: its place in finn-plus."""
     module = f"{_CONVERT}_layers" if is_upstream() else f"{_CONVERT}.{module}"
     return getattr(importlib.import_module(module), name)(*arguments)
 
 
 def infer_stream_additions() -> Any:
-    """The transformation of additions of two streams: AddStreams upstream, ElementwiseAdd in finn-plus."""
+    """The transformation that adds two streams: to AddStreams upstream, to ElementwiseAdd in finn-plus."""
     if is_upstream():
         return infer_layer("InferAddStreamsLayer")
 
@@ -34,7 +34,7 @@ def infer_stream_additions() -> Any:
 
 
 def apply_config(config: Any) -> Any:
-    """ApplyConfig(config), from finn-plus or from QONNX, where upstream FINN has it."""
+    """ApplyConfig(config), from finn-plus or, for upstream FINN, from QONNX."""
     try:
         from finn.transformation.general import ApplyConfig
     except ImportError:
@@ -43,6 +43,6 @@ def apply_config(config: Any) -> Any:
 
 
 def auto_folding_config(output_dir: Path) -> Path:
-    """Where step_target_fps_parallelization writes the folding that it chose."""
+    """The file to which step_target_fps_parallelization writes the folding that it chose."""
     upstream = output_dir / "auto_folding_config.json"
     return upstream if upstream.is_file() else output_dir / "report" / "auto_folding_config.json"

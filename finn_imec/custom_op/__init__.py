@@ -2,7 +2,7 @@
 
 FINN treats a node as hardware only if its domain is one of FINN's three (is_hls_node, is_rtl_node in
 finn/util/fpgadataflow.py), so IMECConv joins them: `register` adds its classes to the `custom_op`
-dictionaries in which QONNX looks op types up.
+dictionaries in which QONNX looks up op types.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def imec_nodes(model: ModelWrapper | ModelProto) -> list[NodeProto]:
 
 
 def register_in(domain: ModuleType) -> None:
-    """Add our class for this FINN domain module to its dictionary. Repeating it is harmless."""
+    """Add our class for this FINN domain module to its dictionary. May be called repeatedly."""
     module, name = DOMAINS[domain.__name__]
     domain.custom_op[name] = getattr(importlib.import_module(module), name)
 
@@ -48,8 +48,8 @@ def register() -> None:
         register_in(importlib.import_module(domain))
 
 
-# FINN first: the import hook asks for our classes while FINN's modules load, and a class whose own
-# module started that import would not exist yet.
+# FINN first: the import hook needs our classes while FINN's modules load. A class whose own module started
+# that import would not exist yet.
 with contextlib.suppress(ModuleNotFoundError):
     for _domain in DOMAINS:
         importlib.import_module(_domain)

@@ -1,4 +1,4 @@
-"""IMECConv, abstract: what it computes, its shapes, streams and estimates."""
+"""The abstract IMECConv: its function, shapes, streams and estimates."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from finn_imec.util.onnx_model import constant
 class IMECConv(HWCustomOp):
     """Fused convolution: FINN's FMPadding, ConvolutionInputGenerator and MVAU as one streaming unit.
 
-    Inputs: activations (N, H, W, C), which Padding makes as large as IFMDim; weights (MW, MH) in
+    Inputs: activations (N, H, W, C), which Padding extends to IFMDim; weights (MW, MH) in
     (kh, kw, c) row order; thresholds (MH or 1, steps) unless noActivation. Output: (N, OH, OW, MH).
     If depthwise, MW = K_h*K_w and output channel m is computed from input channel m alone. Streams:
-    in0 carries SIMD_in channels per word (0: SIMD, at most all), out0 PE channels. SIMD divides the
-    channels, or is a larger divisor of MW: see finn_imec.layer.window.
+    in0 carries SIMD_in channels per word (0: SIMD, at most C), out0 PE channels. SIMD divides the channels,
+    or is a larger divisor of MW: see finn_imec.layer.window.
 
-    mem_mode says, as for FINN's MVAU, where the weights are: internal_embedded in a ROM;
-    internal_decoupled in FINN's memstream, with runtime_writeable_weights=1 writable at its AXI4-Lite
-    port s_axilite; external on the stream in1, PE*SIMD weights per word, all SF*NF words once per
-    output pixel. Other than FINN's, runtime_writeable_weights=1 demands internal_decoupled.
+    mem_mode is FINN's MVAU's, where the weights are: internal_embedded in a ROM; internal_decoupled in FINN's
+    memstream, writable through its AXI4-Lite port s_axilite if runtime_writeable_weights=1; external on the
+    stream in1, PE*SIMD weights per word, all SF*NF words once per output pixel. Unlike in FINN,
+    runtime_writeable_weights=1 requires internal_decoupled.
     """
 
     def get_nodeattr_types(self) -> dict[str, tuple]:
-        """FINN's attributes of both nodes under FINN's names, and SIMD_in, buffer_ram_style."""
+        """FINN's attributes of both nodes under FINN's names, and IMECConv's own."""
         return {
             **super().get_nodeattr_types(),
             # ConvolutionInputGenerator's; [height, width]
@@ -74,8 +74,8 @@ class IMECConv(HWCustomOp):
             "ram_style": ("s", False, "auto", set(RAM_STYLES)),
             "dynamic_input": ("i", False, 0, {0}),  # of upstream FINN
             "ram_style_thresholds": ("s", False, "auto", set(RAM_STYLES)),
-            # our own: input channels per stream word (0: SIMD), strip memory, registers inside dot
-            # products of LUTs (-1: as the target clock needs)
+            # our own: input channels per stream word (0: SIMD), line buffer memory, registers inside dot
+            # products of LUTs (-1: as the target clock requires)
             "pipeline": ("i", False, -1, set(range(-1, MAX_PIPELINE + 1))),
             "SIMD_in": ("i", False, 0),
             "buffer_ram_style": ("s", False, "auto", set(RAM_STYLES)),
@@ -168,13 +168,13 @@ class IMECConv(HWCustomOp):
         return DataType[self.get_nodeattr("accDataType")]
 
     def infer_node_datatype(self, model: Any) -> None:
-        """Take the input datatype from the model, give the output datatype to it."""
+        """Take the input datatype from the model, and set the output datatype in it."""
         node = self.onnx_node
         self.set_nodeattr("inputDataType", model.get_tensor_datatype(node.input[0]).name)
         model.set_tensor_datatype(node.output[0], self.get_output_datatype())
 
     def verify_node(self) -> list[str]:
-        """Raise for attributes that contradict each other; otherwise say so."""
+        """Raise for contradictory attributes; otherwise report that there are none."""
         _ = self.geometry, self.runtime_weights
         expected = 2 if self.get_nodeattr("noActivation") else 3
         if len(self.onnx_node.input) != expected:
@@ -217,7 +217,7 @@ class IMECConv(HWCustomOp):
         return (1, *self.geometry.ofm_dim, self.geometry.nf, self.geometry.pe)
 
     def get_number_output_values(self) -> int:
-        """Output words per frame; FINN 0.10 leaves it to the node, like the next method."""
+        """Output words per frame; FINN 0.10 leaves this and the next method to the node."""
         return self.geometry.windows * self.geometry.nf
 
     def make_shape_compatible_op(self, model: Any) -> Any:
@@ -225,7 +225,7 @@ class IMECConv(HWCustomOp):
         return self.make_const_shape_op(self.get_normal_output_shape())
 
     def get_instream_width(self, ind: int = 0) -> int:
-        """Bits of a word of activations (0) or weights (1); 0 for what is embedded."""
+        """Bits of a word of activations (0) or weights (1); 0 for embedded weights."""
         g = self.geometry
         if ind == 0:
             return g.simd_in * self.get_input_datatype(0).bitwidth()
@@ -234,7 +234,7 @@ class IMECConv(HWCustomOp):
         return 0
 
     def get_instream_width_padded(self, ind: int = 0) -> int:
-        """Bits of TDATA, whole bytes; 0 for what is embedded, which FINN 0.10 does not expect."""
+        """Bits of TDATA, rounded up to whole bytes; 0 for embedded weights (FINN 0.10 does not expect 0)."""
         return round_up_to_bytes(self.get_instream_width(ind))
 
     def get_outstream_width(self, ind: int = 0) -> int:
@@ -242,9 +242,9 @@ class IMECConv(HWCustomOp):
         return self.geometry.pe * self.get_output_datatype().bitwidth()
 
     def get_verilog_top_module_intf_names(self) -> dict[str, list]:
-        """in0_V, out0_V; in1_V with external weights, s_axilite with writable ones.
+        """in0_V, out0_V; in1_V with external weights, s_axilite with writable weights.
 
-        All spelled out: FINN 0.10 calls its own output streams out_V.
+        Spelled out because FINN 0.10 calls its own output streams out_V.
         """
         mode = self.get_nodeattr("mem_mode")
         streams = range(2 if mode == "external" else 1)  # internal weights stay inside
@@ -262,17 +262,17 @@ class IMECConv(HWCustomOp):
     # ---- weights --------------------------------------------------------------------------------
 
     def weight_words(self, weights: np.ndarray) -> list[int]:
-        """Words of PE*SIMD weights in the order in which they are read, for weights (MW, MH)."""
+        """Weights (MW, MH) as words of PE*SIMD weights, in the order of reads."""
         wdt = self.get_input_datatype(1)
         return weight_words(self.geometry, Operand.of(wdt, "weightDataType"), weights)
 
     def make_weight_file(
         self, weights: np.ndarray, weight_file_mode: str, weight_file_name: str | Path
     ) -> None:
-        """Write weights (MW, MH) as FINN's MVAU writes them, a hexadecimal word per line.
+        """Write weights (MW, MH) in the format of FINN's MVAU, one hexadecimal word per line.
 
-        weight_file_mode: decoupled_verilog_dat, a line per weight word; or decoupled_runtime, what
-        FINN's driver writes to s_axilite: each weight word as 32-bit words, the lowest first.
+        weight_file_mode: decoupled_verilog_dat, one line per weight word; or decoupled_runtime, for FINN's
+        driver, which writes each weight word to s_axilite as 32-bit words, lowest first.
         """
         accepted = ("decoupled_verilog_dat", "decoupled_runtime")
         if weight_file_mode not in accepted:
@@ -318,7 +318,7 @@ class IMECConv(HWCustomOp):
 
     @property
     def structure(self) -> Structure:
-        """What the node consists of by its attributes, for any weights and thresholds of its datatypes."""
+        """The node's structure by its attributes, for all weights and thresholds of its datatypes."""
         xnor = bool(self.get_nodeattr("binaryXnorMode"))
         activation, weight = (
             Operand.of(self.get_input_datatype(i), name, xnor)
@@ -340,19 +340,19 @@ class IMECConv(HWCustomOp):
 
     @property
     def estimate(self) -> Estimate:
-        """What the estimates know of the node: its structure."""
+        """Resource estimates by the node's structure."""
         return Estimate(self.structure)
 
     def bram_estimation(self, fpgapart: str | None = None) -> int:
-        """RAMB18 of weights, strip and searched thresholds, where ram_style is or becomes block."""
+        """RAMB18 of weights, line buffer and searched thresholds whose ram_style is or resolves to block."""
         return self.estimate.bram18
 
     def lut_estimation(self, fpgapart: str | None = None) -> int:
-        """LUT sites, by coefficients fitted to measurements; their error: finn_imec/layer/estimate.py."""
+        """LUT sites, by coefficients fitted to measurements; error: see finn_imec/layer/estimate.py."""
         return self.estimate.luts
 
     def core_estimation(self) -> int:
-        """LUT sites of dot products and accumulators, with DSP slices at what LUTs they stand for."""
+        """LUT sites of dot products and accumulators, with DSP slices priced in LUTs."""
         estimate = self.estimate
         return estimate.core_luts + LUTS_PER_DSP * estimate.dsp
 
@@ -377,9 +377,9 @@ class IMECConv(HWCustomOp):
         return self.estimate.dsp
 
     def minimize_accumulator_width(self, model: Any, datatype_only: bool = False) -> BaseDataType:
-        """What FINN's MVAU would choose: its own code, which asks for nothing but attributes.
+        """FINN's MVAU's choice, by its own code, which only reads attributes.
 
-        Except in binaryXnorMode, see hold_popcounts. Fits the thresholds to it too, because FINN's
+        Differs in binaryXnorMode, see hold_popcounts. Also fits the thresholds, because FINN's
         RoundAndClipThresholds knows only its own op types.
         """
         if self.get_nodeattr("binaryXnorMode"):
@@ -393,38 +393,38 @@ class IMECConv(HWCustomOp):
         return self.get_accumulator_datatype()
 
     def get_hw_compatible_threshold_tensor(self, thresholds: np.ndarray) -> np.ndarray:
-        """FINN v0.10.1's minimize_accumulator_width checks that these values fit, in any order."""
+        """Thresholds, in any order: FINN v0.10.1's minimize_accumulator_width checks that they fit."""
         return thresholds
 
     def minimize_weight_bit_width(self, model: Any, *args: Any, **kwargs: Any) -> BaseDataType:
-        """What FINN's MVAU would choose."""
+        """FINN's MVAU's choice."""
         return MVAU.minimize_weight_bit_width(self, model, *args, **kwargs)
 
 
 @functools.lru_cache(maxsize=1024)
 def _shared(geometry: ConvGeometry) -> ConvGeometry:
-    """An equal one made before, which knows its cycles already: stepping through them takes time."""
+    """An equal geometry made before, with its cycles cached: stepping through them takes time."""
     return geometry
 
 
 def hold_popcounts(inst: MVAU | IMECConv, model: Any) -> None:
-    """Give a node in binaryXnorMode accumulators for what it counts, 0..MW equal bits.
+    """Give a node in binaryXnorMode accumulators that hold its popcount, 0..MW.
 
-    FINN's minimization bounds the dot product of its 0/1 inputs instead, one bit too few when MW is
-    just above a power of two.
+    FINN's minimization bounds the dot product of the 0/1 inputs instead, one bit too few if MW is just above
+    a power of two.
     """
     accumulator = smallest_datatype(0, inst.get_nodeattr("MW"))
     if inst.get_nodeattr("noActivation"):
-        if model.find_direct_successors(inst.onnx_node) is None:  # FINN: whole bytes at the end
+        if model.find_direct_successors(inst.onnx_node) is None:  # like FINN: whole bytes at the graph's end
             accumulator = DataType[f"UINT{round_up_to_bytes(accumulator.bitwidth())}"]
         inst.set_nodeattr("outputDataType", accumulator.name)
     inst.set_nodeattr("accDataType", accumulator.name)
 
 
 def round_and_clip_thresholds(inst: MVAU | IMECConv, model: Any) -> None:
-    """Make thresholds, if any, integers that the accumulator can reach or pass by one.
+    """Round thresholds, if any, to integers, and clip them to at most one beyond the accumulator's range.
 
-    FINN transformation/streamline/round_thresholds.py.
+    Like FINN's transformation/streamline/round_thresholds.py.
     """
     name = None if inst.get_nodeattr("noActivation") else inst.onnx_node.input[2]
     thresholds = constant(model, name) if name else None
@@ -433,7 +433,7 @@ def round_and_clip_thresholds(inst: MVAU | IMECConv, model: Any) -> None:
     accumulator = inst.get_accumulator_datatype()
     low, high = accumulator.min(), accumulator.max() + 1
     model.set_initializer(name, np.ceil(thresholds).clip(low, high).astype(np.float32))
-    extreme = -high - 1 if accumulator.signed() else high  # one bit more: `high` has to fit
+    extreme = -high - 1 if accumulator.signed() else high  # one bit more: `high` must fit
     model.set_tensor_datatype(name, DataType.get_smallest_possible(extreme))
 
 

@@ -22,19 +22,19 @@ class IMECConv_hls(IMECConv, HLSBackend):
 
     cppsim needs a C++ compiler and the ap_int headers of Vitis HLS or hls4ml; IP generation and rtlsim
     are FINN's own and need Vitis HLS (MissingToolError without it). Resource estimates are IMECConv's
-    structural ones: no HLS-specific model is known to be better, and none has been measured.
+    structural ones; no model specific to HLS has been measured.
     """
 
     def get_nodeattr_types(self) -> dict[str, tuple]:
-        """IMECConv's and FINN's HLS backend's attributes."""
+        """Attributes of IMECConv and of FINN's HLS backend."""
         return {**IMECConv.get_nodeattr_types(self), **HLSBackend.get_nodeattr_types(self)}
 
     def get_exp_cycles(self) -> int:
-        """Iterations of imec.hpp's loop per frame, each word that arrives slowly at its cost.
+        """Iterations of imec.hpp's loop per frame, with the cycles of input words that arrive slowly.
 
-        Unlike in RTL, the last window of a frame does not overlap with the next frame, and the
-        restart of the pipeline between frames, which only Vitis HLS knows, is not included. With
-        SIMD_in no multiple of SIMD it is an upper bound: the converter may run ahead.
+        Unlike in RTL, the last window of a frame does not overlap with the next frame. The restart of the
+        pipeline between frames, which only Vitis HLS knows, is not included. If SIMD_in is no multiple of
+        SIMD this is an upper bound, because the converter may run ahead.
         """
         g = self.geometry
         if g.parallel_window:
@@ -74,7 +74,7 @@ class IMECConv_hls(IMECConv, HLSBackend):
 
     @property
     def _main(self) -> str:
-        """FINN's name of the simulation program's main file."""
+        """FINN's name for the simulation program's main file."""
         return f"execute_{self.onnx_node.op_type}.cpp"
 
     def _whole_files(self, *args: Any) -> None:

@@ -27,7 +27,7 @@ class IMECConv_rtl(IMECConv, RTLBackend):
     """IMECConv as SystemVerilog (finn_imec/rtl/rtllib); rtlsim runs in Verilator, never in xsim."""
 
     def get_nodeattr_types(self) -> dict[str, tuple]:
-        """IMECConv's and FINN's RTL backend's attributes."""
+        """Attributes of IMECConv and of FINN's RTL backend."""
         return {**IMECConv.get_nodeattr_types(self), **RTLBackend.get_nodeattr_types(self)}
 
     # ---- generation -----------------------------------------------------------------------------
@@ -35,7 +35,7 @@ class IMECConv_rtl(IMECConv, RTLBackend):
     def generate_hdl(self, model: Any, fpgapart: str, clk: float) -> None:
         """Write the top level and its memory files into code_gen_dir_ipgen."""
         datapath = self.constant_datapath(model)
-        if self.get_nodeattr("pipeline") < 0:  # remembered, because latency depends on it
+        if self.get_nodeattr("pipeline") < 0:  # stored because latency depends on it
             datapath = replace(datapath, pipeline=datapath.structure.pipeline_for(clk))
             self.set_nodeattr("pipeline", datapath.pipeline)
         folder = self.get_nodeattr("code_gen_dir_ipgen")
@@ -58,7 +58,7 @@ class IMECConv_rtl(IMECConv, RTLBackend):
                 )
         rtl = ImecRtl(top, datapath, ram_style, mode, threshold_style)
         rtl.generate(Path(folder))
-        # Remembered because FINN may rename the node later.
+        # Stored because FINN may rename the node later.
         self.set_nodeattr("gen_top_module", top)
         self.set_nodeattr("ipgen_path", folder)
         self.set_nodeattr("ip_path", folder)
@@ -85,7 +85,7 @@ class IMECConv_rtl(IMECConv, RTLBackend):
         return axilite_address_bits(self.geometry.weight_words, self.get_instream_width_padded(1))
 
     def get_rtl_file_list(self, abspath: bool = False) -> list[str]:
-        """All sources, the library's first; bare names unless abspath."""
+        """All sources, library files first; bare names unless abspath."""
         return [str(path) if abspath else path.name for path in self.design().sources]
 
     def code_generation_ipi(self) -> list[str]:
@@ -101,7 +101,7 @@ class IMECConv_rtl(IMECConv, RTLBackend):
     def prepare_rtlsim(self, behav: bool = False) -> None:
         """Compile the node's Verilator model, or take it from the cache; sets rtlsim_so.
 
-        With rtlsim_trace, runs write waveforms: a VCD file in the place of FINN's .wdb.
+        With rtlsim_trace, runs write waveforms to a VCD file in place of FINN's .wdb.
         """
         self.set_nodeattr("rtlsim_so", str(self._build().path))
 
@@ -125,7 +125,7 @@ class IMECConv_rtl(IMECConv, RTLBackend):
         """Nothing to do: every run frees its simulation."""
 
     def rtlsim_multi_io(self, sim: Model, io_dict: dict, sname: str = "_V") -> None:
-        """Run word lists of integers, FINN's io_dict form; sets cycles_rtlsim."""
+        """Run lists of integer words in FINN's io_dict; sets cycles_rtlsim."""
         inputs = {f"{name}_V": words for name, words in io_dict["inputs"].items()}
         frames = len(inputs["in0_V"]) // int(np.prod(self.get_folded_input_shape()[:-1]))
         out = self._run(sim, inputs, frames)
@@ -160,12 +160,12 @@ class IMECConv_rtl(IMECConv, RTLBackend):
     # ---- FIFO sizing ----------------------------------------------------------------------------
 
     def characteristic(self, period: int) -> tuple[np.ndarray, np.ndarray]:
-        """Words taken and words given up to each of 2*period cycles, a frame per period. int32.
+        """Words taken and words output up to each of 2*period cycles, one frame per period. int32.
 
-        FINN's characteristic functions (DeriveCharacteristic of upstream FINN), which it gets by
-        rtlsim of one frame; here from the exact schedule. Other than there, a frame may still be in
-        work when the next one starts. Without pipeline registers beyond PIPELINE_STAGES, which delay
-        all words alike and change no FIFO. Raises UnsupportedError if period < get_exp_cycles().
+        FINN's characteristic functions (DeriveCharacteristic of upstream FINN), from the exact schedule
+        instead of rtlsim of one frame. Unlike in FINN, a frame may still be in progress when the next one
+        starts. Pipeline registers beyond PIPELINE_STAGES are left out: they delay all words equally and
+        change no FIFO. Raises UnsupportedError if period < get_exp_cycles().
         """
         if period < self.get_exp_cycles():
             raise UnsupportedError(

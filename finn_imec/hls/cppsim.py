@@ -1,10 +1,10 @@
 """C simulation ("cppsim") of IMECConv's C++ with any compiler.
 
-`build` compiles the top levels of `finn_imec.hls.generate` with the machine's C++ compiler, `run` feeds the
-result with stream words, which are those of the RTL (`finn_imec.streams.encode`).
+`build` compiles the top levels of `finn_imec.hls.generate` with the machine's C++ compiler; `run` feeds the
+program the same stream words as the RTL (`finn_imec.streams.encode`).
 
-The headers ap_int.h and hls_stream.h come from Vitis HLS where it is installed, else from the wheel of
-hls4ml, whose ap_types are Xilinx' simulation headers of 2018 under the Apache license.
+The headers ap_int.h and hls_stream.h come from Vitis HLS if it is installed, else from the wheel of hls4ml,
+whose ap_types are Xilinx' simulation headers of 2018 under the Apache license.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ FLAGS = ("-std=c++14", "-O1", "-Wno-unknown-pragmas", "-w")
 
 
 class HlsError(ImecError, RuntimeError):
-    """The compiler rejected the C++, or the compiled C++ misbehaved; names the log."""
+    """The compiler rejected the C++, or the program failed; names the log."""
 
 
 def header_path() -> Path:
-    """Folder of ap_int.h and hls_stream.h: of Vitis HLS, else of hls4ml.
+    """Folder of ap_int.h and hls_stream.h, in Vitis HLS or else in hls4ml.
 
-    $XILINX_HLS, $HLS_PATH and $VITIS_PATH are asked in this order, as FINN's branches do.
+    $XILINX_HLS, $HLS_PATH and $VITIS_PATH are tried in this order; FINN's branches use these.
     Raises MissingToolError if neither is installed.
     """
     for name in ("XILINX_HLS", "HLS_PATH", "VITIS_PATH"):
@@ -78,11 +78,11 @@ def compiler() -> list[str]:
 
 
 def compile_program(files: dict[str, str], main: str, flags: Sequence[str] = FLAGS) -> Path:
-    """Compile `main` among these files (name -> text) to a program, or take it from the cache.
+    """Compile `main`, one of these files (name -> text), or take the program from the cache.
 
-    A program is an entry of the kind "cppsim" (see `finn_imec.util.cache`) of the content of the files and of
-    the ap_int headers, the compiler, its version and the flags. Raises HlsError with the compiler's first
-    error and the log's path, MissingToolError without compiler or headers.
+    Programs are cache entries of the kind "cppsim" (see `finn_imec.util.cache`), keyed by the content of the
+    files and of the ap_int headers, the compiler, its version and the flags. Raises HlsError with the
+    compiler's first error and the log's path, MissingToolError without compiler or headers.
     """
     command, headers = compiler(), header_path()
     key = cache.digest(
@@ -112,20 +112,20 @@ def compile_program(files: dict[str, str], main: str, flags: Sequence[str] = FLA
 
 @functools.cache
 def _header_digests(folder: Path) -> dict[str, str]:
-    """Once a process: those of Vitis HLS are many."""
+    """Computed once per process, because Vitis HLS has many headers."""
     return cache.folder_digests(folder, (".h",))
 
 
 def build(designs: Sequence[ImecHls]) -> Path:
-    """Compile designs, with different tops, into one program for `run`."""
+    """Compile designs, each with a different top, into one program for `run`."""
     return compile_program(simulation_sources(designs), "cppsim.cpp")
 
 
 def run(program: Path, words: np.ndarray, out_bits: int, top: str | None = None) -> np.ndarray:
-    """Feed whole frames of input words through a program of `build`; the output words.
+    """Feed whole frames of input words through a program of `build`; return the output words.
 
-    words: uint8 (words, bytes), see finn_imec.streams.words; so is the result. top: which
-    design; the first by default. Raises HlsError if the program fails or does not keep to whole frames.
+    words and result: uint8 (words, bytes), see finn_imec.streams.words. top: name of the design, the first by
+    default. Raises HlsError if the program fails or does not process whole frames.
     """
     command = [str(program), *([top] if top else [])]
     done = subprocess.run(command, input=np.ascontiguousarray(words).tobytes(), capture_output=True)

@@ -20,7 +20,7 @@ from finn_imec.layer.structure import Structure
 from finn_imec.util.errors import MissingToolError, UnsupportedError
 from finn_imec.util.templates import render
 
-#: FINN's limit of an ap_int's width (finn/util/basic.py, MAX_ALLOWED_AP_INT_W).
+#: FINN's limit on the width of an ap_int (finn/util/basic.py, MAX_ALLOWED_AP_INT_W).
 MAX_WORD_BITS = 8191
 #: Vitis HLS: command (its name since 2024.2 first) -> arguments before the script.
 TOOLS = {"vitis-run": ("--mode", "hls", "--tcl"), "vitis_hls": ("-f",)}
@@ -41,7 +41,7 @@ def require_vitis(what: str) -> None:
 
 
 def _braces(values: np.ndarray) -> str:
-    """A C++ initializer, a line for each entry of the first dimension."""
+    """A C++ initializer, one line per entry of the first dimension."""
 
     def nested(value: list[Any] | int) -> str:
         if isinstance(value, list):
@@ -55,8 +55,8 @@ def _braces(values: np.ndarray) -> str:
 class ImecHls:
     """One IMECConv in C++.
 
-    top: name of the top function and part of its files' names. ram_style: weight memory, one of
-    RAM_STYLES but "ultra". Raises UnsupportedError naming the attribute otherwise.
+    top: name of the top function and part of its files' names. ram_style: of the weight memory, one of
+    RAM_STYLES except "ultra". Raises UnsupportedError naming the attribute for other values.
     """
 
     top: str
@@ -93,7 +93,7 @@ class ImecHls:
         return smallest_datatype(int(low.min()), int(high.max()) + bool(self.structure.steps))
 
     def weight_limbs(self) -> np.ndarray:
-        """Weights as imec::weight_array: uint64 (SF*NF, PE, limbs), whole weights in a limb."""
+        """Weights as imec::weight_array: uint64 (SF*NF, PE, limbs), no weight split between limbs."""
         path, g, bits = self.datapath, self.structure.geometry, self.structure.core.weight.bits
         assert path.weights is not None
         stored = stored_weights(g, self.structure.core.weight, path.weights).astype(np.uint64)
@@ -115,7 +115,7 @@ class ImecHls:
         return path.thresholds.clip(low, high + 1).reshape(g.nf, g.pe, self.structure.steps)
 
     def sources(self) -> dict[str, str]:
-        """File name -> text of header library, parameters and top level."""
+        """File name -> text of the header library, parameters and top level."""
         path, s, thresholds = self.datapath, self.structure, self.threshold_values()
         odt, core = path.output_datatype, self.structure.core
         context = {
@@ -142,11 +142,11 @@ class ImecHls:
         }
 
     def generate(self, folder: Path) -> None:
-        """Write header library, parameters and top level into `folder`."""
+        """Write the header library, parameters and top level into `folder`."""
         write_files(folder, self.sources())
 
     def generate_project(self, folder: Path, part: str, clock: float, directives: Iterable[str]) -> None:
-        """`generate`, and hls_syn_TOP.tcl, with which Vitis HLS makes an IP for `part`; clock in ns."""
+        """`generate`, plus hls_syn_TOP.tcl, with which Vitis HLS makes an IP for `part`; clock in ns."""
         folder = Path(folder).resolve()
         text = render(
             library_path() / "imec_synthesis.tcl.j2",

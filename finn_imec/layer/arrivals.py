@@ -1,4 +1,4 @@
-"""In what order the words of a layer's input come, those of padding among them."""
+"""The order in which a layer's input words arrive, padding included."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from finn_imec.layer.geometry import ConvGeometry
 class PaddingRuns:
     """The order as runs, for imec_pad.sv.
 
-    `first` words of padding before the first frame; then in each frame `runs` runs of `run` input words, with
-    `gap` of padding between two and `between` after the last, up to the next frame's first.
+    `first` padding words come before the first frame. Each frame has `runs` runs of `run` input words, with
+    `gap` padding words between two runs and `between` after the last one, up to the next frame's first run.
     """
 
     first: int
@@ -26,16 +26,16 @@ class PaddingRuns:
 
 @dataclass(frozen=True)
 class Arrivals:
-    """The words of a layer's input in the order in which they come, frames back to back.
+    """The input words of a layer in order of arrival, frames back to back.
 
-    Words of the buffer, word_channels each; their numbers count from reset.
+    Words are those of the buffer, word_channels each, numbered from reset.
     """
 
     layer: ConvGeometry
 
     @property
     def runs(self) -> PaddingRuns:
-        """The order of input and padding as imec_pad.sv has it."""
+        """The order of input and padding in imec_pad.sv."""
         g = self.layer
         (rows, columns), (top, left, bottom, right) = g.input_dim, g.padding
         gap = (left + right) * g.cf
@@ -51,9 +51,9 @@ class Arrivals:
 
     @property
     def start(self) -> int:
-        """The cycle in which the first word is written, counted from when input may come first.
+        """The cycle in which the first word is written; input may arrive from cycle 0 on.
 
-        AXI4-Stream keeps input back for one cycle after reset, and padding does not wait.
+        AXI4-Stream holds input back for one cycle after reset; padding does not wait.
         """
         return -1 if self.runs.first else 0
 
@@ -63,11 +63,11 @@ class Arrivals:
         return self.layer.ifm_dim[0] * self.layer.ifm_dim[1] * self.layer.cf
 
     def total(self, frames: int) -> int:
-        """Words that come with so many frames: theirs, and the next one's first padding."""
+        """Words that arrive with `frames` frames, including the padding before the next one."""
         return frames * self.frame_words + self.runs.first
 
     def run(self, word: int) -> tuple[int, bool]:
-        """(how many words from this one on are of its kind at least, whether it is padding)."""
+        """(at least how many words from this one on are of the same kind, whether it is padding)."""
         g = self.layer
         (h, w), (top, left, bottom, right) = g.ifm_dim, g.padding
         pixel, passed = divmod(word % self.frame_words, g.cf)
@@ -81,7 +81,7 @@ class Arrivals:
         return (end - pixel) * g.cf - passed, padding
 
     def image_rows(self, word: int) -> int:
-        """How many words from this one on are of rows of its kind: above, of or below the image."""
+        """Words left in rows of the same kind as this word's: above, in or below the image."""
         g = self.layer
         (h, w), (top, _, bottom, _) = g.ifm_dim, g.padding
         word %= self.frame_words
@@ -90,7 +90,7 @@ class Arrivals:
         return end * w * g.cf - word
 
     def words(self, frames: int) -> Iterator[bool]:
-        """For each word as it comes whether it is one of padding."""
+        """For each word in order of arrival, whether it is padding."""
         word, total = 0, self.total(frames)
         while word < total:
             words, padding = self.run(word)

@@ -1,6 +1,6 @@
-"""FINN's pair by formula: its two activation memories, and the cycles it takes.
+"""FINN's pair by formula: its two activation memories and its cycles.
 
-The pair is ConvolutionInputGenerator and MVAU, depthwise VVAU, at the folding of the layer.
+The pair is ConvolutionInputGenerator and MVAU (depthwise: VVAU) at the layer's folding.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from math import ceil, log2
 
 from finn_imec.layer.geometry import ConvGeometry
 
-#: Windows on their way after FINN's window generator where the MVU replays them, measured.
+#: Windows in flight after FINN's window generator if the MVU replays them, measured.
 WINDOWS_AHEAD = 2.6
 #: Windows between FINN's window generator and its multipliers with parallel_window: five in a StreamingFIFO
-#: of depth two, whose shift register is no shorter, and the one that MVAU_rtl replays.
+#: of depth two (its shift register is no shorter), and the one that MVAU_rtl replays.
 PARALLEL_WINDOWS_AHEAD = 6
 
 
@@ -31,8 +31,8 @@ def generator_bits(layer: ConvGeometry, act_bits: int) -> int:
     """Bits of the buffer of FINN's RTL generator, "default" style; "parallel" if SIMD > C.
 
     FINN rtl/convolutioninputgenerator_rtl.py, get_buffer_depth: the live pixels, plus slack so that inputs
-    skipped by a stride load early. "parallel" style has one pixel more than the live ones, all but lines'
-    rests in registers; two words for a 1x1 kernel.
+    skipped by a stride load early; two words for a 1x1 kernel. "parallel" style has one pixel more than the
+    live ones, in registers except for the rest of each line.
     """
     if layer.parallel_window:
         return (layer.live_pixels + 1) * layer.ifm_channels * act_bits
@@ -45,10 +45,10 @@ def generator_bits(layer: ConvGeometry, act_bits: int) -> int:
 
 @lru_cache(maxsize=4096)
 def pair_cycles(layer: ConvGeometry) -> int:
-    """About what the pair takes per frame in steady state, by measurements of layers.
+    """Approximate cycles per frame of the pair in steady state, from measurements.
 
-    Its generator fills its buffer anew with each frame. That hides after the last window and, where the
-    MVU replays windows, after those on their way.
+    The generator refills its buffer for each frame. The last window hides part of that and, if the MVU
+    replays windows, so do the windows in flight.
     """
     if layer.parallel_window:
         return _parallel_window_cycles(layer)
@@ -59,13 +59,13 @@ def pair_cycles(layer: ConvGeometry) -> int:
 
 
 def _parallel_window_cycles(layer: ConvGeometry) -> int:
-    """What bounds a pair with parallel_window=1, about.
+    """Approximate cycles per frame of a pair with parallel_window=1.
 
-    The MVAU, the input, or, at the end of a row or frame, the pixels until the next window, of which
-    PARALLEL_WINDOWS_AHEAD hide some. A width converter between the two takes some more.
+    Bounded by the MVAU, by the input or, at the end of a row or frame, by the pixels until the next window,
+    of which PARALLEL_WINDOWS_AHEAD hide some. A width converter in between adds some cycles.
     """
     (rows, columns), reads, row = layer.input_dim, layer.weight_words, layer.ofm_dim[1]
-    seen = max(0, row - 1 - PARALLEL_WINDOWS_AHEAD) * reads  # of a row's reads, before the pixels
+    seen = max(0, row - 1 - PARALLEL_WINDOWS_AHEAD) * reads  # reads of a row before the pixels
     cycles = sum(
         times * max(row * reads, seen + advance * layer.cycles_per_word + 2)
         for times, advance in zip(layer.window_steps[1:], layer.advance_words[1:], strict=True)

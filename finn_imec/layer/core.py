@@ -1,4 +1,4 @@
-"""Number formats of a layer's operands, and what computes its dot products."""
+"""Number formats of a layer's operands, and the core that computes its dot products."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.packing import MAX_CHAIN, STREAMED_CHAIN, Packing
 from finn_imec.util.errors import UnsupportedError
 
-#: Most partial products (activation bits x weight bits) of a product that a compressor tree adds up: these
-#: take fewer LUTs than what Yosys makes of *, and fewer levels; of 8x8 bits 290 for 370 LUTs, a whole layer
+#: Most partial products (activation bits x weight bits) of a product that a compressor tree adds up. The tree
+#: takes fewer LUTs and levels than Yosys' multiplier: at 8x8 bits 290 instead of 370 LUTs, for a whole layer
 #: with two PEs.
-MAX_PLANES = 64
+MAX_PARTIAL_PRODUCTS = 64
 
-#: FINN's names of what the dot products are made of. "auto" is "dsp" where FINN's own builder takes
-#: DSPs: both operands from AUTO_DSP_BITS bits on. "dsp" uses them for all that have more partial products
-#: than LUT_PLANES: LUTs count those at about what a DSP's sums cost.
+#: FINN's resType: what computes the dot products. "auto" is "dsp" where FINN's own builder takes DSPs: both
+#: operands have at least AUTO_DSP_BITS bits. "dsp" uses DSPs above LUT_PARTIAL_PRODUCTS partial products; up
+#: to there, LUTs cost about as much as the sums of a DSP.
 RES_TYPES = ("auto", "lut", "dsp")
 AUTO_DSP_BITS = 4
-LUT_PLANES = 4
+LUT_PARTIAL_PRODUCTS = 4
 
 #: Widest activation or weight that the datapath accepts, in bits.
 MAX_OPERAND_BITS = 16
@@ -49,9 +49,9 @@ class Operand:
 
     @staticmethod
     def of(datatype: BaseDataType, what: str, xnor: bool = False) -> Operand:
-        """The operand for a QONNX datatype; UnsupportedError if it is no integer of <= 16 bits.
+        """The operand for a QONNX datatype; UnsupportedError unless an integer of at most 16 bits.
 
-        xnor: FINN's binaryXnorMode, which stores BINARY but multiplies as bipolar. what: name in errors.
+        xnor: FINN's binaryXnorMode, which stores BINARY but multiplies as bipolar. what: its name in errors.
         """
         accepted = re.fullmatch(r"BIPOLAR|BINARY|TERNARY|U?INT\d+", datatype.name)
         if not accepted or datatype.bitwidth() > MAX_OPERAND_BITS:
@@ -66,7 +66,7 @@ class Operand:
 
 @dataclass(frozen=True)
 class Core:
-    """What multiplies and adds: operands as stored, and how DSP slices are packed (None: LUTs compute).
+    """The multiply-add core: operands as stored, and the packing of DSP slices (None: LUTs compute).
 
     runtime_weights: the weights may change while the design runs.
     """
@@ -85,19 +85,19 @@ class Core:
         runtime_weights: bool = False,
         weights: np.ndarray | None = None,
     ) -> Core:
-        """The core for weights (MW, MH), or for any that the operand has (None).
+        """The core for weights (MW, MH), or for all values of the operand (None).
 
-        res_type: one of RES_TYPES. Raises UnsupportedError for another one.
+        Raises UnsupportedError unless res_type is one of RES_TYPES.
         """
         if res_type not in RES_TYPES:
             raise UnsupportedError(f"resType={res_type!r}: accepted are {', '.join(RES_TYPES)}")
         lut = Core(activation, weight, runtime_weights, None)
         a, w = lut.factors
         widths = a.bits, w.bits
-        few = {"auto": min(widths) < AUTO_DSP_BITS, "lut": True, "dsp": prod(widths) <= LUT_PLANES}
-        if few[res_type] or min(widths) < 2:  # as mvu.sv, which takes two bits and more
+        few = {"auto": min(widths) < AUTO_DSP_BITS, "lut": True, "dsp": prod(widths) <= LUT_PARTIAL_PRODUCTS}
+        if few[res_type] or min(widths) < 2:  # like mvu.sv, which takes at least two bits
             return lut
-        pe = 1 if geometry.depthwise else geometry.pe  # depthwise shares no activation
+        pe = 1 if geometry.depthwise else geometry.pe  # depthwise PEs share no activation
         fixed = not runtime_weights
         if weights is None or runtime_weights:
             found = _packing_of_any(pe, geometry.simd, a, w, fixed)
@@ -126,15 +126,15 @@ class Core:
 
     @property
     def kind(self) -> str:
-        """What computes dot products: imec_dot_... "planes", "product" or "dsp"."""
+        """Suffix of the RTL module imec_dot_* that computes dot products: "planes", "product" or "dsp"."""
         a, w = self.factors
         if self.packing:
             return "dsp"
-        return "planes" if a.bits * w.bits <= MAX_PLANES or a.bipolar or w.bipolar else "product"
+        return "planes" if a.bits * w.bits <= MAX_PARTIAL_PRODUCTS or a.bipolar or w.bipolar else "product"
 
     @property
     def double(self) -> bool:
-        """True if the accumulator takes 2*y (bipolar activations, plain weights)."""
+        """True if the accumulator adds 2*y (bipolar activations, plain weights)."""
         a, w = self.factors
         return a.bipolar and not w.bipolar
 
@@ -142,25 +142,25 @@ class Core:
     def counts_equal_bits(self) -> bool:
         """True if the accumulator is the popcount of the XNOR, (a*w + MW)/2, and not a*w.
 
-        So FINN's MVAU defines it for BIPOLAR inputs and weights, and in binaryXnorMode.
+        FINN's MVAU defines it this way for BIPOLAR inputs and weights, and in binaryXnorMode.
         """
         return self.activation.bipolar and self.weight.bipolar
 
     @property
     def channel_offsets(self) -> bool:
-        """True if sums lack a constant that may differ from channel to channel; see Datapath.offsets."""
+        """True if sums lack a constant that may differ between channels; see Datapath.offsets."""
         if self.runtime_weights:
             return False
         a, w = self.factors
-        return self.packing.centred if self.packing else a.bipolar != w.bipolar
+        return self.packing.centered if self.packing else a.bipolar != w.bipolar
 
     def weight_parts(self, simd: int) -> list[slice]:
-        """Lanes of each weight memory of the core."""
+        """Lanes of each of the core's weight memories."""
         return self.packing.weight_parts(simd) if self.packing else [slice(0, simd)]
 
 
 def folded_weights(geometry: ConvGeometry, weights: np.ndarray) -> np.ndarray:
-    """Weights (MW, MH) as words (NF*SF, PE, SIMD), in the order in which they are read, FINN's."""
+    """Weights (MW, MH) as words (NF*SF, PE, SIMD), in FINN's order, which is the order of reads."""
     g = geometry
     # (MW, MH) -> (SF, SIMD, NF, PE) -> (NF, SF, PE, SIMD)
     folded = weights.reshape(g.sf, g.simd, g.nf, g.pe).transpose(2, 0, 3, 1)
@@ -169,7 +169,7 @@ def folded_weights(geometry: ConvGeometry, weights: np.ndarray) -> np.ndarray:
 
 @cache
 def _packing_of_any(pe: int, simd: int, activation: Operand, weight: Operand, fixed: bool) -> Packing | None:
-    """The packing for all weights that the operand has. Folding asks for the same ones again and again."""
+    """The packing for all weights of the operand. Cached because folding asks for the same ones often."""
     extremes = np.broadcast_to(np.reshape(weight.range, (2, 1, 1)), (2, pe, 1))
     return _packing_of(extremes, activation, weight, fixed, simd)
 

@@ -1,8 +1,8 @@
 """Accumulator constants and memory images of one convolution, from its weights and thresholds.
 
-What imec_dot_planes.sv counts differs from the true dot product by constants (its header has the table).
-This module works them out from the weights, places them where they cost nothing, and packs weights
-and thresholds into the words that the memories hold. Integers only; QONNX datatypes.
+imec_dot_planes.sv counts the dot product up to constants (its header has the table). This module computes
+them from the weights, puts them where they cost nothing, and packs weights and thresholds into memory words.
+Integers only; QONNX datatypes.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Datapath:
     """The arithmetic of one IMECConv node.
 
     weights: (MW, MH) integers in FINN's (kh, kw, c) row order. thresholds: (MH or 1, steps), or
-    None to output accumulators. xnor: weights and activations are BINARY and stand for -1/+1, the
-    accumulator is the popcount of their XNOR (FINN's binaryXnorMode). runtime_weights: `weights`
-    are only the first ones, or None; ranges and constants hold for all that weight_datatype allows.
-    res_type: one of RES_TYPES. pipeline: see Structure.
+    None to output accumulators. xnor: weights and activations are BINARY and stand for -1/+1; the accumulator
+    is the popcount of their XNOR (FINN's binaryXnorMode). runtime_weights: `weights` are only the initial
+    ones, or None; ranges and constants hold for all values of weight_datatype. res_type: one of RES_TYPES.
+    pipeline: see Structure.
 
     Raises UnsupportedError naming the attribute for datatypes, shapes or ranges that do not fit.
     """
@@ -63,7 +63,7 @@ class Datapath:
             self._check_output_range()
         else:
             self._check_thresholds()
-        _ = self.structure  # raises for what is not accepted there
+        _ = self.structure  # raises for unsupported attributes
 
     def _check_weights(self) -> None:
         weights, expected = np.asarray(self.weights), (self.geometry.mw, self.geometry.mh)
@@ -113,13 +113,13 @@ class Datapath:
 
     @cached_property
     def core(self) -> Core:
-        """Number formats, and what computes the dot products of these weights."""
+        """Number formats, and the core that computes the dot products of these weights."""
         weights = None if self.runtime_weights else self.weights
         return Core.of(self.geometry, *self._operands, self.res_type, self.runtime_weights, weights)
 
     @cached_property
     def structure(self) -> Structure:
-        """What the node consists of, with weights in a ROM, or in FINN's memstream if they may change."""
+        """The node's structure, with weights in a ROM, or in FINN's memstream if they may change."""
         return Structure(
             self.geometry,
             self.core,
@@ -132,7 +132,7 @@ class Datapath:
         )
 
     def total_cycles(self, frames: int = 1) -> int:
-        """Structure.total_cycles: until the last output word of so many frames, unstalled."""
+        """Structure.total_cycles: until the last output word of `frames` frames, unstalled."""
         return self.structure.total_cycles(frames)
 
     @cached_property
@@ -157,7 +157,7 @@ class Datapath:
 
     @property
     def _fixed_weights(self) -> np.ndarray:
-        """The weights, of which __post_init__ has made sure that there are some."""
+        """The weights; __post_init__ made sure that they exist."""
         assert self.weights is not None
         return self.weights
 
@@ -165,7 +165,7 @@ class Datapath:
 
     @cached_property
     def accumulator_range(self) -> tuple[np.ndarray, np.ndarray]:
-        """(lowest, highest) accumulator value that inputs can produce, per channel. Shape (MH,)."""
+        """(lowest, highest) accumulator value that any input can produce, per channel. Shape (MH,)."""
         g = self.geometry
         if all(operand.bipolar for operand in self._operands):  # Core.counts_equal_bits
             return np.zeros(g.mh, np.int64), np.full(g.mh, g.mw)
@@ -185,7 +185,7 @@ class Datapath:
         a, w = core.factors
         if core.packing:
             offsets = np.full(mh, -self.geometry.sf * core.packing.chains * core.packing.bias)
-            if core.packing.centred:
+            if core.packing.centered:
                 offsets = offsets + 2 ** (a.bits - 1) * self._fixed_weights.sum(axis=0)
             return offsets
         if core.counts_equal_bits or core.kind == "product":
@@ -207,10 +207,10 @@ class Datapath:
 
     @cached_property
     def init(self) -> int:
-        """What every accumulator starts from; a constant costs nothing in the adder's LUTs.
+        """Start value of every accumulator; a constant costs nothing in the adder's LUTs.
 
-        Without thresholds it is the channels' common offset. With thresholds it moves the lowest
-        count to the lowest accumulator value, so that no bit is wasted; the thresholds move along.
+        Without thresholds it is the channels' common offset. With thresholds it moves the lowest count to the
+        lowest accumulator value, so that no bit is wasted; the thresholds move with it.
         """
         if self.thresholds is None:
             return 0 if self._biased else int(self.offsets[0])
@@ -219,7 +219,7 @@ class Datapath:
 
     @property
     def _biased(self) -> bool:
-        """True if accumulators start from a constant of their own channel."""
+        """True if each channel's accumulator starts from a constant of its own."""
         return self.thresholds is None and bool((self.offsets != self.offsets[0]).any())
 
     @cached_property
@@ -234,7 +234,7 @@ class Datapath:
         if self.thresholds is None:
             return self._output_bits
         low, high = self._counted_range
-        return max(1, (high + 1 - low).bit_length())  # high + 1: a threshold never reached
+        return max(1, (high + 1 - low).bit_length())  # high + 1: a threshold that is never reached
 
     # ---- memory images ------------------------------------------------------------------------
 
@@ -243,10 +243,10 @@ class Datapath:
         return weight_words(self.geometry, self.core.weight, self._fixed_weights, lanes)
 
     def threshold_words(self) -> list[list[int]]:
-        """Words of each threshold memory in the order in which imec_conv counts folds down.
+        """Words of each threshold memory, in imec_conv's order: folds counted down.
 
-        If they are searched one memory per PE, 2**count_bits words per fold: its channel's c-th threshold
-        at c. Else a single one, a word per fold.
+        If searched, one memory per PE with 2**count_bits words per fold, the channel's c-th threshold at c.
+        Otherwise a single memory, one word per fold.
         """
         if self.thresholds is None:
             return []
@@ -263,7 +263,7 @@ class Datapath:
         return [_pack(words.reshape(-1, per_word), self.acc_bits) for words in memories]
 
     def bias_words(self) -> list[int]:
-        """Words of the bias memory in the order in which imec_conv counts folds down."""
+        """Words of the bias memory, in imec_conv's order: folds counted down."""
         g = self.geometry
         return _pack(self.offsets.reshape(g.nf, g.pe)[::-1], self.acc_bits)
 
@@ -274,7 +274,7 @@ class Datapath:
     # ---- reference ----------------------------------------------------------------------------
 
     def activate(self, accumulators: np.ndarray) -> np.ndarray:
-        """Outputs for integer accumulators of shape (..., MH): thresholds, or unchanged."""
+        """Outputs for integer accumulators (..., MH): thresholds applied, or unchanged without any."""
         if self.thresholds is None:
             return accumulators
         reached = (accumulators[..., None] >= self.thresholds).sum(axis=-1)
@@ -282,7 +282,7 @@ class Datapath:
 
 
 def stored_weights(geometry: ConvGeometry, operand: Operand, weights: np.ndarray) -> np.ndarray:
-    """Weights (MW, MH) as codes of the operand, unsigned, in the order of `folded_weights`. int64."""
+    """Weights (MW, MH) as unsigned codes of the operand, in the order of `folded_weights`. int64."""
     folded = folded_weights(geometry, np.rint(weights).astype(np.int64))
     return (folded > 0).astype(np.int64) if operand.bipolar else folded & (2**operand.bits - 1)
 
@@ -290,7 +290,7 @@ def stored_weights(geometry: ConvGeometry, operand: Operand, weights: np.ndarray
 def weight_words(
     geometry: ConvGeometry, operand: Operand, weights: np.ndarray, lanes: slice = slice(None)
 ) -> list[int]:
-    """Words of the weight memory for weights (MW, MH), in FINN's order, of all lanes or some.
+    """Words of the weight memory for weights (MW, MH), in FINN's order; all lanes or some.
 
     Address nf*SF + sf; lane l of PE p, stored as `operand`, at bit (p*SIMD + l)*bits.
     """

@@ -1,4 +1,4 @@
-"""Names that ConvGeometry had before its memories and cycles moved to files of their own; for one release."""
+"""Old attributes of ConvGeometry, from before memories and cycles had their own files; for one release."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.units import cheapest_folding, storage
 from finn_imec.util.deprecation import warn_deprecated
 
-#: Old attribute -> (what replaces it, its value).
+#: Old attribute -> (its replacement, its value).
 _ATTRIBUTES: Mapping[str, tuple[str, Callable[[ConvGeometry], Any]]] = {
     "cycles_per_frame": ("storage(g).cycles_per_frame", lambda g: storage(g).cycles_per_frame),
     "finn_cycles": ("baseline.pair_cycles(g)", baseline.pair_cycles),
@@ -38,7 +38,7 @@ _ATTRIBUTES: Mapping[str, tuple[str, Callable[[ConvGeometry], Any]]] = {
 
 
 def install() -> None:
-    """Give ConvGeometry its old attributes back, each with a DeprecationWarning that names the new way."""
+    """Restore ConvGeometry's old attributes, each with a DeprecationWarning that names the new way."""
     for name in _ATTRIBUTES:
         setattr(ConvGeometry, name, property(partial(_old, name)))
 

@@ -1,8 +1,8 @@
 """Resource estimates of IMECConv: blocks from its structure, LUTs fitted to Yosys' counts.
 
-`finn-imec compare` measures; this only predicts, for FINN's estimate reports and to compare foldings
-by. LUTs are those of LUT memories, and what else the structure of a layer counts, `Estimate.features`,
-times LUT_COEFFICIENTS.
+`finn-imec compare` measures; this module predicts, for FINN's estimate reports and to compare foldings. LUTs
+are those of LUT memories plus `Estimate.features`, counted from the layer's structure, times
+LUT_COEFFICIENTS.
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ from finn_imec.layer.memories import Memory, address_bits, power_of_two, rom_ban
 from finn_imec.layer.structure import Structure
 from finn_imec.layer.window import WindowUnit
 
-#: LUTs per unit of each of `Estimate.features`, as benchmarks/estimates.py fits them. LUTs
-#: of 300 layers, a fifth of them left out of the fit at a time, are estimated with
-#: errors of 5.6% on average, 3.5% in the median, 12.2% or less in nine of ten;
-#: of those without activation 4.3% on average. How close together thresholds are is not known.
+#: LUTs per unit of each of `Estimate.features`, fitted by benchmarks/estimates.py. Over 300 layers, a fifth
+#: of them held out of the fit at a time, the error is 5.6% on average, 3.5% in the median and at most 12.2%
+#: for nine layers in ten; 4.3% on average without activation. How close together thresholds are is not known.
 LUT_COEFFICIENTS: Mapping[str, float] = {
-    "heap_counters": 0.994,
-    "heap_sums": 0.847,
-    "constant_heaps": 0.980,
+    "tree_counters": 0.994,
+    "tree_sums": 0.847,
+    "constant_trees": 0.980,
     "multipliers": 1.000,
     "product_sums": 1.000,
     "chain_sums": 0.904,
@@ -52,15 +51,15 @@ LUT_COEFFICIENTS: Mapping[str, float] = {
 }
 #: A slice has two registers for each LUT.
 LUTS_PER_FF = 0.5
-#: Bits that FINN reckons per RAMB18 and per UltraRAM.
+#: Bits that FINN counts per RAMB18 and per UltraRAM.
 RAMB18_BITS, URAM_BITS = 512 * 36, 4096 * 72
-#: What a block is worth in LUTs: the device's LUTs over its blocks. XC7Z020; UltraRAM: XCZU7EV.
+#: Price of a block in LUTs: the device's LUTs over its blocks. XC7Z020; UltraRAM: XCZU7EV.
 LUTS_PER_RAMB18, LUTS_PER_DSP, LUTS_PER_URAM = 53200 // 280, 53200 // 220, 230400 // 96
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Resources of an IMECConv of this structure, whatever its memories hold."""
+    """Resources of an IMECConv of this structure, independent of memory contents."""
 
     structure: Structure
 
@@ -79,11 +78,11 @@ class Estimate:
 
     @property
     def uram(self) -> int:
-        """UltraRAM blocks, likewise."""
+        """UltraRAM blocks of the same memories."""
         return sum(memory.uram for memory in self.structure.memories)
 
     def stored_bits(self, style: str) -> int:
-        """Bits of weights, buffer and searched thresholds in memories of that style."""
+        """Bits of weights, buffer and searched thresholds in memories of this style."""
         s = self.structure
         stored = [*s.buffer_memories, *s.searched_memories]
         if s.mem_mode != "external":
@@ -104,7 +103,7 @@ class Estimate:
 
     @property
     def memory_luts(self) -> int:
-        """LUT sites that need no coefficient: of memories that are written, and between imec_rom's."""
+        """LUT sites that need no coefficient: writable memories, and multiplexers of imec_rom."""
         s, words = self.structure, self.structure.geometry.weight_words
         banks = ceil(words / rom_bank_words(words))
         choices = {"paired": 1 / 2, "banked": ceil((banks - 1) / 3)}.get(s.rom_layout, 0)
@@ -114,7 +113,7 @@ class Estimate:
     def lut_equivalents(self) -> int:
         """All resources as one number, to compare foldings by: blocks priced in LUTs.
 
-        Registers come with the LUTs of what they follow, but for those of whole windows.
+        Registers share slices with the LUTs that drive them, except those of whole windows.
         """
         unit, g = self.structure.storage, self.structure.geometry
         registers = unit.register_pixels * g.ifm_channels if isinstance(unit, WindowUnit) else 0
@@ -128,24 +127,24 @@ class Estimate:
 
     @property
     def features(self) -> dict[str, float]:
-        """What other LUTs are spent on, in units of LUT_COEFFICIENTS."""
+        """Uses of all other LUTs, in units of LUT_COEFFICIENTS."""
         return self._core_features | self._buffer_features | self._output_features
 
     @property
     def _core_features(self) -> dict[str, float]:
-        """Those of dot products and accumulators."""
+        """Features of dot products and accumulators."""
         s, g, packed = self.structure, self.structure.geometry, self.structure.core.packing
         a, w = s.core.factors
         lanes = g.pe * g.simd if s.core.kind == "product" else 0
         tree = partial_product_luts(g.simd, a.bits, w.bits) if s.core.kind == "planes" else TreeLuts(0, 0)
-        # Weights' bits that are the same in all words of a ROM
+        # Expected share of weight bits that are the same in all words of a ROM
         constant = 2.0 ** (1 - g.weight_words) if s.mem_mode == "internal_embedded" else 0
-        # Lanes whose activations, and whose weights' addresses, come later
+        # Lanes whose activations and weight addresses are delayed
         late = [part.stop - part.start for part in s.weight_parts[2:]]
         return {
-            "heap_counters": g.pe * tree.counters * (1 - constant),
-            "heap_sums": g.pe * tree.sums * (1 - constant),
-            "constant_heaps": g.pe * sum(tree) * constant,
+            "tree_counters": g.pe * tree.counters * (1 - constant),
+            "tree_sums": g.pe * tree.sums * (1 - constant),
+            "constant_trees": g.pe * sum(tree) * constant,
             "multipliers": lanes * a.bits * w.bits,
             "product_sums": lanes * (a.bits + w.bits),
             "chain_sums": g.pe * sum_luts(packed.chains, packed.field_bits) if packed else 0,
@@ -155,7 +154,7 @@ class Estimate:
 
     @property
     def _buffer_features(self) -> dict[str, float]:
-        """Those of the unit that holds the live pixels, and of control."""
+        """Features of the unit that holds the live pixels, and of control."""
         s, g, unit = self.structure, self.structure.geometry, self.structure.storage
         padding, nest, bits = Arrivals(g).runs, g.loop_nest, s.core.activation.bits
         word_bits = g.word_channels * bits
@@ -178,7 +177,7 @@ class Estimate:
 
     @property
     def _output_features(self) -> dict[str, float]:
-        """Those of ROMs, per-channel biases and thresholds."""
+        """Features of ROMs, per-channel biases and thresholds."""
         s, g = self.structure, self.structure.geometry
         roms = [*s.weight_memories, *s.searched_memories]
         deep = [m for m in roms if m.words > 64 and not m.table]
@@ -189,7 +188,7 @@ class Estimate:
             "deep_roms": sum(m.rom_luts for m in deep),
             "offsets": biases.rom_luts,
             "comparators": parallel * s.acc_bits * (g.nf > 1),
-            # With constants, those of a channel have logic in common
+            # Comparisons of one channel with constants share logic
             "constant_comparators": parallel * s.acc_bits / sqrt(s.steps or 1) * (g.nf == 1),
             "comparator_roms": Memory(g.nf, parallel * s.acc_bits, "distributed").rom_luts,
             "comparator_sums": g.pe * sum(compressor_luts((s.steps,))) if parallel else 0,
@@ -202,7 +201,7 @@ def _fitted(features: Mapping[str, float]) -> int:
 
 
 class TreeLuts(NamedTuple):
-    """LUTs of a compressor tree: LUT6 that the RTL instantiates; logic, which may merge."""
+    """LUTs of a compressor tree: counters, instantiated as LUT6, and sums, which may merge."""
 
     counters: int
     sums: int
@@ -210,7 +209,7 @@ class TreeLuts(NamedTuple):
 
 @cache
 def partial_product_luts(simd: int, a_bits: int, w_bits: int) -> TreeLuts:
-    """Those of imec_dot_heap: two for three products of equal weight, and imec_compress."""
+    """LUTs of imec_dot_heap: two LUTs per three products of equal weight, and imec_compress."""
     weights = range(a_bits + w_bits - 1)
     products = [simd * min(e + 1, a_bits, w_bits, len(weights) - e) for e in weights]
     ones = [*(ceil(n / 3) for n in products), 0]
@@ -222,7 +221,7 @@ def partial_product_luts(simd: int, a_bits: int, w_bits: int) -> TreeLuts:
 
 @cache
 def compressor_luts(heights: tuple[int, ...]) -> TreeLuts:
-    """Those of imec_compress for columns of so many bits: 6:3 counters; smaller ones and the addition."""
+    """LUTs of imec_compress for columns of these heights: 6:3 counters; smaller counters and the adder."""
     highest = max(heights)
     if highest <= 2:
         return TreeLuts(0, heights.count(2))
@@ -243,7 +242,7 @@ def compressor_luts(heights: tuple[int, ...]) -> TreeLuts:
 
 
 def sum_luts(n: int, bits: int) -> int:
-    """LUTs of imec_sum for n numbers of so many bits: additions, up to three in a step."""
+    """LUTs of imec_sum for n numbers of `bits` bits: additions, up to three numbers in a step."""
     if n == 1:
         return 0
     groups, rest = divmod(n, 4)

@@ -1,16 +1,15 @@
 """Shapes, folding and loop nest of a streaming convolution.
 
-IMEC (Wadhwa, Khandelwal, Shreejith, ASAP 2022) keeps the row strip L of the input from which the windows of
-one output row are cut. Only its live part exists here,
+IMEC (Wadhwa, Khandelwal, Shreejith, ASAP 2022) keeps the input rows that the windows of one output row are
+cut from. Here only the live pixels are kept,
 
     live_pixels = (K_h-1)*d_h*W + (K_w-1)*d_w + 1                      (pixels)
 
-which is the distance from a window's first to its last pixel in raster order. A window is read in
-(kh, kw, c) order, FINN's own weight row order, so the weights need no permutation, and wherever consecutive
-window positions are neighbors in memory the walk is a plain +1.
+from a window's first to its last pixel in raster order. A window is read in (kh, kw, c) order, which is
+FINN's weight row order: weights need no permutation, and the address step between memory neighbors is +1.
 
-Everything here follows from the layer and its folding alone. The unit that holds the live pixels, and its
-cycles, are in `finn_imec.layer.line_buffer` and, with SIMD > C, in `finn_imec.layer.window`.
+Everything here follows from the layer and its folding. The unit that holds the live pixels, and its cycles,
+are in `finn_imec.layer.line_buffer` or, if SIMD > C, in `finn_imec.layer.window`.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ def divisors(n: int) -> list[int]:
 
 @dataclass(frozen=True)
 class LoopNest:
-    """How one window is walked through the buffer: three nested loops of word reads.
+    """The read addresses of one window: three nested loops of word reads.
 
-    `run` words lie next to each other (step +1); `inner` runs follow each other at `inner_step`,
-    and `outer` groups of those at `outer_step`. Steps are from the last word of one run to the
-    first of the next. run*inner*outer = SF.
+    `run` words are adjacent (step +1), `inner` runs are `inner_step` apart, and `outer` groups of runs are
+    `outer_step` apart. Steps are from the last word of a run to the first word of the next. run*inner*outer =
+    SF.
     """
 
     run: int
@@ -50,15 +49,15 @@ class LoopNest:
 class ConvGeometry:
     """One convolution layer and its folding.
 
-    kernel, ifm_dim, stride, dilation are (height, width), as FINN's ConvKernelDim, IFMDim, Stride,
-    Dilation. `simd` input channels are read and `pe` output channels computed per cycle (FINN's SIMD
-    and PE); `simd_in` channels arrive per stream word (0: equal to word_channels). `buffer_ports` of the
-    line buffer is 1, 2 or 0: the fewest that keep the throughput; `buffer_style` is where that memory is,
-    one of RAM_STYLES. A `depthwise` layer computes each output channel from the input channel of the same
-    number, `pe` of them side by side (FINN's VVAU with SIMD=1).
+    kernel, ifm_dim, stride, dilation are (height, width), like FINN's ConvKernelDim, IFMDim, Stride,
+    Dilation. `simd` input channels are read and `pe` output channels computed per cycle (FINN's SIMD and PE);
+    `simd_in` channels arrive per stream word (0: word_channels). `buffer_ports` is the number of ports of the
+    line buffer, 1 or 2 (0: the fewest that keep the throughput); `buffer_style`, one of RAM_STYLES, is its
+    memory type. A `depthwise` layer computes each output channel from the input channel of the same number,
+    `pe` of them in parallel (FINN's VVAU with SIMD=1).
 
-    ifm_dim is the size that windows are cut from, `padding` (top, left, bottom, right) included: zeros
-    that the unit adds itself. An image of input_dim arrives.
+    ifm_dim includes `padding` (top, left, bottom, right), zeros that the unit itself adds to the input image,
+    which has input_dim.
 
     Raises GeometryError naming the field and what is accepted.
     """
@@ -87,7 +86,7 @@ class ConvGeometry:
         self._check_folding()
 
     def _make_integers(self) -> None:
-        """Check the form of each field, and turn whatever counts as an integer into int."""
+        """Check the form of each field, and convert integer types to int."""
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name == "buffer_style":
@@ -170,12 +169,12 @@ class ConvGeometry:
 
     @property
     def mw(self) -> int:
-        """Rows of the weight matrix, K_h*K_w*C (FINN's MW), K_h*K_w if depthwise."""
+        """Rows of the weight matrix (FINN's MW): K_h*K_w*C, or K_h*K_w if depthwise."""
         return self.kernel[0] * self.kernel[1] * (1 if self.depthwise else self.ifm_channels)
 
     @property
     def mh(self) -> int:
-        """Columns of the weight matrix, the output channels (FINN's MH)."""
+        """Columns of the weight matrix (FINN's MH): the output channels."""
         return self.ofm_channels
 
     @property
@@ -193,12 +192,12 @@ class ConvGeometry:
 
     @property
     def parallel_window(self) -> bool:
-        """True if SIMD > C, so that several pixels of a window are read at once (FINN's parallel_window)."""
+        """True if SIMD > C: several pixels of a window are read at once (FINN's parallel_window)."""
         return self.simd > self.ifm_channels
 
     @property
     def word_channels(self) -> int:
-        """Channels of a word of the buffer: SIMD, or PE if depthwise; C with SIMD > C."""
+        """Channels per word of the buffer: SIMD, or PE if depthwise; C if SIMD > C."""
         return self.pe if self.depthwise else min(self.simd, self.ifm_channels)
 
     @property
@@ -218,9 +217,9 @@ class ConvGeometry:
 
     @property
     def legal_simd(self) -> list[int]:
-        """SIMD values that the engine accepts, 1 if depthwise.
+        """SIMD values that the engine accepts; only 1 if depthwise.
 
-        Divisors of C, and divisors of MW that are larger: see finn_imec.layer.window.
+        Divisors of C, and divisors of MW above C (see finn_imec.layer.window).
         """
         if self.depthwise:
             return [1]
@@ -240,12 +239,12 @@ class ConvGeometry:
 
     @property
     def live_words(self) -> int:
-        """Words of the buffer from a window's first to its last in raster order."""
+        """Words from a window's first to its last in raster order."""
         return self.live_pixels * self.cf
 
     @property
     def weight_words(self) -> int:
-        """Depth of the weight memory, SF*NF words of PE*SIMD weights."""
+        """Depth of the weight memory: SF*NF words of PE*SIMD weights."""
         return self.sf * self.nf
 
     @property
@@ -255,15 +254,15 @@ class ConvGeometry:
 
     @property
     def cycles_per_word(self) -> int:
-        """Cycles in which the input stream brings one word of the buffer: SIMD/gcd(SIMD, SIMD_in) if dense.
+        """Input cycles per word of the buffer: SIMD/gcd(SIMD, SIMD_in) unless depthwise.
 
-        One of padding is there at once.
+        Padding words are available at once.
         """
         return self.word_channels // gcd(self.word_channels, self.simd_in)
 
     @property
     def loop_nest(self) -> LoopNest:
-        """The walk of one window in (kh, kw, c) order, with memory neighbors merged into runs."""
+        """The reads of one window in (kh, kw, c) order, with memory neighbors merged into runs."""
         if self.parallel_window:
             return LoopNest(self.sf, 1, 1, 1, 1)
         (kh, kw), (dh, dw), w, cf = self.kernel, self.dilation, self.ifm_dim[1], self.cf
@@ -278,7 +277,7 @@ class ConvGeometry:
         return LoopNest(run, inner, inner_step, outer, outer_step)
 
     def read_offsets(self, fold: int = 0) -> np.ndarray:
-        """Word offset from the window's first word, for each of a fold's SF reads. Shape (SF,), int64."""
+        """Word offset of each of a fold's SF reads from the window's first word. Shape (SF,), int64."""
         (kh, kw), (dh, dw), w = self.kernel, self.dilation, self.ifm_dim[1]
         pixel = (np.arange(kh)[:, None] * dh * w + np.arange(kw) * dw).ravel()
         words = np.array([fold]) if self.depthwise else np.arange(self.cf)
@@ -286,7 +285,7 @@ class ConvGeometry:
 
     @property
     def advance_words(self) -> tuple[int, int, int]:
-        """Words read for the last time when the window moves on: (to the next column, row, frame)."""
+        """Words retired when the window moves to the next (column, row, frame)."""
         (sh, sw), (h, w), (oh, ow) = self.stride, self.ifm_dim, self.ofm_dim
         column = sw
         row = sh * w - (ow - 1) * sw
@@ -295,6 +294,6 @@ class ConvGeometry:
 
     @property
     def window_steps(self) -> tuple[int, int, int]:
-        """How often per frame a window moves on to the next (column, row, frame)."""
+        """How often per frame the window moves to the next (column, row, frame)."""
         oh, ow = self.ofm_dim
         return oh * (ow - 1), oh - 1, 1

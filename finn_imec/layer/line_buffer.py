@@ -1,8 +1,8 @@
 """The line buffer: the live pixels of the image, updated in place.
 
-The memory has one port or two. With one port a word is overwritten while it is read for the last time, and
-whatever retires unread costs a cycle that only writes. With two ports the writer follows the reader through
-the last neuron fold, and some slack_words let it run ahead of a stride.
+The memory has one port or two. With one port a word is overwritten in the cycle of its last read, and each
+word that is retired without such a read costs a write-only cycle. With two ports the writer follows the
+reader through the last neuron fold, and slack_words let it run ahead of a stride.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from finn_imec.layer.memories import LUT_BUFFER_WORDS, resolved_style
 from finn_imec.layer.sequencer import Sequencer
 from finn_imec.layer.storage import FULL_SPEED, Storage
 
-#: Bits of LUT memory with two ports that a bit of FINN's queues costs: one SRL, where RAM64M keeps 48 bits
-#: per LUT; and the fraction of an activation's bits that a weight has at least.
+#: Cost of a bit of FINN's queues in bits of dual-port LUT memory: one SRL, while RAM64M holds 48 bits per
+#: LUT; and the least width of a weight as a fraction of an activation's.
 FINN_QUEUE_BITS, WEIGHT_SHARE = 48, 1 / 4
-#: One port is kept where two save no more than this factor of the cycles.
+#: One port is kept if two would not save more than this factor of the cycles.
 ONE_PORT_BEYOND_TWO = 1.0005
 
 
@@ -30,14 +30,14 @@ ONE_PORT_BEYOND_TWO = 1.0005
 class LineBuffer(Storage):
     """The line buffer of a layer with SIMD <= C, or depthwise.
 
-    A circular memory of words of word_channels channels: imec_strip.sv, imec_ring.sv and imec_sequencer.sv.
+    A circular memory with word_channels channels per word: imec_strip.sv, imec_ring.sv and imec_sequencer.sv.
     """
 
     # ---- memory -------------------------------------------------------------------------------
 
     @cached_property
     def dual_port(self) -> bool:
-        """True if the buffer has a write port of its own."""
+        """True if the buffer has a separate write port."""
         if self.layer.buffer_ports:
             return self.layer.buffer_ports == 2
         one, two = (LineBuffer(replace(self.layer, buffer_ports=ports)).cycles_per_frame for ports in (1, 2))
@@ -47,12 +47,12 @@ class LineBuffer(Storage):
 
     @cached_property
     def slack_words(self) -> int:
-        """Words beyond the live ones: how far the input runs ahead, with two ports.
+        """Words beyond the live ones: how far the input can run ahead, with two ports.
 
-        What retires at a step of the window and cannot be replaced during the last neuron fold holds the
-        reads, unless it came ahead. As many as keep this within FULL_SPEED of FINN's pair, but in no
-        more LUTs than FINN's line buffer, FIFO, replay buffer and queue of weights together. Then what
-        is left of the memory primitives.
+        Words retired by a window step stall the reads if the last neuron fold is too short to replace them,
+        unless their replacements came ahead. The slack keeps the cycles within FULL_SPEED of FINN's pair, but
+        takes no more LUTs than FINN's line buffer, FIFO, replay buffer and weight queue together. It is then
+        rounded up to whole memory primitives.
         """
         if not self.dual_port:
             return 0
@@ -74,7 +74,7 @@ class LineBuffer(Storage):
 
     @property
     def style(self) -> str:
-        """buffer_style, with "auto" decided by the live words."""
+        """buffer_style, with "auto" resolved by the number of live words."""
         return resolved_style(self.layer.buffer_style, self.layer.live_words, LUT_BUFFER_WORDS)
 
     @property
@@ -84,7 +84,7 @@ class LineBuffer(Storage):
 
     @property
     def channels(self) -> int:
-        """Channels of a word."""
+        """Channels per word."""
         return self.layer.word_channels
 
     def bits(self, act_bits: int) -> int:
@@ -95,20 +95,20 @@ class LineBuffer(Storage):
 
     @property
     def fold_step(self) -> int:
-        """Words from the last one of a neuron fold to the first one of the next, modulo `words`.
+        """Address step from the last word of a neuron fold to the first word of the next, modulo `words`.
 
-        Back to the window's first word; if depthwise, to the next channels of its first pixel.
+        It leads back to the window's first word or, if depthwise, to the next channels of its first pixel.
         """
         back = self.slack_words + 1
         return (back + self.layer.cf if self.layer.depthwise else back) % self.words
 
     @property
     def in_place_words(self) -> tuple[int, int, int]:
-        """Words overwritten while they are read for the last time, before a (column, row, frame) step.
+        """Words overwritten in the cycle of their last read, before a (column, row, frame) step; one port.
 
-        Of a buffer with one port. The writer fills it in raster order, so in the last neuron fold it follows
-        the reader for as long as the reader walks in raster order too: the window's first run. In a
-        depthwise layer each fold reads words of its own for the last time.
+        The writer fills the buffer in raster order. So in the last neuron fold it follows the reader while
+        the reader is in raster order too: in the window's first run. In a depthwise layer each fold retires
+        words of its own.
         """
         run = self.layer.loop_nest.run
         column, row, frame = (
@@ -118,14 +118,14 @@ class LineBuffer(Storage):
 
     @property
     def _retiring_folds(self) -> int:
-        """Neuron folds of a window, its last ones, in which words are read for the last time."""
+        """Number of a window's last neuron folds in which words are retired."""
         return self.layer.nf if self.layer.depthwise else 1
 
     # ---- cycles -------------------------------------------------------------------------------
 
     @property
     def write_only_cycles(self) -> int:
-        """Cycles per frame, in steady state, in which a buffer with one port is only written."""
+        """Write-only cycles per frame in steady state, with one port."""
         return sum(
             times * (advance - in_place)
             for times, advance, in_place in zip(
@@ -137,7 +137,7 @@ class LineBuffer(Storage):
     def cycles_per_frame(self) -> int:
         """Exact steady-state interval between frames, in cycles.
 
-        One port and input words as wide as the buffer's are a formula; otherwise the schedule is stepped
+        A formula for one port and input words as wide as the buffer's; otherwise the schedule is stepped
         through.
         """
         if self._is_formula:
@@ -149,13 +149,13 @@ class LineBuffer(Storage):
         """Cycle, from 1, of each frame's last read, by the rules of imec_sequencer.sv."""
         if not self._is_formula:
             return self._sequencer.last_reads(frames)
-        # Those of the last window that are replaced after its last read
+        # Words of the last window that are replaced after its last read
         trailing = self.layer.advance_words[2] - self.in_place_words[2]
         start = self.arrivals.start + self.layer.live_words - trailing
         return [start + frame * self.cycles_per_frame for frame in range(1, frames + 1)]
 
     def cycles(self, frames: int) -> tuple[np.ndarray, np.ndarray]:
-        """Cycle in which each word but those of padding is written, and each fold is read last. int64."""
+        """Cycle of each word's write (padding excluded), and of each fold's last read. int64."""
         return self._sequencer.cycles(frames)
 
     @property

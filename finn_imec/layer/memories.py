@@ -1,4 +1,4 @@
-"""Where memories are, how a ROM is laid out, and what a memory takes on 7-series."""
+"""Memory types, ROM layouts, and the resources of a memory on 7-series."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ from dataclasses import dataclass
 from math import ceil
 from typing import NamedTuple
 
-#: Where a memory may be, as FINN's ram_style.
+#: Memory types, FINN's ram_style.
 RAM_STYLES = ("auto", "block", "distributed", "ultra")
-#: FINN's names of where the weights are: a ROM; FINN's memstream, whose contents may be written at run
-#: time; a stream from outside.
+#: FINN's mem_mode, where the weights are: a ROM; FINN's memstream, which may be writable at run time; an
+#: external stream.
 MEM_MODES = ("internal_embedded", "internal_decoupled", "external")
-#: A line buffer's "auto" is LUT memory up to this depth: RAM256X1S is the deepest with one port in one slice.
-#: Beyond, block RAM has two ports anyway.
+#: "auto" puts a line buffer in LUT memory up to this depth: RAM256X1S is the deepest single-port memory in
+#: one slice. Deeper ones are in block RAM, which has two ports anyway.
 LUT_BUFFER_WORDS = 256
-#: A ROM's "auto" is LUTs up to this depth, block RAM beyond: 128 words are what two LUT6 and a MUXF7
-#: hold, and about where FINN's memstream moves to block RAM.
+#: "auto" puts a ROM in LUTs up to this depth, else in block RAM: two LUT6 and a MUXF7 hold 128 words, and
+#: FINN's memstream moves to block RAM at about this depth.
 AUTO_ROM_WORDS = 128
-#: ROMs in LUTs that are tables, see imec_rom: as many words are one or two LUT6 a bit, where fewer words
-#: have bits in common that synthesis finds; and bits in all, which the wrapper passes as one parameter:
-#: Vivado's limit of a variable (its message Synth 8-4556).
+#: ROMs in LUTs that are tables, see imec_rom. Words: these depths take one or two LUT6 per bit; with fewer
+#: words, synthesis finds bits in common. Bits: the wrapper passes the table as one parameter, within Vivado's
+#: limit for a variable (message Synth 8-4556).
 TABLE_WORDS = range(17, 81)
 MOST_TABLE_BITS = 10**6
-#: Words from which on ROMs in block RAM are banked, see imec_rom.
+#: Least depth of banked ROMs in block RAM, see imec_rom.
 BANKED_WORDS = 4096
 #: RAMB18 shapes, depth x width. A RAMB36 is two of the same width, or 4096 words of 9 bits.
 RAMB18 = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 
 
 def address_bits(words: int) -> int:
-    """Bits that address `words` words; at least 1, as HDL vectors need one."""
+    """Address bits for `words` words; at least 1, because an HDL vector needs one."""
     return max(1, (words - 1).bit_length())
 
 
 def power_of_two(words: int) -> int:
-    """The least power of two that is as many."""
+    """`words`, rounded up to a power of two."""
     return 1 << (words - 1).bit_length()
 
 
 def resolved_style(style: str, words: int, most_distributed: int) -> str:
-    """A ram_style, with "auto" decided by the memory's depth."""
+    """A ram_style, with "auto" resolved by the memory's depth."""
     if style != "auto":
         return style
     return "distributed" if words <= most_distributed else "block"
@@ -49,8 +49,8 @@ def resolved_style(style: str, words: int, most_distributed: int) -> str:
 def rom_layout(depth: int, width: int, style: str) -> str:
     """imec_rom's LAYOUT of `depth` words of `width` bits in a resolved ram_style.
 
-    Block RAM takes 2**n words. Depths up to a quarter beyond, such as the 9 * 2**n of 3x3 kernels, are
-    worth a memory of its own for the rest.
+    Block RAM holds 2**n words. If the depth is up to a quarter above that, such as the 9 * 2**n of 3x3
+    kernels, a separate memory for the rest is cheaper.
     """
     if style == "distributed":
         return "table" if depth in TABLE_WORDS and depth * width <= MOST_TABLE_BITS else "plain"
@@ -63,16 +63,15 @@ def rom_layout(depth: int, width: int, style: str) -> str:
 
 
 def rom_bank_words(depth: int) -> int:
-    """Words of a bank of imec_rom in layout "banked"."""
+    """Words per bank of imec_rom in layout "banked"."""
     return 2048 if depth <= 2**15 else 4096
 
 
 def rom_spill(depth: int, widths: Sequence[int], style: str, layout: str) -> int:
     """imec_conv's WEIGHT_SPILL for memories of `depth` words, widths[i] bits each.
 
-    style: a resolved ram_style. A memory takes whole blocks of RAM, so that several may take more than
-    their bits would in one. Where that is so, what the later ones have in their last block goes to the
-    first.
+    style: a resolved ram_style. Each memory takes whole block RAMs, so several may take more than one memory
+    of all their bits. In that case the bits in the last block of each later memory move to the first.
     """
     if style != "block" or layout != "plain" or depth > 1024:
         return 0
@@ -86,7 +85,7 @@ def rom_spill(depth: int, widths: Sequence[int], style: str, layout: str) -> int
 
 
 def spilled_widths(widths: Sequence[int], spill: int) -> list[int]:
-    """Bits of each memory's word after `spilled`."""
+    """Bits per word of each memory after `spilled`."""
     first, *later = widths
     return [first + len(later) * spill, *(width - spill for width in later)]
 
@@ -94,7 +93,7 @@ def spilled_widths(widths: Sequence[int], spill: int) -> list[int]:
 def spilled(
     memories: Sequence[list[int]], widths: Sequence[int], spill: int
 ) -> tuple[list[list[int]], list[int]]:
-    """Words and widths of memories with the `spill` highest bits of each later one in the first."""
+    """Words and widths after the `spill` highest bits of each later memory moved to the first."""
     first, *later = memories
     first = list(first)
     low = [width - spill for width in widths]
@@ -106,7 +105,7 @@ def spilled(
 
 
 def rom_images(words: Sequence[int], width: int, layout: str) -> dict[str, tuple[list[int], int]]:
-    """Contents of imec_rom's files, {"" or "_rest": (words, bits per word)}, see there."""
+    """Contents of imec_rom's files: {"" or "_rest": (words, bits per word)}."""
     depth = len(words)
     if layout == "banked":
         per_bank = rom_bank_words(depth)
@@ -135,7 +134,7 @@ def _wrapped(words: Sequence[int], first: int) -> list[int]:
 
 
 class Blocks(NamedTuple):
-    """RAMB18 of a memory, in so many rows of as many each."""
+    """RAMB18 blocks of a memory: rows, and blocks per row."""
 
     number: int
     rows: int
@@ -145,8 +144,8 @@ class Blocks(NamedTuple):
 class Memory:
     """A memory of `words` words of `bits` bits.
 
-    style: where it is, one of RAM_STYLES but auto. ports: of one that is written, 1 or 2; 0: a ROM.
-    table: a ROM in LUTs that are tables, see imec_rom.
+    style: one of RAM_STYLES except auto. ports: 1 or 2 of a writable memory, 0 for a ROM. table: a ROM in
+    LUTs as a table, see imec_rom.
     """
 
     words: int
@@ -157,10 +156,10 @@ class Memory:
 
     @property
     def ram_luts(self) -> int:
-        """LUT sites of one that is written.
+        """LUT sites of a writable memory.
 
-        RAM32M and RAM64M hold 32 or 64 words in four sites, of 6 or 3 bits with two ports, of 8 or 4
-        with one. Deeper ones with one port take a site for a bit of 64 words.
+        Four sites, RAM32M or RAM64M, hold 32 words of 6 bits or 64 words of 3 bits with two ports; 8 or 4
+        bits with one. Deeper single-port memories take one site per bit of 64 words.
         """
         if self.style != "distributed" or self.ports == 0 or self.words == 1:
             return 0
@@ -171,7 +170,7 @@ class Memory:
 
     @property
     def choice_luts(self) -> int:
-        """LUTs between rows of block RAMs, of RAM64M with two ports, of RAM256X1S with one."""
+        """LUTs that multiplex rows of block RAM, RAM64M (two ports) or RAM256X1S (one port)."""
         rows = self._blocks.rows
         if self.ram_luts:
             rows = ceil(self.words / (256 if self.ports == 1 else 64))
@@ -179,7 +178,7 @@ class Memory:
 
     @property
     def rom_luts(self) -> float:
-        """LUT6 that hold a ROM of random words. Of few words, some bits are always the same as others."""
+        """LUT6 of a ROM of random words. With few words, some bits always equal others."""
         if self.style != "distributed" or self.ports or self.words == 1:
             return 0
         different = self.bits
@@ -190,12 +189,12 @@ class Memory:
 
     @property
     def bram18(self) -> int:
-        """RAMB18 blocks, in the shape that takes fewest."""
+        """RAMB18 blocks in the shape that takes the fewest."""
         return self._blocks.number
 
     @property
     def _blocks(self) -> Blocks:
-        """RAMB18 blocks, in the shape that takes fewest, of those the deepest."""
+        """RAMB18 blocks in the shape that takes the fewest, the deepest of those."""
         if self.style != "block":
             return Blocks(0, 1)
         nines, rest = divmod(self.bits, 9)

@@ -1,8 +1,8 @@
-"""How imec_dot_dsp.sv packs the channels of a layer into DSP slices, from the weights' own range.
+"""Packing of a layer's channels into DSP slices for imec_dot_dsp.sv, by the range of its weights.
 
-Fields that lie side by side in a product recover exactly if none leaves its width. FINN's mvu.sv lets
-them overlap and repairs each product; here a bias keeps every field positive, and the weights say how
-many products fit into a field, so that whole chains of slices are added before anything is read off.
+Adjacent fields of a product can be recovered exactly if none exceeds its width. FINN's mvu.sv lets them
+overlap and corrects each product. Here a bias keeps every field positive, and the weights determine how many
+products fit into a field, so a whole chain of slices is summed before its fields are read.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from math import ceil
 
 import numpy as np
 
-#: Multiplier input that takes the weights, and the product's accumulator, in bits (DSP48E1, UG479).
+#: Multiplier input for the weights, and accumulator, in bits (DSP48E1, UG479).
 WEIGHT_PORT_BITS, PRODUCT_BITS = 25, 48
-#: Longest cascade. Each slice is a step of latency, each pair of them a weight memory.
+#: Longest cascade, in slices. Each slice adds a cycle of latency, each pair a weight memory.
 MAX_CHAIN = 8
-#: Longest cascade for weights that come from elsewhere: what the slices' own registers delay.
+#: Longest cascade for weights from outside: the slices' own registers provide the delay.
 STREAMED_CHAIN = 2
 
 
 def finn_fields(a_bits: int, w_bits: int, narrow: bool) -> int:
-    """Channels that share a slice in FINN's mvu.sv (NUM_LANES), signed weights.
+    """Channels per slice in FINN's mvu.sv (NUM_LANES), signed weights.
 
-    narrow: no weight is the most negative one.
+    narrow: no weight has the most negative value.
     """
     return 1 + (WEIGHT_PORT_BITS - (not narrow) - w_bits) // (a_bits + w_bits - 1)
 
@@ -32,8 +32,8 @@ def finn_fields(a_bits: int, w_bits: int, narrow: bool) -> int:
 class Packing:
     """Parameters of imec_dot_dsp: `fields` channels per slice, `spacing` bits apart.
 
-    Each of `chains` chains returns its sum plus `bias` in `field_bits` bits. centred: unsigned activations
-    are multiplied less half their range, as signed numbers.
+    Each of `chains` chains returns its sum plus `bias` in `field_bits` bits. centered: half the range is
+    subtracted from unsigned activations, so that they are multiplied as signed numbers.
     """
 
     fields: int
@@ -41,18 +41,18 @@ class Packing:
     field_bits: int
     chains: int
     bias: int
-    centred: bool = False
+    centered: bool = False
 
     def slices(self, pe: int, simd: int) -> int:
         """DSP slices."""
         return ceil(pe / self.fields) * simd
 
     def steps(self, simd: int) -> int:
-        """Registers from activations to dot products; imec_pkg::dsp_steps."""
+        """Registers from activations to dot products (imec_pkg::dsp_steps)."""
         return 3 + (simd - 1) // self.chains + ((self.chains - 1).bit_length() + 1) // 2
 
     def weight_parts(self, simd: int) -> list[slice]:
-        """Lanes of each weight memory, the first two slices' of all chains first; imec_conv.sv."""
+        """Lanes of each weight memory, starting with the first two slices of all chains (imec_conv.sv)."""
         ends = [*range(((simd - 1) // self.chains - 1) * self.chains, 0, -2 * self.chains), 0]
         return [slice(low, high) for low, high in zip(ends, [simd, *ends], strict=False)]
 
@@ -63,25 +63,25 @@ class Packing:
         a_bits: int,
         a_signed: bool,
         max_chain: int,
-        may_centre: bool,
+        may_center: bool,
         simd: int | None = None,
     ) -> Packing | None:
-        """The packing for weight words, shape (words, PE, SIMD), that has the fewest chains.
+        """The packing with the fewest chains for weight words of shape (words, PE, SIMD).
 
-        With `simd`, of shape (words, PE, 1): all of so many lanes may have any of these weights.
-        w_bits: width of a weight in two's complement. max_chain: most slices of a chain. may_centre:
-        the constants that `centred` adds to each channel's sum are known.
+        With `simd`, the shape is (words, PE, 1), and any of the `simd` lanes may have any of these weights.
+        w_bits: width of a weight in two's complement. max_chain: most slices per chain. may_center: the
+        constants that `centered` adds to each channel's sum are known.
 
-        It takes no more slices than FINN's mvu.sv, so spacings may be as narrow as a product of signed
-        numbers. Unsigned activations are then centred; None where they must not.
+        Never takes more slices than FINN's mvu.sv, so the spacing may be as narrow as a product of signed
+        numbers. Unsigned activations are then centered; None if they must not be.
         """
         pe, simd = weights.shape[1], simd or weights.shape[2]
         narrow = int(weights.min()) > -(2 ** (w_bits - 1))
         columns = ceil(pe / finn_fields(a_bits, w_bits, narrow))
         fields = ceil(pe / columns)
         spacing = _widest_spacing(weights, fields, w_bits)
-        for centred in (False, True) if may_centre and not a_signed else (False,):
-            least = -(2 ** (a_bits - 1)) if a_signed or centred else 0
+        for centered in (False, True) if may_center and not a_signed else (False,):
+            least = -(2 ** (a_bits - 1)) if a_signed or centered else 0
             products = np.stack([weights * least, weights * (least + 2**a_bits - 1)])
             low, high = products.min(axis=0), products.max(axis=0)
             for chains in range(ceil(simd / max_chain), simd + 1):
@@ -89,7 +89,7 @@ class Packing:
                 highest = int(_chained(high, simd, chains).max())
                 field_bits = max(1, (highest - lowest).bit_length())
                 if field_bits <= spacing:
-                    return Packing(fields, spacing, field_bits, chains, -lowest, centred)
+                    return Packing(fields, spacing, field_bits, chains, -lowest, centered)
         return None
 
 
@@ -102,7 +102,7 @@ def _chained(products: np.ndarray, simd: int, chains: int) -> np.ndarray:
 
 
 def _widest_spacing(weights: np.ndarray, fields: int, w_bits: int) -> int:
-    """Distance of fields with which all weight words (words, PE, SIMD) fit the port."""
+    """Largest spacing of fields with which all weight words (words, PE, SIMD) fit the port."""
     if fields == 1:
         return PRODUCT_BITS
     words, pe, simd = weights.shape

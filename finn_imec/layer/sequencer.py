@@ -1,11 +1,11 @@
-"""The schedule of imec_sequencer.sv: which cycles of a line buffer read, and which write.
+"""The schedule of imec_sequencer.sv: in which cycles a line buffer is read and written.
 
-The rules, unstalled. A window is read nf*sf times, a word a cycle, once its last word has come. With one
-port a word may be overwritten in the cycle of its last read, by the word that has just come; words that
-could not be replaced are owed, and write-only cycles fill them. With two ports every word is written as soon
-as there is room.
+The rules, unstalled: a window takes nf*sf reads, one word per cycle, once its last word has arrived. With one
+port the word that has just arrived may overwrite a word in the cycle of its last read. Slots that could not
+be refilled then are owed, and write-only cycles fill them. With two ports every word is written as soon as
+there is room.
 
-`last_reads` steps through windows and skips those that are alike; `cycles` steps through every cycle.
+`last_reads` steps through windows and skips repetitions; `cycles` steps through every cycle.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from finn_imec.layer.geometry import ConvGeometry
 
 @dataclass
 class _Progress:
-    """Where a schedule is: the cycle, free words, cycles in which the next word was collected, arrivals."""
+    """State of a schedule: cycle, free words, cycles spent collecting the next word, words arrived."""
 
     cycle: int
     free: int
@@ -36,10 +36,10 @@ class _Progress:
         words: int,
         alike: Callable[[int], int],
     ) -> None:
-        """Do `what` so many times. Each takes `words` words of input in the long run.
+        """Do `what` `times` times. Each takes `words` words of input in the long run.
 
-        Once it leaves as many free as it found, all further times are the same, as long as only words
-        alike come: alike(word) says how many there are from that one on.
+        Once it leaves the state as it found it, all further times are the same while the words that arrive
+        are of the same kind; alike(word) is the number of such words from `word` on.
         """
         while times:
             cycle, free, collected, arrived = self.cycle, self.free, self.collected, self.arrived
@@ -56,8 +56,9 @@ class _Progress:
 class Sequencer:
     """The sequencer of a line buffer of `words` words, `slack` of them beyond the live ones.
 
-    in_place: words overwritten while they are read for the last time, before a (column, row, frame) step;
-    retiring_folds: neuron folds of a window, its last ones, in which that happens. Both of one port.
+    in_place: words overwritten in the cycle of their last read, before a (column, row, frame) step;
+    retiring_folds: number of a window's last neuron folds in which that happens. Both only matter with one
+    port.
     """
 
     layer: ConvGeometry
@@ -95,9 +96,9 @@ class Sequencer:
         return result
 
     def _window_two_ports(self, now: _Progress, step: int) -> None:
-        """Read a window where words are free from the first read of the last fold on.
+        """Read a window; its retired words are free from the first read of the last fold on.
 
-        Reads never wait for a word that comes after the last frame, so the input may be endless.
+        Reads never wait for a word after the last frame, so the input may be endless.
         """
         g = self.layer
         reads = g.nf * g.sf
@@ -111,7 +112,7 @@ class Sequencer:
         now.cycle += reads
 
     def _write(self, now: _Progress, room: int, cycles: int) -> tuple[int, int]:
-        """(words written, cycles passed) until there is no room or those cycles are over."""
+        """(words written, cycles passed) until there is no room or `cycles` have passed."""
         word, written, passed = self.layer.cycles_per_word, 0, 0
         while written < room and passed < cycles:
             left, padding = self._arrivals.run(now.arrived)
@@ -124,15 +125,15 @@ class Sequencer:
         return written, passed
 
     def _write_during(self, now: _Progress, cycles: int) -> int:
-        """Words written in so many cycles."""
+        """Words written in `cycles` cycles."""
         written, passed = self._write(now, now.free, cycles)
         now.collected = min(now.collected + cycles - passed, self.layer.cycles_per_word - 1)
         return written
 
     def _window_one_port(self, now: _Progress, step: int, total: int) -> None:
-        """Read a window where words are free once read, and writes beyond those hold reads.
+        """Read a window; words are free once read, and further writes stall the reads.
 
-        Of `total` words that come in all.
+        `total` words arrive in all.
         """
         g = self.layer
         complete_at = g.cycles_per_word - 1
@@ -148,7 +149,7 @@ class Sequencer:
                 now.collected = complete_at
             fold, place = divmod(read, g.sf)
             retires = fold >= folds_before and place < per_fold
-            # Until a word retires, reads follow each other if nothing is owed.
+            # Until a word is retired, reads are back to back if nothing is owed.
             if now.free == 0 and not retires:
                 undisturbed = min(reads, max(fold + 1, folds_before) * g.sf) - read
                 read += undisturbed
@@ -173,7 +174,7 @@ class Sequencer:
     # ---- cycle by cycle -----------------------------------------------------------------------
 
     def cycles(self, frames: int) -> tuple[np.ndarray, np.ndarray]:
-        """Cycle, from 0, in which each word but those of padding is written, and each fold is read last."""
+        """Cycle, from 0, of each word's write (padding excluded), and of each fold's last read."""
         g, arrivals = self.layer, self._arrivals
         words = frames * g.input_dim[0] * g.input_dim[1] * g.cf
         coming = arrivals.words(frames)
@@ -219,7 +220,7 @@ class Sequencer:
         return np.array(written), np.array(folds)
 
     def _steps(self, frames: int) -> Iterator[int]:
-        """For each window of `frames` frames what follows it: 0 a column, 1 a row, 2 a frame."""
+        """For each window of `frames` frames, the step that follows: 0 column, 1 row, 2 frame."""
         oh, ow = self.layer.ofm_dim
         row = [0] * (ow - 1)
         return iter(([*row, 1] * (oh - 1) + [*row, 2]) * frames)

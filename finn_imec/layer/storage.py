@@ -1,4 +1,4 @@
-"""What the two units that hold a layer's live pixels have in common: ports, memory, cycles."""
+"""Common interface of the two units that hold a layer's live pixels: ports, memory, cycles."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from finn_imec.util.errors import GeometryError
 
 #: Registers from a read of the buffer to the output word: buffer and weight, product, accumulator.
 PIPELINE_STAGES = 3
-#: Memory that makes a layer faster is worth it where without it the layer takes more than this factor of
-#: the cycles of FINN's pair.
+#: Extra memory for speed is spent only if the layer would otherwise take more than this factor of the cycles
+#: of FINN's pair.
 FULL_SPEED = 1.003
 
 
@@ -23,7 +23,7 @@ FULL_SPEED = 1.003
 class Storage(ABC):
     """The unit between a layer's input stream and its multipliers.
 
-    Cycles count from 0, the first one in which input may come. `stages` are registers from a read of the
+    Cycle 0 is the first one in which input may arrive. `stages` is the number of registers from a read of the
     buffer to the output word, see `finn_imec.layer.structure.Structure.pipeline_stages`.
     """
 
@@ -34,12 +34,12 @@ class Storage(ABC):
     @property
     @abstractmethod
     def dual_port(self) -> bool:
-        """True if the memory has a write port of its own and addresses to go with it."""
+        """True if the memory has a separate write port with its own address."""
 
     @property
     @abstractmethod
     def style(self) -> str:
-        """Where the memory is: one of RAM_STYLES but "auto"."""
+        """Type of the memory: one of RAM_STYLES except "auto"."""
 
     @property
     @abstractmethod
@@ -49,16 +49,16 @@ class Storage(ABC):
     @property
     @abstractmethod
     def channels(self) -> int:
-        """Channels of a word of the memory; 0 without one."""
+        """Channels per word of the memory; 0 without one."""
 
     @property
     @abstractmethod
     def fold_step(self) -> int:
-        """Words from the last one of a neuron fold to the first one of the next, modulo `words`."""
+        """Address step from the last word of a neuron fold to the first word of the next, modulo `words`."""
 
     @abstractmethod
     def bits(self, act_bits: int) -> int:
-        """Bits of all that holds pixels, registers included, for activations of act_bits bits."""
+        """Bits of all memories and registers that hold pixels, for activations of act_bits bits."""
 
     # ---- cycles -------------------------------------------------------------------------------
 
@@ -73,15 +73,15 @@ class Storage(ABC):
 
     @abstractmethod
     def cycles(self, frames: int) -> tuple[np.ndarray, np.ndarray]:
-        """Cycle in which each word but those of padding is written, and each fold is read last. int64."""
+        """Cycle of each word's write (padding excluded), and of each fold's last read. int64."""
 
     @property
     def arrivals(self) -> Arrivals:
-        """The order in which words come."""
+        """The order in which words arrive."""
         return Arrivals(self.layer)
 
     def total_cycles(self, frames: int = 1, stages: int = PIPELINE_STAGES) -> int:
-        """Exact cycles until the last output word is taken, from when input may come first.
+        """Exact cycles from the first in which input may arrive until the last output word is taken.
 
         Unstalled, `frames` frames back to back; equals FINN's cycles_rtlsim attribute for a batch.
         """
@@ -90,20 +90,20 @@ class Storage(ABC):
         return self.last_reads(frames)[-1] + stages
 
     def first_output_latency(self, stages: int = PIPELINE_STAGES) -> int:
-        """Cycles from the first input word taken to the first output word offered, both included."""
+        """Cycles from the first input word taken to the first output word offered, inclusive."""
         taken, offered = self.stream_cycles(1, stages)
         return int(offered[0] - taken[0]) + 1
 
     def stream_cycles(self, frames: int = 1, stages: int = PIPELINE_STAGES) -> tuple[np.ndarray, np.ndarray]:
-        """Cycle in which each input word is taken and each output word offered. int64.
+        """Cycle in which each input word is taken and each output word is offered. int64.
 
-        Unstalled: `frames` frames back to back, every word as soon as possible. The last output word is
-        that of total_cycles(frames, stages).
+        Unstalled, `frames` frames back to back, every word as soon as possible. The last output word is
+        offered in the last of total_cycles(frames, stages).
         """
         g = self.layer
         written, read = self.cycles(frames)
-        # Input words and words of the buffer consist of pieces of as many channels as divide both. The last
-        # piece of a word is taken when that is written, the others right after the word before.
+        # Input and buffer words consist of pieces of gcd(SIMD_in, word_channels) channels. The last piece of
+        # a buffer word is taken when the word is written, the others right after the previous word.
         pieces = np.repeat(written[:, np.newaxis], g.cycles_per_word, axis=1)
         others = g.cycles_per_word - 1
         pieces[:, :others] = np.append(0, written[:-1] + 1)[:, np.newaxis] + np.arange(others)

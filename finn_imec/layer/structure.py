@@ -1,7 +1,7 @@
-"""What an IMECConv consists of: every choice that RTL, HLS and estimates share, without any tensor.
+"""The structure of an IMECConv: every choice that RTL, HLS and estimates share, without tensors.
 
-A `Structure` follows from the geometry, the number formats and a few facts about the values: how DSP slices
-are packed (in its `Core`), how wide accumulators are, whether channels start from different constants.
+A `Structure` follows from the geometry, the number formats and a few facts about the values: the packing of
+DSP slices (in its `Core`), the accumulator width, and whether there are per-channel biases.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from finn_imec.layer.units import storage
 from finn_imec.layer.window import WindowUnit
 from finn_imec.util.errors import UnsupportedError
 
-#: Most registers inside the dot products of LUTs (imec_dot_heap), and what a LUT and its net are
-#: reckoned at, in ns: 7-series, speed grade -1, where no placement says otherwise.
+#: Most registers inside dot products of LUTs (imec_dot_heap), and the assumed delay of a LUT and its net in
+#: ns: 7-series, speed grade -1, before placement.
 MAX_PIPELINE = 2
 LEVEL_NS = 0.9
 
@@ -44,11 +44,11 @@ MAX_PARALLEL_STEPS = 15
 class Structure:
     """The structure of one IMECConv.
 
-    acc_bits, output_bits: width of an accumulator and of an output element. steps: thresholds per channel,
-    0 for none. biased: without thresholds, accumulators start from a constant of their own channel.
-    pipeline: registers inside dot products of LUTs, 0 to MAX_PIPELINE; those of DSPs have their own.
-    mem_mode: where the weights are, one of MEM_MODES. ram_style: of the weights' memory;
-    ram_style_thresholds: of the thresholds' memory, if they are searched; each one of RAM_STYLES.
+    acc_bits, output_bits: width of an accumulator and of an output element. steps: thresholds per channel, 0
+    for none. biased: accumulators start from a per-channel bias (without thresholds only). pipeline:
+    registers inside dot products of LUTs, 0 to MAX_PIPELINE; DSPs have their own. mem_mode: where the weights
+    are, one of MEM_MODES. ram_style, ram_style_thresholds: memory type of the weights and of searched
+    thresholds, each one of RAM_STYLES.
 
     Raises UnsupportedError naming the attribute and what is accepted.
     """
@@ -92,7 +92,7 @@ class Structure:
         res_type: str = "auto",
         **others: Any,
     ) -> Structure:
-        """The structure for all weights that the operand has, as far as a node's attributes tell it.
+        """The structure for all weights of the operand, from a node's attributes alone.
 
         others: pipeline, mem_mode, ram_style, ram_style_thresholds.
         """
@@ -109,14 +109,15 @@ class Structure:
 
     @property
     def count_bits(self) -> int:
-        """Bits that count the thresholds reached, 0..steps."""
+        """Bits of the number of thresholds reached, 0..steps."""
         return self.steps.bit_length()
 
     @property
     def search(self) -> bool:
-        """True if imec_threshold_search activates, in a cycle per bit while the next fold accumulates.
+        """True if imec_threshold_search computes the activation, a bit per cycle during the next fold.
 
-        Up to MAX_PARALLEL_STEPS thresholds, or in shorter folds, imec_threshold compares with all at once.
+        Up to MAX_PARALLEL_STEPS thresholds, or if folds are shorter, imec_threshold compares with all at
+        once.
         """
         return self.steps > MAX_PARALLEL_STEPS and self.geometry.sf >= self.count_bits
 
@@ -124,13 +125,13 @@ class Structure:
 
     @property
     def pipeline_stages(self) -> int:
-        """Registers from a read of the buffer to the output word that its window fold ends in."""
+        """Registers from the last read of a fold to the fold's output word."""
         packing = self.core.packing
         dot = packing.steps(self.geometry.simd) if packing else 1 + self.pipeline
         return PIPELINE_STAGES - 1 + dot + (self.count_bits if self.search else 0)
 
     def total_cycles(self, frames: int = 1) -> int:
-        """Storage.total_cycles with these pipeline_stages."""
+        """Storage.total_cycles with this number of pipeline stages."""
         return self.storage.total_cycles(frames, self.pipeline_stages)
 
     # ---- ports --------------------------------------------------------------------------------
@@ -159,25 +160,25 @@ class Structure:
 
     @property
     def resolved_ram_style(self) -> str:
-        """ram_style, with "auto" decided by depth; FINN's memstream leaves it to Vivado."""
+        """ram_style, with "auto" resolved by depth; FINN's memstream leaves "auto" to Vivado."""
         if self.mem_mode == "internal_decoupled":
             return self.ram_style
         return self.rom_style
 
     @property
     def rom_style(self) -> str:
-        """ram_style, with "auto" decided by depth."""
+        """ram_style, with "auto" resolved by depth."""
         return resolved_style(self.ram_style, self.geometry.weight_words, AUTO_ROM_WORDS)
 
     @property
     def resolved_ram_style_thresholds(self) -> str:
-        """ram_style_thresholds, with "auto" decided by depth."""
+        """ram_style_thresholds, with "auto" resolved by depth."""
         depth = self.geometry.nf << self.count_bits
         return resolved_style(self.ram_style_thresholds, depth, AUTO_ROM_WORDS)
 
     @property
     def rom_layout(self) -> str:
-        """imec_rom's LAYOUT of the weights, of all of a DSP core's parts the same."""
+        """imec_rom's LAYOUT of the weights, the same for all parts of a DSP core."""
         if self.mem_mode != "internal_embedded":
             return "plain"
         return rom_layout(self.geometry.weight_words, self.weight_bits, self.resolved_ram_style)
@@ -190,25 +191,25 @@ class Structure:
 
     @property
     def weight_parts(self) -> list[slice]:
-        """Lanes of each memory of weights."""
+        """Lanes of each weight memory."""
         simd = self.geometry.simd
         embedded = self.mem_mode == "internal_embedded"
         return self.core.weight_parts(simd) if embedded else [slice(0, simd)]
 
     @property
     def part_bits(self) -> list[int]:
-        """Bits of a word of each of `weight_parts`."""
+        """Bits per word of each of `weight_parts`."""
         lane = self.geometry.pe * self.core.weight.bits
         return [lane * (part.stop - part.start) for part in self.weight_parts]
 
     @property
     def memories(self) -> list[Memory]:
-        """Weights, buffer or lines, queues, searched thresholds; not those compared with in parallel."""
+        """Weights, buffer or lines, queues, searched thresholds; thresholds compared in parallel excluded."""
         return [*self.weight_memories, *self.buffer_memories, *self.queue_memories, *self.searched_memories]
 
     @cached_property
     def weight_memories(self) -> list[Memory]:
-        """Memories of weights, those that imec_rom makes of one."""
+        """Memories of the weights, as imec_rom splits them."""
         words, style, layout = self.geometry.weight_words, self.rom_style, self.rom_layout
         if self.mem_mode == "external":
             return []
@@ -229,14 +230,14 @@ class Structure:
 
     @cached_property
     def buffer_memories(self) -> list[Memory]:
-        """Memory of the line buffer or, with SIMD > C, of lines, if there are any."""
+        """Memory of the line buffer or, if SIMD > C, of the lines; empty if it has no bits."""
         unit = self.storage
         bits = unit.channels * self.core.activation.bits
         return [Memory(unit.words, bits, unit.style, 1 + unit.dual_port)] if bits else []
 
     @cached_property
     def queue_memories(self) -> list[Memory]:
-        """Queues of columns and of windows that there are with SIMD > C."""
+        """Queues of columns and of windows, if SIMD > C."""
         unit, g = self.storage, self.geometry
         if not isinstance(unit, WindowUnit):
             return []
@@ -247,7 +248,7 @@ class Structure:
 
     @cached_property
     def searched_memories(self) -> list[Memory]:
-        """Memories of imec_threshold_search, empty if that is not used."""
+        """Memories of imec_threshold_search; empty if it is not used."""
         if not self.search:
             return []
         words = self.geometry.nf << self.count_bits
@@ -256,10 +257,10 @@ class Structure:
     # ---- clock --------------------------------------------------------------------------------
 
     def pipeline_for(self, clk_ns: float) -> int:
-        """Fewest registers inside the dot products that let a clock of this period be expected.
+        """Fewest registers inside the dot products with which this clock period can be expected.
 
-        A step may take clk_ns/LEVEL_NS LUTs in a row. imec_dot_heap has one for the products, one per
-        halving of the highest column of its compressor tree, down to two rows, and an addition.
+        A step may have clk_ns/LEVEL_NS LUT levels. imec_dot_heap has one level for the products, one per
+        halving of the highest column of its compressor tree down to two rows, and an addition.
         """
         if self.core.packing:
             return 0

@@ -1,4 +1,4 @@
-"""Which unit holds a layer's live pixels, and the cheapest folding that it makes fast enough."""
+"""The unit that holds a layer's live pixels, and the cheapest folding that is fast enough with it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from finn_imec.layer.window import WindowUnit
 
 @lru_cache(maxsize=4096)
 def storage(layer: ConvGeometry) -> LineBuffer | WindowUnit:
-    """The unit of a layer; the same object for equal layers, which knows its cycles once asked."""
+    """The unit of a layer; equal layers share one object, which caches its cycles."""
     return WindowUnit(layer) if layer.parallel_window else LineBuffer(layer)
 
 
 def cheapest_folding(layer: ConvGeometry, max_cycles: int) -> tuple[int, int] | None:
-    """The (SIMD, PE) of least multipliers whose cycles_per_frame is at most max_cycles.
+    """The (SIMD, PE) with the fewest multipliers whose cycles_per_frame is at most max_cycles.
 
-    Ties go to the larger SIMD: fewer accumulators and thresholds, a shallower buffer. But last to
-    SIMD > C, which keeps whole windows in registers. None when even the widest folding is too slow.
+    Ties go to the larger SIMD (fewer accumulators and thresholds, a shallower buffer), but to SIMD > C last,
+    because it keeps whole windows in registers. None if even the widest folding is too slow.
     """
     input_cycles = layer.input_dim[0] * layer.input_dim[1] * layer.ifm_channels // layer.simd_in
     if input_cycles > max_cycles:
@@ -28,7 +28,7 @@ def cheapest_folding(layer: ConvGeometry, max_cycles: int) -> tuple[int, int] | 
         (simd * pe, simd > layer.ifm_channels, -simd, pe) for simd, pe in layer.legal_foldings()
     ):
         folded = layer.with_folding(-negative_simd, pe)
-        # The exact count is dearer than its lower bound.
+        # The exact count takes longer to compute than its lower bound.
         if folded.compute_cycles <= max_cycles and storage(folded).cycles_per_frame <= max_cycles:
             return folded.simd, folded.pe
     return None

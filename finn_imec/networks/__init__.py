@@ -1,1 +1,1 @@
-"""Networks that the project runs on: trained here (digits) or read from published weights (cnv)."""
+"""Networks that the project uses: trained here (digits) or read from published weights (cnv)."""

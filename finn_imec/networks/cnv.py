@@ -6,15 +6,15 @@ The weights of cnvW1A1, cnvW1A2 and cnvW2A2 (Xilinx/BNN-PYNQ, BSD-3) come as .np
     T0..T7     int32 (M, steps)  activation = number of thresholds t with t < acc
     fold0..8   int   (2,)        [PE, SIMD] of the published accelerator
 
-Layers: conv0 conv1 pool conv2 conv3 pool conv4 conv5 fc6 fc7 fc8; convolutions 3x3, stride 1, no
-padding, pooling 2x2, input 32x32. Layer 8 has 64 rows, as published, so that its PE divides them;
-the first 10 are the classes (`class_logits`).
+Layers: conv0 conv1 pool conv2 conv3 pool conv4 conv5 fc6 fc7 fc8; convolutions 3x3, stride 1, no padding,
+pooling 2x2, input 32x32. Layer 8 has 64 rows, as published, so that its PE divides them; the first 10 are the
+classes (`class_logits`).
 
-Data types, as FINN infers them for these networks:
+Datatypes, as FINN infers them for these networks:
 
     input               INT8, q = clip(round((x / 255 * 2 - 1) * 128), -128, 127)
     weights             BIPOLAR where all are -1 or 1, else INT2 (W2A2 holds -1, 0, 1)
-    1-step activations  BINARY, standing for -1 and 1; behind layer 0 the MVAUs run in
+    1-step activations  BINARY, standing for -1 and 1; after layer 0 the MVAUs run in
                         binaryXnorMode with BINARY weights and count equal bits
     2-step activations  INT2 (ActVal -1: values -1, 0, 1)
 
@@ -61,10 +61,10 @@ UNREADABLE = (
 
 @dataclass(frozen=True)
 class Images:
-    """Photographs with the outcome that each network must have on them.
+    """Photographs with the expected logits of each network.
 
-    images: uint8 (N, 32, 32, 3) RGB. names: N class names, the truth. classes: the 10 class names
-    in logit order. logits: {network name: int32 (N, 10)}.
+    images: uint8 (N, 32, 32, 3) RGB. names: the true class name of each. classes: the 10 class names in logit
+    order. logits: {network name: int32 (N, 10)}.
     """
 
     images: np.ndarray
@@ -125,8 +125,8 @@ def load_images(path: str | Path) -> Images:
 def load_layers(path: str | Path) -> list[Layer]:
     """Read and check the nine layers of a network's .npz.
 
-    Channel counts are the file's own; the topology is CNV's.
-    Raises ModelError naming the array that is missing, misshapen or out of range.
+    Channel counts are taken from the file; the topology is CNV's. Raises ModelError naming the array that is
+    missing, misshapen or out of range.
     """
     names = [f"W{i}" for i in range(LAYERS)]
     names += [f"T{i}" for i in range(LAYERS - 1)]
@@ -141,7 +141,7 @@ def load_layers(path: str | Path) -> list[Layer]:
     layers = []
     channels = IMAGE_CHANNELS
     steps = data["T0"].shape[-1] if data["T0"].ndim else 0
-    # 1-bit activations run as XNOR and popcount, which has no zero weight.
+    # 1-bit activations use XNOR and popcount, which have no zero weight.
     values = (-1, 1) if steps == 1 else (-1, 0, 1)
     for i in range(LAYERS):
         weights, folding = data[f"W{i}"], data[f"fold{i}"]
@@ -208,9 +208,9 @@ def build_cnv(path: str | Path) -> ModelWrapper:
     Convolutions are ConvolutionInputGenerator -> MVAU, max pooling is FINN's depthwise
     ConvolutionInputGenerator -> Pool, fully connected layers are MVAUs; thresholds are fused,
     accumulators minimal. Input: NHWC INT8 (1, 32, 32, 3), see `quantize_images`. Output (1, M8):
-    the logits W8.x of all rows of layer 8, see `class_logits`. With 1-bit activations the last
-    MVAU counts equal bits, and a Mul and an Add for the host (logit = 2 * count - MW) stay behind
-    it, as in FINN's own lowering of such networks.
+    the logits W8.x of all rows of layer 8, see `class_logits`. With 1-bit activations the last MVAU counts
+    equal bits, followed by a Mul and an Add for the host (logit = 2 * count - MW), as in FINN's own lowering
+    of such networks.
 
     Raises ModelError for a bad file, MissingToolError without finn-plus.
     """

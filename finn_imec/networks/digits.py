@@ -1,6 +1,6 @@
 """A small quantized CNN for scikit-learn's handwritten digits, trained in well under a minute.
 
-Every convolution has another bit width and geometry; see `LAYERS`.
+The bit widths and geometries of the convolutions differ; see `LAYERS`.
 """
 
 from __future__ import annotations

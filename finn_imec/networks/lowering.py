@@ -1,9 +1,9 @@
 """From a QONNX network to FINN's hardware layers, with FINN's own transformations.
 
 The sequence is that of FINN's builder up to `step_minimize_bit_width` (step_qonnx_to_finn,
-step_tidy_up, step_streamline, step_convert_to_hw; finn/builder/build_dataflow_steps.py), with what
-residual blocks, depthwise convolutions and global average pooling need beyond it. It is called
-without the builder, so that it needs no Vivado, no board and no output directory.
+step_tidy_up, step_streamline, step_convert_to_hw; finn/builder/build_dataflow_steps.py), plus what residual
+blocks, depthwise convolutions and global average pooling need. It runs without the builder, so it needs no
+Vivado, no board and no output directory.
 """
 
 from __future__ import annotations
@@ -38,9 +38,8 @@ def _require_finn() -> None:
 def lowering_stages(model: ModelWrapper) -> Iterator[tuple[str, ModelWrapper]]:
     """Lower a QONNX convolutional network step by step; yield (name, model) after each step.
 
-    Stages: "channels_last" (the same QONNX network with its input turned from NCHW to NHWC),
-    "finn_onnx", "tidy", "streamlined", "hardware". Each computes what `model` computes; `model`
-    itself is left as it is.
+    Stages: "channels_last" (the QONNX network with its input changed from NCHW to NHWC), "finn_onnx", "tidy",
+    "streamlined", "hardware". All compute the same function; `model` itself is not changed.
 
     model: one NCHW input of shape (1, C, H, W) whose datatype annotation is an integer type.
     Raises UnsupportedError for another input, ModelError if a layer between the first and the
@@ -95,7 +94,7 @@ def lowering_stages(model: ModelWrapper) -> Iterator[tuple[str, ModelWrapper]]:
         model,
         absorb.AbsorbScalarBiasIntoMultiThreshold(),
         Streamline(),
-        # Residual blocks: scales move into both branches, and from both behind the addition.
+        # Residual blocks: scales move into both branches, and from both past the addition.
         reorder.MoveLinearPastFork(),
         Streamline(),
         reorder.MoveLinearPastEltwiseAdd(),
@@ -122,20 +121,19 @@ def lowering_stages(model: ModelWrapper) -> Iterator[tuple[str, ModelWrapper]]:
 def to_hardware(model: ModelWrapper) -> ModelWrapper:
     """Lower a QONNX network to FINN's hardware layers: the last of `lowering_stages`.
 
-    Every convolution becomes ConvolutionInputGenerator -> MVAU, or VVAU if it is depthwise (after an
-    FMPadding if it pads), a 1x1 convolution of stride 1 an MVAU alone; thresholds are fused, nothing
-    is folded (PE = 1, SIMD = 1, the generator at SIMD = C). Residual additions are layers of their own.
-    The input is NHWC. Scales behind the last layer stay as plain ONNX nodes for the host.
-    Raises what `lowering_stages` raises.
+    Every convolution becomes [FMPadding ->] ConvolutionInputGenerator -> MVAU, or VVAU if depthwise; a 1x1
+    convolution of stride 1 becomes an MVAU alone. Thresholds are fused, nothing is folded (PE = 1, SIMD = 1,
+    the generator at SIMD = C). Residual additions are separate layers. The input is NHWC. Scales after the
+    last layer stay as plain ONNX nodes for the host. Raises what `lowering_stages` raises.
     """
     return dict(lowering_stages(model))["hardware"]
 
 
 def convert_to_hw(model: ModelWrapper) -> ModelWrapper:
-    """Turn a streamlined model (Im2Col, MatMul, MultiThreshold, ...) into FINN's hardware layers.
+    """Convert a streamlined model (Im2Col, MatMul, MultiThreshold, ...) to FINN's hardware layers.
 
     The part of FINN's step_convert_to_hw that convolutional classifiers use, with
-    standalone_thresholds=False. Raises ModelError naming the nodes that stay in between.
+    standalone_thresholds=False. Raises ModelError naming other nodes between the hardware layers.
     """
     _require_finn()
     from finn.transformation.move_reshape import RemoveCNVtoFCFlatten
@@ -147,7 +145,7 @@ def convert_to_hw(model: ModelWrapper) -> ModelWrapper:
 
     model = _apply(
         model,
-        # Global average pooling becomes a sum; its divisor moves behind the classifier.
+        # Global average pooling becomes a sum; its divisor moves past the classifier.
         infer_layer("InferGlobalAccPoolLayer", "global_acc_pool"),
         absorb.AbsorbConsecutiveTransposes(),
         absorb.AbsorbTransposeIntoFlatten(),
@@ -175,7 +173,7 @@ def convert_to_hw(model: ModelWrapper) -> ModelWrapper:
     hardware = [i for i, node in enumerate(nodes) if node.domain == FINN_DOMAIN]
     if not hardware:
         raise ModelError("no layer of the model has a counterpart among FINN's hardware layers")
-    # Host nodes are fine behind the last layer (the scale of the logits), nowhere else.
+    # Host nodes are accepted only after the last layer (the scale of the logits).
     stuck = [f"{n.op_type} {n.name}" for n in nodes[: hardware[-1]] if n.domain != FINN_DOMAIN]
     if stuck:
         raise ModelError(f"not converted to hardware layers: {', '.join(stuck)}")
@@ -186,10 +184,9 @@ def fold(model: ModelWrapper, foldings: Mapping[str | int, tuple[int, int]]) -> 
     """Fold MVAUs, and the generator, padding and pooling around them to matching stream widths.
 
     foldings: {MVAU node name, or its index among the MVAUs in graph order: (SIMD, PE)}.
-    A ConvolutionInputGenerator and an FMPadding in front of a folded MVAU take the widest SIMD
-    that divides both their channels and the MVAU's SIMD. A pooling layer behind it (depthwise
-    ConvolutionInputGenerator -> Pool) takes the MVAU's PE, so its stream keeps its width.
-    The model is changed in place and returned.
+    A ConvolutionInputGenerator and an FMPadding before a folded MVAU take the widest SIMD that divides both
+    their channels and the MVAU's SIMD. A pooling layer after it (depthwise ConvolutionInputGenerator -> Pool)
+    takes the MVAU's PE, so the stream keeps its width. The model is changed in place and returned.
 
     Raises GeometryError if a node does not exist, SIMD does not divide MW or PE does not divide MH.
     """
@@ -222,25 +219,25 @@ def fold(model: ModelWrapper, foldings: Mapping[str | int, tuple[int, int]]) -> 
             op.set_nodeattr("SIMD", math.gcd(int(simd), channels))
             before = model.find_producer(before.input[0])
 
-        behind = model.find_consumer(node.output[0])
-        if behind is not None and behind.op_type == "ConvolutionInputGenerator":
-            generator = getCustomOp(behind)
+        consumer = model.find_consumer(node.output[0])
+        if consumer is not None and consumer.op_type == "ConvolutionInputGenerator":
+            generator = getCustomOp(consumer)
             if generator.get_nodeattr("depthwise"):
                 generator.set_nodeattr("SIMD", int(pe))
-                getCustomOp(model.find_consumer(behind.output[0])).set_nodeattr("PE", int(pe))
+                getCustomOp(model.find_consumer(consumer.output[0])).set_nodeattr("PE", int(pe))
     return model
 
 
 def minimize_bit_widths(model: ModelWrapper, weights: bool = True) -> ModelWrapper:
-    """Bring the model to its state after FINN's step_minimize_bit_width, with one correction.
+    """Apply FINN's step_minimize_bit_width with one correction.
 
     Weight and accumulator types shrink to what the values need, thresholds become integers inside
     the accumulator's range. FINN's weight pass never chooses BIPOLAR or TERNARY: it writes INT2 for
     both; weights=False keeps the weight types as they are.
 
-    The correction: in binaryXnorMode the accumulator counts equal bits, 0..MW, but FINN's pass
-    bounds the dot product with 0/1 inputs instead, e.g. INT10 for MW = 576. Such accumulators get
-    the unsigned type that holds MW; otherwise thresholds above the bound would be clipped.
+    The correction: in binaryXnorMode the accumulator counts equal bits, 0..MW, but FINN's pass bounds the dot
+    product with 0/1 inputs, e.g. INT10 for MW = 576. Such accumulators get the unsigned type that holds MW;
+    otherwise thresholds above the bound would be clipped.
     """
     _require_finn()
     from finn.transformation.fpgadataflow.minimize_accumulator_width import (
@@ -265,11 +262,11 @@ def minimize_bit_widths(model: ModelWrapper, weights: bool = True) -> ModelWrapp
 
 
 def execute(model: ModelWrapper, images: np.ndarray) -> np.ndarray:
-    """Run a model with a batch-1 input on images one by one, in Python (qonnx's execute_onnx).
+    """Run a model with batch size 1 on images one by one, in Python (qonnx's execute_onnx).
 
-    images: (N, H, W, C), or whatever follows the batch axis of the model's input; integers.
-    Returns float32 (N, ...) without the batch axis of the model's output.
-    Raises ModelError if the images do not have the shape of the model's input.
+    images: integers (N, H, W, C), or N times the shape of the model's input without its batch axis. Returns
+    float32 (N, ...), the model's outputs without their batch axis. Raises ModelError if the shape of the
+    images does not fit the model's input.
     """
     onnx_exec = require("qonnx.core.onnx_exec", "finn")
     source, result = model.graph.input[0].name, model.graph.output[0].name

@@ -20,14 +20,14 @@ from finn_imec.util.errors import require
 
 CLASSES = 10
 IMAGE = 8  # height and width of scikit-learn's images
-GRAY_BITS = 4  # of scikit-learn's gray levels, but for the last one
-# Layers this small gain little from a second thread, and lose much by it on a busy machine.
+GRAY_BITS = 4  # of scikit-learn's gray levels, except the highest, 16
+# Layers this small gain little from a second thread, and lose a lot on a busy machine.
 THREADS = 1
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network with the images it has not seen.
+    """A trained network with its test images.
 
     model: torch module, float32 (N, C, H, W) holding gray levels -> logits (N, 10).
     x_test: uint8 (N, H, W, C), NHWC gray levels 0..2**input_bits - 1, as the hardware takes them.
@@ -50,8 +50,8 @@ def load_data(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return (x_train, y_train, x_test, y_test); x uint8 (N, H, W, C), one image in five is test.
 
-    bits: of a gray level; 16 in the data is clipped to what stands just below it. scale: H and W in
-    multiples of 8, interpolated bilinearly. channels: C, all of them the same gray.
+    bits: of a gray level; the data's highest, 16, is clipped to 2**bits - 1 after scaling. scale: H and W in
+    multiples of 8, interpolated bilinearly. channels: C, all with the same gray levels.
 
     Raises MissingToolError if torch or scikit-learn is not installed.
     """
@@ -121,7 +121,7 @@ def train(
     torch.set_num_threads(THREADS)
     try:
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Named tensors")  # Brevitas' own affair
+            warnings.filterwarnings("ignore", message="Named tensors")  # from inside Brevitas
             torch.manual_seed(seed)
             model = build_model()
             optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
@@ -152,7 +152,7 @@ def train(
 def export_qonnx(trained: Trained, path: str | Path) -> Path:
     """Write the network as a cleaned-up QONNX file (input `global_in`, (1, C, H, W), unsigned).
 
-    The file appears only once it is complete. Raises MissingToolError without Brevitas or qonnx.
+    The file appears only when complete. Raises MissingToolError without Brevitas or qonnx.
     """
     torch = require("torch", "train")
     export = require("brevitas.export", "train")
@@ -168,7 +168,7 @@ def export_qonnx(trained: Trained, path: str | Path) -> Path:
         image = torch.zeros_like(_to_torch(trained.x_test[:1]))
         export.export_qonnx(trained.model, image, export_path=raw, dynamo=False)
         model = cleanup.cleanup_model(core.ModelWrapper(raw))
-        # The graph input carries plain gray levels: no quantizer in front of the first layer.
+        # The graph input is plain gray levels: no quantizer before the first layer.
         unsigned = datatype.DataType[f"UINT{trained.input_bits}"]
         model.set_tensor_datatype(model.graph.input[0].name, unsigned)
         model.save(clean)

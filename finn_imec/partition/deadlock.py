@@ -1,4 +1,4 @@
-"""Why no word moves any more in a partition."""
+"""Explanation of a deadlock in a partition."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from finn_imec.simulation.stimulus import Activity, SimulationError
 
 
 class DeadlockError(SimulationError):
-    """A partition in which no word moves any more; names the edges and nodes that are stuck."""
+    """No word moves any more in a partition; names the stuck edges and nodes."""
 
 
 def explain(seen: Sequence[tuple[Edge, Activity]]) -> str:
-    """Which edges are stuck, and which nodes wait for each other in a ring or for nobody.
+    """The stuck edges, and nodes that wait for each other in a ring or that are idle.
 
-    seen: every edge with what its probe saw up to the end.
+    seen: every edge with the activity of its probe until the end.
     """
     stuck = _stuck(seen)
     lines = [f"deadlock: no word moves after cycle {max(end.last for _, end in seen):,}"]
@@ -30,7 +30,7 @@ def explain(seen: Sequence[tuple[Edge, Activity]]) -> str:
 
 
 def _stuck(seen: Sequence[tuple[Edge, Activity]]) -> dict[tuple[str, str], str]:
-    """(who waits, for whom) -> the edge where, in words."""
+    """(waiting node, node it waits for) -> description of the edge."""
     blocked = {edge.producer for edge, end in seen if end.valid and not end.ready}
     stuck: dict[tuple[str, str], str] = {}
     for edge, end in seen:
@@ -44,12 +44,12 @@ def _stuck(seen: Sequence[tuple[Edge, Activity]]) -> dict[tuple[str, str], str]:
 
 
 def _ring(waits: Iterable[tuple[str, str]]) -> list[str]:
-    """Nodes that wait for each other, the first for the second and so on, or none."""
+    """Nodes of which each waits for the next and the last for the first; empty if there is no ring."""
     graph: dict[str, set[str]] = {}
     for who, whom in waits:
         graph.setdefault(who, set()).add(whom)
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as err:
-        return err.args[1][:0:-1]  # the first node is there twice
+        return err.args[1][:0:-1]  # the first node occurs twice
     return []

@@ -1,4 +1,4 @@
-"""Graph surgery around a partition: hardware nodes cut out, specialized, or made abstract again."""
+"""Graph changes around a partition: hardware nodes extracted, specialized, or made abstract again."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ FINN_DOMAIN = "finn.custom_op.fpgadataflow"
 
 
 def in_hardware(node: Any) -> bool:
-    """Whether a node is one of FINN's hardware layers, abstract or specialized."""
+    """True if a node is one of FINN's hardware layers, abstract or specialized."""
     return node.domain.startswith(FINN_DOMAIN)
 
 
 def hardware_part(model: Any) -> Any:
-    """The hardware nodes of a model as a model of their own; others may stand before and after them.
+    """The hardware nodes of a model as a separate model; other nodes may come before and after them.
 
-    Raises ModelError if there are none, or one that is no hardware node stands between them.
+    Raises ModelError if there are none, or if another node is between them.
     """
     hardware = [node for node in model.graph.node if in_hardware(node)]
     if not hardware:
@@ -39,7 +39,7 @@ def hardware_part(model: Any) -> Any:
 
 
 def _check_connected(model: Any, hardware: list[Any]) -> None:
-    """Raise ModelError if what a hardware node reads came through another kind of node."""
+    """Raise ModelError if another kind of node is between two hardware nodes."""
     after = {name for node in hardware for name in node.output}
     for node in model.graph.node:
         if set(node.input) & after and not in_hardware(node):
@@ -55,7 +55,7 @@ def _check_connected(model: Any, hardware: list[Any]) -> None:
 
 
 def _ends(model: Any, hardware: list[Any]) -> tuple[list[str], list[str]]:
-    """Tensors that enter the hardware nodes, constants apart, and those that leave them."""
+    """Input tensors of the hardware nodes, constants excluded, and their output tensors."""
     made = {name for node in hardware for name in node.output}
     constants = {each.name for each in model.graph.initializer}
     used = {name for node in model.graph.node if not in_hardware(node) for name in node.input}
@@ -66,18 +66,18 @@ def _ends(model: Any, hardware: list[Any]) -> tuple[list[str], list[str]]:
 
 
 def _replace(values: Any, by: Iterable[Any]) -> None:
-    """Give a repeated field of a protobuf message other elements, which may be some of its own."""
+    """Replace the elements of a repeated protobuf field; the new ones may be some of the old."""
     kept = [copy.deepcopy(value) for value in by]
     del values[:]
     values.extend(kept)
 
 
 def specialized(model: Any, fifo_depth: int | Mapping[str, int] = 2) -> Any:
-    """FINN's RTL and HLS nodes for abstract ones, with width converters and FIFOs between them.
+    """Abstract nodes specialized to FINN's RTL and HLS nodes, with width converters and FIFOs.
 
-    FIFOs are as deep as the nodes' inFIFODepths and outFIFODepths say, and at least fifo_depth; or as
-    fifo_depth says for each by its name. A model without abstract nodes is returned as it is. Raises
-    ModelError with what FINN objects to.
+    FIFO depths are the nodes' inFIFODepths and outFIFODepths, at least fifo_depth, or are given by FIFO name
+    in fifo_depth. A model without abstract nodes is returned unchanged. Raises ModelError with FINN's
+    objection.
     """
     if not any(node.domain == FINN_DOMAIN for node in model.graph.node):
         return model
@@ -96,7 +96,7 @@ def specialized(model: Any, fifo_depth: int | Mapping[str, int] = 2) -> Any:
     ):
         try:
             model = model.transform(transformation)
-        except Exception as err:  # FINN's checks raise whatever they like
+        except Exception as err:  # FINN's checks raise any type
             raise ModelError(f"FINN's {type(transformation).__name__}: {err}") from err
     for fifo in model.get_nodes_by_op_type("StreamingFIFO_rtl"):
         inst = getCustomOp(fifo)
@@ -108,7 +108,7 @@ def specialized(model: Any, fifo_depth: int | Mapping[str, int] = 2) -> Any:
 
 
 def in_python(model: Any) -> Any:
-    """The same model with abstract nodes, which FINN executes in Python."""
+    """The model with abstract nodes, which FINN executes in Python."""
     model = copy.deepcopy(model)
     for node in model.graph.node:
         if in_hardware(node):

@@ -1,4 +1,4 @@
-"""The netlist of a partition: every node's RTL generated, and wired by its ports.
+"""The netlist of a partition: the RTL of every node, generated and connected by its ports.
 
 s_axis_0 -> node -> FIFO -> node -> ... -> m_axis_0        a probe at every edge
 """
@@ -28,7 +28,7 @@ TOP = "finn_partition"
 class Edge:
     """A stream of the partition. producer, consumer: nodes, "" at the partition's ends.
 
-    net: its name in the netlist; width: bits of TDATA; words: per frame.
+    net: its name in the netlist. width: bits of TDATA. words: per frame.
     """
 
     tensor: str
@@ -44,7 +44,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class Port:
-    """A tensor at the partition's end: shape of a frame, elements of a word, QONNX datatype."""
+    """A tensor at the partition's end: shape of a frame, elements per word, QONNX datatype."""
 
     tensor: str
     shape: tuple[int, ...]
@@ -56,8 +56,8 @@ class Port:
 class Cell:
     """A node and its RTL.
 
-    streams: (port of its module, tensor). expected_cycles: what FINN or IMECConv says of a frame.
-    fifo_depth: words that a StreamingFIFO holds, as the node says; None for other nodes.
+    streams: (port of its module, tensor). expected_cycles: FINN's or IMECConv's cycles per frame. fifo_depth:
+    words that a StreamingFIFO holds by its attribute; None for other nodes.
     """
 
     name: str
@@ -70,9 +70,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Netlist:
-    """A graph of specialized nodes as RTL in `folder`, ready to be compiled or synthesized.
+    """A graph of specialized nodes as RTL in `folder`, to be compiled or synthesized.
 
-    inputs, outputs: the ends, in the order of the designs' streams.
+    inputs, outputs: the ends, in the order of the design's streams.
     """
 
     folder: Path
@@ -85,8 +85,8 @@ class Netlist:
     def of(cls, model: Any, folder: Path) -> Netlist:
         """Generate the RTL of all nodes into an existing folder.
 
-        model: hardware nodes only, specialized; it is left as it is. Raises UnsupportedError or
-        ModelError naming the node that cannot be simulated, the edge that cannot be wired.
+        model: specialized hardware nodes only; it is not changed. Raises UnsupportedError or ModelError
+        naming the node that cannot be simulated or the edge that cannot be connected.
         """
         require("finn.custom_op.fpgadataflow", "finn")
         from qonnx.custom_op.registry import getCustomOp
@@ -125,7 +125,7 @@ class Netlist:
         return self._design(TOP, tuple(self.cells.values()), self.edges, drained)
 
     def node_design(self, name: str) -> Design:
-        """One node alone, its streams as ports, for synthesis; writes its top into the folder."""
+        """One node alone with its streams as ports, for synthesis; writes its top into the folder."""
         cell = self.cells[name]
         ends = ("producer", "consumer")
         edges = tuple(
@@ -134,14 +134,14 @@ class Netlist:
             if name in (edge.producer, edge.consumer)
         )
         design = self._design(f"{TOP}_{name}", (cell,), edges, drained={})
-        # Synthesis sees no other files than these.
+        # Synthesis sees only these files.
         stored = (path for _, files in cell.part.folders for path in _stored(files))
         return replace(design, data_files=(*design.data_files, *stored))
 
     def _design(
         self, top: str, cells: Sequence[Cell], edges: Sequence[Edge], drained: Mapping[str, str]
     ) -> Design:
-        """A design of these cells. drained: of each FIFO, its input's net -> its output's."""
+        """A design of these cells. drained: for each FIFO, net of its input -> net of its output."""
         parts = [cell.part for cell in cells]
         finn_sources = dict.fromkeys(path for part in parts for path in part.finn_sources)
         names = copy_patched(list(finn_sources), self.folder / "finn")
@@ -169,7 +169,7 @@ class Netlist:
         )
 
     def _instance(self, cell: Cell) -> dict[str, Any]:
-        """As the top's template takes it: module, name, parameters, and pin -> its connection."""
+        """A cell for the top's template: module, name, parameters, and pin -> connection."""
         part, nets = cell.part, {edge.tensor: edge.net for edge in self.edges}
         pins = {f"{stream}_{pin}": f"{nets[tensor]}_{pin}" for stream, tensor in cell.streams for pin in PINS}
         for vector, finn_pins in part.vectors.items():
@@ -208,7 +208,7 @@ def _cell(inst: Any, model: Any, folder: Path) -> Cell:
 
 
 def _port(tensor: str, inst: Any, side: str) -> Port:
-    """The end of the graph at an input (side "in") or output ("out") of a node."""
+    """The end of the graph at a node's input (side "in") or output ("out")."""
     i = list(getattr(inst.onnx_node, f"{side}put")).index(tensor)
     kinds = (f"normal_{side}put_shape", f"folded_{side}put_shape", f"{side}put_datatype")
     shape, folded, datatype = (getattr(inst, f"get_{kind}")(i) for kind in kinds)
@@ -220,7 +220,7 @@ def _port(tensor: str, inst: Any, side: str) -> Port:
 
 @dataclass(frozen=True)
 class _Pin:
-    """A stream where it enters (side "in") or leaves ("out") a node, or, with node "", the graph."""
+    """A stream where it enters (side "in") or leaves ("out") a node or, if node is "", the graph."""
 
     node: str
     side: str
@@ -231,7 +231,7 @@ class _Pin:
 
 
 def _pins(inst: Any) -> Iterator[_Pin]:
-    """A node's streams, by the names of its ports: in<i>_V, out<i>_V."""
+    """A node's streams, from the names of its ports: in<i>_V, out<i>_V."""
     names, node = inst.get_verilog_top_module_intf_names(), inst.onnx_node
     for kind, side, tensors in (("s_axis", "in", node.input), ("m_axis", "out", node.output)):
         for stream, width in names[kind]:
@@ -241,7 +241,7 @@ def _pins(inst: Any) -> Iterator[_Pin]:
 
 
 def _edges(model: Any, insts: Mapping[str, Any]) -> Iterator[Edge]:
-    """The streams between the nodes, and those at the ends; in the order of the graph."""
+    """The streams between nodes and at the ends, in graph order."""
     tensors: dict[str, list[_Pin]] = {}
     for inst in insts.values():
         for pin in _pins(inst):
@@ -249,7 +249,7 @@ def _edges(model: Any, insts: Mapping[str, Any]) -> Iterator[Edge]:
     sources = [value.name for value in model.graph.input]
     sinks = [value.name for value in model.graph.output]
     for tensor, pins in tensors.items():
-        # The graph's input gives a stream as a node does, and its output takes one.
+        # The graph's input produces a stream like a node does, and its output consumes one.
         if tensor in sources:
             pins.append(replace(pins[0], node="", side="out", stream=f"s_axis_{sources.index(tensor)}"))
         if tensor in sinks:
@@ -270,7 +270,7 @@ def _edges(model: Any, insts: Mapping[str, Any]) -> Iterator[Edge]:
 
 
 def _only(tensor: str, pins: Sequence[_Pin], side: str) -> _Pin:
-    """The one producer (side "out") or consumer ("in") of a stream; ModelError if it is not one."""
+    """The only producer (side "out") or consumer ("in") of a stream; ModelError if not exactly one."""
     what = {"out": "producer", "in": "consumer"}[side]
     found = [pin for pin in pins if pin.side == side]
     if not found:
@@ -285,6 +285,6 @@ def _only(tensor: str, pins: Sequence[_Pin], side: str) -> _Pin:
 
 
 def _stored(files: Sequence[Path]) -> list[Path]:
-    """Copies of the files in one folder of the cache, where a cached model finds them later."""
+    """Copies of the files in one folder of the cache, where a cached model finds them."""
     folder = cache.store({path.name: path.read_bytes() for path in files})
     return [folder / path.name for path in files]

@@ -1,4 +1,4 @@
-"""A network whose IMECConv nodes run in RTL, every output of theirs checked."""
+"""A network whose IMECConv nodes run in RTL, with every output of these nodes checked."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from finn_imec.simulation.stimulus import SimulationError
 def run_network(
     model: Any, inputs: np.ndarray, progress: Callable[[int], None] = lambda number: None
 ) -> tuple[np.ndarray, list[dict[str, Any]]]:
-    """Run inputs (N, H, W, C) one by one, IMECConv_rtl nodes in Verilator, other nodes in Python.
+    """Run inputs (N, H, W, C) one by one: IMECConv_rtl nodes in Verilator, other nodes in Python.
 
-    model: QONNX model to which FINN's PrepareIP and PrepareRTLSim were applied. progress gets the
-    number of each input, from 1, when it starts.
-    Returns the outputs (N, ...) and, per node: node, words_checked, cycles_rtlsim (one frame),
-    cycles_model, cycles_per_frame (steady state).
-    Raises SimulationError if an output differs from plain convolution or a cycle count from the model.
+    model: QONNX model after FINN's PrepareIP and PrepareRTLSim. progress is called with the number of each
+    input, from 1, when it starts. Returns the outputs (N, ...) and, per node: node, words_checked,
+    cycles_rtlsim (one frame), cycles_model, cycles_per_frame (steady state). Raises SimulationError if an
+    output differs from plain convolution or a cycle count from the model.
     """
     from qonnx.core.onnx_exec import execute_onnx
     from qonnx.custom_op.registry import getCustomOp

@@ -1,8 +1,8 @@
 """A whole FINN dataflow partition in one Verilator model.
 
-`Partition` compiles a `Netlist` and runs frames through it. `simulate` does all that it takes, from a
-model to a checked run: cuts the hardware nodes out (`graph`), specializes and wires them (`netlist`),
-compiles and runs them, and compares every output value with FINN's execution in Python.
+`Partition` compiles a `Netlist` and runs frames through it. `simulate` goes from a model to a checked run: it
+extracts and specializes the hardware nodes (`graph`), connects them (`netlist`), compiles and runs them, and
+compares every output value with FINN's execution in Python.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from finn_imec.simulation.verilator import build
 from finn_imec.streams.words import decode, encode
 from finn_imec.util.errors import UnsupportedError
 
-#: Cycles without any handshake, beyond those that the slowest node needs for a frame: a deadlock.
+#: A deadlock is this many cycles without a handshake, plus those of the slowest node for a frame.
 _PATIENCE = 1000
 
 
 class Partition:
     """A compiled netlist.
 
-    trace: "vcd" or "fst" if runs shall write waveforms.
+    trace: "vcd" or "fst" if runs are to write waveforms.
     """
 
     def __init__(self, netlist: Netlist, trace: str = "") -> None:
@@ -49,11 +49,11 @@ class Partition:
         waves_cycles: tuple[int, int] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> Run:
-        """Simulate frames, tensor -> integers (frames, ...), one after the other without a pause.
+        """Simulate frames, tensor -> integers (frames, ...), back to back.
 
         waves, waves_cycles, progress: see `Model.run`.
-        Raises DeadlockError naming the edges and nodes that are stuck, SimulationError for a broken
-        rule of AXI4-Stream or words too many.
+        Raises DeadlockError naming the stuck edges and nodes, SimulationError for a violation of AXI4-Stream
+        or surplus words.
         """
         counts = {len(values) for values in frames.values()}
         if len(counts) != 1 or 0 in counts:
@@ -74,7 +74,7 @@ class Partition:
             {stream.name: encode(frames[port.tensor], port.datatype, port.elems) for stream, port in ends},
             {edge.net: count * edge.words for edge in self.netlist.edges if not edge.consumer},
             timeout=_PATIENCE + max(cell.expected_cycles for cell in cells),
-            # FINN's FMPadding gives the upper border of a frame that has not come yet.
+            # FINN's FMPadding outputs the upper border of a frame before the frame arrives.
             allow_extra=any("Padding" in cell.op_type for cell in cells),
         )
 
@@ -95,7 +95,7 @@ class Partition:
     def _report(self, result: Result, count: int, simulate_s: float) -> Run:
         cells, seen = self.netlist.cells, self._seen(result)
         ends = list(zip(self.design.outputs, self.netlist.outputs, strict=True))
-        # Of each frame, when its last word came out.
+        # The cycle of each frame's last output word.
         last = [result.output_cycle[stream.name].reshape(count, -1)[:, -1] for stream, _ in ends]
         done = np.max(last, axis=0)
         outputs = {
@@ -137,12 +137,12 @@ def simulate(
     waves_cycles: tuple[int, int] | None = None,
     stage: Callable[[str], None] = lambda name: None,
 ) -> tuple[Run, np.ndarray]:
-    """Simulate the hardware part of a model on inputs (N, ...) of its first input, and check it.
+    """Simulate the hardware part of a model on values (N, ...) of its first input, and check it.
 
     fifo_depth: see `specialized`. waves: file for waveforms, .vcd or .fst. waves_cycles: see `Model.run`.
-    stage: told what is being done, for people to read.
-    Returns the run, and the model's outputs (N, ...), those of nodes for the host included.
-    Raises SimulationError naming frame and output if a word differs from FINN's execution in Python.
+    stage: called with a readable description of each stage. Returns the run and the model's outputs (N, ...),
+    host nodes included. Raises SimulationError naming frame and output if a word differs from FINN's
+    execution in Python.
     """
     if waves is not None and waves.suffix not in (".vcd", ".fst"):
         raise UnsupportedError(f"trace {waves}: accepted are files .vcd and .fst")
@@ -184,7 +184,7 @@ def _in_python(
 
 
 def _integers(values: np.ndarray, port: Port) -> np.ndarray:
-    """A tensor's values of all frames as the partition's integers."""
+    """A tensor's values of all frames as the integers of the partition's streams."""
     return np.rint(values).astype(np.int64).reshape(-1, *port.shape[1:])
 
 

@@ -1,4 +1,4 @@
-"""What a simulated partition did: outputs, cycles, streams, FIFOs."""
+"""Results of a simulated partition: outputs, cycles, streams, FIFOs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class NodeReport:
-    """origin: whose RTL it is. expected_cycles: what FINN or IMECConv says of a frame."""
+    """origin: of its RTL, see parts. expected_cycles: FINN's or IMECConv's cycles per frame."""
 
     node: str
     op_type: str
@@ -20,10 +20,10 @@ class NodeReport:
 
 @dataclass(frozen=True)
 class EdgeReport:
-    """A stream and what passed in all frames. producer, consumer: nodes, "" at the ends.
+    """A stream and its traffic over all frames. producer, consumer: nodes, "" at the ends.
 
-    stream: its name in waveforms. blocked, starved: share of the cycles in which a word waits for
-    the consumer, or the consumer for a word.
+    stream: its name in waveforms. blocked, starved: share of cycles in which a word waits for the consumer,
+    and in which the consumer waits for a word.
     """
 
     producer: str
@@ -36,7 +36,7 @@ class EdgeReport:
 
 @dataclass(frozen=True)
 class FifoReport:
-    """depth: as the node says; peak: most words that were in it, its output register included."""
+    """depth: the node's attribute. peak: most words ever in it, its output register included."""
 
     node: str
     depth: int
@@ -45,12 +45,12 @@ class FifoReport:
 
 @dataclass(frozen=True)
 class Run:
-    """What a partition did with `frames` frames given as fast as it takes them.
+    """Results of `frames` frames, offered as fast as the partition takes them.
 
     outputs: tensor -> (frames, ...), integers. latency: cycles from the first input word offered to
-    the last output word of the first frame. interval: cycles from the last word of the last but one
-    frame to that of the last, None with one frame. cycles: of the whole run. compile_s, simulate_s:
-    wall time of Verilator's compilation, or of finding the model in the cache, and of the run.
+    the last output word of the first frame. interval: cycles between the last words of the last two frames,
+    None with one frame. cycles: of the whole run. compile_s, simulate_s: wall time of Verilator's
+    compilation, or of finding the model in the cache, and of the run.
     """
 
     frames: int
@@ -69,7 +69,7 @@ class Run:
         return None if self.interval is None else 1e9 / (clock_ns * self.interval)
 
     def as_json(self, clock_ns: float) -> dict[str, Any]:
-        """All but the outputs, and frames per second."""
+        """All fields except the outputs, plus frames per second."""
         fields = {k: v for k, v in vars(self).items() if k != "outputs"}
         lists = {k: [asdict(each) for each in fields[k]] for k in ("nodes", "edges", "fifos")}
         per_second = self.frames_per_second(clock_ns)

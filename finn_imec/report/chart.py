@@ -25,7 +25,7 @@ _PANELS = {
 
 
 def comparison_chart(rows: Sequence[Row], path: Path) -> None:
-    """Write a PNG or SVG: per layer a bar for FINN's pair and one for IMECConv, four panels."""
+    """Write a PNG or SVG with four panels: per layer a bar for FINN's pair and one for IMECConv."""
     positions = range(len(rows))
     sides = ((-0.2, "finn", GRAY, "FINN SWG + MVAU"), (0.2, "imec", BLUE, "IMECConv"))
     with figure(max(12, 2.6 * len(rows)), 7) as fig:
@@ -45,9 +45,9 @@ def comparison_chart(rows: Sequence[Row], path: Path) -> None:
 def ratio_chart(
     means: Mapping[str, Mapping[str, float | None]], titles: Mapping[str, str], path: Path
 ) -> None:
-    """Write a PNG or SVG: a row of dots per comparison, IMECConv / FINN's pair, a panel per figure.
+    """Write a PNG or SVG: a row of dots (IMECConv / FINN's pair) per comparison, a panel per figure.
 
-    means: of each comparison the geometric mean of each figure, which `titles` name.
+    means: of each comparison, the geometric mean of each figure named in `titles`.
     """
     names = list(means)
     with figure(2.2 + 1.5 * len(titles), 1.1 + 0.26 * len(names)) as fig:
@@ -73,7 +73,7 @@ def ratio_chart(
 
 
 def inline_svg(figure: Figure) -> str:
-    """The figure as an <svg> element for an HTML page: no prolog, no address of a namespace."""
+    """The figure as an <svg> element for an HTML page, without prolog and namespace URLs."""
     text = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     figure.savefig(text, format="svg", metadata=nothing)
@@ -88,8 +88,8 @@ def memory_chart(memory: Mapping[str, LayerMemory], cycles: Mapping[str, tuple[i
     """Inline SVG: activation memory, weights, cycles, and work per cycle over work per stored bit.
 
     memory, cycles: Results.memory and Results.cycles, of the same layers. The last panel is the
-    roofline's: an arrow goes from FINN's pair to IMECConv, right is less memory, up is faster, and
-    the line above is the layer's ceiling, SIMD*PE.
+    a roofline: an arrow goes from FINN's pair to IMECConv, right is less memory, up is faster, and the line
+    above is the layer's ceiling, SIMD*PE.
     """
     names = list(memory)
     at = range(len(names))
@@ -101,8 +101,8 @@ def memory_chart(memory: Mapping[str, LayerMemory], cycles: Mapping[str, tuple[i
         buffers.barh([y - 0.2 for y in at], line, 0.38, color=GRAY, label="FINN, line buffer")
         replay = [memory[n].replay for n in names]
         buffers.barh([y - 0.2 for y in at], replay, 0.38, line, color=LIGHT, label="FINN, replay buffer")
-        strip = [memory[n].strip for n in names]
-        buffers.barh([y + 0.2 for y in at], strip, 0.38, color=BLUE, label="IMECConv, strip")
+        ours = [memory[n].strip for n in names]
+        buffers.barh([y + 0.2 for y in at], ours, 0.38, color=BLUE, label="IMECConv, line buffer")
         buffers.set_title("activation memory, bits")
         weights.barh(at, [memory[n].weights for n in names], 0.6, color=PALE, label="both")
         weights.set_title("weights, bits (the same on both sides)")

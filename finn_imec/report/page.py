@@ -1,4 +1,4 @@
-"""The results of a folder as one HTML page that needs nothing else: styles and charts are in it."""
+"""The results of a folder as one self-contained HTML page, styles and charts included."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def write_report(folder: str | Path) -> dict[str, Any]:
     """Write PAGE into a folder that `finn-imec demo`, `build` or `compare` wrote.
 
     Returns what the page shows: page (its path), command, pairs, graph, rows, means, memory,
-    cycles. Raises ModelError as load_results, and if the folder cannot be written.
+    cycles. Raises ModelError like load_results, and if the folder cannot be written.
     """
     results = load_results(folder)
     means = geometric_means(results.rows) if results.rows else None
@@ -68,7 +68,7 @@ def render(results: Results, means: Mapping[str, float | None] | None) -> str:
 
 
 def _longest(rows: Sequence[Row]) -> dict[str, int]:
-    """The greatest value of each column, at least 1: the full length of its bars."""
+    """The largest value of each column, at least 1: the full length of its bars."""
     sides = [getattr(row, side) for row in rows for side in SIDES]
     return {key: max([1, *(side[key] for side in sides)]) for key in TITLES}
 

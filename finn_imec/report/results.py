@@ -1,4 +1,4 @@
-"""What `finn-imec demo`, `build` and `compare` left in a folder, read and checked."""
+"""Results folders of `finn-imec demo`, `build` and `compare`, read and checked."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
 DEMO, COMPARISON = "demo.json", "comparison.json"
-#: Which command writes the file by which its folder is known.
+#: File that identifies a results folder -> the command that writes it.
 WRITTEN_BY = {
     DEMO: "finn-imec demo --output {folder}",
     CONVERSION: "finn-imec build MODEL --output {folder}",
@@ -39,7 +39,7 @@ BUILD_STEPS = Path("intermediate_models")
 
 @dataclass(frozen=True)
 class LayerMemory:
-    """Bits on chip for one convolution, by ConvGeometry's formulas, and its work per frame."""
+    """On-chip bits of one convolution by formula, and its work per frame."""
 
     line_buffer: int
     replay: int
@@ -50,7 +50,7 @@ class LayerMemory:
 
     @classmethod
     def of(cls, geometry: ConvGeometry, act_bits: int, weight_bits: int) -> LayerMemory:
-        """For activations and weights of so many bits."""
+        """For activations of act_bits and weights of weight_bits bits."""
         return cls(
             line_buffer=baseline.generator_bits(geometry, act_bits),
             replay=baseline.replay_bits(geometry, act_bits),
@@ -68,7 +68,7 @@ class LayerMemory:
 
 @dataclass(frozen=True)
 class Node:
-    """A graph node as the report lists it; folding: "SIMD=4, PE=2" where it has one."""
+    """A graph node as the report lists it; folding: e.g. "SIMD=4, PE=2", if it has one."""
 
     name: str
     op_type: str
@@ -77,11 +77,11 @@ class Node:
 
 @dataclass(frozen=True)
 class Results:
-    """The content of a results folder; None is what its command does not write.
+    """The content of a results folder; None for anything that its command does not write.
 
-    command: the one that wrote it. pairs: the swap's report. graph:
-    rows of (nodes before the swap, nodes after it) that compute the same tensor. memory: by layer
-    name. cycles: (FINN's pair, IMECConv) per frame, by layer name. accuracy: as in demo.json.
+    command: the one that wrote it. pairs: the report of the swap. graph: rows of (nodes before the swap,
+    nodes after it) that compute the same tensor. memory: by layer name. cycles: (FINN's pair, IMECConv) per
+    frame, by layer name. accuracy: as in demo.json.
     """
 
     folder: Path
@@ -98,7 +98,7 @@ class Results:
 def load_results(folder: str | Path) -> Results:
     """Read a results folder.
 
-    Raises ModelError naming the file that is missing or damaged, and the command that writes it.
+    Raises ModelError naming the missing or damaged file and the command that writes it.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -162,7 +162,7 @@ def _read_json(path: Path, expected: type | tuple[type, ...]) -> Any:
 
 
 def comparison_folder(folder: Path) -> AbstractContextManager[Path]:
-    """output_folder for COMPARISON: a folder that is new, empty, or already one of results."""
+    """output_folder for COMPARISON: a new or empty folder, or one with results."""
     marker = next((name for name in WRITTEN_BY if (folder / name).is_file()), COMPARISON)
     return output_folder(folder, marker=Path(marker).parts[0])
 
@@ -174,15 +174,15 @@ def write_rows(rows: Sequence[Row], command: str, path: Path) -> None:
 
 
 def load_rows(path: Path) -> tuple[Row, ...]:
-    """Rows that `finn-imec compare --json` printed into a file, or --output wrote."""
+    """Rows from a file with the output of `finn-imec compare --json`, or from --output."""
     return check_rows(_read_comparison(path).get("rows"), path)
 
 
 def network_totals(path: Path) -> dict[str, tuple[int, int]]:
-    """Each of FIGURES and "memory" of a whole network, (FINN, IMECConv), all nodes added up.
+    """Each of FIGURES and "memory" of a whole network, (FINN, IMECConv), summed over all nodes.
 
-    path: what benchmarks/partition.py --resources --json printed, a row per side. Raises ModelError if
-    the resources are not in it.
+    path: output of benchmarks/partition.py --resources --json, a row per side. Raises ModelError if it lacks
+    the resources.
     """
     sides = _read_json(path, list)
     try:
@@ -198,9 +198,9 @@ def network_totals(path: Path) -> dict[str, tuple[int, int]]:
 
 
 def toggles(path: Path, layers: int) -> tuple[int, int]:
-    """Signal toggles of all layers that benchmarks/power.py --json measured, (FINN, IMECConv).
+    """Signal toggles over all layers, from benchmarks/power.py --json: (FINN, IMECConv).
 
-    Raises ModelError if these are not as many as `layers`, or without toggles.
+    Raises ModelError if their number is not `layers`, or without toggles.
     """
     content = _read_json(path, dict)
     try:
@@ -219,7 +219,7 @@ def _read_comparison(path: Path) -> dict[str, Any]:
 
 
 def check_rows(rows: Any, path: Path) -> tuple[Row, ...]:
-    """The rows of a file's JSON; ModelError naming file, row and entry if one is not as it should be."""
+    """The rows of a file's JSON; ModelError naming file, row and entry if one is invalid."""
     if not isinstance(rows, list) or not rows:
         raise ModelError(f"{path}: holds no rows of `finn-imec compare --json`")
     try:
@@ -236,7 +236,7 @@ def _pairs(entries: Any, path: Path) -> tuple[PairReport, ...]:
 
 
 def _check_same_build(rows: Sequence[Row], memory: Mapping[str, LayerMemory], path: Path) -> None:
-    """Raise ModelError if a row is of a layer or a folding that the folder's model does not have."""
+    """Raise ModelError if a row's layer or folding is not in the folder's model."""
     for row in rows:
         layer = memory.get(row.layer)
         if layer is None or layer.macs_per_cycle != row.simd * row.pe:
@@ -268,9 +268,9 @@ def _build_graph(folder: Path) -> tuple[tuple[tuple[Node, ...], tuple[Node, ...]
 
 
 def align(before: ModelProto, after: ModelProto) -> tuple[tuple[tuple[Node, ...], tuple[Node, ...]], ...]:
-    """Rows of nodes that lead to the same tensor, in the order of the graph after the swap.
+    """Rows of nodes that compute the same tensor, in the order of the graph after the swap.
 
-    A node of `before` whose output is gone belongs to the row of the node it feeds.
+    A node of `before` whose output no longer exists belongs to the row of the node it feeds.
     """
     kept = {name for node in after.graph.node for name in node.output}
     readers = {name: node for node in before.graph.node for name in node.input}
@@ -294,7 +294,7 @@ def _node(node: NodeProto) -> Node:
 def _layers(
     model: ModelProto, pairs: Sequence[PairReport]
 ) -> tuple[dict[str, LayerMemory], dict[str, tuple[int | None, int]]]:
-    """Memory and cycles of the IMECConv nodes; FINN's cycles are those of the swap's report."""
+    """Memory and cycles of the IMECConv nodes; FINN's cycles are from the swap's report."""
     from qonnx.custom_op.registry import getCustomOp
 
     from finn_imec.custom_op import imec_nodes, register

@@ -20,7 +20,7 @@ COLUMNS = {
     "depth": "depth",
     "cycles": "cycles",
 }
-#: More, where there is room.
+#: Additional columns for wide tables.
 TITLES = COLUMNS | {
     "lut_paired": "LUT, paired",
     "memory": "LUTs as memory",
@@ -32,7 +32,7 @@ TITLES = COLUMNS | {
 
 
 def comparison_table(rows: Sequence[Row]) -> Table:
-    """Per layer a line for FINN's pair, one for IMECConv, one for the ratio; geometric means last."""
+    """Per layer a line each for FINN's pair, IMECConv and the ratio; geometric means last."""
     table = Table(
         title="FINN's SWG + MVAU beside IMECConv at the same folding",
         caption="Yosys, 7-series. paired: LUTs after sharing dual-output sites; mem: LUTs used as "

@@ -1,4 +1,4 @@
-"""RTL of an IMECConv: the SystemVerilog library and the generation of a top level."""
+"""RTL of an IMECConv: the SystemVerilog library and the generator of the top level."""
 
 from finn_imec.rtl.generate import ImecRtl, mac_parameters, stream_design
 from finn_imec.rtl.library import LIBRARY, library_path

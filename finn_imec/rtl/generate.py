@@ -1,4 +1,4 @@
-"""Generation of a complete IMECConv top level: Verilog wrapper, SystemVerilog library, memories."""
+"""Generator of a complete IMECConv top level: Verilog wrapper, SystemVerilog library, memories."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def stream_design(
 ) -> Design:
     """The design that `ImecRtl.generate` wrote into `folder`, for simulation and synthesis.
 
-    weight_width: bits of in1_V_TDATA if mem_mode is external. axilite_bits: of an address of
-    s_axilite, which the simulation ties off, or 0 without that port.
+    weight_width: bits of in1_V_TDATA if mem_mode is external. axilite_bits: address bits of s_axilite, which
+    the simulation ties off, or 0 without that port.
     """
     inputs = [Stream("in0_V", in_width)]
     sources = [library_path() / name for name in LIBRARY]
@@ -51,14 +51,14 @@ def stream_design(
 
 @dataclass(frozen=True, eq=False)
 class ImecRtl:
-    """One IMECConv in RTL: what `generate` writes, and its ports.
+    """One IMECConv in RTL: its generated files and its ports.
 
     top: name of the top module and prefix of its files. ram_style, mem_mode, ram_style_thresholds: see
-    Structure; the buffer's style is ConvGeometry.buffer_style.
+    Structure. The buffer's style is ConvGeometry.buffer_style.
 
-    Weights that may change (`Datapath.runtime_weights`) are written through the AXI4-Lite port
-    s_axilite (internal_decoupled) or arrive on in1_V, a word of PE*SIMD weights per read of the buffer, all
-    SF*NF words once per output pixel (external).
+    Run-time weights (`Datapath.runtime_weights`) are written through the AXI4-Lite port s_axilite
+    (internal_decoupled) or arrive on in1_V (external), a word of PE*SIMD weights per read of the buffer, all
+    SF*NF words once per output pixel.
     """
 
     top: str
@@ -68,7 +68,7 @@ class ImecRtl:
     ram_style_thresholds: str = "auto"
 
     def __post_init__(self) -> None:
-        _ = self.structure  # raises for what is not accepted
+        _ = self.structure  # raises for unsupported attributes
 
     @cached_property
     def structure(self) -> Structure:
@@ -97,7 +97,7 @@ class ImecRtl:
 
     @property
     def axilite_bits(self) -> int:
-        """Bits of an address of s_axilite; 0 without that port."""
+        """Address bits of s_axilite; 0 without that port."""
         if not self.structure.axilite:
             return 0
         return axilite_address_bits(self.structure.geometry.weight_words, self.weight_width)
@@ -120,7 +120,7 @@ class ImecRtl:
         )
 
     def _wrapper(self, files: dict[str, list[Path]]) -> str:
-        """Text of the top module; files: kind of memory -> its files."""
+        """Text of the top module. files: kind of memory -> its files."""
         structure, unit = self.structure, self.structure.storage
         queues = unit.queues if isinstance(unit, WindowUnit) else Queues(0, 0)
         return render(
@@ -149,7 +149,7 @@ class ImecRtl:
         return self.mem_mode != "external" and self.datapath.weights is not None
 
     def _weight_table(self) -> list[int]:
-        """Words of the weights' ROM if it is a parameter (rom_layout "table"), else none."""
+        """Words of the weight ROM if it is a parameter (rom_layout "table"), else empty."""
         structure = self.structure
         if structure.rom_layout != "table" or not self._has_weight_words:
             return []
@@ -178,10 +178,10 @@ class ImecRtl:
         return images
 
     def _write_memories(self, folder: Path) -> dict[str, list[Path]]:
-        """Write the memory files, a hexadecimal word a line; kind -> files, none for what there is not."""
+        """Write the memory files, one hexadecimal word per line; kind -> files, empty for absent memories."""
         files: dict[str, list[Path]] = {"weight": [], "threshold": [], "bias": []}
         for kind, memories in self._images().items():
-            digits = len(str(len(memories) - 1))  # names of one length
+            digits = len(str(len(memories) - 1))  # names of equal length
             numbers = [f"{i:0{digits}}" for i in range(len(memories))] if memories[1:] else [""]
             files[kind] = [folder / f"{self.top}_{kind}s{number}.dat" for number in numbers]
             for file, (words, bits) in zip(files[kind], memories, strict=True):
@@ -190,7 +190,7 @@ class ImecRtl:
 
 
 def mac_parameters(structure: Structure) -> dict[str, int | str]:
-    """Parameters of imec_mac, which imec_conv has under the same names."""
+    """Parameters of imec_mac; imec_conv has the same names."""
     g, core = structure.geometry, structure.core
     a, w, packing = core.activation, core.weight, core.packing
     parameters: dict[str, int | str] = {
@@ -204,6 +204,6 @@ def mac_parameters(structure: Structure) -> dict[str, int | str]:
         parameters |= {
             "FIELDS": packing.fields, "SPACING": packing.spacing, "FIELD_BITS": packing.field_bits,
             "CHAINS": packing.chains, "CHAIN_BIAS": int(packing.bias),
-            "CENTRED": int(packing.centred),
+            "CENTRED": int(packing.centered),
         }  # fmt: skip
     return parameters

@@ -1,4 +1,4 @@
-"""A compiled model: loading it, laying out the stimulus for its harness, reading the results."""
+"""A compiled model: loads it, lays out the stimulus for its harness, reads the results."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ _STATUS = ("running", "complete", "deadlock", "out of cycles")
 
 
 class _StreamIo:
-    """The buffers of one stream in one run; `run` is what the harness sees of them."""
+    """The buffers of one stream in one run; `run` is the harness's view of them."""
 
     def __init__(self, run: _StreamRun, name: str, words: np.ndarray, n_words: int, segments: int) -> None:
         self.run = run
@@ -202,7 +202,7 @@ class _DesignIo:
 
 
 def _check_stimulus(design: Design, stimulus: Stimulus) -> None:
-    """Raise ValueError for whatever is not about the words themselves."""
+    """Raise ValueError for an invalid stimulus; the words themselves are checked elsewhere."""
     inputs = {stream.name for stream in design.inputs}
     outputs = {stream.name for stream in design.outputs}
     for what, given, streams, partial in (
@@ -232,11 +232,11 @@ def _check_stimulus(design: Design, stimulus: Stimulus) -> None:
 
 
 class Model:
-    """Compiled designs. Every run starts from power-up, so that runs do not depend on each other.
+    """Compiled designs. Every run starts from power-up, so runs are independent.
 
-    path: the shared library; log: what Verilator said; cached: whether it was taken from the
-    cache; trace: format of the waveforms that runs can write, "" for none;
-    kilocycles_per_second: speed of the last run, in clock cycles of the whole model.
+    path: the shared library; log: Verilator's output; cached: whether the model was in the cache; trace:
+    format of the waveforms that runs can write, "" for none; kilocycles_per_second: speed of the last run, in
+    clock cycles of the whole model.
     """
 
     def __init__(self, path: Path, log: Path, designs: Sequence[Design], cached: bool, trace: str) -> None:
@@ -285,11 +285,11 @@ class Model:
     ) -> list[Result]:
         """Run all designs together, each on its stimulus, until each has finished.
 
-        seed: of the random initial state of what has no initial value.
+        seed: for the random initial state of registers and memories without initial value.
         waves: file for the waveforms; needs a model built with trace="vcd" or "fst".
-        waves_cycles: (first, beyond), the cycles of the first design whose changes are in it, behind the
-            state before them; default: all, with those of the reset.
-        progress: called now and then with the number of clock cycles done.
+        waves_cycles: (first, end), cycles of the first design, `end` excluded, whose changes are in
+            the file, after the state before them; default: all, the reset included.
+        progress: called at intervals with the number of clock cycles done.
         Raises SimulationError if a design breaks a rule, deadlocks, runs out of cycles or
         returns more words than expected, unless check is False; always if a design stops the
         simulation ($finish, $error, a failing assertion, a data file that cannot be read).

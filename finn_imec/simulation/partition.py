@@ -1,4 +1,4 @@
-"""Deprecated: finn_imec.partition has these names; here for one release."""
+"""Deprecated, for one release: these names are in finn_imec.partition."""
 
 from finn_imec.util.deprecation import deprecated_names
 

@@ -1,4 +1,4 @@
-"""What a simulated design receives, and what it did."""
+"""The stimulus of a simulated design, and its results."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from finn_imec.util.errors import ImecError
 
 
 class SimulationError(ImecError, RuntimeError):
-    """A model that does not compile, or a run that broke a rule, stopped early or went on."""
+    """A model that does not compile, or a run that broke a rule, stopped early or did not stop."""
 
 
 @dataclass(frozen=True)
 class Stall:
-    """When a producer offers its next word, or a consumer is ready. Build it with the methods.
+    """When a producer offers its next word, or a consumer is ready. Built with the class methods.
 
-    A producer never withdraws a word that it has offered. A consumer may.
+    A producer never withdraws an offered word. A consumer may withdraw its TREADY.
     """
 
     kind: int = 0
@@ -48,7 +48,7 @@ class Stall:
 
     @classmethod
     def every(cls, cycles: int) -> Stall:
-        """One word at most in every `cycles` cycles: handshakes are that far apart, or further."""
+        """At most one word in `cycles` cycles: handshakes are at least that far apart."""
         if cycles < 1:
             raise ValueError(f"cycles: {cycles}; expected at least 1")
         return cls(3, cycles)
@@ -62,28 +62,28 @@ class Stall:
 
     @classmethod
     def after_valid(cls) -> Stall:
-        """Consumers only: TREADY stays low until the cycle after TVALID was seen, per word."""
+        """Consumers only: for each word TREADY stays low until the cycle after TVALID was seen."""
         return cls(5)
 
 
 @dataclass(frozen=True)
 class Stimulus:
-    """What one design receives in a run, and how much it is expected to return.
+    """The input of one design in a run, and the expected amount of output.
 
     inputs: per input stream its words: a uint8 array (words, ceil(width / 8)) as from `pack`, or
         a sequence of non-negative integers below 2**width.
     n_outputs: per output stream the number of words expected.
     input_stall, output_stall: one `Stall` for all streams, or one per named stream.
-    reset_at: cycles in which the reset goes low again, each counted from the cycle 0 that the
-        previous reset led to. The inputs then start over, at the word `restart` names (default
-        0), and all of n_outputs is expected after the last reset.
+    reset_at: cycles in which the reset goes low again, each counted from cycle 0 of the previous
+        reset. The inputs then start over at word `restart` (default 0), and all of n_outputs is
+        expected after the last reset.
     reset_cycles: length of every reset, the first included.
-    timeout: cycles without any handshake, at probes neither, waits of known length not counted,
+    timeout: cycles without any handshake, probes included, not counting waits of known length,
         after which missing outputs are a deadlock.
-    drain: cycles without any handshake, waits of known length not counted, that end the run
-        once all outputs have come.
-    allow_extra: a further output word before that is no error. FINN's FMPadding, for example,
-        returns the upper border of the next frame before it sees any of its words.
+    drain: cycles without any handshake, not counting waits of known length, that end the run once
+        all outputs have arrived.
+    allow_extra: further output words before that are no error. FINN's FMPadding, for example,
+        outputs the upper border of the next frame before it sees any of its words.
     max_cycles: hard limit, None for none.
     """
 
@@ -104,7 +104,7 @@ class Stimulus:
 class Violation:
     """A broken rule of AXI4-Stream; `segment` counts the mid-run resets before it.
 
-    cycle: from -2 down in reset, -1 in the first cycle after it.
+    cycle: -2 and below in reset, -1 in the first cycle after it.
     """
 
     port: str
@@ -115,11 +115,11 @@ class Violation:
 
 @dataclass(frozen=True)
 class Activity:
-    """What a probe saw since the last reset, until the last expected output word had come.
+    """What a probe saw from the last reset until the last expected output word.
 
-    words: handshakes. first, last: cycles of the first and the last one, -1 without any.
+    words: handshakes. first, last: cycles of the first and last one, -1 if none.
     blocked, starved: cycles in which only TVALID or only TREADY was high.
-    peak: most words that were ever between this stream and the one that drains it.
+    peak: most words ever between this stream and the one that drains it.
     valid, ready: TVALID and TREADY at the end.
     """
 
@@ -135,19 +135,19 @@ class Activity:
 
 @dataclass(frozen=True)
 class Result:
-    """What one design did. Cycles and words are those after the last reset, unless said otherwise.
+    """The results of one design. Cycles and words are after the last reset unless stated otherwise.
 
-    outputs: per output stream uint8 (words, ceil(width / 8)), the words that came, at most
+    outputs: per output stream uint8 (words, ceil(width / 8)), the words received, at most
         n_outputs.
-    cycles: from cycle 0 up to and including the last expected output handshake; 0 if none came.
+    cycles: from cycle 0 up to and including the last expected output handshake; 0 without one.
     output_cycle, input_cycle: per stream int64 (words,), the cycle of every handshake.
-    before_reset: per mid-run reset the words that came before it, at most n_outputs.
+    before_reset: per mid-run reset the words received before it, at most n_outputs.
     extra: per output stream the number of words beyond n_outputs.
     status: "complete", "deadlock" or "out of cycles".
-    stuck: unless complete, the streams that wait: inputs whose TVALID sees no TREADY, outputs
-        with words missing.
+    stuck: unless complete, the waiting streams: inputs whose TVALID sees no TREADY, outputs with
+        missing words.
     violations: the first 16 violations of the stream rules; n_violations counts all.
-    activity: what each probe saw.
+    activity: of each probe.
     """
 
     outputs: dict[str, np.ndarray]

@@ -1,43 +1,42 @@
 """Cycle-exact simulation of AXI4-Stream designs with Verilator.
 
-A `Design` names the top module of one design, its sources and its streams. `build` verilates one
-or more designs into one shared library, which is cached, and returns a `Model`; `Model.run` feeds
-each design its `Stimulus` and returns a `Result` per design. The clock loop, the stalls, the
-capture of words and the checks of the stream rules are compiled code (`stream_harness.cpp`).
+A `Design` names the top module of one design, its sources and its streams. `build` compiles one or more
+designs into one shared library, which is cached, and returns a `Model`; `Model.run` feeds each design its
+`Stimulus` and returns a `Result` per design. The clock loop, the stalls, the capture of words and the checks
+of the stream rules are compiled code (`stream_harness.cpp`).
 
 Words
-    Sequences of words are uint8 arrays (words, ceil(width / 8)); `pack` and `unpack` convert from
-    and to integers, element 0 in the least significant bits: see `finn_imec.streams.words`.
+    Sequences of words are uint8 arrays (words, ceil(width / 8)). `pack` and `unpack` convert from and to
+    integers, element 0 in the least significant bits; see `finn_imec.streams.words`.
 
 Time
     All designs share the clock; each has its own reset. Inputs change after a rising edge and
-    everything is sampled, settled, right before the next one. Cycle 0 is the first cycle in which
-    AXI4-Stream lets a producer raise TVALID: the reset is high from cycle -1 on and low in the
-    `Stimulus.reset_cycles` cycles before that. `Result.cycles` counts from cycle 0 up to and
-    including the cycle of the last expected output handshake: a register stage that passes n
-    words takes n + 1 cycles.
+    everything is sampled, settled, right before the next one. Cycle 0 is the first cycle in which AXI4-Stream
+    allows a producer to raise TVALID: the reset is high from cycle -1 on and low in the
+    `Stimulus.reset_cycles` cycles before that. `Result.cycles` counts from cycle 0 up to and including the
+    cycle of the last expected output handshake: a register stage that passes n words takes n + 1 cycles.
 
 Rules
-    On every output, in every cycle: a TVALID once high stays high, and TDATA stable, until TREADY
-    (Arm IHI 0051, Handshake process); TVALID is low from the second reset cycle to the first
-    cycle after the reset (Reset). The producers of this module keep the same rules; while their
-    TVALID is low, their TDATA is the complement of their last word. That TVALID does not wait for
-    TREADY is checked by a run with `Stall.after_valid()` on an output. Registers and memories
-    that no initial value sets start at random (Verilator's `--x-initial unique`).
+    On every output, in every cycle: once TVALID is high, it stays high and TDATA stays stable until TREADY
+    (Arm IHI 0051, Handshake process); TVALID is low from the second reset cycle to the first cycle after the
+    reset (Reset). The producers of this module follow the same rules; while their TVALID is low, their TDATA
+    is the complement of their last word. That TVALID does not wait for TREADY is checked by a run with
+    `Stall.after_valid()` on an output. Registers and memories without initial value start at random
+    (Verilator's `--x-initial unique`).
 
 Data files
     Verilog's `$readmemh` reads its file when the simulation starts. Name the file in
     `Design.data_files`, and pass its path in a string parameter or write it as a string literal
     in a source: the path as in data_files, or NAME, or ./NAME. The file is copied into the cache
-    and the path replaced, so that a cached model keeps working when the original goes away.
+    and the path replaced, so a cached model keeps working if the original is removed.
 
 Cache
-    Models, and the parts of Verilator's runtime that all models share, are entries of the kind "verilator",
-    data files of the kind "data": see `finn_imec.util.cache`.
+    Models, and the parts of Verilator's runtime that all models share, are cache entries of the kind
+    "verilator", data files of the kind "data"; see `finn_imec.util.cache`.
 
 Ports
-    An input port that is neither a stream's nor tied nor the clock or reset is left open, and
-    Verilator's PINMISSING in `Model.warnings` names it, as it names unused output ports.
+    Input ports other than streams, clock, reset and tied ones are left open. Verilator's PINMISSING in
+    `Model.warnings` names them, and unused output ports.
 """
 
 from __future__ import annotations
@@ -98,26 +97,26 @@ _VERILATE = [
     "--no-timing",
     "--assert",
     "-Wno-fatal",
-    # Compile time grows faster than the length of a function: 100 convolutions in one model take
-    # 32 s of g++ -O1 with this, 57 s without, 148 s with -O2, and run as fast.
+    # Compile time grows faster than function length: 100 convolutions in one model take 32 s of g++ -O1 with
+    # this, 57 s without, 148 s with -O2; they run at the same speed.
     *("--output-split-cfuncs", "400"),
 ]
-# Models of one process share names: nothing but the harness's interface may be visible.
+# Models in one process share symbols: only the harness's interface may be visible.
 _COMPILE = ["-std=c++17", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-w"]
-# The harness defines what Verilator's runtime calls to print and to stop.
+# The harness defines the functions that Verilator's runtime calls to print and to stop.
 _HANDLERS = [
     *(f"-DVL_USER_{name}" for name in ("FATAL", "WARN", "STOP", "FINISH")),
     "-DVL_PRINTF=harness_printf",
     *("-include", str(_HARNESS_H)),
 ]
-# Formats of waveforms: macros that choose them, libraries that they need.
+# Waveform formats: the macros that select them, the libraries that they need.
 _TRACES = {
     "vcd": (["-DVM_TRACE=1", "-DVM_TRACE_VCD=1"], []),
     "fst": (["-DVM_TRACE=1", "-DVM_TRACE_FST=1"], ["-llz4", "-lz"]),
 }
 _OLDEST_VERILATOR = (5, 22)  # the first with --make json
-_BYTES_PER_UNIT = 200_000  # of generated C++: below that, parsing the headers dominates
-#: Of the cache, and the files of a model's entry.
+_BYTES_PER_UNIT = 200_000  # of generated C++; below this, parsing the headers dominates
+#: Kind of the cache entries, and the files of a model's entry.
 _KIND, _LIBRARY, _VERILATOR_LOG = "verilator", "model.so", "verilator.log"
 
 
@@ -130,7 +129,7 @@ class _Tools:
 
     @property
     def identity(self) -> list[Any]:
-        """What compiled code depends on."""
+        """The tool versions that compiled code depends on."""
         return [*self.versions, self.cxx, platform.machine()]
 
 
@@ -178,11 +177,11 @@ def _output(*command: str) -> str:
 def build(designs: Sequence[Design], *, jobs: int = 2, trace: str = "", optimized: bool = True) -> Model:
     """Compile designs into one model, or take it from the cache.
 
-    What is cached depends on the content of sources, headers and data files, not on their names, so that a
-    model is never stale. Several processes may build the same model at once.
+    The cache key depends on the content of sources, headers and data files, not on their names, so a model is
+    never stale. Several processes may build the same model at once.
 
-    jobs: compiler processes at once; trace: "vcd" or "fst", let runs write waveforms (slower).
-    optimized: False compiles in half the time what then runs at a quarter of the speed.
+    jobs: parallel compiler processes. trace: "vcd" or "fst" lets runs write waveforms (slower).
+    optimized: False halves the compile time and runs at a quarter of the speed.
     Raises MissingToolError without Verilator or a C++ compiler, ValueError for files that do not
     exist or designs that cannot share a model, SimulationError if the designs do not compile.
     """
@@ -212,7 +211,7 @@ def build(designs: Sequence[Design], *, jobs: int = 2, trace: str = "", optimize
 
 
 def _store_data(path: Path) -> Path:
-    """Copy a data file into the cache, where its name is not part of what it is."""
+    """Copy a data file into the cache, keyed by content, not by name."""
     return cache.store({"memory.dat": _read(path)}) / "memory.dat"
 
 
@@ -224,7 +223,7 @@ def _read(path: Path) -> bytes:
 
 
 def _data_names(design: Design, data: Mapping[Path, Path]) -> dict[str, str]:
-    """How a design may name its data files -> where they are in the cache."""
+    """Each name by which a design may refer to a data file -> its path in the cache."""
     names: dict[str, str] = {}
     for path in design.data_files:
         for name in {str(path), Path(path).name, f"./{Path(path).name}"}:
@@ -234,9 +233,9 @@ def _data_names(design: Design, data: Mapping[Path, Path]) -> dict[str, str]:
 
 
 def _gather_sources(designs: Sequence[Design], data: Mapping[Path, Path]) -> dict[Path, str]:
-    """Sources of all designs in their order, each file once, data files replaced in the text.
+    """Sources of all designs in order, each file once, with data file paths replaced in the text.
 
-    Files of the same name and content, such as a package that each design brings along, are one.
+    Files of the same name and content, such as a package that each design includes, count once.
     """
     sources: dict[Path, str] = {}
     seen: dict[tuple[str, str], Path] = {}
@@ -282,7 +281,7 @@ def _generate(designs: Sequence[Design], data: Mapping[Path, Path]) -> dict[str,
 
 
 def _literal(name: str, value: int | str, data_names: Mapping[str, str]) -> str:
-    """A parameter's value as Verilog writes it."""
+    """A parameter's value as a Verilog literal."""
     if isinstance(value, str):
         value = data_names.get(value, value)
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
@@ -326,7 +325,7 @@ def _verilate(
     trace: str,
     failed: Path,
 ) -> str:
-    """Translate to C++ in `work`; returns all that Verilator says, or writes it to `failed` and raises."""
+    """Translate to C++ in `work`; return Verilator's output, or write it to `failed` and raise."""
     for name, text in generated.items():
         (work / name).write_text(text)
     files = []
@@ -350,8 +349,8 @@ def _verilate(
         errors="replace",
     )
     lines = done.stdout.splitlines()
-    # To Verilator these are only warnings: an $error on elaboration, whose consequences may well be
-    # errors, and that a stream has another width than the design's port.
+    # Verilator only warns of these: an $error on elaboration, whose consequences may well be errors, and a
+    # stream whose width differs from the design's port.
     wrong = [line for line in lines if line.startswith("%Warning-USERERROR")]
     wrong += [line for line in lines if line.startswith("%Error")]
     wrong += [line for line in lines if re.match(r"%Warning-WIDTH\w*: model_top\.sv", line)]
@@ -365,7 +364,7 @@ def _verilate(
 def _compile(tools: _Tools, work: Path, library: Path, jobs: int, trace: str, level: str) -> None:
     """Compile what Verilator wrote, and link it with its runtime and the harness.
 
-    level: the compiler's option for what runs in every cycle.
+    level: the compiler's optimization option for the code of every cycle.
     """
     listed = json.loads((work / "verilated" / "Vmodel.json").read_text())["sources"]
     include = tools.root / "include"
@@ -379,7 +378,7 @@ def _compile(tools: _Tools, work: Path, library: Path, jobs: int, trace: str, le
         return output
 
     def compile_shared(source: Path, extra: Sequence[str]) -> Path:
-        """What is the same in all models is compiled once."""
+        """Compile a file that all models share once."""
         arguments = [*flags, *_HANDLERS, *extra, "-O2"]
         texts = [source.read_bytes(), _HARNESS_H.read_bytes()]
         key = cache.digest(tools=tools.identity, arguments=arguments, texts=texts)

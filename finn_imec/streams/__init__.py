@@ -1,4 +1,4 @@
-"""What a streaming design is: its ports, its words, and the packing of values into them."""
+"""Streaming designs: ports, words, and the packing of values into words."""
 
 from finn_imec.streams.design import CoreSpec, Design, Probe, Stream
 from finn_imec.streams.words import as_words, decode, encode, pack, round_up_to_bytes, unpack

@@ -1,4 +1,4 @@
-"""Description of streaming designs, of what a simulation feeds them, and of what came out."""
+"""Description of streaming designs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-#: Of an AXI4-Stream, behind its name and an underscore.
+#: Port names of an AXI4-Stream, after its name and an underscore.
 PINS = ("TDATA", "TVALID", "TREADY")
 
 
@@ -29,8 +29,8 @@ class Stream:
 class Probe:
     """A stream inside a design that is watched; see `Activity`.
 
-    drained_by: the probe of the stream that empties what this one fills, such as the output of the
-    FIFO whose input this is; None where no fill level is asked for.
+    drained_by: the probe of the stream that empties what this one fills, such as the output of the FIFO whose
+    input this is; None if no fill level is wanted.
     """
 
     name: str
@@ -43,10 +43,10 @@ class Design:
 
     parameters: overrides of the top module's parameters: integers from -2**31 on, or strings.
     defines, include_dirs: as for a Verilog tool; the same for all designs of one model.
-    data_files: what `$readmemh` reads; see `finn_imec.simulation.verilator`.
+    data_files: files that `$readmemh` reads; see `finn_imec.simulation.verilator`.
     tied: constant inputs, name -> (width in bits, value).
-    probes: streams inside that are watched. The top module then has two outputs, probe_tvalid and
-        probe_tready, of one bit for each probe, the first one's in bit 0.
+    probes: watched inner streams. The top module then has two outputs, probe_tvalid and
+        probe_tready, with one bit per probe, the first in bit 0.
     """
 
     top: str
@@ -65,9 +65,9 @@ class Design:
 
 @dataclass(frozen=True)
 class CoreSpec:
-    """A module inside the design, counted on its own as well (its MAC core).
+    """A module inside the design, such as its MAC core, that is also counted separately.
 
-    tied: inputs that the design holds constant, name -> (width in bits, value), as in Design.
+    tied: inputs that the design holds constant, like Design.tied.
     """
 
     top: str

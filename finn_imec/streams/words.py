@@ -14,7 +14,7 @@ from qonnx.core.datatype import BaseDataType, DataType
 
 
 def round_up_to_bytes(bits: int) -> int:
-    """The least multiple of 8 from `bits` on: width of an AXI4-Stream TDATA that carries them."""
+    """`bits`, rounded up to whole bytes: the width of an AXI4-Stream TDATA that carries them."""
     return (bits + 7) // 8 * 8
 
 

@@ -1,4 +1,4 @@
-"""Resources of a design counted by Yosys, and FINN's pair beside IMECConv."""
+"""Resources of a design counted by Yosys, and FINN's pair compared with IMECConv."""
 
 from finn_imec.synthesis.comparison import Layer, compare, compare_layer, layers_of_model
 from finn_imec.synthesis.layer_sets import named_layers

@@ -1,4 +1,4 @@
-"""FINN's pair and IMECConv side by side: resources by Yosys, cycles by Verilator, same layer."""
+"""FINN's pair and IMECConv side by side for one layer: resources by Yosys, cycles by Verilator."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from finn_imec.synthesis.yosys import FLOWS, count
 from finn_imec.util.errors import ImecError
 
 FRAMES = 3
-#: Operands from this width on go to FINN's DSP core by default: below it FINN builds LUTs.
+#: Least operand width for which FINN's DSP core is the default; below it FINN builds LUTs.
 DSP_BITS = 4
 
 
 @dataclass(frozen=True)
 class ImecSide:
-    """A generated IMECConv, as FinnPair: what is read, its MAC core, bits of an output element."""
+    """A generated IMECConv, like FinnPair: design, MAC core, bits of an output element."""
 
     design: Design
     core: CoreSpec
@@ -44,7 +44,7 @@ class ImecSide:
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A convolution to compare. weights: (MW, MH); finn_simd: the MVAU's SIMD, if it differs."""
+    """A convolution to compare. weights: (MW, MH). finn_simd: the MVAU's SIMD, if it differs."""
 
     name: str
     geometry: ConvGeometry
@@ -55,7 +55,7 @@ class Layer:
     finn_simd: int | None = None
 
     def datapath(self) -> Datapath:
-        """Its arithmetic without activation, in the narrowest accumulator."""
+        """The layer's arithmetic without activation, with the narrowest accumulator."""
         wide = Datapath(
             self.geometry, self.input_datatype, self.weight_datatype,
             DataType["INT32"], self.weights, xnor=self.xnor,
@@ -70,9 +70,9 @@ class Layer:
 
 
 def layers_of_model(model: Any) -> list[Layer]:
-    """The layers of all IMECConv nodes of a QONNX model, swapping its pairs first.
+    """The layers of all IMECConv nodes of a QONNX model, after its pairs are swapped.
 
-    Raises ModelError if there is neither a node nor a pair that can be swapped, with the reasons.
+    Raises ModelError with the reasons if there is neither an IMECConv nor a pair that can be swapped.
     """
     from qonnx.custom_op.registry import getCustomOp
 
@@ -101,7 +101,7 @@ def random_layer(
 ) -> Layer:
     """A layer with random weights, without the most negative value of a signed type.
 
-    So quantized training leaves them (Brevitas' narrow_range), and mvu.sv packs more of them in a DSP.
+    Quantized training gives such weights (Brevitas' narrow_range), and mvu.sv packs more of them in a DSP.
     """
     idt, wdt = DataType[input_datatype], DataType[weight_datatype]
     weights = random_values(wdt, (geometry.mw, geometry.mh), np.random.default_rng(seed))
@@ -111,9 +111,9 @@ def random_layer(
 
 
 def default_core(layer: Layer) -> str:
-    """FINN's MAC core for a layer: "dsp" from DSP_BITS-bit operands on, else "lut".
+    """FINN's MAC core for a layer: "dsp" if operands have at least DSP_BITS bits, else "lut".
 
-    Depthwise always "lut": FINN's VVAU has DSPs on Versal only.
+    Depthwise layers are always "lut", because FINN's VVAU has DSPs on Versal only.
     """
     if layer.geometry.depthwise:
         return "lut"
@@ -124,7 +124,7 @@ def default_core(layer: Layer) -> str:
 def generate_both(layer: Layer, core: str, folder: Path) -> tuple[FinnPair, ImecSide]:
     """RTL of both sides of a layer below `folder`: FINN's pair with this core, and IMECConv.
 
-    core is FINN's and IMECConv's resType: "dsp" or "lut".
+    core: resType of both, "dsp" or "lut".
     """
     bipolar = DataType["BIPOLAR"]
     types = (bipolar, bipolar) if layer.xnor else (layer.input_datatype, layer.weight_datatype)
@@ -137,7 +137,7 @@ def generate_both(layer: Layer, core: str, folder: Path) -> tuple[FinnPair, Imec
 
 
 def generate_imec(layer: Layer, core: str, folder: Path, pipeline: int = 0) -> ImecSide:
-    """RTL of IMECConv below `folder`, with registers inside its dot products (Datapath.pipeline)."""
+    """RTL of IMECConv below `folder`. pipeline: registers inside its dot products (Datapath.pipeline)."""
     g = replace(layer.geometry, buffer_style="distributed")
     path = replace(layer.datapath(), geometry=g, res_type=core, pipeline=pipeline)
     design = ImecRtl("imecconv", path).generate(folder)
@@ -150,10 +150,10 @@ def generate_imec(layer: Layer, core: str, folder: Path, pipeline: int = 0) -> I
 
 
 def simulate_both(layer: Layer, pair: FinnPair, imec: ImecSide) -> dict[str, dict[str, float]]:
-    """{finn: {...}, imec: {...}} of a layer: cycles in steady state and kilocycles_per_second.
+    """{finn: {...}, imec: {...}} of a layer: steady-state cycles and kilocycles_per_second.
 
     Both sides run FRAMES back-to-back frames in Verilator, unstalled; every output is checked
-    against plain convolution. Raises SimulationError naming the side that computes a wrong one.
+    against plain convolution. Raises SimulationError naming the side with a wrong output.
     """
     datapath, g = layer.datapath(), layer.geometry
     ifm = random_values(
@@ -187,14 +187,14 @@ def simulate_both(layer: Layer, pair: FinnPair, imec: ImecSide) -> dict[str, dic
 def compare_layer(layer: Layer, core: str = "auto", flows: Sequence[str] = FLOWS) -> Row:
     """Both sides of one layer, resources by Yosys and cycles by Verilator; see simulate_both.
 
-    core: resType of both, "dsp", "lut" or "auto" (default_core). IMECConv gets as many registers inside
-    its dot products as keep it no deeper than FINN's pair in LUT levels, most often none. Strips and SWG
-    buffers are in LUT memory on both sides, weights where each side's own rule puts them.
+    core: resType of both, "dsp", "lut" or "auto" (default_core). IMECConv gets the fewest registers inside
+    its dot products, most often none, with which it has no more LUT levels than FINN's pair. The line buffers
+    of both sides are in LUT memory, weights where each side's own rule puts them.
     """
     core = default_core(layer) if core == "auto" else core
     with tempfile.TemporaryDirectory() as folder:
         pair, conv = generate_both(layer, core, Path(folder))
-        # A core of LUTs is to stay one: no DSP for a multiplier written with *.
+        # Keep a LUT core in LUTs: no DSP for a multiplier written with *.
         finn, imec = (_resources(side, flows, dsp=core == "dsp") for side in (pair, conv))
         pipeline = 0
         registered = replace(layer.datapath(), res_type=core).core.packing is None
@@ -217,7 +217,7 @@ def compare_layer(layer: Layer, core: str = "auto", flows: Sequence[str] = FLOWS
 
 
 def _resources(side: FinnPair | ImecSide, flows: Sequence[str], dsp: bool) -> dict[str, int]:
-    """All figures of a Side but the cycles."""
+    """All figures of a Side except cycles."""
     counted = count(side.design, core=side.core, flows=tuple(flows), dsp=dsp, jobs=1)
     parts = {f"{part}_{key}": counted[part][key] for part in PARTS for key in PART_FIGURES}
     return {**{key: counted[key] for key in FIGURES}, **parts}
@@ -230,7 +230,7 @@ def compare(
     jobs: int = 2,
     progress: Callable[[str], None] | None = None,
 ) -> list[Row]:
-    """compare_layer for each layer, `jobs` at once, in order; progress gets each finished name."""
+    """compare_layer for each layer, `jobs` in parallel, in order; progress gets each finished name."""
 
     def one(layer: Layer) -> Row:
         try:

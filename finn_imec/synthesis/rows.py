@@ -1,4 +1,4 @@
-"""Rows of a comparison: what FINN's pair and IMECConv take for one layer, and their ratios."""
+"""Rows of a comparison: figures of FINN's pair and IMECConv for one layer, and their ratios."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.util.errors import GeometryError, ModelError
 
 SIDES = ("finn", "imec")
-#: The resource figures of either side, in the order of the tables.
+#: The resource figures of each side, in table order.
 FIGURES = ("lut", "lut_logic", "lutram", "srl", "lut_paired", "ff", "bram18", "dsp", "depth")
-#: The MAC core alone, and all around it, each with these figures.
+#: The MAC core alone, and everything around it, each with these figures.
 PARTS, PART_FIGURES = ("core", "surround"), ("lut", "ff")
-#: What the two sides are compared by: the names of a Side's figures.
+#: Figures of a Side by which the two sides are compared.
 RATIOS = (
     *FIGURES,
     "memory",
@@ -27,10 +27,10 @@ RATIOS = (
 
 @dataclass(frozen=True)
 class Side:
-    """What one side of a layer takes, side["lut"] for a figure by its name in RATIOS.
+    """Figures of one side of a layer; side["lut"] is a figure by its name in RATIOS.
 
-    The resources are those of `yosys.count`. core_*, surround_*: of the MAC core alone, and of all
-    around it. cycles: steady-state interval between frames.
+    Resources are as in `yosys.count`. core_*: the MAC core alone; surround_*: everything around it. cycles:
+    steady-state interval between frames.
     """
 
     lut: int
@@ -57,13 +57,13 @@ class Side:
         return getattr(self, key)
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it: figures, memory, core and surround as objects of their own, cycles."""
+        """As in JSON: figures, memory, core and surround as nested objects, cycles."""
         parts = {part: {key: self[f"{part}_{key}"] for key in PART_FIGURES} for part in PARTS}
         return {**{key: self[key] for key in (*FIGURES, "memory")}, **parts, "cycles": self.cycles}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], name: str) -> Side:
-        """The side that as_dict gave; ModelError naming `name` and the figure that is missing."""
+        """Inverse of as_dict; ModelError naming `name` and the missing figure."""
         figures = {key: _entry(values, key, int, name) for key in (*FIGURES, "cycles")}
         for part in PARTS:
             numbers = _entry(values, part, dict, name)
@@ -72,7 +72,7 @@ class Side:
         return cls(**figures)
 
 
-#: What a row says of its layer, and the JSON type of each.
+#: A row's fields about its layer, and their JSON types.
 _NAMED = {"layer": str, "bits": str, "simd": int, "pe": int, "core": str, "pipeline": int}
 
 
@@ -81,7 +81,7 @@ class Row:
     """Both sides of one layer at the same folding.
 
     bits: of activations and weights, e.g. "2x1". core: of the multipliers, "lut" or "dsp". pipeline:
-    registers inside IMECConv's dot products. geometry: None where it was not kept.
+    registers inside IMECConv's dot products. geometry: None if it was not kept.
     """
 
     layer: str
@@ -96,13 +96,13 @@ class Row:
 
     @property
     def operand_bits(self) -> tuple[int, int]:
-        """Bits of an activation, and of a weight."""
+        """Bits of an activation and of a weight."""
         activation, weight = self.bits.split("x")
         return int(activation), int(weight)
 
     @property
     def ratio(self) -> dict[str, float | None]:
-        """IMECConv over FINN by RATIOS, 1 where both have 0, None where only FINN has."""
+        """IMECConv over FINN for each of RATIOS; 1 if both are 0, None if only FINN's is."""
         return {key: _ratio(self.imec[key], self.finn[key]) for key in RATIOS}
 
     def as_dict(self) -> dict[str, Any]:
@@ -114,9 +114,9 @@ class Row:
 
     @classmethod
     def from_dict(cls, row: Any, name: str = "row") -> Row:
-        """The row that as_dict gave, from JSON too; its ratios are computed anew.
+        """Inverse of as_dict, also from JSON; ratios are recomputed.
 
-        Raises ModelError naming `name` and the entry that is missing or of another type.
+        Raises ModelError naming `name` and the entry that is missing or has the wrong type.
         """
         named = {key: _entry(row, key, kind, name) for key, kind in _NAMED.items()}
         sides = {side: Side.from_dict(_entry(row, side, dict, name), f"{name}, {side}") for side in SIDES}
@@ -149,7 +149,7 @@ def _ratio(imec: int, finn: int) -> float | None:
 
 
 def geometric_means(rows: Sequence[Row]) -> dict[str, float | None]:
-    """Geometric mean of each ratio over rows; None where a ratio is 0 or not defined."""
+    """Geometric mean of each ratio over rows; None if a ratio is 0 or undefined."""
     means = {}
     ratios = [row.ratio for row in rows]
     for key in RATIOS:

@@ -2,10 +2,10 @@
 
     period = max over paths of (clock to output + cells + wires + setup)
 
-A wire costs WIRE_NS + WIRE_NS_PER_DOUBLING * log2(fan-out), nothing where source and sink are in one slice:
-LUT to its carry chain, multiplexer or register, carry to carry. An input comes from a register outside, an
-output goes to one. Cell delays are those of speed grade -1 (`delays`). There is no placement, no clock skew
-and no congestion: the period says whether a clock is within reach, not what Vivado will report.
+A wire costs WIRE_NS + WIRE_NS_PER_DOUBLING * log2(fan-out), or nothing if source and sink are in one slice:
+LUT to its carry chain, multiplexer or register, carry to carry. Inputs come from registers outside, outputs
+go to registers outside. Cell delays are those of speed grade -1 (`delays`). There is no placement, no clock
+skew and no congestion: the period tells whether a clock is within reach, not what Vivado will report.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any
 
 from finn_imec.synthesis.delays import cell_delays
 
-#: Model of a wire: see above.
+#: Wire model, see above.
 WIRE_NS, WIRE_NS_PER_DOUBLING = 0.45, 0.05
-#: Registers, and what is a LUT or reads like one.
+#: Registers, and cells that are LUTs or are read like LUTs.
 FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE", "FDRE_1", "FDSE_1", "FDCE_1", "FDPE_1")
 _LUT_OUTPUTS = ("LUT", "INV")
 _MEMORY_OUTPUTS = ("RAM32", "RAM64", "RAM128", "RAM256", "SRL")
@@ -30,7 +30,7 @@ Cells = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Hop:
-    """A point of a path: output pin of a cell, or a port; its net's fan-out, and when it is stable, in ns."""
+    """A point of a path: output pin of a cell, or a port; fan-out of its net, and its arrival time in ns."""
 
     cell: str
     kind: str
@@ -41,7 +41,7 @@ class Hop:
 
 @dataclass(frozen=True)
 class TimingPath:
-    """A path from a register or input to a register or output. ns: as long as it takes, setup included."""
+    """A path from a register or input to a register or output. ns: its delay, setup included."""
 
     ns: float
     hops: tuple[Hop, ...]
@@ -67,13 +67,13 @@ class TimingPath:
 
 @dataclass(frozen=True)
 class Timing:
-    """paths: the longest of each kind of ends, the longest first."""
+    """paths: the longest for each kind of ends, the longest first."""
 
     paths: tuple[TimingPath, ...]
 
     @property
     def period_ns(self) -> float:
-        """The longest path's."""
+        """Delay of the longest path."""
         return self.paths[0].ns if self.paths else 0.0
 
     @property
@@ -85,7 +85,7 @@ class Timing:
 def analyze(module: Mapping[str, Any]) -> Timing:
     """Timing of one flattened, mapped module of a Yosys JSON netlist.
 
-    Raises UnsupportedError for a cell that is not of 7-series.
+    Raises UnsupportedError for a cell that is not a 7-series cell.
     """
     return _Netlist(module["cells"], module["ports"]).timing()
 
@@ -105,12 +105,12 @@ class _End:
 
 
 class _Netlist:
-    """The graph of a netlist: nets, who drives them, arcs through cells, and where paths end."""
+    """The timing graph of a netlist: nets, their drivers, arcs through cells, and end points of paths."""
 
     def __init__(self, cells: Cells, ports: Cells) -> None:
         self.driver: dict[int, tuple[str, str, str]] = {}  # net -> (cell, type, pin)
         self.fanout: dict[int, int] = defaultdict(int)
-        self.start: dict[int, float] = {}  # net -> when it is stable, from the clock
+        self.start: dict[int, float] = {}  # net -> arrival time after the clock
         self.arcs: dict[int, list[tuple[int, float, str, str]]] = defaultdict(list)
         self.ends: list[_End] = []
         for name, cell in cells.items():
@@ -177,7 +177,7 @@ class _Netlist:
     # ---- delays -------------------------------------------------------------------------------
 
     def _wire(self, net: int, kind: str, pin: str) -> float:
-        """From what drives the net to a pin of a cell of type `kind`."""
+        """Delay from the net's driver to a pin of a cell of type `kind`."""
         if net not in self.driver:
             return 0.0
         source, output = self.driver[net][1:]
@@ -199,7 +199,7 @@ class _Netlist:
         return wire_ns(self.fanout[net])
 
     def timing(self) -> Timing:
-        """The longest path of each kind of ends."""
+        """The longest path for each kind of ends."""
         longest: dict[tuple[str, str], TimingPath] = {}
         arrival = {kind: self._arrivals(kind == "input") for kind in ("input", "register")}
         for start, (at, previous) in arrival.items():
@@ -216,7 +216,7 @@ class _Netlist:
                 yield arrived + self._wire(end.net, end.kind, end.pin) + end.setup, end
 
     def _arrivals(self, inputs: bool) -> tuple[dict[int, float | None], dict[int, int]]:
-        """When nets are stable that registers, or inputs, reach, and the net before on the longest path."""
+        """Arrival time of nets reached from registers or inputs, and the net before on the longest path."""
         at: dict[int, float | None] = {}
         previous: dict[int, int] = {}
         kinds = {cell: kind for cell, kind, _ in self.driver.values()}

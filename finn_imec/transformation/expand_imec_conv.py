@@ -22,17 +22,17 @@ from finn_imec.util.onnx_model import constant
 if TYPE_CHECKING:
     from finn_imec.custom_op.imecconv import IMECConv
 
-#: MVAU_rtl has no embedded weights; FINN's default is its memstream.
+#: MVAU_rtl has no embedded weights; FINN's default is the memstream.
 _MVAU_MEM_MODE = {"internal_embedded": "internal_decoupled"}
-#: MVAU has none in UltraRAM.
+#: MVAU has no thresholds in UltraRAM.
 _MVAU_THRESHOLDS = {"ultra": "auto"}
 
 
 class ExpandIMECConv(Transformation):
-    """Give FINN's pair back for each IMECConv: abstract nodes, to be specialized as usual.
+    """Replace each IMECConv by FINN's pair: abstract nodes, to be specialized as usual.
 
-    names: of the nodes, if only some. Raises UnsupportedError for a depthwise node whose weights
-    another node feeds.
+    names: of the nodes to expand, default all. Raises UnsupportedError for a depthwise node whose weights
+    come from another node.
     """
 
     def __init__(self, names: Collection[str] | None = None) -> None:
@@ -50,7 +50,7 @@ class ExpandIMECConv(Transformation):
 
 
 def _expand(model: ModelWrapper, node: NodeProto) -> None:
-    """Put FINN's nodes in the place of an IMECConv."""
+    """Replace one IMECConv by FINN's nodes."""
     inst = getCustomOp(node)
     geometry, fifo_depths = inst.geometry, list(inst.get_nodeattr("inFIFODepths"))
     windows = _new_tensor(
@@ -97,7 +97,7 @@ def _generator(inst: IMECConv, image: str, windows: str, fifo_depths: list[int])
         [image],
         windows,
         (*OF_GENERATOR, "inputDataType", *PLACE),
-        # A depthwise window interleaves channels by SIMD, and VVAU expects its PE there.
+        # A depthwise window interleaves channels by SIMD; VVAU expects it to be its PE.
         SIMD=geometry.pe if geometry.depthwise else simd,
         parallel_window=int(geometry.parallel_window),
         outputDataType=inst.get_nodeattr("inputDataType"),
@@ -121,7 +121,7 @@ def _mvau(model: ModelWrapper, inst: IMECConv, windows: str, fifo_depths: list[i
 
 
 def _vvau(model: ModelWrapper, inst: IMECConv, windows: str, fifo_depths: list[int]) -> NodeProto:
-    """VVAU, with weights of its own: FINN's are (C, 1, K_h, K_w)."""
+    """The VVAU, with reshaped weights: FINN's are (C, 1, K_h, K_w)."""
     node, geometry = inst.onnx_node, inst.geometry
     kernels = constant(model, node.input[1])
     if kernels is None:
@@ -146,7 +146,7 @@ def _vvau(model: ModelWrapper, inst: IMECConv, windows: str, fifo_depths: list[i
 def _matrix_unit(
     op_type: str, inst: IMECConv, inputs: list[str], fifo_depths: list[int], **attributes: Any
 ) -> NodeProto:
-    """What MVAU and VVAU have in common."""
+    """The attributes that MVAU and VVAU share."""
     mem_mode = inst.get_nodeattr("mem_mode")
     return _node(
         op_type,
@@ -163,7 +163,7 @@ def _matrix_unit(
 def _node(
     op_type: str, inst: IMECConv, inputs: list[str], output: str, same: Iterable[str], **attributes: Any
 ) -> NodeProto:
-    """One of FINN's nodes. same: attributes that it has from the IMECConv."""
+    """One of FINN's nodes. same: attributes copied from the IMECConv."""
     return helper.make_node(
         op_type,
         inputs,

@@ -1,4 +1,4 @@
-"""Folding of IMECConv to a target, as FINN's SetFolding folds FINN's own nodes."""
+"""Folding of IMECConv to a target, like FINN's SetFolding for FINN's own nodes."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ log = logging.getLogger("build_dataflow.imec")
 
 @dataclass(frozen=True)
 class FoldingReport:
-    """The folding of one IMECConv: cycles per frame that were asked for, and that it takes.
+    """The folding of one IMECConv: target and actual cycles per frame.
 
-    From step_fold_imec also pair_cycles, of the pair that FINN would have folded to the same target,
-    and the names of the pair if it came back because it is faster; imecconv is None then.
+    step_fold_imec adds pair_cycles, of the pair as FINN folds it to the same target, and, if the pair came
+    back because it is faster, the pair's names; imecconv is None then.
     """
 
     imecconv: str | None
@@ -40,7 +40,7 @@ class FoldingReport:
 
     @property
     def met(self) -> bool:
-        """True if the node is as fast as asked."""
+        """True if the node meets the target."""
         return self.cycles <= self.target
 
     def __str__(self) -> str:
@@ -59,12 +59,12 @@ class FoldingReport:
 class FoldIMECConv(Transformation):
     """Give each IMECConv, in any variant, the cheapest folding that meets the target.
 
-    target_cycles_per_frame: as SetFolding's. Cheapest by the node's own resource estimates, in LUTs
-    (Estimate.lut_equivalents). The stream word SIMD_in is the producer's if that is fast enough, so
-    that FINN needs no width converter, else the narrowest that is. A node that cannot meet the
-    target gets the cheapest of its fastest foldings, and a warning. A node whose weights another one
-    feeds, a DMA, keeps the folding that those were made for. Sets cycles_estimate; leaves all other nodes
-    alone. `report` then holds one FoldingReport per node.
+    target_cycles_per_frame: like SetFolding's. The cheapest folding is by the node's own resource estimates,
+    in LUTs (Estimate.lut_equivalents). The stream word SIMD_in is the producer's if that is fast enough, so
+    that FINN needs no width converter, else the narrowest fast enough. A node that cannot meet the target
+    gets the cheapest of its fastest foldings, and a warning. A node whose weights come from a DMA keeps the
+    folding that they were made for. Sets cycles_estimate; does not touch other nodes. `report` then has one
+    FoldingReport per node.
     """
 
     def __init__(self, target_cycles_per_frame: int) -> None:
@@ -100,7 +100,7 @@ def _set(inst: IMECConv, simd: int, pe: int, simd_in: int) -> None:
 
 
 def _producers_word(model: ModelWrapper, tensor: str) -> int | None:
-    """Channels per word of the stream that feeds `tensor`; None if FINN does not say."""
+    """Channels per word of the stream that feeds `tensor`; None if FINN does not tell."""
     producer = model.find_producer(tensor)
     if producer is None or not producer.domain.startswith("finn."):
         return None
@@ -108,9 +108,9 @@ def _producers_word(model: ModelWrapper, tensor: str) -> int | None:
 
 
 def _fold(inst: IMECConv, target: int, word: int | None) -> bool:
-    """Set the cheapest folding that takes at most `target` cycles; False, and no change, if none.
+    """Set the cheapest folding that takes at most `target` cycles; False, without change, if none does.
 
-    Branch and bound: in the order of the dot products' cost, until those alone exceed the best.
+    Branch and bound: in order of the cost of dot products, until that alone exceeds the best total.
     """
     geometry, before = inst.geometry, inst.geometry
     candidates = []
@@ -127,9 +127,9 @@ def _fold(inst: IMECConv, target: int, word: int | None) -> bool:
         if least is not None and bound >= least:
             break
         simd = -negative_simd
-        strip = geometry.with_folding(simd, pe).word_channels
-        # A word narrower than the strip's, if no producer asks for it, is tried at the end only.
-        for simd_in in sorted(words, key=lambda w: (w != word, w != strip, w)):
+        buffer = geometry.with_folding(simd, pe).word_channels
+        # A word narrower than the buffer's is tried last, unless it is the producer's.
+        for simd_in in sorted(words, key=lambda w: (w != word, w != buffer, w)):
             _set(inst, simd, pe, simd_in)
             if inst.get_exp_cycles() <= target:
                 cost = inst.estimate.lut_equivalents

@@ -17,18 +17,18 @@ from finn_imec.transformation.pair import Pair
 from finn_imec.util.deprecation import renamed_argument
 from finn_imec.util.errors import ImecError, ModelError
 
-#: An IMECConv may need this much of its pair's cycles: part of the strip is refilled between two
-#: frames, which FINN's pair hides behind the replay of its last window.
+#: Most cycles of an IMECConv relative to its pair's: part of the line buffer is refilled between two frames,
+#: which FINN's pair hides during the replay of its last window.
 CYCLE_TOLERANCE = 1.02
 
 
 @dataclass(frozen=True)
 class PairReport:
-    """What became of one sliding window unit: its pair's names, and the new node or the reason.
+    """The outcome for one sliding window unit: its pair's names, and the new node or the reason.
 
-    simd, pe: folding of the new node; refolded: whether it differs from the MVAU's. pair_cycles: the
-    slowest of FINN's estimates; cycles: the new node's, exact. fmpadding: the FMPadding that the new
-    node takes the place of, too; padding_reason: why one stays in front.
+    simd, pe: folding of the new node; refolded: whether it differs from the MVAU's. pair_cycles: the slowest
+    of FINN's estimates; cycles: exact, of the new node. fmpadding: the FMPadding that the new node also
+    replaces; padding_reason: why an FMPadding stays.
     """
 
     swg: str
@@ -58,20 +58,19 @@ class PairReport:
 
 
 class InferIMECConv(Transformation):
-    """Swap each ConvolutionInputGenerator + MVAU (or, depthwise, VVAU) pair for one IMECConv.
+    """Swap each ConvolutionInputGenerator + MVAU (depthwise: VVAU) pair for one IMECConv.
 
-    Takes pairs that are abstract or specialized, folded or not, with a FIFO or a data width
-    converter between the two or not, with or without parallel_window. A specialized pair becomes
-    IMECConv_rtl. Keeps the MVAU's folding where IMECConv accepts it and needs at most cycle_tolerance
-    times the pair's cycles, else takes the cheapest one that does; SIMD > C is kept of pairs with
-    parallel_window only. Other pairs are left untouched. `report` then holds one PairReport per
-    ConvolutionInputGenerator.
+    Accepts pairs that are abstract or specialized, folded or not, with or without a FIFO or data width
+    converter in between, with or without parallel_window. A specialized pair becomes IMECConv_rtl. Keeps the
+    MVAU's folding if IMECConv accepts it and takes at most cycle_tolerance times the pair's cycles, else
+    takes the cheapest folding that does; SIMD > C is kept only for pairs with parallel_window. Other pairs
+    are not changed. `report` then has one PairReport per ConvolutionInputGenerator.
 
-    Weights that do not change at run time become internal_embedded, the leanest mem_mode, whether
-    the MVAU had them embedded or decoupled; writable and external ones stay what they are.
+    Weights that do not change at run time become internal_embedded, the leanest mem_mode, whether the MVAU
+    had them embedded or decoupled; writable and external ones keep their mode.
 
-    absorb_padding: the IMECConv takes the place of an FMPadding in front of the pair as well, unless
-    other nodes need that one's output.
+    absorb_padding: the IMECConv also replaces an FMPadding before the pair, unless other nodes need its
+    output.
     """
 
     @renamed_argument("max_slowdown", "cycle_tolerance")
@@ -96,7 +95,7 @@ class InferIMECConv(Transformation):
         return model, False
 
     def _swap(self, model: ModelWrapper, generator: NodeProto) -> PairReport:
-        """Swap the pair of this sliding window unit, if it has one that can be."""
+        """Swap the pair of this sliding window unit, if possible."""
         pair = None
         try:
             pair = Pair.find(model, generator, self.absorb_padding)

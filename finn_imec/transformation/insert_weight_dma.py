@@ -1,4 +1,4 @@
-"""Weights from memory: FINN's IODMA in front of IMECConv nodes with mem_mode=external."""
+"""Weights from memory: FINN's IODMA before IMECConv nodes with mem_mode=external."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from finn_imec.util.onnx_model import constant
 class InsertWeightDMA(Transformation):
     """Give each IMECConv with mem_mode=external an IODMA that streams its weights, if it has none.
 
-    What FINN's InsertIODMA does for its own layers, which it knows by name; belongs before that. The
-    weights become the DMA's memory image, for which FINN's partitioning and drivers look.
-    interface_bits: most bits of the memory interface, a power of two.
+    FINN's InsertIODMA does this for its own layers, which it knows by name; apply this one first. The weights
+    become the DMA's memory image, where FINN's partitioning and drivers look for them. interface_bits:
+    largest width of the memory interface, a power of two.
 
     Raises UnsupportedError naming the node if no interface of whole bytes divides its weights.
     """
@@ -54,7 +54,7 @@ class InsertWeightDMA(Transformation):
                 helper.make_tensor_value_info(stream, TensorProto.FLOAT, image.shape)
             )
             model.set_tensor_datatype(stream, datatype)
-            model.set_initializer(stream, weights)  # taken away when the graph is partitioned
+            model.set_initializer(stream, weights)  # removed when the graph is partitioned
             model.set_initializer(name, image)
             inserted.append(
                 helper.make_node(
@@ -74,7 +74,7 @@ class InsertWeightDMA(Transformation):
                 )
             )
             node.input[1] = stream
-            # A FIFO behind the DMA, as deep as FINN's.
+            # A FIFO after the DMA, as deep as FINN's.
             inst.set_nodeattr("inFIFODepths", [inst.get_nodeattr("inFIFODepths")[0], 8])
         model.graph.node.extend(inserted)
         return model.transform(SortGraph()) if inserted else model, False

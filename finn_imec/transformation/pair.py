@@ -18,7 +18,7 @@ from finn_imec.layer.units import cheapest_folding, storage
 from finn_imec.util.errors import ImecError
 from finn_imec.util.onnx_model import constant
 
-#: Attributes that IMECConv and FINN's nodes have under the same name and with the same meaning.
+#: Attributes that IMECConv and FINN's nodes share, by name and meaning.
 PLACE = ("slr", "partition_id", "device_id")
 OF_GENERATOR = ("ConvKernelDim", "IFMChannels", "IFMDim", "OFMDim", "Stride", "Dilation", "depthwise")
 OF_MATRIX_UNIT = (
@@ -29,21 +29,21 @@ OF_MATRIX_UNIT = (
 
 _FMPADDING = ("FMPadding", "FMPadding_rtl", "FMPadding_hls")
 _BETWEEN = ("StreamingFIFO", "StreamingDataWidthConverter")
-#: Styles of the window generator's buffer that are the user's; "distributed" is FINN's default, also for
-#: buffers that are better off in block RAM.
+#: Styles of the window generator's buffer that the user must have chosen; "distributed" is FINN's default,
+#: also for buffers that should be in block RAM.
 _CHOSEN_STYLES = ("block", "ultra")
 
 
 class NotEligible(ImecError):
-    """Why a pair stays as it is."""
+    """Why a pair is not swapped."""
 
 
 @dataclass
 class Pair:
-    """A sliding window unit, the MVAU or VVAU that it feeds, and the IMECConv that does their work.
+    """A sliding window unit, the MVAU or VVAU that it feeds, and the IMECConv that replaces them.
 
-    front: the nodes before the generator from its FMPadding on, empty if that stays or is none.
-    between: FIFOs and width converters inside the pair. padding_reason: why an FMPadding stays.
+    front: the nodes before the generator, from its FMPadding on; empty if there is none or it stays. between:
+    FIFOs and width converters inside the pair. padding_reason: why an FMPadding stays.
     """
 
     model: ModelWrapper
@@ -73,24 +73,24 @@ class Pair:
 
     @property
     def fmpadding(self) -> NodeProto | None:
-        """The FMPadding that the IMECConv takes the place of, too."""
+        """The FMPadding that the IMECConv also replaces."""
         return self.front[0] if self.front else None
 
     @cached_property
     def insts(self) -> tuple[CustomOp, CustomOp, CustomOp]:
-        """FINN's objects of the first node (FMPadding or generator), the generator, the matrix unit."""
+        """FINN's objects for the first node (FMPadding or generator), the generator, the matrix unit."""
         nodes = (self.fmpadding or self.generator, self.generator, self.matrix_unit)
         return tuple(getCustomOp(node) for node in nodes)
 
     @property
     def mem_mode(self) -> str:
-        """The IMECConv's, the leanest that does as the pair's."""
+        """The leanest mem_mode for IMECConv that does what the pair's does."""
         mode, writable = map(self.insts[2].get_nodeattr, ("mem_mode", "runtime_writeable_weights"))
         return "internal_embedded" if mode == "internal_decoupled" and not writable else mode
 
     @cached_property
     def geometry(self) -> ConvGeometry:
-        """The layer, unfolded but for SIMD_in, which is the first node's."""
+        """The layer, unfolded except for SIMD_in, which is the first node's."""
         first, _, unit = self.insts
         a = self.attributes
         return ConvGeometry(
@@ -108,7 +108,7 @@ class Pair:
 
     @cached_property
     def attributes(self) -> dict[str, Any]:
-        """All that the IMECConv takes over from the pair's nodes, the pair's folding among it."""
+        """All attributes that the IMECConv takes over from the pair's nodes, folding included."""
         first, generator, unit = self.insts
         attributes = {name: _plain(generator.get_nodeattr(name)) for name in OF_GENERATOR}
         attributes |= {name: _plain(unit.get_nodeattr(name)) for name in OF_MATRIX_UNIT}
@@ -132,13 +132,13 @@ class Pair:
 
     @property
     def _folded(self) -> ConvGeometry:
-        """The layer with the pair's folding, if IMECConv can have it."""
+        """The layer with the pair's folding, if IMECConv accepts it."""
         return self.geometry.with_folding(*self.folding)
 
     @cached_property
     def keeps_folding(self) -> bool:
-        """True if IMECConv can have the pair's folding."""
-        # SIMD > C is for whole windows. Without them the pair is bound by its window generator.
+        """True if IMECConv accepts the pair's folding."""
+        # SIMD > C needs whole windows. Without them the pair is limited by its window generator.
         whole_windows = bool(_value(self.insts[1], "parallel_window"))
         geometry = self.geometry
         return self.folding in geometry.legal_foldings() and (
@@ -150,14 +150,14 @@ class Pair:
         """Cycles per frame of the pair: FINN's estimate for the slowest of its nodes, corrected."""
         cycles = max(inst.get_exp_cycles() for inst in self.insts)
         if self.keeps_folding and self._folded.parallel_window:
-            # FINN's estimate of the window generator leaves out what passes between two frames.
+            # FINN's estimate of the window generator leaves out the cycles between two frames.
             cycles = max(cycles, baseline.pair_cycles(self._folded))
         return cycles
 
     # ---- what it becomes ------------------------------------------------------------------------
 
     def check(self) -> None:
-        """Raise NotEligible for what IMECConv does not take over."""
+        """Raise NotEligible if IMECConv does not support the pair."""
         _, generator, unit = self.insts
         for inst, name, accepted in (
             (generator, "dynamic_mode", (0,)),
@@ -182,9 +182,9 @@ class Pair:
             raise NotEligible(f"its input shape is {shape}, not (1, H, W, C)")
 
     def choose_folding(self, cycle_tolerance: float) -> tuple[int, int]:
-        """SIMD and PE: the pair's if at most cycle_tolerance times as slow, else the cheapest such.
+        """SIMD and PE: the pair's if at most cycle_tolerance times as slow, else the cheapest that is.
 
-        Raises NotEligible if there is none, or if a DMA feeds weights made for the pair's.
+        Raises NotEligible if there is none, or if a DMA feeds weights made for the pair's folding.
         """
         limit = int(self.cycles * cycle_tolerance)
         if self.keeps_folding and storage(self._folded).cycles_per_frame <= limit:
@@ -217,7 +217,7 @@ class Pair:
     def imecconv(self, cycle_tolerance: float) -> NodeProto:
         """The IMECConv for this pair, not yet in the graph; IMECConv_rtl if FINN specialized the pair.
 
-        Raises NotEligible, or GeometryError, if the pair has to stay.
+        Raises NotEligible or GeometryError if the pair must stay.
         """
         self.check()
         simd, pe = self.choose_folding(cycle_tolerance)
@@ -237,13 +237,13 @@ class Pair:
         return node
 
     def _give_parameters(self, node: NodeProto) -> None:
-        """Check the constants, and give the node weights of its own if they have another shape."""
+        """Check the constants, and give the node reshaped weights if the shape differs."""
         model, unit, geometry = self.model, self.matrix_unit, self.geometry
         weights, *thresholds = (constant(model, name) for name in unit.input[1:])
-        if geometry.depthwise:  # VVAU's weights are (C, 1, K_h, K_w), and constant, see `check`
+        if geometry.depthwise:  # VVAU's weights are (C, 1, K_h, K_w) and constant, see `check`
             assert weights is not None
             weights = weights.reshape(geometry.mh, geometry.mw).T
-        try:  # What the node cannot compute is an error here, not when RTL is generated.
+        try:  # Raise here, not when RTL is generated, if the node cannot compute it.
             getCustomOp(node).datapath(weights, thresholds[0] if thresholds else None)
         except ImecError as err:
             raise NotEligible(str(err).removeprefix(f"{node.name}: ")) from err
@@ -253,7 +253,7 @@ class Pair:
             model.set_tensor_datatype(node.input[1], self.insts[2].get_input_datatype(1))
 
     def replace_by(self, node: NodeProto) -> None:
-        """Put the node into the graph, in the pair's place."""
+        """Put the node into the graph in place of the pair."""
         graph = self.model.graph
         graph.node.insert(list(graph.node).index(self.matrix_unit), node)
         for old in (*self.front, self.generator, *self.between, self.matrix_unit):
@@ -264,9 +264,9 @@ class Pair:
 
 
 def _find_padding(model: ModelWrapper, generator: NodeProto) -> list[NodeProto]:
-    """The nodes before a sliding window unit from its FMPadding on; none if it has none.
+    """The nodes before a sliding window unit, from its FMPadding on; empty without one.
 
-    Raises NotEligible if the FMPadding has to stay.
+    Raises NotEligible if the FMPadding must stay.
     """
     path: list[NodeProto] = []
     node = model.find_producer(generator.input[0])
@@ -284,7 +284,7 @@ def _find_padding(model: ModelWrapper, generator: NodeProto) -> list[NodeProto]:
 
 
 def _find_matrix_unit(model: ModelWrapper, generator: NodeProto) -> list[NodeProto]:
-    """The nodes after a sliding window unit up to its MVAU or, depthwise, VVAU."""
+    """The nodes after a sliding window unit, up to its MVAU (depthwise: VVAU)."""
     wanted = "VVAU" if getCustomOp(generator).get_nodeattr("depthwise") else "MVAU"
     path = [_only_consumer(model, generator)]
     while not path[-1].op_type.startswith(wanted):
@@ -295,7 +295,7 @@ def _find_matrix_unit(model: ModelWrapper, generator: NodeProto) -> list[NodePro
 
 
 def _only_consumer(model: ModelWrapper, node: NodeProto) -> NodeProto:
-    """The one node that reads a node's output; NotEligible if others need it, too."""
+    """The only node that reads a node's output; NotEligible if others need it, too."""
     if node.output[0] in (output.name for output in model.graph.output):
         raise NotEligible(f"{node.name} feeds a graph output")
     consumers = model.find_consumers(node.output[0])
@@ -308,12 +308,12 @@ def _only_consumer(model: ModelWrapper, node: NodeProto) -> NodeProto:
 
 
 def _value(inst: CustomOp, name: str) -> Any:
-    """A node attribute, 0 where this FINN does not have it."""
+    """A node attribute; 0 if this FINN does not have it."""
     return inst.get_nodeattr(name) if name in inst.get_nodeattr_types() else 0
 
 
 def _plain(value: Any) -> Any:
-    """ONNX attributes are type-strict: numpy scalars and arrays as int and list."""
+    """Numpy scalars and arrays as int and list, because ONNX attributes are type-strict."""
     if isinstance(value, str):
         return value
     return [int(v) for v in value] if hasattr(value, "__len__") else int(value)

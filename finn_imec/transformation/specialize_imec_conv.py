@@ -1,4 +1,4 @@
-"""IMECConv -> IMECConv_rtl, for models of which the other layers stay abstract."""
+"""IMECConv -> IMECConv_rtl, for models whose other layers stay abstract."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from qonnx.transformation.base import Transformation
 
 
 class SpecializeIMECConv(Transformation):
-    """Make every abstract IMECConv an IMECConv_rtl, as FINN's SpecializeLayers does by default."""
+    """Make every abstract IMECConv an IMECConv_rtl, FINN's SpecializeLayers' default."""
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         for node in model.graph.node:

@@ -1,4 +1,4 @@
-"""The weights of IMECConv nodes that are writable at run time, for FINN's PYNQ driver."""
+"""Run-time writable weights of IMECConv nodes for FINN's PYNQ driver."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ from finn_imec.util.onnx_model import constant
 class WriteRuntimeWeights(Transformation):
     """Add IMECConv to the weights that FINN's PYNQ driver loads through s_axilite.
 
-    Belongs behind FINN's MakePYNQDriver, which knows only its own op types. Rewrites the weight files
-    runtime_weights/<partition>_<layer>_<node>.dat below driver_dir, default the folder that
-    MakePYNQDriver made, with the writable layers of a partition counted in the order of its nodes,
-    IMECConv or not; in finn-plus also the switch in settings.json. A model without a writable
-    IMECConv leaves everything as it is.
+    Use it after FINN's MakePYNQDriver, which knows only its own op types. Rewrites the weight files
+    runtime_weights/<partition>_<layer>_<node>.dat below driver_dir (default: the folder that MakePYNQDriver
+    made); the layer number counts the writable layers of a partition in node order, IMECConv or not. In
+    finn-plus also sets the switch in settings.json. Does nothing for a model without a writable IMECConv.
 
-    Raises ModelError for a model that MakePYNQDriver was not applied to.
+    Raises ModelError for a model without MakePYNQDriver applied.
     """
 
     def __init__(self, driver_dir: Path | None = None) -> None:

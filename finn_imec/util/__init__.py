@@ -1,1 +1,1 @@
-"""What every other part uses: errors, output folders, the cache, templates. Knows nothing of convolutions."""
+"""Common tools: errors, output folders, the cache, templates. Independent of convolutions."""

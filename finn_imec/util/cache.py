@@ -1,19 +1,19 @@
-"""Results that are slow to make, kept on disk: compiled models, programs, synthesis counts, data files.
+"""On-disk cache of results that are slow to make: compiled models, programs, synthesis counts, data files.
 
 Place
     ROOT/KIND/KEY/, an entry. ROOT is $FINN_IMEC_CACHE, or else ~/.cache/finn_imec; KIND is one of `KINDS`;
-    KEY is the `digest` of everything that the entry is made from. Folders are made with mode 0700, because
-    compiled code is loaded from them. Beside the entries are KEY.lock while one is built, building-* where it
-    is built, and KEY.log where a build failed.
+    KEY is the `digest` of everything that the entry is made from. Folders have mode 0700, because compiled
+    code is loaded from them. Next to the entries are KEY.lock while one is built, building-* where it is
+    built, and KEY.log if a build failed.
 
 Entry
-    The files of the result, and entry.json: the format's version, kind and key, and size and SHA-256 of each
-    file. An entry is written elsewhere and renamed, so it is complete or absent. Each read checks it, and one
-    that does not hold what it says is built again.
+    The files of the result, and entry.json: format version, kind, key, and size and SHA-256 of each file. An
+    entry is written elsewhere and renamed, so it is complete or absent. Each read checks it; a damaged entry
+    is built again.
 
 Processes
-    A lock on KEY.lock makes others wait for the one that builds. It only saves work: where a file system
-    has no locks, several build the same entry, and the first to finish keeps its place.
+    A lock on KEY.lock makes other processes wait for the one that builds. It only saves work: on a file
+    system without locks several build the same entry, and the first to finish wins.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from typing import Any
 from finn_imec.util.errors import ImecError
 
 KINDS = ("verilator", "cppsim", "yosys", "data")
-#: Of an entry. Part of every key, so that versions of this package share a cache without harm.
+#: Version of the entry format. Part of every key, so versions of this package can share a cache.
 FORMAT = 1
 _ABOUT = "entry.json"
 _LOG = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class CacheError(ImecError, RuntimeError):
 
 @dataclass(frozen=True)
 class Entry:
-    """folder: of the result's files. cached: whether they were there already."""
+    """folder: with the result's files. cached: whether they existed already."""
 
     folder: Path
     cached: bool
@@ -59,7 +59,7 @@ def root() -> Path:
 
 
 def digest(**parts: Any) -> str:
-    """Key of an entry: 32 hexadecimal digits that change with any of the named parts.
+    """Key of an entry: 32 hexadecimal digits that depend on all of the named parts.
 
     parts: strings, bytes, numbers, None, and lists, tuples and mappings of them. The order of mappings
     does not matter, that of lists does. Raises TypeError for anything else.
@@ -75,7 +75,7 @@ def _bytes_as_json(value: object) -> dict[str, str]:
 
 
 def folder_digests(folder: Path, suffixes: Collection[str]) -> dict[str, str]:
-    """Path in the folder -> SHA-256, of all files in and below it whose names end so."""
+    """Path in the folder -> SHA-256, for all files in and below it with these suffixes."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(Path(folder).rglob("*"))
@@ -86,9 +86,9 @@ def folder_digests(folder: Path, suffixes: Collection[str]) -> dict[str, str]:
 def get_or_build(kind: str, key: str, build: Callable[[Path], None]) -> Entry:
     """The entry of this kind and key, built if it is absent or damaged.
 
-    build: writes the result's files into the new folder that it gets, no subfolders. What it raises is passed
-    on, and leaves no entry. key: a `digest`.
-    Raises CacheError if an entry has to be built and the cache cannot be written.
+    build: writes the result's files into the new folder passed to it, without subfolders. Its exceptions are
+    passed on, and no entry is left. key: a `digest`. Raises CacheError if an entry must be built and the
+    cache cannot be written.
     """
     folder = _kind_folder(kind) / key
     if not _fault(folder, kind, key):
@@ -112,7 +112,7 @@ def get_or_build(kind: str, key: str, build: Callable[[Path], None]) -> Entry:
 
 
 def store(files: Mapping[str, bytes]) -> Path:
-    """Keep small files, name -> content; the folder that holds them. One of the same content is shared."""
+    """Store small files, name -> content; return their folder, which is shared by equal contents."""
 
     def write(folder: Path) -> None:
         for name, content in files.items():
@@ -122,7 +122,7 @@ def store(files: Mapping[str, bytes]) -> Path:
 
 
 def log_path(kind: str, key: str) -> Path:
-    """Where a build that fails leaves what its tools said. To be called by the build itself."""
+    """The file in which a failing build leaves its tools' output. To be called inside `build`."""
     return _kind_folder(kind) / f"{key}.log"
 
 
@@ -133,7 +133,7 @@ def _kind_folder(kind: str) -> Path:
 
 
 def _make(folder: Path) -> None:
-    """The folders of the cache and of a kind, private to the user; one that exists stays as it is."""
+    """Make the folders of the cache and of a kind, private to the user; existing ones are not changed."""
     try:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -148,15 +148,15 @@ def _make(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    """Hold a lock that excludes other processes and threads, where the file system has locks."""
+    """Hold a lock against other processes and threads, if the file system has locks."""
     with path.open("w") as file:
         with contextlib.suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX)
         try:
             yield
         finally:
-            # Who waits for the file that is gone finds the entry. Closing alone would leave the lock
-            # with a process that was forked meanwhile.
+            # Processes that wait on the removed file find the entry. Closing alone would leave the lock with
+            # a process that was forked in the meantime.
             path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):
                 fcntl.flock(file, fcntl.LOCK_UN)
@@ -170,7 +170,7 @@ def _describe(folder: Path, kind: str, key: str) -> None:
 
 
 def _fault(folder: Path, kind: str, key: str) -> str:
-    """Why a folder is not this entry as it was written; "" if it is."""
+    """Why a folder is not this entry as written; "" if it is."""
     try:
         about = json.loads((folder / _ABOUT).read_text())
         if (about["format"], about["kind"], about["key"]) != (FORMAT, kind, key):
@@ -194,4 +194,4 @@ def _move(built: Path, folder: Path) -> None:
     except OSError as err:
         if err.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
-        # Without locks another process was first; its entry is made from the same.
+        # Without locks another process was first; its entry is equal.

@@ -1,4 +1,4 @@
-"""Old public names and arguments, which keep working for one release with a warning."""
+"""Old public names and arguments, which work for one more release with a warning."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def deprecated_names(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
-    """A module's `__getattr__` that still knows names it had before.
+    """A module's `__getattr__` that still resolves old names.
 
-    module: its __name__. names: old name -> dotted new one, e.g. {"old": "finn_imec.package.new"}.
+    module: its __name__. names: old name -> dotted new name, e.g. {"old": "finn_imec.package.new"}.
     Each use gives a DeprecationWarning that names the new one.
     """
 
@@ -29,7 +29,7 @@ def deprecated_names(module: str, names: Mapping[str, str]) -> Callable[[str], A
 
 
 def renamed_argument(old: str, new: str) -> Callable[[F], F]:
-    """A decorator: the function takes keyword `old` for `new` as well, with a DeprecationWarning.
+    """A decorator: the function also accepts keyword `old` for `new`, with a DeprecationWarning.
 
     Raises TypeError if a call gives both.
     """
@@ -50,5 +50,5 @@ def renamed_argument(old: str, new: str) -> Callable[[F], F]:
 
 
 def warn_deprecated(old: str, new: str) -> None:
-    """Point at the caller of the function that calls this."""
+    """Warn at the caller of the function that calls this."""
     warnings.warn(f"{old} is deprecated, use {new}", DeprecationWarning, stacklevel=3)

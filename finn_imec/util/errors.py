@@ -17,7 +17,7 @@ class GeometryError(ImecError, ValueError):
 
 
 class UnsupportedError(ImecError, ValueError):
-    """A valid request that this version does not cover; says what it covers."""
+    """A valid request that this version does not support; says what is supported."""
 
 
 class MissingToolError(ImecError, RuntimeError):
@@ -25,7 +25,7 @@ class MissingToolError(ImecError, RuntimeError):
 
 
 class ModelError(ImecError, ValueError):
-    """A model or data file that cannot be read or does not hold what is needed."""
+    """A model or data file that cannot be read or lacks required content."""
 
 
 def require(module: str, extra: str) -> ModuleType:

@@ -1,4 +1,4 @@
-"""ONNX models: reading a file, and what of a graph is constant."""
+"""ONNX models: reading a file, and constants of a graph."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def load_onnx(path: Path, external_data: bool = True) -> ModelProto:
-    """The model in a file. external_data: load tensors that it keeps in other files, too.
+    """The model in a file. external_data: also load tensors stored in other files.
 
     Raises ModelError naming the file if it cannot be read, is no ONNX model, or has no nodes.
     """
@@ -35,5 +35,5 @@ def load_onnx(path: Path, external_data: bool = True) -> ModelProto:
 
 
 def constant(model: ModelWrapper, name: str) -> np.ndarray | None:
-    """A tensor's values; None if it has none, or a node such as a DMA gives them."""
+    """A tensor's constant values; None if it has none, or if a node such as a DMA produces them."""
     return None if model.find_producer(name) is not None else model.get_initializer(name)

@@ -12,17 +12,17 @@ from pathlib import Path
 
 from finn_imec.util.errors import ModelError
 
-#: What a write says where there is no room; other errors inside a block are not the folder's.
+#: Errors of a write without space; other errors inside a block are not the folder's.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
 def output_folder(output: Path, marker: str) -> Iterator[Path]:
-    """A folder to write into, whose files become those of `output` if the block succeeds.
+    """A folder to write into; its files move to `output` if the block succeeds.
 
-    `output` is new, empty, or of an earlier run, which its file `marker` proves. Nothing changes in
-    it before success, and what an exception leaves behind is removed. Raises ModelError naming `output`
-    if it holds other files or cannot be written.
+    `output` is new, empty, or from an earlier run, as its file `marker` proves. Nothing in it changes before
+    success, and an exception leaves nothing there. Raises ModelError naming `output` if it has other files or
+    cannot be written.
     """
     output = Path(output).absolute()
     scratch, created = make_scratch(output, {marker})
@@ -47,7 +47,7 @@ def output_folder(output: Path, marker: str) -> Iterator[Path]:
 def make_scratch(output: Path, markers: set[str]) -> tuple[Path, bool]:
     """A fresh folder inside `output` to write in, and whether `output` itself is new.
 
-    Inside, not beside it: `output` may be a mount point, or its parent read-only.
+    Inside, not next to it: `output` may be a mount point, or its parent read-only.
     """
     try:
         created = not output.exists()
@@ -68,9 +68,9 @@ def _unwritable(output: Path, err: OSError) -> ModelError:
 
 
 def replace_files(scratch: Path, output: Path) -> None:
-    """Move all from `scratch` to `output`, in place of what an earlier run left there.
+    """Move everything from `scratch` to `output`, replacing the files of an earlier run.
 
-    Other files in `output` stay. What is replaced ends in `scratch`.
+    Other files in `output` stay. Replaced files end up in `scratch`.
     """
     earlier = scratch / "earlier"
     earlier.mkdir()
@@ -82,7 +82,7 @@ def replace_files(scratch: Path, output: Path) -> None:
 
 
 def relocate(scratch: Path, output: Path) -> None:
-    """Turn the absolute paths that FINN wrote into models, Verilog and scripts into final ones."""
+    """Change the absolute paths that FINN wrote into models, Verilog and scripts to the final ones."""
     import onnx
 
     old, new = str(scratch).encode(), str(output).encode()
@@ -94,7 +94,7 @@ def relocate(scratch: Path, output: Path) -> None:
     def relocate_graph(graph: onnx.GraphProto) -> None:
         relocate_properties(graph)
         for attribute in (a for node in graph.node for a in node.attribute):
-            if attribute.HasField("s"):  # set on another type, even to nothing, it makes that invalid
+            if attribute.HasField("s"):  # setting it on another type, even to nothing, makes that invalid
                 attribute.s = attribute.s.replace(old, new)
             attribute.strings[:] = [s.replace(old, new) for s in attribute.strings]
             if attribute.HasField("g"):

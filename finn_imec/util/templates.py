@@ -9,7 +9,7 @@ import jinja2
 
 
 def render(template: Path, **values: Any) -> str:
-    """The template filled in; jinja2.UndefinedError for a value that is missing."""
+    """The rendered template; jinja2.UndefinedError for a missing value."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(template.parent),
         undefined=jinja2.StrictUndefined,

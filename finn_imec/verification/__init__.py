@@ -1,4 +1,4 @@
-"""Random layers in RTL against plain convolution."""
+"""Random layers in RTL, checked against plain convolution."""
 
 from finn_imec.verification.campaign import VerificationError, reduce, verify
 from finn_imec.verification.cases import CAMPAIGN_MEM_MODES, Case, Parameters, random_case

@@ -1,8 +1,8 @@
 """Random verification of the RTL: geometry x folding x datatype x memory mode x stalls x resets.
 
-Many parameter sets are compiled into one Verilator model and run together. Each case is checked
-bit-exact against plain numpy convolution (`algorithms.direct`), and its unstalled cycle count
-against ConvGeometry. A case that fails is reduced to a simpler one that still does.
+Many parameter sets are compiled into one Verilator model and run together. Each case is checked bit-exactly
+against plain numpy convolution (`algorithms.direct`), and its unstalled cycle count against the cycle model.
+A failing case is reduced to a simpler one that still fails.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from finn_imec.util.errors import ImecError
 from finn_imec.verification.cases import Case
 
 FRAMES = 3
-#: Names of the stall patterns that run_cases applies to each side.
+#: Stall patterns that run_cases applies to each side.
 STALLS = ("none", "random", "3-of-4", "long stall")
-#: Reads of a frame's first window after which FINN's memstream has surely started.
+#: Reads of a frame's first window after which FINN's memstream has certainly started.
 MEMSTREAM_START = 8
 
 
 class VerificationError(ImecError, AssertionError):
-    """A `case` whose RTL output or cycle count is wrong; says which and how to reproduce it."""
+    """The RTL output or cycle count of a `case` is wrong; names the case and how to reproduce it."""
 
     def __init__(self, what: str, kind: str, case: Case):
         super().__init__(f"{kind}: {what}\n{case}\n{case.command}")
@@ -41,7 +41,7 @@ class VerificationError(ImecError, AssertionError):
 
 
 def stall(name: str, seed: int, words: int) -> Stall:
-    """The stall pattern of that name for a stream of `words` words."""
+    """The stall pattern with this name for a stream of `words` words."""
     return {
         "none": Stall.none(),
         "random": Stall.random(0.5, seed),
@@ -62,9 +62,9 @@ def build_cases(cases: Sequence[Case], folder: Path) -> Model:
 
 
 def run_cases(model: Model, cases: Sequence[Case]) -> int:
-    """Run each case unstalled, under every stall pattern, rate and with resets; return the runs.
+    """Run each case unstalled, under every stall pattern and rate, and with resets; return the run count.
 
-    What a case receives depends on the case alone. Raises VerificationError for the first that fails.
+    The stimulus depends on the case alone. Raises VerificationError for the first failing case.
     """
     expected, words, rngs = [], [], []
     for case in cases:
@@ -95,7 +95,7 @@ def run_cases(model: Model, cases: Sequence[Case]) -> int:
 
 
 def _stimuli() -> Iterable[tuple[str, Callable]]:
-    """(name, function of case, input words, output count, generator -> Stimulus) of each kind of run."""
+    """(name, function (case, input words, output count, generator) -> Stimulus) of each kind of run."""
 
     def plain(side_in: str, side_out: str) -> Callable:
         def make(case: Case, words: dict, n_out: int, rng: np.random.Generator) -> Stimulus:
@@ -151,9 +151,9 @@ def _check(case: Case, kind: str, result: Result, want: np.ndarray) -> None:
 
 
 def verify(cases: Sequence[Case], batch: int = 50, progress: Callable[[int], None] | None = None) -> int:
-    """Verify the cases, `batch` per Verilator model; return the runs made.
+    """Verify the cases, `batch` per Verilator model; return the run count.
 
-    Raises VerificationError for the first case that fails.
+    Raises VerificationError for the first failing case.
     """
     runs = 0
     for start in range(0, len(cases), batch):
@@ -170,7 +170,7 @@ def _build_and_run(cases: Sequence[Case]) -> int:
 
 
 def reduce(failure: VerificationError) -> VerificationError:
-    """The failure of a simpler case, which fails as well, while no simpler one of it does."""
+    """The failure of the simplest case reached: none of its own simplifications fails."""
     while True:
         simpler = [Case(parameters) for parameters in failure.case.parameters.simpler()]
         try:

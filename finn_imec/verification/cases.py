@@ -1,4 +1,4 @@
-"""Random layers to verify: what defines one, how it is drawn, and what is simpler than it."""
+"""Random layers to verify: their parameters, how they are drawn, and simpler variants."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIGNS = ("", "U")
 ACTIVATIONS = (
     "BIPOLAR", "BINARY", "TERNARY", *(f"{s}INT{b}" for s in SIGNS for b in (*range(2, 9), 16)),
 )  # fmt: skip
-#: Memory modes of a campaign: mostly the one that has most variants.
+#: Memory modes of a campaign, mostly the one with the most variants.
 CAMPAIGN_MEM_MODES = ("internal_embedded",) * 8 + ("internal_decoupled", "external")
 WEIGHTS = (
     "BIPOLAR",
@@ -33,19 +33,18 @@ WEIGHTS = (
     "UINT2",
     "UINT4",
 )
-#: Frames as long as this, in cycles, keep a campaign of thousands of cases short.
+#: Longest frame in cycles; keeps a campaign of thousands of cases short.
 MAX_CYCLES = 4000
-#: Multipliers, so does its compilation.
+#: Most multipliers; keeps its compilation short.
 MAX_LANES = 300
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """What defines a case; JSON holds it. Weights and thresholds are drawn with `seed`.
+    """The parameters of a case, also as JSON. Weights and thresholds are drawn with `seed`.
 
-    output_datatype: None for accumulators; else of `steps` thresholds per channel, or for all
-    channels the same if one_row. pipeline: as Datapath's. mem_mode: where the weights are, one of
-    rtl.MEM_MODES.
+    output_datatype: None for accumulators; else of `steps` thresholds per channel, shared by all channels if
+    one_row. pipeline: like Datapath's. mem_mode: where the weights are, one of layer.MEM_MODES.
     """
 
     geometry: ConvGeometry
@@ -61,12 +60,12 @@ class Parameters:
     seed: tuple[int, ...] = (0,)
 
     def json(self) -> str:
-        """In one line; what is as by default is left out."""
+        """In one line, without default values."""
         return json.dumps(_changed(self) | {"geometry": _changed(self.geometry)})
 
     @classmethod
     def from_json(cls, text: str) -> Parameters:
-        """Inverse of `json`. Raises UnsupportedError saying what is wrong."""
+        """Inverse of `json`. Raises UnsupportedError with the reason."""
         try:
             given = json.loads(text)
             given["geometry"] = ConvGeometry(**given["geometry"])
@@ -100,7 +99,7 @@ class Parameters:
         return replace(wide, output_datatype=odt, thresholds=thresholds, act_val=act_val)
 
     def simpler(self) -> Iterator[Parameters]:
-        """Parameters with one thing less or smaller, for reducing a case that fails."""
+        """Parameters with one thing removed or reduced, to reduce a failing case."""
         for geometry in _simpler_geometries(self.geometry):
             yield replace(self, geometry=geometry)
         if self.pipeline:
@@ -117,7 +116,7 @@ class Parameters:
 
 
 def _changed(instance: Parameters | ConvGeometry) -> dict[str, object]:
-    """The fields of a dataclass that are not as by default."""
+    """The fields of a dataclass that differ from their defaults."""
     values = {f.name: getattr(instance, f.name) for f in fields(instance)}
     return {f.name: values[f.name] for f in fields(instance) if values[f.name] != f.default}
 
@@ -141,7 +140,7 @@ def _smaller(value: int, least: int) -> list[int]:
 
 
 def _if_legal(g: ConvGeometry, changes: dict[str, object]) -> Iterator[ConvGeometry]:
-    """`g` with the changes, channels and folding made to fit, unless that is no layer."""
+    """`g` with the changes, channels and folding adapted, unless that is no legal layer."""
     new = {f.name: getattr(g, f.name) for f in fields(g)} | changes
     if g.depthwise:
         new["ofm_channels"] = new["ifm_channels"]
@@ -190,7 +189,7 @@ class Case:
 
 
 def random_case(seed: int, number: int, mem_modes: Sequence[str] = ("internal_embedded",)) -> Case:
-    """The case with this number of the campaign with this seed, weights in one of mem_modes."""
+    """Case `number` of the campaign with this seed, weights in one of mem_modes."""
     rng = np.random.default_rng([seed, number])
 
     def pick(values: Sequence) -> object:
@@ -214,7 +213,7 @@ def random_case(seed: int, number: int, mem_modes: Sequence[str] = ("internal_em
             outputs = channels
         padding = tuple(int(n) for n in rng.integers(0, pick((1, 1, 1, 2, 2, 4)), 4))
         simds = divisors(channels)
-        if chance(0.3):  # whole pixels and more at once
+        if chance(0.3):  # one or more whole pixels at once
             simds = [simd for simd in divisors(prod(kernel) * channels) if simd >= channels]
         try:
             geometry = ConvGeometry(
@@ -244,6 +243,6 @@ def random_case(seed: int, number: int, mem_modes: Sequence[str] = ("internal_em
         signed = chance(0.5)
         name = ("BINARY", "BIPOLAR")[signed] if bits == 1 else f"{'' if signed else 'U'}INT{bits}"
         parameters = replace(parameters, output_datatype=name, steps=2**bits - 1 - fewer, one_row=chance(0.2))
-    style = pick(("auto", *RAM_STYLES))  # of the strip, which decides its slack
+    style = pick(("auto", *RAM_STYLES))  # of the line buffer, which decides its slack
     parameters = replace(parameters, geometry=replace(geometry, buffer_style=style))
     return Case(parameters, f"finn-imec verify --seed {seed} --case {number}")
