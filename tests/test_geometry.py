@@ -309,6 +309,14 @@ def test_slack_costs_no_more_than_finns_buffers(geometry, style):
         assert less.cycles_per_frame > baseline.pair_cycles(two)
 
 
+@pytest.mark.parametrize(("channels", "words"), [(31, 32), (32, 32), (33, 64), (64, 64), (65, 128)])
+def test_slack_fills_the_lut_memories_that_are_there(channels, words):
+    """RAM32M holds 32 words, RAM64M 64. With 16 neuron folds more than the live ones are not needed."""
+    layer = ConvGeometry((1, 1), (8, 8), channels, 16, buffer_ports=2, buffer_style="distributed")
+    assert layer.live_words == channels
+    assert storage(layer).words == words
+
+
 @pytest.mark.parametrize("size, style, resolved", [
     (8, "auto", "distributed"), (30, "auto", "block"), (30, "distributed", "distributed"),
     (8, "block", "block"), (8, "ultra", "ultra"),
@@ -416,6 +424,15 @@ def test_cnv_memory_of_finns_pair():
     # SF = 9, 18, 18, 36, 36, 72 words of 24, 32, 32, 32, 32, 32 bits, rounded up
     assert [baseline.replay_bits(g, bits) for g, bits in layers] == [384, 1024, 1024, 2048, 2048, 4096]
     assert all(baseline.replay_bits(g.with_folding(g.simd, g.mh), bits) == 0 for g, bits in layers)
+
+
+def test_a_vvau_replays_nothing():
+    """Of its window words, each is multiplied by weights of its own channels alone."""
+    depthwise = ConvGeometry((3, 3), (8, 8), 8, 8, pe=2, depthwise=True)
+    assert depthwise.nf == 4
+    assert baseline.replay_bits(depthwise, 4) == 0
+    dense = replace(depthwise, depthwise=False)
+    assert baseline.replay_bits(dense, 4) == 128 * 4  # 72 words of SIMD = 1, in a power of two
 
 
 @pytest.fixture(scope="module")
