@@ -206,6 +206,15 @@ def test_padding_runs(geometry):
     assert h * w * geometry.cf == frame.count(False)
 
 
+@settings(max_examples=200)
+@given(padded_layers())
+@example(ConvGeometry((2, 2), (5, 5), 2, 1, padding=(1, 2, 0, 0)))  # just filled
+@example(ConvGeometry((2, 2), (5, 5), 2, 1, padding=(1, 1, 0, 0)))  # but for a pixel
+def test_a_window_of_padding_alone_runs_ahead(geometry):
+    first_window = words_of_padding(geometry)[: geometry.live_words]
+    assert Arrivals(geometry).runs_ahead == all(first_window)
+
+
 @settings(max_examples=100)
 @given(padded_layers())
 def test_padding_costs_no_cycles(geometry):

@@ -1,10 +1,10 @@
-"""Where memories are, and how many blocks they take, at the depths where that changes."""
+"""What a layer consists of, at the values where that changes."""
 
 from __future__ import annotations
 
 import pytest
 
-from finn_imec.layer.core import Operand
+from finn_imec.layer.core import Core, Operand
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import Memory, rom_spill, spilled_widths
 from finn_imec.layer.structure import Structure
@@ -58,3 +58,28 @@ def test_spilt_bits_save_blocks(depth, widths, spill, before, after):
     assert rom_spill(depth, widths, "block", "plain") == spill
     assert blocks(depth, widths) == before
     assert blocks(depth, spilled_widths(widths, spill)) == after
+
+
+@pytest.mark.parametrize(
+    ("res_type", "a_bits", "w_bits", "kind"),
+    [
+        ("auto", 4, 4, "dsp"),  # FINN's builder takes DSPs from four bits on
+        ("auto", 8, 3, "planes"),
+        ("dsp", 3, 2, "dsp"),
+        ("dsp", 2, 2, "planes"),  # four partial products are cheaper in LUTs
+        ("lut", 8, 8, "planes"),
+        ("lut", 8, 9, "product"),
+    ],
+)
+def test_what_multiplies(res_type, a_bits, w_bits, kind):
+    layer = ConvGeometry((3, 3), (8, 8), 4, 4, simd=4, pe=4)
+    assert Core.of(layer, Operand(a_bits, True, False), Operand(w_bits, True, False), res_type).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("reads", "steps", "search"),
+    [(5, 16, True), (4, 16, False), (5, 15, False), (5, 31, True), (5, 32, False)],
+)
+def test_thresholds_are_searched_where_a_fold_leaves_time(reads, steps, search):
+    """A cycle for each bit of the count, 5 up to 31 thresholds, within the reads of the next fold."""
+    assert structure(reads, 4, steps).search == search
