@@ -241,6 +241,18 @@ def test_stream_cycles(geometry):
     assert last.tolist() == [cycle + PIPELINE_STAGES for cycle in storage(geometry).last_reads(2)]
 
 
+@settings(max_examples=100, deadline=None)
+@given(padded_layers(max_extra=14))
+@example(ConvGeometry((1, 2), (7, 17), 4, 2, (3, 1), simd=2, pe=2, padding=(1, 3, 0, 0), simd_in=1))
+@example(ConvGeometry((3, 2), (13, 11), 6, 1, (1, 2), simd=6, padding=(1, 0, 1, 2), simd_in=1))
+def test_windows_that_are_alike_are_skipped_exactly(geometry):
+    """Rows and columns that are counted at once take what they take cycle by cycle."""
+    for ports in (1, 2):
+        unit = storage(replace(geometry, buffer_ports=ports))
+        stepped = unit.cycles(3)[1][geometry.windows * geometry.nf - 1 :: geometry.windows * geometry.nf]
+        assert unit.last_reads(3) == (stepped + 1).tolist()
+
+
 def run_two_ports(geometry: ConvGeometry, frames: int) -> list[int]:
     """Run the schedule cycle by cycle on a memory of word numbers with a write port of its own.
 

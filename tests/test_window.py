@@ -96,6 +96,13 @@ def test_queue_of_windows_where_columns_do_not_do():
     assert unit.queues == Queues(0, 32)
 
 
+@pytest.mark.parametrize(("simd", "last_read"), [(36, 9), (18, 11), (12, 12), (6, 15)])
+def test_whole_windows_are_read_as_they_are_complete(simd, last_read):
+    """Nine pixels in nine cycles; read at once in the ninth, part by part from the register after it."""
+    one_window = replace(LAYER, ifm_dim=(3, 3), simd=simd)
+    assert storage(one_window).last_reads(1) == [last_read]
+
+
 def test_memory():
     assert storage(LAYER).queues == (0, 0)
     lines, chain, hold = 16 * 2, 3 * 2, 9
