@@ -447,7 +447,7 @@ def test_a_stride_keeps_its_folding(make_pair_model, simd, pe):
 
 def test_a_folding_that_is_just_as_fast_is_kept(make_pair_model):
     """Though one with SIMD=4 would do with fewer accumulators."""
-    geometry = ConvGeometry((3, 3), (8, 8), 4, 8, simd=1, pe=4)
+    geometry = ConvGeometry((3, 3), (8, 8), 4, 8, simd=1, pe=4, simd_in=4)
     _, (report,) = infer(make_pair_model(make_path(geometry)), 1.0)
     assert report.cycles == report.pair_cycles == 36 * 36 * 8 // 4
     assert (report.simd, report.pe, report.refolded) == (1, 4, False)
