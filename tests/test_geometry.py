@@ -241,7 +241,7 @@ def test_stream_cycles(geometry):
     assert last.tolist() == [cycle + PIPELINE_STAGES for cycle in storage(geometry).last_reads(2)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(padded_layers(max_extra=14))
 @example(ConvGeometry((1, 2), (7, 17), 4, 2, (3, 1), simd=2, pe=2, padding=(1, 3, 0, 0), simd_in=1))
 @example(ConvGeometry((3, 2), (13, 11), 6, 1, (1, 2), simd=6, padding=(1, 0, 1, 2), simd_in=1))
