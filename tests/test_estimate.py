@@ -152,7 +152,7 @@ def test_compressor_by_hand():
 
 def test_sums_by_hand():
     """Four numbers of 8 bits: two additions of 8 bits, one of 9; a fifth is added in a second step."""
-    assert [sum_luts(n, 8) for n in (1, 2, 4)] == [0, 8, 8 + 8 + 9]
+    assert [sum_luts(n, 8) for n in (1, 2, 3, 4)] == [0, 8, 8 + 9, 8 + 8 + 9]
     assert sum_luts(5, 8) == 25 + 10
 
 

@@ -206,6 +206,15 @@ def test_padding_runs(geometry):
     assert h * w * geometry.cf == frame.count(False)
 
 
+@settings(max_examples=200)
+@given(padded_layers())
+@example(ConvGeometry((2, 2), (5, 5), 2, 1, padding=(1, 2, 0, 0)))  # just filled
+@example(ConvGeometry((2, 2), (5, 5), 2, 1, padding=(1, 1, 0, 0)))  # but for a pixel
+def test_a_window_of_padding_alone_runs_ahead(geometry):
+    first_window = words_of_padding(geometry)[: geometry.live_words]
+    assert Arrivals(geometry).runs_ahead == all(first_window)
+
+
 @settings(max_examples=100)
 @given(padded_layers())
 def test_padding_costs_no_cycles(geometry):
@@ -230,6 +239,18 @@ def test_stream_cycles(geometry):
     assert taken[0] >= 0
     last = given_[geometry.windows * geometry.nf - 1 :: geometry.windows * geometry.nf] + 1
     assert last.tolist() == [cycle + PIPELINE_STAGES for cycle in storage(geometry).last_reads(2)]
+
+
+@settings(max_examples=100)
+@given(padded_layers(max_extra=14))
+@example(ConvGeometry((1, 2), (7, 17), 4, 2, (3, 1), simd=2, pe=2, padding=(1, 3, 0, 0), simd_in=1))
+@example(ConvGeometry((3, 2), (13, 11), 6, 1, (1, 2), simd=6, padding=(1, 0, 1, 2), simd_in=1))
+def test_windows_that_are_alike_are_skipped_exactly(geometry):
+    """Rows and columns that are counted at once take what they take cycle by cycle."""
+    for ports in (1, 2):
+        unit = storage(replace(geometry, buffer_ports=ports))
+        stepped = unit.cycles(3)[1][geometry.windows * geometry.nf - 1 :: geometry.windows * geometry.nf]
+        assert unit.last_reads(3) == (stepped + 1).tolist()
 
 
 def run_two_ports(geometry: ConvGeometry, frames: int) -> list[int]:
@@ -307,6 +328,14 @@ def test_slack_costs_no_more_than_finns_buffers(geometry, style):
         less = LineBuffer(two)
         vars(less)["slack_words"] = storage(two).slack_words - granule
         assert less.cycles_per_frame > baseline.pair_cycles(two)
+
+
+@pytest.mark.parametrize(("channels", "words"), [(31, 32), (32, 32), (33, 64), (64, 64), (65, 128)])
+def test_slack_fills_the_lut_memories_that_are_there(channels, words):
+    """RAM32M holds 32 words, RAM64M 64. With 16 neuron folds more than the live ones are not needed."""
+    layer = ConvGeometry((1, 1), (8, 8), channels, 16, buffer_ports=2, buffer_style="distributed")
+    assert layer.live_words == channels
+    assert storage(layer).words == words
 
 
 @pytest.mark.parametrize("size, style, resolved", [
@@ -416,6 +445,15 @@ def test_cnv_memory_of_finns_pair():
     # SF = 9, 18, 18, 36, 36, 72 words of 24, 32, 32, 32, 32, 32 bits, rounded up
     assert [baseline.replay_bits(g, bits) for g, bits in layers] == [384, 1024, 1024, 2048, 2048, 4096]
     assert all(baseline.replay_bits(g.with_folding(g.simd, g.mh), bits) == 0 for g, bits in layers)
+
+
+def test_a_vvau_replays_nothing():
+    """Of its window words, each is multiplied by weights of its own channels alone."""
+    depthwise = ConvGeometry((3, 3), (8, 8), 8, 8, pe=2, depthwise=True)
+    assert depthwise.nf == 4
+    assert baseline.replay_bits(depthwise, 4) == 0
+    dense = replace(depthwise, depthwise=False)
+    assert baseline.replay_bits(dense, 4) == 128 * 4  # 72 words of SIMD = 1, in a power of two
 
 
 @pytest.fixture(scope="module")

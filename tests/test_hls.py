@@ -213,6 +213,16 @@ def test_weights_are_in_the_order_of_the_rtl():
     assert words == design.datapath.weight_words()
 
 
+def test_a_threshold_beyond_all_accumulators_has_its_place():
+    """Of 0 to 3, none reaches 9; as 4 it still is above all of them, and takes a third bit."""
+    geometry = ConvGeometry((1, 1), (2, 2), 1, 1)
+    types = (DataType[name] for name in ("UINT2", "INT2", "BINARY"))
+    sums = Datapath(geometry, *types, np.ones((1, 1)), np.array([[9]]))
+    design = hls.ImecHls("top", sums)
+    assert design.threshold_values().tolist() == [[[4]]]
+    assert design.acc_datatype.name == "UINT3"
+
+
 def test_frames_are_independent_and_must_be_whole(pairs_program):
     program, designs = pairs_program
     design, path = designs[0], PAIRS[0]

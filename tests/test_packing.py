@@ -105,6 +105,15 @@ def test_weight_parts_follow_the_cascade(simd, chains):
     assert sum(map(len, lanes)) == simd
 
 
+@pytest.mark.parametrize(
+    ("simd", "chains", "steps"),
+    [(1, 1, 3), (8, 1, 10), (2, 2, 4), (4, 4, 4), (5, 5, 5), (16, 16, 5), (17, 17, 6), (16, 8, 6)],
+)
+def test_steps_of_chains(simd, chains, steps):
+    """A slice has three registers, each further one of a chain adds one; four sums are added in a step."""
+    assert Packing(1, 48, 1, chains, 0).steps(simd) == steps
+
+
 def test_narrow_fields_center_unsigned_activations():
     """+-7 * 15 needs 8 bits, +-7 * 8 only the 7 between four 4-bit weights."""
     weights = np.full((1, 4, 2), 7) * [1, -1]

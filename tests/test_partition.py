@@ -796,9 +796,10 @@ def test_stream_with_two_consumers(residual, tmp_path):
 
 def test_names(residual, tmp_path):
     model = without_fifos(residual)
-    model.graph.node[0].name = "2nd node"
-    with pytest.raises(ModelError, match="node name '2nd node' .* accepted are different names of"):
-        partition.Netlist.of(model, tmp_path)
+    for name in ("2nd node", model.graph.node[1].name):
+        model.graph.node[0].name = name
+        with pytest.raises(ModelError, match=f"node name '{name}' .* accepted are different names of"):
+            partition.Netlist.of(model, tmp_path)
 
 
 def test_host_nodes(residual):

@@ -145,6 +145,18 @@ def test_rows_as_compare_prints_them(tmp_path, rows):
     assert write_report(tmp_path)["means"] == geometric_means(rows)
 
 
+def test_means_are_those_of_ratios_that_there_are():
+    """Halved and doubled is no change; of a ratio of 0, or over 0, there is no mean."""
+    g = ConvGeometry((1, 1), (5, 5), 8, 8)
+    same = dict.fromkeys(MEASURED, 8)
+    first = row_of("a", g, same | {"dsp": 0, "srl": 0}, same | {"lut": 4, "ff": 2, "bram18": 0, "srl": 0})
+    other = row_of("b", g, same, same | {"lut": 16})
+    assert (first.ratio["bram18"], first.ratio["dsp"], first.ratio["srl"]) == (0, None, 1)
+    means = geometric_means([first, other])
+    assert (means["lut"], means["ff"], means["srl"]) == pytest.approx((1, 1 / 2, 1))
+    assert means["bram18"] is means["dsp"] is None
+
+
 def test_memory_is_the_geometrys(compared, rows):
     write_report(compared)
     lines = Page(compared / "report.html").table("layer", "FINN line buffer")

@@ -445,6 +445,14 @@ def test_a_stride_keeps_its_folding(make_pair_model, simd, pe):
     assert report.cycles <= 1.005 * report.pair_cycles
 
 
+def test_a_folding_that_is_just_as_fast_is_kept(make_pair_model):
+    """Though one with SIMD=4 would do with fewer accumulators."""
+    geometry = ConvGeometry((3, 3), (8, 8), 4, 8, simd=1, pe=4, simd_in=4)
+    _, (report,) = infer(make_pair_model(make_path(geometry)), 1.0)
+    assert report.cycles == report.pair_cycles == 36 * 36 * 8 // 4
+    assert (report.simd, report.pe, report.refolded) == (1, 4, False)
+
+
 def test_a_legal_folding_that_would_be_slower_is_refolded(make_pair_model):
     """Rows that no window reads take input cycles while there is nothing to compute."""
     from finn_imec.transformation.infer_imec_conv import CYCLE_TOLERANCE

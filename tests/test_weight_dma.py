@@ -103,6 +103,19 @@ def test_weights_must_be_whole_bytes(make_pair_model):
         model.transform(InsertWeightDMA())
 
 
+def test_the_fifo_after_the_dma_is_as_deep_as_finns(make_pair_model, external):
+    from finn.transformation.fpgadataflow.insert_iodma import InsertIODMA
+
+    from finn_imec.transformation.insert_weight_dma import InsertWeightDMA
+
+    pair = make_pair_model(LAYER, backend="rtl", mvau=EXTERNAL)
+    pair = pair.transform(InsertIODMA(64, insert_input=False, insert_output=False))
+    model = external.transform(InsertWeightDMA(64))
+    theirs, ours = (getCustomOp(each.graph.node[-1]).get_nodeattr("inFIFODepths") for each in (pair, model))
+    assert [node.op_type for node in model.graph.node] == ["IODMA_hls", "IMECConv_rtl"]
+    assert list(theirs) == list(ours) == [2, 8]
+
+
 @pytest.mark.parametrize(("simd", "swapped"), [(2, True), (3, False)])
 def test_weights_of_a_dma_keep_their_folding(make_pair_model, simd, swapped):
     """SIMD=3 of 4 channels is none of IMECConv's, and the DMA's words are for it."""

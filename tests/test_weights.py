@@ -356,6 +356,22 @@ def test_swap_and_expansion_keep_what_the_user_chose(make_node, pair, ours, laye
 
 
 @BOTH
+def test_swap_and_expansion_keep_both_fifos(make_pair_model, layer):
+    from finn_imec.transformation.expand_imec_conv import ExpandIMECConv
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv
+
+    external = {"mem_mode": "external", "inFIFODepths": [2, 32]}
+    model = make_pair_model(layer_path(geometry=layer), swg={"inFIFODepths": [16]}, mvau=external)
+    fused = model.transform(InferIMECConv(cycle_tolerance=100))
+    depths = [
+        list(getCustomOp(node).get_nodeattr("inFIFODepths"))
+        for each in (fused, fused.transform(ExpandIMECConv()))
+        for node in each.graph.node
+    ]
+    assert depths == [[16, 32], [16], [2, 32]]
+
+
+@BOTH
 @pytest.mark.parametrize("mode", MODES)
 def test_interfaces_are_the_mvaus(make_pair_model, make_node, mode, layer):
     path = layer_path(geometry=layer)

@@ -78,10 +78,14 @@ def test_the_cheapest_queues_that_are_as_fast_as_finns_pair(geometry):
     ],
 )
 def test_no_slower_than_finns_pair(change, finn, imec):
-    """finn: measured on its generated RTL, parallel_window=1, by compare.simulate_both."""
+    """finn: measured on its generated RTL, parallel_window=1, by compare.simulate_both.
+
+    The formula is at most 3 cycles below, but for the width converter that parts of windows need.
+    """
     geometry = replace(LAYER, **change, simd_in=0)
     assert storage(geometry).cycles_per_frame == imec
-    assert baseline.pair_cycles(geometry) <= finn
+    below = 3 if geometry.sf == 1 else 0.06 * finn
+    assert finn - below <= baseline.pair_cycles(geometry) <= finn
 
 
 def test_queue_of_windows_where_columns_do_not_do():
@@ -90,6 +94,13 @@ def test_queue_of_windows_where_columns_do_not_do():
     unit = storage(layer)
     assert [unit.interval(queues) for queues in QUEUES] == [1674, 1619, 1562, 1487]
     assert unit.queues == Queues(0, 32)
+
+
+@pytest.mark.parametrize(("simd", "last_read"), [(36, 9), (18, 11), (12, 12), (6, 15)])
+def test_whole_windows_are_read_as_they_are_complete(simd, last_read):
+    """Nine pixels in nine cycles; read at once in the ninth, part by part from the register after it."""
+    one_window = replace(LAYER, ifm_dim=(3, 3), simd=simd)
+    assert storage(one_window).last_reads(1) == [last_read]
 
 
 def test_memory():
