@@ -1,4 +1,4 @@
-"""The abstract IMECConv: its function, shapes, streams and estimates."""
+"""The abstract IMECConv: its function, shapes and streams."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ from qonnx.core.datatype import BaseDataType, DataType
 from finn_imec.algorithms import direct, im2col
 from finn_imec.algorithms.reference import reference
 from finn_imec.compat.finn import words_per_line
+from finn_imec.custom_op.estimates import NodeEstimates
 from finn_imec.layer.core import RES_TYPES, Operand
 from finn_imec.layer.datapath import Datapath, smallest_datatype, weight_words
-from finn_imec.layer.estimate import LUTS_PER_DSP, RAMB18_BITS, URAM_BITS, Estimate
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import MEM_MODES, RAM_STYLES
-from finn_imec.layer.structure import MAX_PIPELINE, Structure
-from finn_imec.layer.units import storage
+from finn_imec.layer.structure import MAX_PIPELINE
 from finn_imec.streams.words import round_up_to_bytes
 from finn_imec.util.errors import ImecError, UnsupportedError
 from finn_imec.util.onnx_model import constant
 
 
-class IMECConv(HWCustomOp):
+class IMECConv(NodeEstimates, HWCustomOp):
     """Fused convolution: FINN's FMPadding, ConvolutionInputGenerator and MVAU as one streaming unit.
 
     Inputs: activations (N, H, W, C), which Padding extends to IFMDim; weights (MW, MH) in
@@ -298,83 +297,7 @@ class IMECConv(HWCustomOp):
         datapath = self.datapath(context[node.input[1]], thresholds)
         context[node.output[0]] = convolve(datapath, ifm).astype(np.float32)
 
-    # ---- estimates and minimization -------------------------------------------------------------
-
-    def get_exp_cycles(self) -> int:
-        """Exact cycles per frame in steady state."""
-        return storage(self.geometry).cycles_per_frame
-
-    def get_op_and_param_counts(self) -> dict[str, int]:
-        """Operations and parameters per frame, as FINN's MVAU counts them."""
-        return MVAU.get_op_and_param_counts(self)
-
-    def calc_wmem(self) -> int:
-        """Depth of the weight memory in words of PE*SIMD weights."""
-        return self.geometry.weight_words
-
-    def calc_tmem(self) -> int:
-        """Depth of the threshold memory in words of PE channels."""
-        return 0 if self.get_nodeattr("noActivation") else self.geometry.nf
-
-    @property
-    def structure(self) -> Structure:
-        """The node's structure by its attributes, for all weights and thresholds of its datatypes."""
-        xnor = bool(self.get_nodeattr("binaryXnorMode"))
-        activation, weight = (
-            Operand.of(self.get_input_datatype(i), name, xnor)
-            for i, name in enumerate(("inputDataType", "weightDataType"))
-        )
-        output = self.get_output_datatype()
-        return Structure.of_any_weights(
-            self.geometry,
-            activation,
-            weight,
-            self.get_accumulator_datatype().bitwidth(),
-            output.bitwidth(),
-            0 if self.get_nodeattr("noActivation") else output.get_num_possible_values() - 1,
-            self.runtime_weights,
-            self.get_nodeattr("resType"),
-            pipeline=max(0, self.get_nodeattr("pipeline")),
-            **{name: self.get_nodeattr(name) for name in ("mem_mode", "ram_style", "ram_style_thresholds")},
-        )
-
-    @property
-    def estimate(self) -> Estimate:
-        """Resource estimates by the node's structure."""
-        return Estimate(self.structure)
-
-    def bram_estimation(self, fpgapart: str | None = None) -> int:
-        """RAMB18 of weights, line buffer and searched thresholds whose ram_style is or resolves to block."""
-        return self.estimate.bram18
-
-    def lut_estimation(self, fpgapart: str | None = None) -> int:
-        """LUT sites, by coefficients fitted to measurements; error: see finn_imec/layer/estimate.py."""
-        return self.estimate.luts
-
-    def core_estimation(self) -> int:
-        """LUT sites of dot products and accumulators, with DSP slices priced in LUTs."""
-        estimate = self.estimate
-        return estimate.core_luts + LUTS_PER_DSP * estimate.dsp
-
-    def uram_estimation(self, fpgapart: str | None = None) -> int:
-        """UltraRAM blocks (4096 x 72) of memories whose ram_style is ultra."""
-        return self.estimate.uram
-
-    def bram_efficiency_estimation(self, fpgapart: str | None = None) -> float:
-        """Bits in block RAM over the bits of those blocks; 1 without any, as FINN's MVAU says."""
-        estimate = self.estimate
-        blocks = estimate.bram18
-        return estimate.stored_bits("block") / (blocks * RAMB18_BITS) if blocks else 1
-
-    def uram_efficiency_estimation(self, fpgapart: str | None = None) -> float:
-        """Bits in UltraRAM over the bits of those blocks; 1 without any, as FINN's MVAU says."""
-        estimate = self.estimate
-        blocks = estimate.uram
-        return estimate.stored_bits("ultra") / (blocks * URAM_BITS) if blocks else 1
-
-    def dsp_estimation(self, fpgapart: str | None = None) -> int:
-        """DSP slices of the dot products; never more than FINN's MVAU_rtl takes."""
-        return self.estimate.dsp
+    # ---- minimization ---------------------------------------------------------------------------
 
     def minimize_accumulator_width(self, model: Any, datatype_only: bool = False) -> BaseDataType:
         """FINN's MVAU's choice, by its own code, which only reads attributes.
