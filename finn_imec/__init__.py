@@ -6,9 +6,7 @@ first use, because this module is loaded at every interpreter start.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing's own would import typing, at every interpreter start
 if TYPE_CHECKING:
     from finn_imec.builder import build, imec_build_steps, step_convert_to_imec
     from finn_imec.layer import ConvGeometry, Datapath
@@ -42,7 +40,9 @@ _PACKAGES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
+    import importlib
+
     if name not in _PACKAGES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_PACKAGES[name]}"), name)

@@ -10,6 +10,10 @@ import sys
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
+TYPE_CHECKING = False  # typing's own would import typing, at every interpreter start
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _DOMAINS = (
     "finn.custom_op.fpgadataflow",
     "finn.custom_op.fpgadataflow.hls",
@@ -21,7 +25,9 @@ class RegisterOnImport:
     """Meta path finder: loads FINN's domain modules as usual, then adds our classes to them."""
 
     @staticmethod
-    def find_spec(name: str, path=None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(
+        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         if name not in _DOMAINS:
             return None
         spec = PathFinder.find_spec(name, path, target)

@@ -61,7 +61,7 @@ WINDOWS = ("strip", "cache")
 LARGEST_STRIP = 64 * 1024
 
 
-def _tile(
+def _tile(  # type: ignore[no-untyped-def]  # Triton's own types
     ifm, weights, ofm,
     height, width, oh, ow, top, left,
     CHANNELS: tl.constexpr, GROUP: tl.constexpr, OUTPUTS: tl.constexpr, GROUP_OUTPUTS: tl.constexpr,

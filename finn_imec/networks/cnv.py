@@ -25,9 +25,10 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -237,7 +238,15 @@ def _streamlined(layers: list[Layer]) -> ModelWrapper:
     general = "qonnx.custom_op.general"
     nodes, tensors, constants, types = [], [], {}, {}
 
-    def add(op_type, source, name, shape, constant=None, domain="", **attributes):
+    def add(
+        op_type: str,
+        source: str,
+        name: str,
+        shape: Sequence[int],
+        constant: np.ndarray | None = None,
+        domain: str = "",
+        **attributes: Any,
+    ) -> str:
         """Append a node that reads `source` (and a constant) and writes `name`; return `name`."""
         inputs = [source]
         if constant is not None:

@@ -6,6 +6,7 @@ The bit widths and geometries of the convolutions differ; see `LAYERS`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from finn_imec.networks import training
 from finn_imec.networks.training import (
@@ -44,7 +45,7 @@ LAYERS = (
 CLASSIFIER_BITS = 4
 
 
-def build_model():
+def build_model() -> Any:
     """Return the untrained torch module with Brevitas layers.
 
     Raises MissingToolError if torch or Brevitas is not installed.

@@ -20,11 +20,12 @@ from finn_imec.util.errors import GeometryError, ModelError, UnsupportedError, r
 
 if TYPE_CHECKING:
     from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.transformation.base import Transformation
 
 FINN_DOMAIN = "finn.custom_op.fpgadataflow"
 
 
-def _apply(model: ModelWrapper, *transformations) -> ModelWrapper:
+def _apply(model: ModelWrapper, *transformations: Transformation) -> ModelWrapper:
     for transformation in transformations:
         model = model.transform(transformation)
     return model

@@ -80,13 +80,13 @@ def weight_quant(bits: int) -> dict[str, Any]:
     return {"weight_quant": quant.Int8WeightPerTensorFloat, "weight_bit_width": bits}
 
 
-def _to_torch(x: np.ndarray):
+def _to_torch(x: np.ndarray) -> Any:
     """uint8 NHWC -> float32 NCHW tensor."""
     torch = require("torch", "train")
     return torch.from_numpy(x.transpose(0, 3, 1, 2).astype(np.float32))
 
 
-def logits(model, x: np.ndarray) -> np.ndarray:
+def logits(model: Any, x: np.ndarray) -> np.ndarray:
     """Logits (N, 10), float32, of the torch module for uint8 NHWC images (N, H, W, C)."""
     torch = require("torch", "train")
     model.eval()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
@@ -57,6 +58,6 @@ class WriteRuntimeWeights(Transformation):
         return model, False
 
 
-def _writable(node) -> bool:
+def _writable(node: Any) -> bool:
     inst, name = getCustomOp(node), "runtime_writeable_weights"
     return name in inst.get_nodeattr_types() and inst.get_nodeattr(name) == 1
