@@ -256,7 +256,7 @@ def in_one_simulation(pairs: Any, frames: np.ndarray) -> dict[str, dict[str, Any
             "fifo_words": sum(fifo.peak for fifo in run.fifos),
             "fifo_depths": depths,
             "cycles_per_frame_at_these_depths": fitted.interval,
-            "stand_ins": [node.node for node in run.nodes if node.origin == "stand-in"],
+            "behavioral_models": [node.node for node in run.nodes if node.origin == "behavioral model"],
         }
     return sides
 

@@ -437,7 +437,7 @@ def partition_table(run: Any) -> Table:
 def partition_line(run: Any, clock_ns: float) -> str:
     """The results of a partition's simulation, in a few lines."""
     slowest = max(run.nodes, key=lambda node: node.expected_cycles)
-    modeled = [node.node for node in run.nodes if node.origin == "stand-in"]
+    modeled = [node.node for node in run.nodes if node.origin == "behavioral model"]
     lines = [f"{run.frames} frames bit-exact; {run.latency:,} cycles latency"]
     if run.interval:
         lines.append(

@@ -349,7 +349,7 @@ def test_fork_and_join(residual):
     run, y = partition.simulate(residual, random_frames(residual), fifo_depth=32)
     assert len(np.unique(y)) > 4
     assert y.shape == (4, 1, 1, 4)
-    assert {node.op_type for node in run.nodes if node.origin == "stand-in"} == {
+    assert {node.op_type for node in run.nodes if node.origin == "behavioral model"} == {
         "DuplicateStreams_hls",
         "ElementwiseAdd_hls",
         "GlobalAccPool_hls",
@@ -524,7 +524,7 @@ def test_thresholding_hls(finn):
         model.graph.node[0].domain = f"{DOMAIN}.hls"
         run, y = partition.simulate(model, random_frames(model))
         assert set(np.unique(y)) == {-2, -1, 0, 1}
-        assert [node.origin for node in run.nodes] == ["stand-in"]
+        assert [node.origin for node in run.nodes] == ["behavioral model"]
 
 
 @pytest.mark.parametrize("thresholds", [True, False], ids=["thresholds", "accumulators"])
@@ -542,7 +542,7 @@ def test_vvau_hls(finn, make_pair_model, thresholds, whole_windows):
     model = make_pair_model(path, swg=whole[0], mvau=whole[1])
     frames = random_frames(model)
     run, ofm = partition.simulate(model, frames)
-    assert {node.op_type: node.origin for node in run.nodes}["VVAU_hls"] == "stand-in"
+    assert {node.op_type: node.origin for node in run.nodes}["VVAU_hls"] == "behavioral model"
     expected = reference(path, frames.astype(int))
     np.testing.assert_array_equal(ofm, expected)
     model = make_pair_model(path)

@@ -27,15 +27,15 @@ from finn_imec.streams.design import PINS, Design
 from finn_imec.util.errors import ModelError, UnsupportedError
 from finn_imec.util.templates import render
 
-#: Origin of a node's RTL; a stand-in is the behavioral model of an HLS node.
-FINN, IMEC, STAND_IN = "FINN", "finn_imec", "stand-in"
+#: Origin of a node's RTL; a behavioral model takes the place of an HLS node.
+FINN, IMEC, BEHAVIORAL = "FINN", "finn_imec", "behavioral model"
 
 
 @dataclass(frozen=True)
 class Part:
     """One node's RTL: `module` with FINN's port names, streams <name>_TDATA, _TVALID, _TREADY.
 
-    origin: FINN, IMEC or STAND_IN. finn_sources: files to copy with edits. folders: (parameter that names a
+    origin: FINN, IMEC or BEHAVIORAL. finn_sources: files to copy with edits. folders: (parameter that names a
     folder, with a trailing slash; files in it). vectors: pin -> FINN's pins in it, the highest first. tied:
     inputs that are constant 0.
     """
@@ -53,10 +53,10 @@ class Part:
 
 def check_supported(node: Any) -> None:
     """Raise UnsupportedError naming the node if its op_type has no RTL here."""
-    if node.op_type not in {**_FINN_RTL, **_STAND_INS}:
+    if node.op_type not in {**_FINN_RTL, **_BEHAVIORAL_MODELS}:
         raise UnsupportedError(
             f"{node.name}: op_type {node.op_type} cannot be simulated; accepted are "
-            f"{', '.join(sorted({**_FINN_RTL, **_STAND_INS}))}"
+            f"{', '.join(sorted({**_FINN_RTL, **_BEHAVIORAL_MODELS}))}"
         )
 
 
@@ -67,7 +67,7 @@ def make_part(inst: Any, model: Any, folder: Path) -> Part:
     """
     _check_parameters(inst, model)
     folder.mkdir()
-    return {**_FINN_RTL, **_STAND_INS}[inst.onnx_node.op_type](inst, model, folder)
+    return {**_FINN_RTL, **_BEHAVIORAL_MODELS}[inst.onnx_node.op_type](inst, model, folder)
 
 
 def _check_parameters(inst: Any, model: Any) -> None:
@@ -184,7 +184,7 @@ def _mvau_hls(inst: Any, model: Any, folder: Path) -> Part:
         attribute("ActVal"),
         bool(attribute("binaryXnorMode")),
     )
-    return _of_design(ImecRtl(inst.onnx_node.name, datapath).generate(folder), STAND_IN)
+    return _of_design(ImecRtl(inst.onnx_node.name, datapath).generate(folder), BEHAVIORAL)
 
 
 def _vvau_hls(inst: Any, model: Any, folder: Path) -> Part:
@@ -225,7 +225,7 @@ def _thresholding_hls(inst: Any, model: Any, folder: Path) -> Part:
         _parameters(inst, model)[0],
         inst.get_nodeattr("ActVal"),
     )
-    return _of_design(ImecRtl(inst.onnx_node.name, datapath).generate(folder), STAND_IN)
+    return _of_design(ImecRtl(inst.onnx_node.name, datapath).generate(folder), BEHAVIORAL)
 
 
 def _parameters(inst: Any, model: Any) -> list[np.ndarray | None]:
@@ -315,7 +315,7 @@ def _no_bipolar(inst: Any, *datatypes: Any) -> None:
 
 def _sim(module: str, data_files: tuple[Path, ...] = (), **parameters: int | Path) -> Part:
     source = Path(str(resources.files("finn_imec") / "partition" / "rtl" / f"{module}.sv"))
-    return Part(module, STAND_IN, (source,), data_files=data_files, parameters=parameters)
+    return Part(module, BEHAVIORAL, (source,), data_files=data_files, parameters=parameters)
 
 
 Maker = Callable[[Any, Any, Path], Part]
@@ -329,7 +329,7 @@ _FINN_RTL: dict[str, Maker] = {
     "Thresholding_rtl": _thresholding,
     "VVAU_rtl": _matrix_vector,
 }
-_STAND_INS: dict[str, Maker] = {
+_BEHAVIORAL_MODELS: dict[str, Maker] = {
     "DuplicateStreams_hls": _duplicate,
     "ElementwiseAdd_hls": _add,
     "GlobalAccPool_hls": _global_acc_pool,
