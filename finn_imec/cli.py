@@ -204,6 +204,11 @@ def compare(
     activation: Annotated[str, typer.Option(help="Input datatype, with --geometry.")] = "INT2",
     weight: Annotated[str, typer.Option(help="Weight datatype, with --geometry.")] = "INT2",
     core: Annotated[str, typer.Option(help="FINN's multipliers: auto, lut or dsp.")] = "auto",
+    clock: Annotated[
+        float | None,
+        typer.Option(help="Period in ns to meet with fewest LUTs, by a model before placement.", min=0.1),
+    ] = None,
+    path: Annotated[bool, typer.Option("--path", help="Also print the longest path of each side.")] = False,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Folder for comparison.json; may be that of a build."),
@@ -233,7 +238,7 @@ def compare(
             raise typer.BadParameter(f"--layers {layers} --bits {bits}: {err}") from err
     with comparison_folder(output) if output else nullcontext() as folder:
         with progress_bar("synthesis and simulation", len(chosen)) as advance:
-            rows = comparison.compare(chosen, core, progress=lambda name: advance(label=name))
+            rows = comparison.compare(chosen, core, progress=lambda name: advance(label=name), clock_ns=clock)
         rows = [replace(row, geometry=layer.geometry) for row, layer in zip(rows, chosen)]
         if folder is not None:
             write_rows(rows, shlex.join(["finn-imec", *sys.argv[1:]]), folder / COMPARISON)
@@ -241,6 +246,10 @@ def compare(
         print_json([row.as_dict() for row in rows])
     else:
         console.print(comparison_table(rows))
+        for row in rows if path else ():
+            for side in (row.finn, row.imec):
+                console.print(f"{row.layer}, {'FINN' if side is row.finn else 'IMECConv'}:", markup=False)
+                console.print(side.path, markup=False, highlight=False, soft_wrap=True)
 
 
 def datatypes(*names: str) -> Sequence[str]:

@@ -36,13 +36,15 @@ def comparison_table(rows: Sequence[Row]) -> Table:
     table = Table(
         title="FINN's SWG + MVAU beside IMECConv at the same folding",
         caption="Yosys, 7-series. paired: LUTs after sharing dual-output sites; mem: LUTs used as "
-        "LUTRAM or SRL; BRAM: 18 kbit; depth: LUT levels",
+        "LUTRAM or SRL; BRAM: 18 kbit; depth: LUT levels; ns: period by cell delays, before placement. "
+        "Neither side has thresholds",
         box=box.SIMPLE,
         pad_edge=False,
     )
     table.add_column("layer", no_wrap=True)
     table.add_column("")
-    for title in COLUMNS.values():
+    timed = all(side.period_ns is not None for row in rows for side in (row.finn, row.imec))
+    for title in (*COLUMNS.values(), *(["ns"] if timed else [])):
         table.add_column(title, justify="right", no_wrap=True)
     for row in rows:
         lines = (
@@ -51,11 +53,21 @@ def comparison_table(rows: Sequence[Row]) -> Table:
             (f"PE {row.pe}, SIMD {row.simd}", "ratio", row.ratio, ratio_text),
         )
         for left, side, values, text in lines:
-            table.add_row(left, side, *(text(values[key]) for key in COLUMNS))
+            cells = [text(values[key]) for key in COLUMNS]
+            if timed:
+                cells.append(_period(row, side))
+            table.add_row(left, side, *cells)
         table.add_section()
     means = geometric_means(rows)
     table.add_row("geometric mean", "ratio", *(ratio_text(means[key]) for key in COLUMNS))
     return table
+
+
+def _period(row: Row, side: str) -> str:
+    """Modeled period of a side in ns, or IMECConv's over FINN's."""
+    periods = {"FINN": row.finn.period_ns, "IMEC": row.imec.period_ns}
+    finn, imec = (value or 0.0 for value in periods.values())
+    return f"{periods[side]:.2f}" if side in periods else ratio_text(imec / finn if finn else None)
 
 
 def number_text(value: int | None) -> str:

@@ -184,24 +184,27 @@ def simulate_both(layer: Layer, pair: FinnPair, imec: ImecSide) -> dict[str, dic
     return sides
 
 
-def compare_layer(layer: Layer, core: str = "auto", flows: Sequence[str] = FLOWS) -> Row:
+def compare_layer(
+    layer: Layer, core: str = "auto", flows: Sequence[str] = FLOWS, clock_ns: float | None = None
+) -> Row:
     """Both sides of one layer, resources by Yosys and cycles by Verilator; see simulate_both.
 
     core: resType of both, "dsp", "lut" or "auto" (default_core). IMECConv gets the fewest registers inside
     its dot products, most often none, with which it has no more LUT levels than FINN's pair. The line buffers
-    of both sides are in LUT memory, weights where each side's own rule puts them.
+    of both sides are in LUT memory, weights where each side's own rule puts them. clock_ns: of each side's
+    flows the one with fewest LUTs that meets this period, by the model of `timing`; see yosys.count.
     """
     core = default_core(layer) if core == "auto" else core
     with tempfile.TemporaryDirectory() as folder:
         pair, conv = generate_both(layer, core, Path(folder))
         # Keep a LUT core in LUTs: no DSP for a multiplier written with *.
-        finn, imec = (_resources(side, flows, dsp=core == "dsp") for side in (pair, conv))
+        finn, imec = (_resources(side, flows, core == "dsp", clock_ns) for side in (pair, conv))
         pipeline = 0
         registered = replace(layer.datapath(), res_type=core).core.packing is None
         while registered and imec["depth"] > finn["depth"] and pipeline < MAX_PIPELINE:
             pipeline += 1
             conv = generate_imec(layer, core, Path(folder) / f"imec{pipeline}", pipeline)
-            imec = _resources(conv, flows, dsp=core == "dsp")
+            imec = _resources(conv, flows, core == "dsp", clock_ns)
         measured = simulate_both(layer, pair, conv)
     cycles = {side: int(figures["cycles"]) for side, figures in measured.items()}
     return Row(
@@ -216,11 +219,14 @@ def compare_layer(layer: Layer, core: str = "auto", flows: Sequence[str] = FLOWS
     )
 
 
-def _resources(side: FinnPair | ImecSide, flows: Sequence[str], dsp: bool) -> dict[str, int]:
+def _resources(
+    side: FinnPair | ImecSide, flows: Sequence[str], dsp: bool, clock_ns: float | None
+) -> dict[str, Any]:
     """All figures of a Side except cycles."""
-    counted = count(side.design, core=side.core, flows=tuple(flows), dsp=dsp, jobs=1)
+    counted = count(side.design, core=side.core, flows=tuple(flows), dsp=dsp, clock_ns=clock_ns, jobs=1)
     parts = {f"{part}_{key}": counted[part][key] for part in PARTS for key in PART_FIGURES}
-    return {**{key: counted[key] for key in FIGURES}, **parts}
+    modeled = {key: counted[key] for key in ("ff_absorbable", "period_ns", "path")}
+    return {**{key: counted[key] for key in FIGURES}, **parts, **modeled}
 
 
 def compare(
@@ -229,12 +235,13 @@ def compare(
     flows: Sequence[str] = FLOWS,
     jobs: int = 2,
     progress: Callable[[str], None] | None = None,
+    clock_ns: float | None = None,
 ) -> list[Row]:
     """compare_layer for each layer, `jobs` in parallel, in order; progress gets each finished name."""
 
     def one(layer: Layer) -> Row:
         try:
-            result = compare_layer(layer, core, flows)
+            result = compare_layer(layer, core, flows, clock_ns)
         except ImecError as err:
             raise type(err)(f"{layer.name}: {err}") from err
         if progress:

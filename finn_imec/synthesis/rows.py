@@ -30,7 +30,8 @@ class Side:
     """Figures of one side of a layer; side["lut"] is a figure by its name in RATIOS.
 
     Resources are as in `yosys.count`. core_*: the MAC core alone; surround_*: everything around it. cycles:
-    steady-state interval between frames.
+    steady-state interval between frames. ff_absorbable, period_ns, path: see `yosys.count`; None or empty in
+    rows measured before these were counted.
     """
 
     lut: int
@@ -47,6 +48,9 @@ class Side:
     surround_lut: int
     surround_ff: int
     cycles: int
+    ff_absorbable: int | None = None
+    period_ns: float | None = None
+    path: str = ""
 
     @property
     def memory(self) -> int:
@@ -59,7 +63,19 @@ class Side:
     def as_dict(self) -> dict[str, Any]:
         """As in JSON: figures, memory, core and surround as nested objects, cycles."""
         parts = {part: {key: self[f"{part}_{key}"] for key in PART_FIGURES} for part in PARTS}
-        return {**{key: self[key] for key in (*FIGURES, "memory")}, **parts, "cycles": self.cycles}
+        figures = {key: self[key] for key in (*FIGURES, "memory")}
+        return {**figures, **parts, "cycles": self.cycles, **self._timing()}
+
+    def _timing(self) -> dict[str, Any]:
+        """What as_dict says of the clock; nothing where it was not modeled."""
+        if self.period_ns is None:
+            return {}
+        return {
+            "ff_absorbable": self.ff_absorbable,
+            "period_ns": self.period_ns,
+            "fmax_mhz": round(1000 / self.period_ns, 1),
+            "path": self.path,
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], name: str) -> Side:
@@ -69,7 +85,8 @@ class Side:
             numbers = _entry(values, part, dict, name)
             of_part = {key: _entry(numbers, key, int, f"{name}, {part}") for key in PART_FIGURES}
             figures |= {f"{part}_{key}": value for key, value in of_part.items()}
-        return cls(**figures)
+        modeled = {key: values[key] for key in ("ff_absorbable", "period_ns", "path") if key in values}
+        return cls(**figures, **modeled)
 
 
 #: A row's fields about its layer, and their JSON types.
