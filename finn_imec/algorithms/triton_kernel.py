@@ -176,8 +176,8 @@ class Tile:
 
 
 #: The tiles to choose from, the first in the interpreter: on one of MEC's layers, in one type, with one
-#: source of windows, each was among the fastest on an H200. Tile(4, 8, 64, 64, 64, whole=True) with two stages
-#: was, too, and gave wrong sums once (docs/algorithms.md).
+#: source of windows, each was among the fastest on an H200. So was Tile(4, 8, 64, 64, 64, whole=True),
+#: two stages, which gave wrong sums once (docs/algorithms.md).
 TILES = [
     Tile(1, 16, 32, 32, 32, whole=False),
     Tile(1, 64, 64, 64, 64, whole=False, stages=3),
