@@ -378,6 +378,7 @@ def dot_dsp(pe: int, simd: int, a: Kind, w: Kind, largest: int = 2**16, chain: i
     parameters = {"PE": pe, "SIMD": simd, **a.parameters("A"), **w.parameters("W")}
     parameters = {k: v for k, v in parameters.items() if not k.endswith("BIPOLAR")}
     parameters |= {field.name.upper(): int(getattr(packing, field.name)) for field in fields(packing)}
+    parameters["CENTRED"] = parameters.pop("CENTERED")
     return Bench(
         "imec_dot_dsp", parameters, simd * (a.bits + pe * w.bits), pe * y_bits,
         [word(vector(x, a.bits), vector(y.ravel(), w.bits))
