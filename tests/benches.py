@@ -19,6 +19,7 @@ from finn_imec.algorithms.reference import random_values
 from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.datapath import Datapath, smallest_datatype
 from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.line_buffer import LineBuffer
 from finn_imec.layer.memories import address_bits, rom_images
 from finn_imec.layer.packing import MAX_CHAIN, Packing
 from finn_imec.layer.units import storage
@@ -455,14 +456,15 @@ def threshold(pe: int, nf: int, steps: int, acc_bits: int, o_bits: int, bias: in
     return Bench(module, parameters, in_bits, pe * o_bits, inputs, outputs, memories=memories)
 
 
-def schedule(g: ConvGeometry) -> dict[str, int]:
-    """imec_sequencer's parameters for a geometry, as imec_wrapper.v.j2 has them."""
+def schedule(g: ConvGeometry, unit: LineBuffer | None = None) -> dict[str, int]:
+    """imec_sequencer's parameters for a geometry, as imec_wrapper.v.j2 has them; unit: if another."""
+    unit = unit or storage(g)
     nest, (column, row, frame) = g.loop_nest, g.advance_words
     return {
-        "DEPTH": storage(g).words, "LIVE": g.live_words, "DUAL_PORT": storage(g).dual_port,
+        "DEPTH": unit.words, "LIVE": g.live_words, "DUAL_PORT": unit.dual_port,
         "RUN": nest.run, "INNER": nest.inner, "INNER_STEP": nest.inner_step,
         "OUTER": nest.outer, "OUTER_STEP": nest.outer_step, "NF": g.nf,
-        "FOLD_STEP": storage(g).fold_step, "DEPTHWISE": g.depthwise,
+        "FOLD_STEP": unit.fold_step, "DEPTHWISE": g.depthwise,
         "OW": g.ofm_dim[1], "OH": g.ofm_dim[0],
         "ADVANCE_COLUMN": column, "ADVANCE_ROW": row, "ADVANCE_FRAME": frame,
     }  # fmt: skip

@@ -4,20 +4,19 @@ A proof, rtl/<module>_proof.sv, states the claims about a module and the lemmas 
 induction over one cycle. They hold forever, for each set of parameters here, with reset, enable and all
 handshakes free in every cycle:
 
-imec_sequencer with its line buffer - every read returns the word that the definition of a sliding window asks
-for: none is read before
+imec_sequencer with its line buffer
+- every read returns the word that the definition of a sliding window asks for: none is read before
   it is there, none is overwritten before its last read;
-- reads are OH*OW*NF folds of SF words, first and last marked, each with its weight address; - nothing moves
-against enable, valid and ready; - while input and weights are available, every cycle reads or writes; once a
-window's last word has been
+- reads are OH*OW*NF folds of SF words, first and last marked, each with its weight address;
+- nothing moves against enable, valid and ready;
+- while input and weights are available, every cycle reads or writes; once a window's last word has been
   taken, its reads need no input, and with two ports every cycle with weights is a read;
 - with two ports, no cycle reads and writes the same address.
 
 imec_window, of any depth of queues
 - the same of its reads, enable and weights; the word read stays while the pipeline stands;
 - a window whose last pixel has been taken is read without further input, after no more cycles than it has
-queues and columns to pass, and in the cycle after the last read of the one before if it
-  could be held then;
+  queues and columns to pass, and in the cycle after the last read of the one before if it could be held then;
 - input waits only for a window that is complete, in rows that end no window for none.
 
 imec_pad: the output is padded frames forever, input words in order where the image is; padding waits for no
@@ -42,6 +41,7 @@ from benches import depthwise, layer, schedule
 
 from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.line_buffer import LineBuffer
 from finn_imec.rtl.library import library_path
 
 pytestmark = [
@@ -125,13 +125,13 @@ class Proof:
 # imec_sequencer
 
 
-def sequence(geometry: ConvGeometry) -> Parameters:
+def sequence(geometry: ConvGeometry, unit: LineBuffer | None = None) -> Parameters:
     (kh, kw), (h, w), (sh, sw), (dh, dw) = (
         geometry.kernel, geometry.ifm_dim, geometry.stride, geometry.dilation
     )  # fmt: skip
     return {
         "KH": kh, "KW": kw, "H": h, "W": w, "SH": sh, "SW": sw, "DH": dh, "DW": dw,
-        "CF": geometry.cf, **schedule(geometry),
+        "CF": geometry.cf, **schedule(geometry, unit),
     }  # fmt: skip
 
 
@@ -141,9 +141,9 @@ def one_port(geometry: ConvGeometry) -> Parameters:
 
 def two_ports(slack: int, geometry: ConvGeometry) -> Parameters:
     """With a slack chosen by the test: the engine works with any, and small ones prove fast."""
-    geometry = replace(geometry, buffer_ports=2)
-    vars(geometry)["slack_words"] = slack
-    return sequence(geometry)
+    unit = LineBuffer(replace(geometry, buffer_ports=2))
+    vars(unit)["slack_words"] = slack
+    return sequence(unit.layer, unit)
 
 
 ROW = one_port(layer((1, 3), (2, 4), nf=2))
