@@ -231,6 +231,7 @@ KERNEL_LAYERS = {
 }
 
 
+@pytest.mark.slow  # in the interpreter
 @each_type
 @pytest.mark.parametrize("layer", KERNEL_LAYERS)
 def test_kernel_equals_conv2d(triton_kernel, layer, dtype):

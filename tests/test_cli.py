@@ -46,6 +46,7 @@ def test_algorithms_takes_a_geometry():
     assert row["im2col_bytes"] == 4 * (4 * 3) * (3 * 3 * 4)
 
 
+@pytest.mark.slow  # each is a process that imports FINN
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -75,6 +76,7 @@ def test_usage_errors(arguments, message):
     assert message in error_of(finn_imec(*arguments), 2)
 
 
+@pytest.mark.slow  # each is a process that imports FINN
 @pytest.mark.parametrize("command", ["compare", "simulate"])
 @pytest.mark.parametrize(
     ("name", "content", "message"),
