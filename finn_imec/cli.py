@@ -203,6 +203,14 @@ def compare(
     depthwise: Annotated[bool, typer.Option(help="With --geometry: depthwise, with FINN's VVAU.")] = False,
     activation: Annotated[str, typer.Option(help="Input datatype, with --geometry.")] = "INT2",
     weight: Annotated[str, typer.Option(help="Weight datatype, with --geometry.")] = "INT2",
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            help="Random thresholds per channel, 0 for none; default: those of MODEL, or as many as outputs "
+            "as wide as the activations, at most 8 bits, need.",
+            min=0,
+        ),
+    ] = None,
     core: Annotated[str, typer.Option(help="FINN's multipliers: auto, lut or dsp.")] = "auto",
     clock: Annotated[
         float | None,
@@ -215,11 +223,11 @@ def compare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare FINN's SWG + MVAU with IMECConv: resources by Yosys, cycles by Verilator."""
+    """Compare FINN's SWG + MVAU + Thresholding with IMECConv: resources by Yosys, cycles by Verilator."""
     from finn_imec.report.results import COMPARISON, comparison_folder, write_rows
     from finn_imec.report.table import comparison_table
     from finn_imec.synthesis import comparison
-    from finn_imec.synthesis.layer_sets import named_layers
+    from finn_imec.synthesis.layer_sets import default_steps, named_layers
 
     if sum(v is not None for v in (model, geometry, layers)) != 1:
         raise typer.BadParameter("give one of MODEL, --geometry and --layers")
@@ -227,13 +235,18 @@ def compare(
         raise typer.BadParameter(f"--core {core}: accepted are auto, lut, dsp")
     if model is not None:
         chosen = comparison.layers_of_model(load_model(model))
+        if steps is not None:
+            chosen = [layer.with_random_thresholds(steps) for layer in chosen]
     elif geometry is not None:
         shape = parse_geometry(geometry, simd, pe, depthwise)
-        chosen = [comparison.random_layer("layer", shape, *datatypes(activation, weight))]
+        layer = comparison.random_layer("layer", shape, *datatypes(activation, weight))
+        if steps is None:
+            steps = default_steps(layer.input_datatype.bitwidth())
+        chosen = [layer.with_random_thresholds(steps)]
     else:
         try:
             widths = [int(v) for v in bits.split(",")]
-            chosen = [layer for b in widths for layer in named_layers(layers, b)]
+            chosen = [layer for b in widths for layer in named_layers(layers, b, steps)]
         except ValueError as err:
             raise typer.BadParameter(f"--layers {layers} --bits {bits}: {err}") from err
     with comparison_folder(output) if output else nullcontext() as folder:
