@@ -122,7 +122,7 @@ def measured(number: int, timeout_s: int) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         design = rtl.generate(Path(folder))
         try:
-            counted = count(design, flows=("alu",), dsp=path.core.kind == "dsp", timeout_s=timeout_s, jobs=1)
+            counted = count(design, flows=("alu",), dsp=path.core.kind == "dsp", timeout_s=timeout_s)
         except SynthesisError as err:
             if "did not finish" not in str(err):
                 raise

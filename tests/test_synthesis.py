@@ -325,9 +325,44 @@ def test_pair_computes_the_convolution_back_to_back(tmp_path, case):
     assert (np.diff(last) >= geometry.windows * folds).all()
 
 
+PARTS = """
+module leaf(input logic clk, input logic [7:0] a, b, output logic [7:0] q);
+	always_ff @(posedge clk)  q <= a ^ b ^ { b[3:0], a[7:4] };
+endmodule
+module middle(input logic clk, input logic [7:0] a, b, output logic [7:0] y);
+	logic [7:0] q;
+	leaf deep(.clk, .a, .b, .q);
+	assign y = { q[0], q[7:1] } & q;
+endmodule
+module dut(input logic clk, s, input logic [7:0] i, j, output logic [7:0] o, p);
+	logic [7:0] I = 0, J = 0, K = 0, y;
+	always_ff @(posedge clk) begin
+		I <= i; J <= j; K <= y;
+	end
+	middle part(.clk, .a(I), .b(s? J : K), .y);  // the multiplexer is outside
+	assign o = K, p = y ^ K;
+endmodule
+"""
+
+
+def test_cells_of_a_part(tmp_path):
+    """Registers by where their first name is; LUTs without a name where all that read them are."""
+    dut = design(tmp_path, PARTS)
+    parts = {"core": "part.deep", "activation": "part"}
+    got = yosys.count(dut, parts=parts, flows=("default",))
+    assert (got["ff"], got["lut"]) == (32, 24)
+    # The names of the register's outputs are part.q and part.deep.q; its LUTs hold the multiplexers, too.
+    assert (got["core"]["ff"], got["core"]["lut"]) == (8, 8)
+    # The LUTs of part.y have lost its name, and what reads them, K and the LUTs of p, is outside.
+    assert (got["activation"]["ff"], got["activation"]["lut"]) == (8, 8)
+    assert (got["surround"]["ff"], got["surround"]["lut"]) == (24, 16)
+    with pytest.raises(UnsupportedError, match=r"no instance absent\.\*"):
+        yosys.count(dut, parts={"core": "absent.*"}, flows=("default",))
+
+
 def test_pair_is_counted_core_apart(tmp_path):
     pair, *_ = generate(tmp_path, PAIRS["dsp"])
-    got = yosys.count(pair.design, core=pair.core, flows=("default",))
+    got = yosys.count(pair.design, parts=pair.parts, flows=("default",))
     # mvu.sv packs both PEs of each of the two SIMD lanes into one DSP48E1.
     assert (got["dsp"], got["core"]["dsp"], got["surround"]["dsp"]) == (2, 2, 0)
     # SWG and replay buffer one RAM32M each, 36 x 8 weights; the queues are shift registers.

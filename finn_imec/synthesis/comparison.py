@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,10 +19,10 @@ from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.datapath import Datapath, smallest_datatype
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.structure import MAX_PIPELINE
-from finn_imec.rtl.generate import ImecRtl, mac_parameters
+from finn_imec.rtl.generate import ImecRtl
 from finn_imec.simulation.stimulus import SimulationError, Stimulus
 from finn_imec.simulation.verilator import build
-from finn_imec.streams.design import CoreSpec, Design
+from finn_imec.streams.design import Design
 from finn_imec.streams.words import encode, round_up_to_bytes, unpack
 from finn_imec.synthesis.rows import FIGURES, PART_FIGURES, PARTS, Row, Side
 from finn_imec.synthesis.yosys import FLOWS, count
@@ -35,10 +35,10 @@ DSP_BITS = 4
 
 @dataclass(frozen=True)
 class ImecSide:
-    """A generated IMECConv, like FinnPair: design, MAC core, bits of an output element."""
+    """A generated IMECConv, like FinnPair: design, its parts, bits of an output element."""
 
     design: Design
-    core: CoreSpec
+    parts: Mapping[str, str]
     out_bits: int
 
 
@@ -177,12 +177,8 @@ def generate_imec(layer: Layer, core: str, folder: Path, pipeline: int = 0) -> I
     g = replace(layer.geometry, buffer_style="distributed")
     path = replace(layer.datapath(), geometry=g, res_type=core, pipeline=pipeline)
     design = ImecRtl("imecconv", path).generate(folder)
-    tied = {"en": (1, 1)}
-    if not path.structure.biased:
-        start = sum((path.init % 2**path.acc_bits) << p * path.acc_bits for p in range(g.pe))
-        tied["start"] = (g.pe * path.acc_bits, start)
-    spec = CoreSpec("imec_mac", mac_parameters(path.structure), tied)
-    return ImecSide(design, spec, path.structure.output_bits)
+    parts = {"core": "conv*.mac"} | ({"activation": "conv*.threshold"} if layer.steps else {})
+    return ImecSide(design, parts, path.structure.output_bits)
 
 
 def simulate_both(layer: Layer, pair: FinnPair, imec: ImecSide) -> dict[str, dict[str, float]]:
@@ -260,8 +256,8 @@ def _resources(
     side: FinnPair | ImecSide, flows: Sequence[str], dsp: bool, clock_ns: float | None
 ) -> dict[str, Any]:
     """All figures of a Side except cycles."""
-    counted = count(side.design, core=side.core, flows=tuple(flows), dsp=dsp, clock_ns=clock_ns, jobs=1)
-    parts = {f"{part}_{key}": counted[part][key] for part in PARTS for key in PART_FIGURES}
+    counted = count(side.design, parts=side.parts, flows=tuple(flows), dsp=dsp, clock_ns=clock_ns)
+    parts = {f"{part}_{key}": counted[part][key] for part in PARTS if part in counted for key in PART_FIGURES}
     modeled = {key: counted[key] for key in ("ff_absorbable", "period_ns", "path")}
     return {**{key: counted[key] for key in FIGURES}, **parts, **modeled}
 

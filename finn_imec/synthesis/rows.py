@@ -14,8 +14,8 @@ from finn_imec.util.errors import GeometryError, ModelError
 SIDES = ("finn", "imec")
 #: The resource figures of each side, in table order.
 FIGURES = ("lut", "lut_logic", "lutram", "srl", "lut_paired", "ff", "bram18", "dsp", "depth")
-#: The MAC core alone, and everything around it, each with these figures.
-PARTS, PART_FIGURES = ("core", "surround"), ("lut", "ff")
+#: The MAC core, the thresholds, and everything around both, each with these figures.
+PARTS, PART_FIGURES = ("core", "activation", "surround"), ("lut", "ff")
 #: Figures of a Side by which the two sides are compared.
 RATIOS = (
     *FIGURES,
@@ -29,9 +29,9 @@ RATIOS = (
 class Side:
     """Figures of one side of a layer; side["lut"] is a figure by its name in RATIOS.
 
-    Resources are as in `yosys.count`. core_*: the MAC core alone; surround_*: everything around it. cycles:
-    steady-state interval between frames. ff_absorbable, period_ns, path: see `yosys.count`; None or empty in
-    rows measured before these were counted.
+    Resources are as in `yosys.count`. core_*: the MAC core; activation_*: the thresholds, which some rows
+    do not have; surround_*: the rest. cycles: steady-state interval between frames. ff_absorbable,
+    period_ns, path: see `yosys.count`; None or empty in rows measured before these were counted.
     """
 
     lut: int
@@ -48,6 +48,8 @@ class Side:
     surround_lut: int
     surround_ff: int
     cycles: int
+    activation_lut: int = 0
+    activation_ff: int = 0
     ff_absorbable: int | None = None
     period_ns: float | None = None
     path: str = ""
@@ -82,6 +84,8 @@ class Side:
         """Inverse of as_dict; ModelError naming `name` and the missing figure."""
         figures = {key: _entry(values, key, int, name) for key in (*FIGURES, "cycles")}
         for part in PARTS:
+            if part == "activation" and part not in values:
+                continue
             numbers = _entry(values, part, dict, name)
             of_part = {key: _entry(numbers, key, int, f"{name}, {part}") for key in PART_FIGURES}
             figures |= {f"{part}_{key}": value for key, value in of_part.items()}
@@ -137,6 +141,7 @@ class Row:
 
         Raises ModelError naming `name` and the entry that is missing or has the wrong type.
         """
+        row = {"steps": 0, **row} if isinstance(row, Mapping) else row  # which older rows do not have
         named = {key: _entry(row, key, kind, name) for key, kind in _NAMED.items()}
         sides = {side: Side.from_dict(_entry(row, side, dict, name), f"{name}, {side}") for side in SIDES}
         geometry = None
