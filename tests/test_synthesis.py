@@ -23,7 +23,14 @@ from finn_imec.simulation.stimulus import SimulationError, Stimulus
 from finn_imec.streams.design import Design
 from finn_imec.streams.words import encode, round_up_to_bytes, unpack
 from finn_imec.synthesis import yosys
-from finn_imec.synthesis.comparison import Layer, generate_both, random_layer, simulate_both
+from finn_imec.synthesis.comparison import (
+    Layer,
+    generate_both,
+    generate_imec,
+    layers_of_model,
+    random_layer,
+    simulate_both,
+)
 from finn_imec.synthesis.layer_sets import named_layers
 from finn_imec.util.errors import UnsupportedError
 
@@ -467,3 +474,18 @@ def test_both_sides_are_complete_nodes(tmp_path):
     wrong = replace(layer, thresholds=layer.thresholds + 1)
     with pytest.raises(SimulationError, match="finn output differs"):
         simulate_both(wrong, pair, imec)
+
+
+def test_registers_of_imecconv_are_those_of_the_clock(tmp_path):
+    layer = random_layer("layer", ConvGeometry((3, 3), (5, 5), 16, 4, simd=16), "INT2", "INT2")
+    chosen = {ns: generate_imec(layer, "lut", tmp_path / str(ns), ns) for ns in (100.0, 1.0)}
+    assert chosen[100.0].pipeline == 0 < chosen[1.0].pipeline
+    for ns, side in chosen.items():
+        assert side.pipeline == replace(layer.datapath(), res_type="lut").structure.pipeline_for(ns)
+
+
+def test_layers_of_a_model_have_its_thresholds(make_pair_model):
+    path = make_path(ConvGeometry((3, 3), (5, 5), 2, 4, simd=2, pe=2), "INT2", "INT2", "UINT2")
+    (layer,) = layers_of_model(make_pair_model(path))
+    assert (layer.datapath().thresholds == path.thresholds).all() and layer.steps == 3
+    assert layer.datapath().output_datatype == DataType["UINT2"]

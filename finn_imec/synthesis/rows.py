@@ -103,7 +103,7 @@ class Row:
 
     bits: of activations and weights, e.g. "2x1". core: of the multipliers, "lut" or "dsp". pipeline:
     registers inside IMECConv's dot products. steps: thresholds per channel, 0 if both sides output
-    accumulators. geometry: None if it was not kept.
+    accumulators. geometry, clock_ns: None if they were not kept; clock_ns: the period that was to be met.
     """
 
     layer: str
@@ -116,12 +116,18 @@ class Row:
     finn: Side
     imec: Side
     geometry: ConvGeometry | None = None
+    clock_ns: float | None = None
 
     @property
     def operand_bits(self) -> tuple[int, int]:
         """Bits of an activation and of a weight."""
         activation, weight = self.bits.split("x")
         return int(activation), int(weight)
+
+    def misses_clock(self, side: str) -> bool:
+        """Whether a side is too slow for clock_ns, by the model of its period."""
+        period = getattr(self, side).period_ns
+        return self.clock_ns is not None and period is not None and period > self.clock_ns
 
     @property
     def ratio(self) -> dict[str, float | None]:
@@ -133,7 +139,8 @@ class Row:
         named = {key: getattr(self, key) for key in _NAMED}
         sides = {side: getattr(self, side).as_dict() for side in SIDES}
         geometry = {} if self.geometry is None else {"geometry": asdict(self.geometry)}
-        return {**named, **sides, "ratio": self.ratio, **geometry}
+        clock = {} if self.clock_ns is None else {"clock_ns": self.clock_ns}
+        return {**named, **clock, **sides, "ratio": self.ratio, **geometry}
 
     @classmethod
     def from_dict(cls, row: Any, name: str = "row") -> Row:
@@ -152,7 +159,7 @@ class Row:
                 raise ModelError(f"{name}, layer {named['layer']}: {err}") from err
         if not re.fullmatch(r"\d+x\d+", named["bits"]):
             raise ModelError(f"{name} has bits={named['bits']!r}; expected such as '2x1'")
-        return cls(**named, **sides, geometry=geometry)
+        return cls(**named, **sides, geometry=geometry, clock_ns=row.get("clock_ns"))
 
 
 def _entry(values: Any, key: str, kind: type, name: str) -> Any:
