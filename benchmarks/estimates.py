@@ -32,6 +32,7 @@ from finn_imec.layer.memories import AUTO_ROM_WORDS
 from finn_imec.layer.structure import MAX_PARALLEL_STEPS, MAX_PIPELINE, Structure
 from finn_imec.layer.units import storage
 from finn_imec.rtl.generate import ImecRtl
+from finn_imec.synthesis.stamp import code_digest
 from finn_imec.synthesis.yosys import SynthesisError, count
 from finn_imec.util.errors import GeometryError
 from finn_imec.verification.cases import Parameters
@@ -127,7 +128,7 @@ def measured(number: int, timeout_s: int) -> dict:
             if "did not finish" not in str(err):
                 raise
             return row
-    return row | {name: counted[name] for name in COUNTS}
+    return row | {name: counted[name] for name in COUNTS} | {"code": code_digest()}
 
 
 def load(path: Path = RESULTS) -> list[dict]:

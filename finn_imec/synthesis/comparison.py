@@ -25,6 +25,7 @@ from finn_imec.simulation.verilator import build
 from finn_imec.streams.design import Design
 from finn_imec.streams.words import encode, round_up_to_bytes, unpack
 from finn_imec.synthesis.rows import FIGURES, PART_FIGURES, PARTS, Row, Side
+from finn_imec.synthesis.stamp import code_digest
 from finn_imec.synthesis.yosys import FLOWS, count
 from finn_imec.util.errors import ImecError
 
@@ -251,6 +252,7 @@ def compare_layer(
         Side(**finn, cycles=cycles["finn"]),
         Side(**imec, cycles=cycles["imec"]),
         clock_ns=clock_ns,
+        code=code_digest(),
     )
 
 

@@ -104,6 +104,7 @@ class Row:
     bits: of activations and weights, e.g. "2x1". core: of the multipliers, "lut" or "dsp". pipeline:
     registers inside IMECConv's dot products. steps: thresholds per channel, 0 if both sides output
     accumulators. geometry, clock_ns: None if they were not kept; clock_ns: the period that was to be met.
+    code: stamp.code_digest() of the code that measured it, or empty.
     """
 
     layer: str
@@ -117,6 +118,7 @@ class Row:
     imec: Side
     geometry: ConvGeometry | None = None
     clock_ns: float | None = None
+    code: str = ""
 
     @property
     def operand_bits(self) -> tuple[int, int]:
@@ -140,7 +142,8 @@ class Row:
         sides = {side: getattr(self, side).as_dict() for side in SIDES}
         geometry = {} if self.geometry is None else {"geometry": asdict(self.geometry)}
         clock = {} if self.clock_ns is None else {"clock_ns": self.clock_ns}
-        return {**named, **clock, **sides, "ratio": self.ratio, **geometry}
+        code = {"code": self.code} if self.code else {}
+        return {**named, **clock, **sides, "ratio": self.ratio, **geometry, **code}
 
     @classmethod
     def from_dict(cls, row: Any, name: str = "row") -> Row:
@@ -159,7 +162,8 @@ class Row:
                 raise ModelError(f"{name}, layer {named['layer']}: {err}") from err
         if not re.fullmatch(r"\d+x\d+", named["bits"]):
             raise ModelError(f"{name} has bits={named['bits']!r}; expected such as '2x1'")
-        return cls(**named, **sides, geometry=geometry, clock_ns=row.get("clock_ns"))
+        others = {key: row[key] for key in ("clock_ns", "code") if key in row}
+        return cls(**named, **sides, geometry=geometry, **others)
 
 
 def _entry(values: Any, key: str, kind: type, name: str) -> Any:
