@@ -52,9 +52,9 @@ def measure(layer: Layer, folder: Path) -> dict[str, Any]:
     for side, of in (("finn", pair), ("imec", imec)):
         model, vcd = build([of.design], trace="vcd"), folder / f"{side}.vcd"
         result = _run(model, stimulus)
-        words = result.outputs["out0_V"][:, : round_up_to_bytes(g.pe * of.acc_bits) // 8]
+        words = result.outputs["out0_V"][:, : round_up_to_bytes(g.pe * of.out_bits) // 8]
         signed = bool(path.output_datatype.signed())
-        if (unpack(words, g.pe, of.acc_bits, signed) != expected).any():
+        if (unpack(words, g.pe, of.out_bits, signed) != expected).any():
             raise SimulationError(f"{layer.name}: {side} output differs from plain convolution")
         # The last word of a frame ends it.
         first, last = (result.output_cycle["out0_V"].reshape(FRAMES, -1)[:, -1] + 1).tolist()

@@ -165,7 +165,6 @@ CONSTRUCTS = {
         r"\balways_comb\b(?:(?!\bend : gen|\balways_ff\b)[\s\S])*?\bautomatic\b",
         "treat it as a wire",
     ),
-    "`ifdef SYNTHESIS`": (r"^`ifdef SYNTHESIS", "define it for synthesis: LUT6 and DSP48E1 are instantiated"),
 }
 
 

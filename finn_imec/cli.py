@@ -40,6 +40,14 @@ console = Console()
 log = Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        help="Random thresholds per channel, 0 for none; default: those of MODEL, or as many as outputs as "
+        "wide as the activations, at most 8 bits, need.",
+        min=0,
+    ),
+]
 GEOMETRY_HELP = (
     "H,W,C,M,KH,KW[,SH,SW[,DH,DW[,PT,PL,PB,PR]]]: input height, width, channels, output channels, "
     "kernel, stride, dilation, padding at top, left, bottom, right."
@@ -203,6 +211,7 @@ def compare(
     depthwise: Annotated[bool, typer.Option(help="With --geometry: depthwise, with FINN's VVAU.")] = False,
     activation: Annotated[str, typer.Option(help="Input datatype, with --geometry.")] = "INT2",
     weight: Annotated[str, typer.Option(help="Weight datatype, with --geometry.")] = "INT2",
+    steps: Steps = None,
     core: Annotated[str, typer.Option(help="FINN's multipliers: auto, lut or dsp.")] = "auto",
     clock: Annotated[
         float | None,
@@ -215,12 +224,14 @@ def compare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare FINN's SWG + MVAU with IMECConv: resources by Yosys, cycles by Verilator."""
+    """Compare FINN's SWG + MVAU + Thresholding with IMECConv: resources by Yosys, cycles by Verilator."""
     from finn_imec.report.results import COMPARISON, comparison_folder, write_rows
     from finn_imec.report.table import comparison_table
     from finn_imec.synthesis import comparison
 
-    chosen = chosen_layers(model, geometry, layers, bits, simd, pe, depthwise, activation, weight, core)
+    chosen = chosen_layers(
+        model, geometry, layers, bits, simd, pe, depthwise, activation, weight, steps, core
+    )
     with comparison_folder(output) if output else nullcontext() as folder:
         with progress_bar("synthesis and simulation", len(chosen)) as advance:
             rows = comparison.compare(chosen, core, progress=lambda name: advance(label=name), clock_ns=clock)
@@ -247,24 +258,29 @@ def chosen_layers(
     depthwise: bool,
     activation: str,
     weight: str,
+    steps: int | None,
     core: str,
 ) -> list[Any]:
     """The layers that options of `compare` and `vivado` choose; BadParameter if that is not one choice."""
     from finn_imec.synthesis import comparison
-    from finn_imec.synthesis.layer_sets import named_layers
+    from finn_imec.synthesis.layer_sets import default_steps, named_layers
 
     if sum(v is not None for v in (model, geometry, layers)) != 1:
         raise typer.BadParameter("give one of MODEL, --geometry and --layers")
     if core not in ("auto", "lut", "dsp"):
         raise typer.BadParameter(f"--core {core}: accepted are auto, lut, dsp")
     if model is not None:
-        return comparison.layers_of_model(load_model(model))
+        chosen = comparison.layers_of_model(load_model(model))
+        return chosen if steps is None else [layer.with_random_thresholds(steps) for layer in chosen]
     if geometry is not None:
         shape = parse_geometry(geometry, simd, pe, depthwise)
-        return [comparison.random_layer("layer", shape, *datatypes(activation, weight))]
+        layer = comparison.random_layer("layer", shape, *datatypes(activation, weight))
+        if steps is None:
+            steps = default_steps(layer.input_datatype.bitwidth())
+        return [layer.with_random_thresholds(steps)]
     try:
         widths = [int(v) for v in bits.split(",")]
-        return [layer for b in widths for layer in named_layers(layers, b)]
+        return [layer for b in widths for layer in named_layers(layers, b, steps)]
     except ValueError as err:
         raise typer.BadParameter(f"--layers {layers} --bits {bits}: {err}") from err
 
@@ -281,6 +297,7 @@ def vivado(
     depthwise: Annotated[bool, typer.Option(help="With --geometry: depthwise, with FINN's VVAU.")] = False,
     activation: Annotated[str, typer.Option(help="Input datatype, with --geometry.")] = "INT2",
     weight: Annotated[str, typer.Option(help="Weight datatype, with --geometry.")] = "INT2",
+    steps: Steps = None,
     core: Annotated[str, typer.Option(help="FINN's multipliers: auto, lut or dsp.")] = "auto",
     part: Annotated[str | None, typer.Option(help="Device; default: xc7z020clg400-1.")] = None,
     clock: Annotated[
@@ -303,12 +320,17 @@ def vivado(
     settings = {"part": part, "clock_ns": clock}
     given = {key: value for key, value in settings.items() if value is not None}
     new = not all(v is None for v in (model, geometry, layers))
+    rows = load_rows(folder / COMPARISON) if (folder / COMPARISON).is_file() else ()
     if new:
         tool.check_part(part or tool.PART)
-        chosen = chosen_layers(model, geometry, layers, bits, simd, pe, depthwise, activation, weight, core)
+        chosen = chosen_layers(
+            model, geometry, layers, bits, simd, pe, depthwise, activation, weight, steps, core
+        )
         with comparison_folder(folder) as scratch:
             with progress_bar("RTL of both sides", len(chosen)) as advance:
-                tool.write(chosen, scratch, core=core, progress=lambda name: advance(label=name), **given)
+                tool.write(
+                    chosen, scratch, core=core, rows=rows, progress=lambda name: advance(label=name), **given
+                )
             tool.keep_reports(folder, scratch)
     elif given:
         raise typer.BadParameter(
@@ -329,7 +351,6 @@ def vivado(
             markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip
         return
-    rows = load_rows(folder / COMPARISON) if (folder / COMPARISON).is_file() else ()
     result = merged(written, tool.results(written), rows)
     if as_json:
         print_json(result)

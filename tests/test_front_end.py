@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from benches import PRIMITIVES, layer_by_layout
+from benches import layer_by_layout
 from qonnx.core.datatype import DataType
 
 from finn_imec.layer.geometry import ConvGeometry
@@ -23,13 +23,15 @@ from finn_imec.layer.structure import MAX_PIPELINE
 from finn_imec.layer.window import QUEUES, WindowUnit
 from finn_imec.rtl.generate import ImecRtl
 from finn_imec.rtl.library import LIBRARY, library_path
+from finn_imec.synthesis import yosys
 from finn_imec.verification.cases import Parameters
 
 pyslang = pytest.importorskip("pyslang", reason="needs slang: pip install 'finn-imec[dev]'")
 
 DOCS = Path(__file__).parents[1] / "docs"
-#: What a tool defines that reads the RTL for simulation or synthesis.
-VIEWS = {"simulation": (), "synthesis": ("SYNTHESIS",)}
+#: Values of the wrapper's parameter PRIMITIVES, and the vendor's modules that the last one needs.
+VIEWS = {"behavior": 0, "generic": 1, "xilinx": 2}
+PRIMITIVES = Path(yosys.__file__).with_name("xilinx_primitives.sv")
 LAYER = ConvGeometry((3, 3), (6, 6), 4, 8, simd=2, pe=4)
 #: SIMD is more than the channels of a pixel.
 WINDOW = ConvGeometry((3, 3), (9, 9), 2, 2, simd=18, pe=2)
@@ -133,7 +135,7 @@ def errors(folder: Path, kind: str, view: str) -> list[str]:
     """What slang says is wrong with the wrapper of this kind, elaborated with all it instantiates."""
     if made(kind).mem_mode == "internal_decoupled" and importlib.util.find_spec("finn") is None:
         pytest.skip("needs FINN's memstream: pip install 'finn-imec[finn]'")
-    sources = (*made(kind).generate(folder).sources, *PRIMITIVES)
+    sources = (*made(kind).generate(folder).sources, PRIMITIVES)
     options = [
         "slang",
         "--std",
@@ -142,7 +144,7 @@ def errors(folder: Path, kind: str, view: str) -> list[str]:
         "top",
         "--timescale",
         "1ns/1ps",
-        *(f"-D{name}" for name in VIEWS[view]),
+        f"-GPRIMITIVES={VIEWS[view]}",
     ]
     if made(kind).mem_mode == "internal_decoupled":
         options.append("--allow-use-before-declare")  # of FINN's axilite.sv
@@ -174,7 +176,7 @@ def test_slang_sees_an_error_inside(tmp_path, monkeypatch):
         "_wrapper",
         lambda self, files: wrapper(self, files).replace('.CORE("planes")', '.CORE("plain")'),
     )
-    found = errors(tmp_path, "internal_embedded", "simulation")
+    found = errors(tmp_path, "internal_embedded", "behavior")
     assert any("imec_mac.sv" in each and "must be" in each for each in found)
 
 
@@ -191,7 +193,6 @@ def test_every_kind_is_there():
     assert outcomes(lambda s: bool(s.rom_spill)) == {True, False}
     assert outcomes(lambda s: len(s.weight_parts)) >= {1, 2, 4}
     assert outcomes(lambda s: s.resolved_ram_style) >= set(RAM_STYLES)
-    assert outcomes(lambda s: s.resolved_ram_style_thresholds) >= set(RAM_STYLES) - {"auto"}
     assert outcomes(lambda s: (s.core.kind, s.pipeline)) >= {
         *(("planes", n) for n in range(MAX_PIPELINE + 1)),
         *(("product", n) for n in range(MAX_PIPELINE + 1)),
@@ -202,8 +203,16 @@ def test_every_kind_is_there():
     }
     assert outcomes(lambda s: s.core.widen) == {True, False}
     assert outcomes(lambda s: s.core.double) == {True, False}
-    assert outcomes(lambda s: (bool(s.steps), s.search)) == {(False, False), (True, False), (True, True)}
-    assert outcomes(lambda s: s.biased) == {True, False}
+    assert outcomes(lambda s: (min(s.steps, 2), bool(s.search))) == {
+        *((0, False), (1, False), (2, False), (2, True))
+    }
+    searches = [s.search for s in structures if s.search]
+    assert {search.memory.style for search in searches} == set(RAM_STYLES) - {"auto"}
+    assert {(search.read, search.fast) for search in searches} == {(0, False), (1, False), (1, True)}
+    assert {search.engines == s.geometry.pe for s in structures if (search := s.search)} == {True, False}
+    assert outcomes(lambda s: (s.biased, s.starts_in_table)) >= {(True, True), (True, False), (False, True)}
+    assert outcomes(lambda s: s.memory_steps) == {1, 2}
+    assert outcomes(lambda s: s.output_words) == {1, 2}
     assert outcomes(lambda s: (s.geometry.depthwise, s.core.kind)) >= {(True, "planes"), (True, "dsp")}
     assert outcomes(lambda s: any(s.geometry.padding)) == {True, False}
     buffers = [s.storage for s in structures if isinstance(s.storage, LineBuffer)]
@@ -229,18 +238,13 @@ PLAIN = {
 
 
 def parsed(path: Path) -> tuple[list, list]:
-    """Syntax nodes and tokens of a file, of both views."""
+    """Syntax nodes and tokens of a file."""
     nodes, tokens = [], []
-    for defines in VIEWS.values():
-        options = pyslang.parsing.PreprocessorOptions()
-        options.predefines = list(defines)
-        bag = pyslang.Bag([options])
-        manager = pyslang.SourceManager()
-        tree = pyslang.syntax.SyntaxTree.fromFile(str(path), manager, bag)
-        assert not [each for each in tree.diagnostics if each.isError()]
-        tree.root.visit(
-            lambda each: (nodes if isinstance(each, pyslang.syntax.SyntaxNode) else tokens).append(each)
-        )
+    tree = pyslang.syntax.SyntaxTree.fromFile(str(path))
+    assert not [each for each in tree.diagnostics if each.isError()]
+    tree.root.visit(
+        lambda each: (nodes if isinstance(each, pyslang.syntax.SyntaxNode) else tokens).append(each)
+    )
     return nodes, tokens
 
 
@@ -335,13 +339,11 @@ def test_constructs_are_listed(name):
     nodes, tokens = parsed(library_path() / name)
     module = name.removesuffix(".sv").removeprefix("imec_")
     listed = {construct for construct in hooks().CONSTRUCTS if module in hooks().uses(construct)}
-    assert listed - {"`ifdef SYNTHESIS`"} == found_in(nodes)
+    assert listed == found_in(nodes)
     words = {each.rawText for each in tokens if each.kind.name.endswith("Keyword")}
     words |= {each.rawText for each in tokens if each.kind.name == "SystemIdentifier"}
     assert words <= PLAIN
-    directives = set(re.findall(r"^\s*`(\w+)(?: (\w+))?", (library_path() / name).read_text(), re.MULTILINE))
-    assert directives <= {("ifdef", "SYNTHESIS"), ("else", ""), ("endif", "")}
-    assert bool(directives) == ("`ifdef SYNTHESIS`" in listed)
+    assert "`" not in hooks().library_code(library_path() / name)  # no directives
 
 
 def test_each_construct_is_somewhere():

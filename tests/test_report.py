@@ -35,7 +35,7 @@ HOSTILE = "<img src=x onerror=\"document.title='owned'\">&$\\frac$"
 
 def row_of(name: str, geometry: ConvGeometry, finn: dict[str, int], imec: dict[str, int]) -> Row:
     """A row as compare() gives it, its geometry kept."""
-    return Row(name, "2x3", geometry.simd, geometry.pe, "lut", 0, Side(**finn), Side(**imec), geometry)
+    return Row(name, "2x3", geometry.simd, geometry.pe, "lut", 0, 3, Side(**finn), Side(**imec), geometry)
 
 
 @pytest.fixture

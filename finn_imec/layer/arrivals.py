@@ -51,11 +51,12 @@ class Arrivals:
 
     @property
     def start(self) -> int:
-        """The cycle in which the first word is written; input may arrive from cycle 0 on.
+        """The cycle in which the first word is written; input is in its register from cycle 0 on.
 
-        AXI4-Stream holds input back for one cycle after reset; padding does not wait.
+        That is two cycles after reset, one of them because AXI4-Stream holds input back. Padding does not
+        wait.
         """
-        return -1 if self.runs.first else 0
+        return -2 if self.runs.first else 0
 
     @property
     def frame_words(self) -> int:

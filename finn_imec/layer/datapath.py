@@ -15,6 +15,7 @@ from qonnx.core.datatype import BaseDataType, DataType
 
 from finn_imec.layer.core import Core, Operand, folded_weights
 from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.memories import power_of_two
 from finn_imec.layer.structure import Structure
 from finn_imec.util.errors import UnsupportedError
 
@@ -206,21 +207,36 @@ class Datapath:
         return offsets
 
     @cached_property
-    def init(self) -> int:
-        """Start value of every accumulator; a constant costs nothing in the adder's LUTs.
+    def starts(self) -> np.ndarray:
+        """Start value of each channel's accumulator. Shape (MH,), int64.
 
-        Without thresholds it is the channels' common offset. With thresholds it moves the lowest count to the
-        lowest accumulator value, so that no bit is wasted; the thresholds move with it.
+        Without thresholds it is the channel's offset, with one (Structure.sign) that minus the threshold, so
+        that the accumulator's sign is the output. More thresholds all move with a common start value, which
+        moves the lowest count to the lowest accumulator value, so that no bit is wasted.
         """
-        if self.thresholds is None:
-            return 0 if self._biased else int(self.offsets[0])
+        if self._steps == 0:
+            return self.offsets
+        if self._steps == 1:
+            return self.offsets - self._single_thresholds
         low, _ = self._counted_range
-        return int(-(2 ** (self.acc_bits - 1)) - low)
+        return np.full(self.geometry.mh, -(2 ** (self.acc_bits - 1)) - low)
+
+    @property
+    def init(self) -> int:
+        """Start value of every accumulator if it is the same; a constant costs nothing in the adder's LUTs."""
+        return 0 if self._biased else int(self.starts[0])
 
     @property
     def _biased(self) -> bool:
         """True if each channel's accumulator starts from a constant of its own."""
-        return self.thresholds is None and bool((self.offsets != self.offsets[0]).any())
+        return bool((self.starts != self.starts[0]).any())
+
+    @property
+    def _single_thresholds(self) -> np.ndarray:
+        """The threshold of each channel with one, no further from its accumulators than it matters."""
+        assert self.thresholds is not None
+        low, high = self.accumulator_range
+        return np.asarray(self.thresholds[:, 0].clip(low, high + 1))
 
     @cached_property
     def _counted_range(self) -> tuple[int, int]:
@@ -233,6 +249,9 @@ class Datapath:
         """Width of the accumulators."""
         if self.thresholds is None:
             return self._output_bits
+        if self._steps == 1:
+            low, high = (limit - self._single_thresholds for limit in self.accumulator_range)
+            return max(_signed_bits(int(low.min())), _signed_bits(int(high.max())))
         low, high = self._counted_range
         return max(1, (high + 1 - low).bit_length())  # high + 1: a threshold that is never reached
 
@@ -245,27 +264,33 @@ class Datapath:
     def threshold_words(self) -> list[list[int]]:
         """Words of each threshold memory, in imec_conv's order: folds counted down.
 
-        If searched, one memory per PE with 2**count_bits words per fold, the channel's c-th threshold at c.
-        Otherwise a single memory, one word per fold.
+        If searched, one memory per engine, in the order of imec_threshold_search: the c-th threshold of a
+        channel at { fold, channel, c }. Otherwise a single memory, one word per fold. None with less than two
+        thresholds per channel.
         """
-        if self.thresholds is None:
-            return []
         g, s = self.geometry, self.structure
+        if s.steps < 2:
+            return []
         low, high = self._counted_range
-        moved = (self.thresholds - self.offsets[:, None]).clip(low, high + 1) + self.init
-        if s.search:
-            never = high + 1 + self.init
-            padding = (0, 0), (1, 2**s.count_bits - 1 - s.steps)
-            moved = np.pad(np.sort(moved, axis=1), padding, constant_values=never)
-        folded = moved.reshape(g.nf, g.pe, -1)[(g.nf - 2 - np.arange(g.nf)) % g.nf]
-        memories = folded.transpose(1, 0, 2) if s.search else folded[np.newaxis]
-        per_word = 1 if s.search else g.pe * s.steps
-        return [_pack(words.reshape(-1, per_word), self.acc_bits) for words in memories]
+        start = int(self.starts[0])
+        moved = (self.thresholds - self.offsets[:, None]).clip(low, high + 1) + start
+        folds = (g.nf - 2 - np.arange(g.nf)) % g.nf
+        if not s.search:
+            words = moved.reshape(g.nf, -1)[folds]
+            return [_pack(words, self.acc_bits)]
+        engines, never = s.search.engines, high + 1 + start
+        each = g.pe // engines
+        padding = (0, 0), (1, 2**s.count_bits - 1 - s.steps)
+        padded = np.pad(np.sort(moved, axis=1), padding, constant_values=never)
+        folded = padded.reshape(g.nf, engines, each, -1)[folds]
+        unused = power_of_two(each) - each
+        folded = np.pad(folded, ((0, 0), (0, 0), (0, unused), (0, 0)), constant_values=never)
+        return [_pack(words.reshape(-1, 1), self.acc_bits) for words in folded.transpose(1, 0, 2, 3)]
 
-    def bias_words(self) -> list[int]:
-        """Words of the bias memory, in imec_conv's order: folds counted down."""
+    def start_words(self) -> list[int]:
+        """Words of the accumulators' start values, in imec_conv's order: folds counted down."""
         g = self.geometry
-        return _pack(self.offsets.reshape(g.nf, g.pe)[::-1], self.acc_bits)
+        return _pack(self.starts.reshape(g.nf, g.pe)[::-1], self.acc_bits)
 
     def rtl_act_val(self) -> int:
         """The lowest output code: ActVal, or 0 for a BIPOLAR output, whose codes are 0 and 1."""

@@ -14,7 +14,7 @@ from math import ceil, sqrt
 from typing import NamedTuple
 
 from finn_imec.layer.arrivals import Arrivals
-from finn_imec.layer.memories import Memory, address_bits, power_of_two, rom_bank_words
+from finn_imec.layer.memories import LUTS_PER_RAMB18, Memory, address_bits, power_of_two, rom_bank_words
 from finn_imec.layer.structure import Structure
 from finn_imec.layer.window import WindowUnit
 
@@ -54,7 +54,7 @@ LUTS_PER_FF = 0.5
 #: Bits that FINN counts per RAMB18 and per UltraRAM.
 RAMB18_BITS, URAM_BITS = 512 * 36, 4096 * 72
 #: Price of a block in LUTs: the device's LUTs over its blocks. XC7Z020; UltraRAM: XCZU7EV.
-LUTS_PER_RAMB18, LUTS_PER_DSP, LUTS_PER_URAM = 53200 // 280, 53200 // 220, 230400 // 96
+LUTS_PER_DSP, LUTS_PER_URAM = 53200 // 220, 230400 // 96
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class Estimate:
         s, g = self.structure, self.structure.geometry
         roms = [*s.weight_memories, *s.searched_memories]
         deep = [m for m in roms if m.words > 64 and not m.table]
-        parallel = 0 if s.search else g.pe * s.steps
+        parallel = 0 if s.search or s.sign else g.pe * s.steps
         biases = Memory(g.nf, g.pe * s.acc_bits * s.biased, "distributed")
         return {
             "roms": sum(m.rom_luts for m in roms if m not in deep),
@@ -192,7 +192,7 @@ class Estimate:
             "constant_comparators": parallel * s.acc_bits / sqrt(s.steps or 1) * (g.nf == 1),
             "comparator_roms": Memory(g.nf, parallel * s.acc_bits, "distributed").rom_luts,
             "comparator_sums": g.pe * sum(compressor_luts((s.steps,))) if parallel else 0,
-            "searches": g.pe * (s.acc_bits + 2 * s.count_bits) * s.search,
+            "searches": s.search.luts(g.pe) if s.search else 0,
         }
 
 

@@ -151,7 +151,8 @@ class LineBuffer(Storage):
             return self._sequencer.last_reads(frames)
         # Words of the last window that are replaced after its last read
         trailing = self.layer.advance_words[2] - self.in_place_words[2]
-        start = self.arrivals.start + self.layer.live_words - trailing
+        ahead = min(-self.arrivals.start, self.arrivals.runs.first)  # words of padding before any input
+        start = self.layer.live_words - trailing - ahead
         return [start + frame * self.cycles_per_frame for frame in range(1, frames + 1)]
 
     def cycles(self, frames: int) -> tuple[np.ndarray, np.ndarray]:

@@ -18,13 +18,16 @@ LUT_BUFFER_WORDS = 256
 #: "auto" puts a ROM in LUTs up to this depth, else in block RAM: two LUT6 and a MUXF7 hold 128 words, and
 #: FINN's memstream moves to block RAM at about this depth.
 AUTO_ROM_WORDS = 128
-#: ROMs in LUTs that are tables, see imec_rom. Words: these depths take one or two LUT6 per bit; with fewer
-#: words, synthesis finds bits in common. Bits: the wrapper passes the table as one parameter, within Vivado's
-#: limit for a variable (message Synth 8-4556).
-TABLE_WORDS = range(17, 81)
+#: ROMs in LUTs that are tables, see imec_table. Words: these depths take one or two LUT6 per bit of a weight;
+#: with fewer words, synthesis finds bits in common. A table has at most MOST_TABLE_WORDS, and MOST_TABLE_BITS
+#: because the wrapper passes it as one parameter, within Vivado's limit for a variable (Synth 8-4556).
+TABLE_WORDS = range(17, 129)
+MOST_TABLE_WORDS = 256
 MOST_TABLE_BITS = 10**6
 #: Least depth of banked ROMs in block RAM, see imec_rom.
 BANKED_WORDS = 4096
+#: Price of a RAMB18 in LUTs: those of an XC7Z020 over its blocks.
+LUTS_PER_RAMB18 = 53200 // 280
 #: RAMB18 shapes, depth x width. A RAMB36 is two of the same width, or 4096 words of 9 bits.
 RAMB18 = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 

@@ -12,8 +12,8 @@ from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.util.errors import GeometryError
 
-#: Registers from a read of the buffer to the output word: buffer and weight, product, accumulator.
-PIPELINE_STAGES = 3
+#: Registers that every word passes: input, buffer and weight, dot product, accumulator, output.
+PIPELINE_STAGES = 5
 #: Extra memory for speed is spent only if the layer would otherwise take more than this factor of the cycles
 #: of FINN's pair.
 FULL_SPEED = 1.003
@@ -23,8 +23,9 @@ FULL_SPEED = 1.003
 class Storage(ABC):
     """The unit between a layer's input stream and its multipliers.
 
-    Cycle 0 is the first one in which input may arrive. `stages` is the number of registers from a read of the
-    buffer to the output word, see `finn_imec.layer.structure.Structure.pipeline_stages`.
+    Cycle 0 is the first one in which the input register may hold a word, 1 after the first in which input may
+    arrive. `stages` is the number of registers from input to output, see
+    `finn_imec.layer.structure.Structure.pipeline_stages`.
     """
 
     layer: ConvGeometry
@@ -97,8 +98,8 @@ class Storage(ABC):
     def stream_cycles(self, frames: int = 1, stages: int = PIPELINE_STAGES) -> tuple[np.ndarray, np.ndarray]:
         """Cycle in which each input word is taken and each output word is offered. int64.
 
-        Unstalled, `frames` frames back to back, every word as soon as possible. The last output word is
-        offered in the last of total_cycles(frames, stages).
+        Unstalled, `frames` frames back to back, every word as soon as possible, from the first cycle in which
+        input may arrive. The last output word is offered in the last of total_cycles(frames, stages).
         """
         g = self.layer
         written, read = self.cycles(frames)
@@ -108,4 +109,6 @@ class Storage(ABC):
         others = g.cycles_per_word - 1
         pieces[:, :others] = np.append(0, written[:-1] + 1)[:, np.newaxis] + np.arange(others)
         per_input = g.simd_in // gcd(g.word_channels, g.simd_in)
-        return pieces.ravel()[per_input - 1 :: per_input], read + stages
+        used = pieces.ravel()[per_input - 1 :: per_input]
+        # The input register takes a word in the cycle in which the one before leaves it.
+        return np.append(0, used[:-1] + 1), read + stages

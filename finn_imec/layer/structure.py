@@ -12,11 +12,14 @@ from math import ceil, log2
 from typing import Any
 
 from finn_imec.layer.core import Core, Operand
-from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.geometry import ConvGeometry, divisors
 from finn_imec.layer.line_buffer import LineBuffer
 from finn_imec.layer.memories import (
     AUTO_ROM_WORDS,
+    LUTS_PER_RAMB18,
     MEM_MODES,
+    MOST_TABLE_BITS,
+    MOST_TABLE_WORDS,
     RAM_STYLES,
     Memory,
     power_of_two,
@@ -31,13 +34,37 @@ from finn_imec.layer.units import storage
 from finn_imec.layer.window import WindowUnit
 from finn_imec.util.errors import UnsupportedError
 
-#: Most registers inside dot products of LUTs (imec_dot_heap), and the assumed delay of a LUT and its net in
-#: ns: 7-series, speed grade -1, before placement.
-MAX_PIPELINE = 2
+#: Most pipelining, see Structure.pipeline, and the assumed delay of a LUT and its net in ns: 7-series, speed
+#: grade -1, before placement.
+MAX_PIPELINE = 3
 LEVEL_NS = 0.9
 
-#: Most thresholds per channel that are compared in parallel if a fold leaves time to search.
-MAX_PARALLEL_STEPS = 15
+
+@dataclass(frozen=True)
+class Search:
+    """imec_threshold_search of one layer.
+
+    engines: each has `memory` and searches the thresholds of PE/engines channels. fast: a step takes one
+    cycle though its memory is block RAM. cycles: from a result's arrival to its output, one less than from
+    result to result.
+    """
+
+    engines: int
+    memory: Memory
+    fast: bool
+    cycles: int
+
+    @property
+    def read(self) -> int:
+        """imec_threshold_search's READ."""
+        return 0 if self.memory.table else 1
+
+    def luts(self, pe: int) -> int:
+        """About how many LUTs it takes, block RAM included."""
+        each = pe // self.engines
+        datapath = self.memory.bits * (1 + ceil((each - 1) / 3)) + 6
+        return ceil(self.engines * (self.memory.rom_luts + datapath + LUTS_PER_RAMB18 * self.memory.bram18))
+
 
 
 @dataclass(frozen=True)
@@ -45,8 +72,9 @@ class Structure:
     """The structure of one IMECConv.
 
     acc_bits, output_bits: width of an accumulator and of an output element. steps: thresholds per channel, 0
-    for none. biased: accumulators start from a per-channel bias (without thresholds only). pipeline:
-    registers inside dot products of LUTs, 0 to MAX_PIPELINE; DSPs have their own. mem_mode: where the weights
+    for none. biased: accumulators start from a per-channel value. pipeline: for how fast a clock, 0 to
+    MAX_PIPELINE: from 1 on, block RAM has output registers; see imec_dot_heap for the registers inside dot
+    products of LUTs, where 2 and 3 are a step more each. mem_mode: where the weights
     are, one of MEM_MODES. ram_style, ram_style_thresholds: memory type of the weights and of searched
     thresholds, each one of RAM_STYLES.
 
@@ -97,7 +125,7 @@ class Structure:
         others: pipeline, mem_mode, ram_style, ram_style_thresholds.
         """
         core = Core.of(geometry, activation, weight, res_type, runtime_weights)
-        biased = steps == 0 and core.channel_offsets
+        biased = steps == 1 or (steps == 0 and core.channel_offsets)
         return Structure(geometry, core, acc_bits, output_bits, steps, biased, **others)
 
     @property
@@ -113,22 +141,66 @@ class Structure:
         return self.steps.bit_length()
 
     @property
-    def search(self) -> bool:
-        """True if imec_threshold_search computes the activation, a bit per cycle during the next fold.
+    def sign(self) -> bool:
+        """True if accumulators start from their single threshold's negative, and their sign is the output."""
+        return self.steps == 1
 
-        Up to MAX_PARALLEL_STEPS thresholds, or if folds are shorter, imec_threshold compares with all at
-        once.
+    @cached_property
+    def search(self) -> Search | None:
+        """The cheapest search of the thresholds that a fold leaves time for; None if there is none.
+
+        Without one, and without `sign`, imec_threshold compares with all thresholds at once.
         """
-        return self.steps > MAX_PARALLEL_STEPS and self.geometry.sf >= self.count_bits
+        g, bits = self.geometry, self.count_bits
+        if self.steps < 2:
+            return None
+        found = []
+        for engines in divisors(g.pe):
+            each = g.pe // engines
+            words = g.nf << ((each - 1).bit_length() + bits)
+            table = words <= MOST_TABLE_WORDS and words * engines * self.acc_bits <= MOST_TABLE_BITS
+            if table and self.ram_style_thresholds in ("auto", "distributed"):
+                memory = Memory(words, self.acc_bits, "distributed", 0, table=True)
+                found.append(Search(engines, memory, False, each * bits))
+            if not table or self.ram_style_thresholds != "distributed":
+                style = "ultra" if self.ram_style_thresholds == "ultra" else "block"
+                memory = Memory(words, self.acc_bits, style)
+                found.append(Search(engines, memory, False, 2 * each * bits))
+                if each == 1:
+                    found.append(Search(engines, memory, True, bits))
+        fitting = [search for search in found if search.cycles < g.sf]
+        slow = [search for search in fitting if not search.fast]
+        return min(slow or fitting, key=lambda search: search.luts(g.pe), default=None)
 
     # ---- latency ------------------------------------------------------------------------------
 
     @property
+    def memory_steps(self) -> int:
+        """Steps from an address to its word: 2 if a block RAM's output register is used."""
+        blocks = [*self.buffer_memories, *(self.weight_memories if self.mem_mode == "internal_embedded" else ())]
+        return 2 if self.pipeline and any(m.style != "distributed" for m in blocks) else 1
+
+    @property
+    def starts_in_table(self) -> bool:
+        """True if the accumulators' start values are a parameter, see imec_table."""
+        words = self.geometry.nf
+        return words <= MOST_TABLE_WORDS and words * self.geometry.pe * self.acc_bits <= MOST_TABLE_BITS
+
+    @property
+    def output_words(self) -> int:
+        """imec_output's WORDS: accumulators without activation are wide, and one word is enough for them."""
+        return 1 if self.steps == 0 and self.geometry.sf > 1 else 2
+
+    @property
     def pipeline_stages(self) -> int:
-        """Registers from the last read of a fold to the fold's output word."""
+        """Registers from the input to a fold's output word, past its last read."""
         packing = self.core.packing
-        dot = packing.steps(self.geometry.simd) if packing else 1 + self.pipeline
-        return PIPELINE_STAGES - 1 + dot + (self.count_bits if self.search else 0)
+        dot = packing.steps(self.geometry.simd) if packing else max(1, self.pipeline)
+        if self.search:
+            activation = self.search.cycles
+        else:
+            activation = int(self.steps > 1)
+        return PIPELINE_STAGES + self.memory_steps - 1 + dot - 1 + activation
 
     def total_cycles(self, frames: int = 1) -> int:
         """Storage.total_cycles with this number of pipeline stages."""
@@ -169,12 +241,6 @@ class Structure:
     def rom_style(self) -> str:
         """ram_style, with "auto" resolved by depth."""
         return resolved_style(self.ram_style, self.geometry.weight_words, AUTO_ROM_WORDS)
-
-    @property
-    def resolved_ram_style_thresholds(self) -> str:
-        """ram_style_thresholds, with "auto" resolved by depth."""
-        depth = self.geometry.nf << self.count_bits
-        return resolved_style(self.ram_style_thresholds, depth, AUTO_ROM_WORDS)
 
     @property
     def rom_layout(self) -> str:
@@ -249,10 +315,7 @@ class Structure:
     @cached_property
     def searched_memories(self) -> list[Memory]:
         """Memories of imec_threshold_search; empty if it is not used."""
-        if not self.search:
-            return []
-        words = self.geometry.nf << self.count_bits
-        return [Memory(words, self.acc_bits, self.resolved_ram_style_thresholds)] * self.geometry.pe
+        return [self.search.memory] * self.search.engines if self.search else []
 
     # ---- clock --------------------------------------------------------------------------------
 

@@ -37,11 +37,12 @@ TITLES = COLUMNS | {
 
 def comparison_table(rows: Sequence[Row]) -> Table:
     """Per layer a line each for FINN's pair, IMECConv and the ratio; geometric means last."""
+    steps = ", ".join(str(number) for number in sorted({row.steps for row in rows}))
     table = Table(
-        title="FINN's SWG + MVAU beside IMECConv at the same folding",
+        title="FINN's SWG + MVAU + Thresholding beside IMECConv at the same folding",
         caption="Yosys, 7-series. paired: LUTs after sharing dual-output sites; mem: LUTs used as "
         "LUTRAM or SRL; BRAM: 18 kbit; depth: LUT levels; ns: period by cell delays. "
-        "Neither side has thresholds",
+        f"Thresholds per channel, on both sides: {steps}",
         box=box.SIMPLE,
         pad_edge=False,
         padding=(0, 1, 0, 0),
@@ -89,11 +90,12 @@ def ratio_text(value: float | None) -> str:
 
 def vivado_table(result: Mapping[str, Any]) -> Table:
     """`vivado.merged` as a table: per layer a line for FINN's pair, IMECConv and the ratio, by each tool."""
+    steps = ", ".join(map(str, sorted({layer["steps"] for layer in result["layers"]})))
     table = Table(
-        title="FINN's SWG + MVAU beside IMECConv at the same folding",
+        title="FINN's SWG + MVAU + Thresholding beside IMECConv at the same folding",
         caption=f"Vivado, routed out of context on {result['part']} for {result['clock_ns']:g} ns; ns: that "
         "less the slack. Yosys, 7-series, before placement. mem: LUTs used as memory; BRAM: 18 kbit. "
-        "Neither side has thresholds",
+        f"Thresholds per channel, on both sides: {steps}",
         box=box.SIMPLE,
         pad_edge=False,
         padding=(0, 1, 0, 0),

@@ -138,7 +138,14 @@ class ImecRtl:
             weight_width=self.weight_width,
             axilite_bits=self.axilite_bits,
             has_sets=self.mem_mode == "internal_decoupled" and memstream_has_sets(memstream_sources()),
-            table=self._weight_table(),
+            tables={
+                "WEIGHT": (self._weight_table(), structure.weight_bits),
+                "THRESHOLD": (
+                    self._threshold_table(),
+                    structure.acc_bits * (structure.search.engines if structure.search else 1),
+                ),
+                "START": (self._start_table(), structure.geometry.pe * structure.acc_bits),
+            },
             files=files,
         )
 
@@ -159,6 +166,20 @@ class ImecRtl:
         lowest = [lane * part.start for part in structure.weight_parts]
         return [sum(v << lsb for v, lsb in zip(row, lowest, strict=True)) for row in rows]
 
+    def _threshold_table(self) -> list[int]:
+        """Words of the searched thresholds, all engines' side by side, if they are a parameter; else empty."""
+        search = self.structure.search
+        if not search or not search.memory.table:
+            return []
+        rows = zip(*self.datapath.threshold_words(), strict=True)
+        bits = self.structure.acc_bits
+        return [sum(word << e * bits for e, word in enumerate(row)) for row in rows]
+
+    def _start_table(self) -> list[int]:
+        """Words of the start values if they are a parameter, else empty."""
+        structure = self.structure
+        return self.datapath.start_words() if structure.biased and structure.starts_in_table else []
+
     def _images(self) -> dict[str, list[tuple[list[int], int]]]:
         """Contents of the memory files: kind -> (words, bits per word) of each memory of that kind."""
         path, structure = self.datapath, self.structure
@@ -170,16 +191,16 @@ class ImecRtl:
             for i, (words, bits) in enumerate(zip(*stored, strict=True)):
                 memories = rom_images(words, bits, structure.rom_layout)
                 images |= {f"weight{i or ''}{name}": [image] for name, image in memories.items()}
-        if structure.steps:
+        if structure.steps > 1 and not self._threshold_table():
             bits = structure.acc_bits * (1 if structure.search else g.pe * structure.steps)
             images["threshold"] = [(words, bits) for words in path.threshold_words()]
-        if structure.biased:
-            images["bias"] = [(path.bias_words(), g.pe * structure.acc_bits)]
+        if structure.biased and not structure.starts_in_table:
+            images["start"] = [(path.start_words(), g.pe * structure.acc_bits)]
         return images
 
     def _write_memories(self, folder: Path) -> dict[str, list[Path]]:
         """Write the memory files, one hexadecimal word per line; kind -> files, empty for absent memories."""
-        files: dict[str, list[Path]] = {"weight": [], "threshold": [], "bias": []}
+        files: dict[str, list[Path]] = {"weight": [], "threshold": [], "start": []}
         for kind, memories in self._images().items():
             digits = len(str(len(memories) - 1))  # names of equal length
             numbers = [f"{i:0{digits}}" for i in range(len(memories))] if memories[1:] else [""]

@@ -39,12 +39,16 @@ class ImecSide:
 
     design: Design
     core: CoreSpec
-    acc_bits: int
+    out_bits: int
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A convolution to compare. weights: (MW, MH). finn_simd: the MVAU's SIMD, if it differs."""
+    """A convolution to compare.
+
+    weights: (MW, MH). thresholds: (MH or 1, steps), or None to output accumulators; an output is the number
+    of thresholds that are reached, without FINN's ActVal. finn_simd: the MVAU's SIMD, if it differs.
+    """
 
     name: str
     geometry: ConvGeometry
@@ -53,15 +57,43 @@ class Layer:
     weights: np.ndarray
     xnor: bool = False
     finn_simd: int | None = None
+    thresholds: np.ndarray | None = None
+
+    @property
+    def steps(self) -> int:
+        """Thresholds per channel, 0 for none."""
+        return 0 if self.thresholds is None else self.thresholds.shape[1]
 
     def datapath(self) -> Datapath:
-        """The layer's arithmetic without activation, with the narrowest accumulator."""
-        wide = Datapath(
+        """The layer's arithmetic with the narrowest output datatype."""
+        wide = self._with_accumulators()
+        low, high = wide.accumulator_range
+        narrow = (0, self.steps) if self.steps else (int(low.min()), int(high.max()))
+        return replace(wide, output_datatype=smallest_datatype(*narrow), thresholds=self.thresholds)
+
+    def _with_accumulators(self) -> Datapath:
+        """The layer's arithmetic without activation."""
+        return Datapath(
             self.geometry, self.input_datatype, self.weight_datatype,
             DataType["INT32"], self.weights, xnor=self.xnor,
         )  # fmt: skip
-        low, high = wide.accumulator_range
-        return replace(wide, output_datatype=smallest_datatype(int(low.min()), int(high.max())))
+
+    def with_random_thresholds(self, steps: int, seed: int = 0) -> Layer:
+        """The layer with `steps` random thresholds per channel in place of its own, 0 for none.
+
+        Each channel's lie in the range of its accumulators, so that a lowest and a highest output exist, and
+        differ if that range holds so many.
+        """
+        if steps == 0:
+            return replace(self, thresholds=None)
+        rng = np.random.default_rng(seed)
+        thresholds = [
+            np.sort(low + 1 + rng.choice(high - low, steps, replace=high - low < steps))
+            if high > low
+            else np.full(steps, high)
+            for low, high in zip(*self._with_accumulators().accumulator_range)
+        ]
+        return replace(self, thresholds=np.stack(thresholds))
 
     @property
     def bits(self) -> str:
@@ -70,7 +102,7 @@ class Layer:
 
 
 def layers_of_model(model: Any) -> list[Layer]:
-    """The layers of all IMECConv nodes of a QONNX model, after its pairs are swapped.
+    """The layers of all IMECConv nodes of a QONNX model, after its pairs are swapped, with their thresholds.
 
     Raises ModelError with the reasons if there is neither an IMECConv nor a pair that can be swapped.
     """
@@ -91,6 +123,9 @@ def layers_of_model(model: Any) -> list[Layer]:
                 inst.get_input_datatype(1),
                 model.get_initializer(node.input[1]).astype(np.int64),
                 bool(inst.get_nodeattr("binaryXnorMode")),
+                thresholds=(
+                    None if inst.get_nodeattr("noActivation") else model.get_initializer(node.input[2])
+                ),
             )
         )
     return layers
@@ -131,8 +166,9 @@ def generate_both(layer: Layer, core: str, folder: Path) -> tuple[FinnPair, Imec
     weights = 2 * layer.weights - 1 if layer.xnor else layer.weights
     folder.mkdir(parents=True, exist_ok=True)
     pair = finn_pair.generate(
-        folder / "finn", layer.geometry, *types, weights, core=core, finn_simd=layer.finn_simd
-    )
+        folder / "finn", layer.geometry, *types, weights, core=core, finn_simd=layer.finn_simd,
+        thresholds=layer.thresholds,
+    )  # fmt: skip
     return pair, generate_imec(layer, core, folder / "imec")
 
 
@@ -153,7 +189,7 @@ def simulate_both(layer: Layer, pair: FinnPair, imec: ImecSide) -> dict[str, dic
     """{finn: {...}, imec: {...}} of a layer: steady-state cycles and kilocycles_per_second.
 
     Both sides run FRAMES back-to-back frames in Verilator, unstalled; every output is checked
-    against plain convolution. Raises SimulationError naming the side with a wrong output.
+    against plain convolution and thresholds. Raises SimulationError naming the side with a wrong output.
     """
     datapath, g = layer.datapath(), layer.geometry
     ifm = random_values(
@@ -164,8 +200,8 @@ def simulate_both(layer: Layer, pair: FinnPair, imec: ImecSide) -> dict[str, dic
     words_per_frame = g.windows * g.nf
     sides = {}
     for side, of, bits in (
-        ("finn", pair.design, pair.acc_bits),
-        ("imec", imec.design, imec.acc_bits),
+        ("finn", pair.design, pair.out_bits),
+        ("imec", imec.design, imec.out_bits),
     ):
         model = build([of])
         stimulus = Stimulus(
@@ -214,6 +250,7 @@ def compare_layer(
         layer.geometry.pe,
         core,
         pipeline,
+        layer.steps,
         Side(**finn, cycles=cycles["finn"]),
         Side(**imec, cycles=cycles["imec"]),
     )

@@ -33,21 +33,29 @@ PADDED = (
 LAYER_SETS = (*CNV_FOLDS, "padded")
 
 
-def named_layers(name: str, bits: int) -> list[Layer]:
-    """One of LAYER_SETS at `bits` per weight and activation, with random weights.
+def named_layers(name: str, bits: int, steps: int | None = None) -> list[Layer]:
+    """One of LAYER_SETS at `bits` per weight and activation, with random weights and thresholds.
 
-    Raises UnsupportedError naming the accepted values.
+    steps: thresholds per channel, 0 for none; None: default_steps. Raises UnsupportedError naming the
+    accepted values.
     """
     if name not in LAYER_SETS:
         raise UnsupportedError(f"layers={name!r}: accepted are {', '.join(LAYER_SETS)}")
     least = 2 if name == "padded" else 1  # BIPOLAR has no 0 to pad with
     if not least <= bits <= 16:
         raise UnsupportedError(f"bits={bits} of {name}: accepted are {least} to 16")
-    return padded_layers(bits) if name == "padded" else cnv_layers(name, bits)
+    layers = padded_layers(bits) if name == "padded" else cnv_layers(name, bits)
+    steps = default_steps(bits) if steps is None else steps
+    return [layer.with_random_thresholds(steps, seed) for seed, layer in enumerate(layers)]
+
+
+def default_steps(bits: int) -> int:
+    """Thresholds per channel of outputs as wide as the operands, at most 8 bits."""
+    return 2 ** min(bits, 8) - 1
 
 
 def padded_layers(bits: int) -> list[Layer]:
-    """PADDED with unsigned activations, as after a ReLU."""
+    """PADDED with unsigned activations, as after a ReLU, and random weights, without thresholds."""
     layers = []
     for i, ((size, channels, outputs, stride, depthwise), (pe, simd)) in enumerate(PADDED):
         geometry = ConvGeometry(
@@ -60,7 +68,10 @@ def padded_layers(bits: int) -> list[Layer]:
 
 
 def cnv_layers(folding: str, bits: int) -> list[Layer]:
-    """CNV's six convolutions; folding is one of CNV_FOLDS, the first input INT8 as in BNN-PYNQ."""
+    """CNV's six convolutions with random weights, without thresholds.
+
+    folding is one of CNV_FOLDS; the first input is INT8 as in BNN-PYNQ.
+    """
     datatype = "BIPOLAR" if bits == 1 else f"INT{bits}"
     layers = []
     for i, (shape, (pe, simd)) in enumerate(zip(CNV_SHAPES, CNV_FOLDS[folding], strict=True)):

@@ -90,7 +90,7 @@ class Side:
 
 
 #: A row's fields about its layer, and their JSON types.
-_NAMED = {"layer": str, "bits": str, "simd": int, "pe": int, "core": str, "pipeline": int}
+_NAMED = {"layer": str, "bits": str, "simd": int, "pe": int, "core": str, "pipeline": int, "steps": int}
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,8 @@ class Row:
     """Both sides of one layer at the same folding.
 
     bits: of activations and weights, e.g. "2x1". core: of the multipliers, "lut" or "dsp". pipeline:
-    registers inside IMECConv's dot products. geometry: None if it was not kept.
+    registers inside IMECConv's dot products. steps: thresholds per channel, 0 if both sides output
+    accumulators. geometry: None if it was not kept.
     """
 
     layer: str
@@ -107,6 +108,7 @@ class Row:
     pe: int
     core: str
     pipeline: int
+    steps: int
     finn: Side
     imec: Side
     geometry: ConvGeometry | None = None

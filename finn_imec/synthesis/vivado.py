@@ -18,13 +18,13 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from finn_imec.streams.design import Design
-from finn_imec.synthesis.comparison import Layer, default_core, generate_both
-from finn_imec.synthesis.rows import SIDES
+from finn_imec.synthesis.comparison import Layer, default_core, generate_both, generate_imec
+from finn_imec.synthesis.rows import SIDES, Row
 from finn_imec.util.errors import ImecError, ModelError, UnsupportedError
 from finn_imec.util.templates import render
 
@@ -80,7 +80,7 @@ class RoutedSide:
 class VivadoLayer:
     """A layer in the folder. folder: of its sides, relative. finn, imec: their top modules.
 
-    core: of the multipliers of both sides, as Row.core.
+    Others: as in Row; pipeline is IMECConv's.
     """
 
     layer: str
@@ -88,6 +88,8 @@ class VivadoLayer:
     simd: int
     pe: int
     core: str
+    steps: int
+    pipeline: int
     folder: str
     finn: str
     imec: str
@@ -132,12 +134,14 @@ def write(
     core: str = "auto",
     part: str = PART,
     clock_ns: float = CLOCK_NS,
+    rows: Sequence[Row] = (),
     progress: Callable[[str], None] | None = None,
 ) -> None:
     """Write RTL and scripts of both sides of each layer into the existing `folder`.
 
     core: as for `comparison.compare`. part: any device of Vivado's, but both sides are the RTL for 7-series.
-    clock_ns: period to meet. progress gets the name of each finished layer.
+    clock_ns: period to meet. rows: of a comparison; IMECConv is pipelined as in its layer's row, without one
+    for clock_ns, like the node. progress gets the name of each finished layer.
     """
     check_part(part)
     written = []
@@ -145,13 +149,20 @@ def write(
         name = re.sub(r"\W+", "_", layer.name, flags=re.ASCII).strip("_")[:40]
         path = f"{LAYERS}/{number:02}_{name}"
         chosen = default_core(layer) if core == "auto" else core
-        with tempfile.TemporaryDirectory(prefix="finn_imec_vivado_") as scratch:
-            sides = dict(zip(SIDES, generate_both(layer, chosen, Path(scratch)), strict=True))
-            for side, of in sides.items():
-                _write_side(of.design, folder / path / side, part, clock_ns)
-        tops = {side: of.design.top for side, of in sides.items()}
         g = layer.geometry
-        written.append(VivadoLayer(layer.name, layer.bits, g.simd, g.pe, chosen, path, **tops))
+        row = row_of((layer.name, layer.bits, g.simd, g.pe, chosen, layer.steps), rows)
+        structure = replace(layer.datapath(), res_type=chosen).structure
+        pipeline = row.pipeline if row else structure.pipeline_for(clock_ns)
+        with tempfile.TemporaryDirectory(prefix="finn_imec_vivado_") as scratch:
+            pair, conv = generate_both(layer, chosen, Path(scratch))
+            if pipeline:
+                conv = generate_imec(layer, chosen, Path(scratch, "pipelined"), pipeline)
+            designs = dict(zip(SIDES, (pair.design, conv.design), strict=True))
+            for side, design in designs.items():
+                _write_side(design, folder / path / side, part, clock_ns)
+        tops = {side: design.top for side, design in designs.items()}
+        named = (layer.name, layer.bits, g.simd, g.pe, chosen, layer.steps, pipeline)
+        written.append(VivadoLayer(*named, path, **tops))
         if progress:
             progress(layer.name)
     settings = {"part": part, "clock_ns": clock_ns, "layers": [asdict(each) for each in written]}
@@ -159,6 +170,11 @@ def write(
     folders = [f"{each.folder}/{side}" for each in written for side in SIDES]
     names = {"script": SCRIPT, "utilization": UTILIZATION, "timing": TIMING, "log": LOG}
     (folder / RUN_ALL).write_text(_render("vivado_run_all.sh.j2", folders=folders, **names))
+
+
+def row_of(key: tuple[str, str, int, int, str, int], rows: Sequence[Row]) -> Row | None:
+    """The row of a comparison with this layer, bits, simd, pe, core and steps; None if there is none."""
+    return next((r for r in rows if (r.layer, r.bits, r.simd, r.pe, r.core, r.steps) == key), None)
 
 
 def _write_side(design: Design, folder: Path, part: str, clock_ns: float) -> None:
@@ -169,6 +185,7 @@ def _write_side(design: Design, folder: Path, part: str, clock_ns: float) -> Non
         text = path.read_bytes()
         for memory in memories:
             text = text.replace(f'"{memory}"'.encode(), f'"{memory.name}"'.encode())
+            text = text.replace(f'"{memory.parent}/"'.encode(), b'"./"')  # FINN's prefix of names
         (folder / path.name).write_bytes(text)
     for memory in memories:
         shutil.copyfile(memory, folder / memory.name)

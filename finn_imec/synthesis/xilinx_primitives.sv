@@ -82,3 +82,17 @@ module DSP48E1 #(
 	input	RSTA, RSTALLCARRYIN, RSTALUMODE, RSTB, RSTC, RSTCTRL, RSTD, RSTINMODE, RSTM, RSTP
 );
 endmodule
+
+(* blackbox *)
+module MUXF7(
+	input	logic  I0, I1, S,
+	output	logic  O
+);
+endmodule : MUXF7
+
+(* blackbox *)
+module MUXF8(
+	input	logic  I0, I1, S,
+	output	logic  O
+);
+endmodule : MUXF8

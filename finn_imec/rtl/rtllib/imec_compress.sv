@@ -17,13 +17,16 @@
  *	               o o o          ---->     o o       ------>   o o o o o
  *	               o o o
  *
- *	Combinational, unless PIPELINED puts registers before the addition. Drops
- *	carries out of the top column, so COLS must hold the sum.
+ *	Combinational but for two optional registers: CUT puts one before the first level
+ *	whose highest column has at most CUT bits, ROWS one before the addition. Drops carries
+ *	out of the top column, so COLS must hold the sum.
  ***************************************************************************/
 module imec_compress import imec_pkg::*; #(
 	int unsigned  COLS,
 	heights_t  HEIGHT,
-	bit  PIPELINED = 0,
+	int unsigned  CUT = 0,	// 0 for none
+	bit  ROWS = 0,
+	int unsigned  PRIMITIVES = XILINX,
 
 	localparam int unsigned  BITS = bits_below(HEIGHT, COLS)
 )(
@@ -39,6 +42,10 @@ module imec_compress import imec_pkg::*; #(
 		return  32'(h);
 	endfunction : highest
 	localparam int unsigned  HIGHEST = highest();
+
+	localparam bit  HERE = CUT != 0 && HIGHEST <= CUT;
+	uwire [BITS-1:0]  x;
+	imec_delay #(.WIDTH(BITS), .STEPS(32'(HERE))) cut(.clk, .en, .d, .q(x));
 
 	// Counters of column c on this level, by their number of inputs
 	localparam heights_t  SIX   = sixes();
@@ -95,7 +102,7 @@ module imec_compress import imec_pkg::*; #(
 		for(genvar  c = 0; c < COLS; c++) begin : genColumn
 			for(genvar  r = 0; r < 2; r++) begin : genRow
 				if(r < HEIGHT[c]) begin : genBit
-					assign	row[r][c] = d[bits_below(HEIGHT, c) + r];
+					assign	row[r][c] = x[bits_below(HEIGHT, c) + r];
 				end : genBit
 				else begin : genZero
 					assign	row[r][c] = 1'b0;
@@ -103,7 +110,7 @@ module imec_compress import imec_pkg::*; #(
 			end : genRow
 		end : genColumn
 		uwire [1:0][COLS-1:0]  term;
-		imec_delay #(.WIDTH(2*COLS), .STEPS(32'(PIPELINED))) cut(.clk, .en, .d(row), .q(term));
+		imec_delay #(.WIDTH(2*COLS), .STEPS(32'(ROWS))) rows(.clk, .en, .d(row), .q(term));
 		assign	y = term[0] + term[1];
 	end : genAdd
 	else begin : genLevel
@@ -124,7 +131,7 @@ module imec_compress import imec_pkg::*; #(
 				localparam int unsigned  LEFT = 32'(HEIGHT[c]) - FROM;
 				localparam int unsigned  TAKE = i < SIXES? (LEFT < 6? LEFT : 6) : THREE[c] != 16'd0 ? 3 : 2;
 				uwire [2:0]  n;
-				imec_counter6 #(.N(TAKE)) counter(.d(d[BASE + FROM +: TAKE]), .n);
+				imec_counter6 #(.N(TAKE), .PRIMITIVES(PRIMITIVES)) counter(.d(x[BASE + FROM +: TAKE]), .n);
 				assign	q[ONES + i] = n[0];
 				if(c+1 < COLS) begin : genTwo
 					assign	q[TWOS + i] = n[1];
@@ -135,11 +142,13 @@ module imec_compress import imec_pkg::*; #(
 			end : genCounter
 
 			if(PASS > 0) begin : genPass
-				assign	q[REST +: PASS] = d[bits_below(HEIGHT, c+1)-1 -: PASS];
+				assign	q[REST +: PASS] = x[bits_below(HEIGHT, c+1)-1 -: PASS];
 			end : genPass
 		end : genColumn
 
-		imec_compress #(.COLS(COLS), .HEIGHT(NEXT), .PIPELINED(PIPELINED)) level(.clk, .en, .d(q), .y);
+		imec_compress #(
+			.COLS(COLS), .HEIGHT(NEXT), .CUT(HERE? 0 : CUT), .ROWS(ROWS), .PRIMITIVES(PRIMITIVES)
+		) level(.clk, .en, .d(q), .y);
 	end : genLevel
 
 endmodule : imec_compress

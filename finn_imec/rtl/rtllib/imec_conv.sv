@@ -12,27 +12,33 @@
  *	ConvolutionInputGenerator and MVAU, without the replay buffer, weight stream and
  *	FIFO between them:
  *
- *	        +---------+   +-----+   +--------+         +-----+ Product +-----+ Acc  +-----+
- *	 in --->| convert |-->| pad |-->| buffer |---||--->| dot |---||--->|  +  |--||->| thr |--> out
- *	        +---------+   +-----+   +--------+         | xPE |         | xPE |      +-----+
- *	                                    ^      +-----+ |     |         +-----+
- *	                  +-----------+-----+      | rom |-||--->|
- *	                  | sequencer |----------->+-----+ Weight+
- *	                  +-----------+
+ *	         +---------+   +-----+   +--------+         +-----+     Acc  +-----+
+ *	 in -||->| convert |-->| pad |-->| buffer |--||---->| dot |->[+]-||->| act |-||-> out
+ *	         +---------+   +-----+   +--------+         | xPE |          +-----+
+ *	                                     ^      +-----+ |     |
+ *	                   +-----------+-----+      | rom |->     |
+ *	                   | sequencer |----------->+-----+ +-----+
+ *	                   +-----------+
  *
  *	The line buffer (imec_strip) holds the live input rows and is read NF times per
  *	window, see imec_sequencer. With SIMD > CHANNELS, imec_window replaces both: it
  *	takes pixels and gives SIMD channels of a window per word.
  *
- *	The accumulators are the output registers: the pipeline stalls only if the next
- *	fold would overwrite a result that has not been taken.
+ *	All handshakes end in registers: imec_register at the input, imec_output at the output,
+ *	and En, which stalls everything between them while a result can't leave the accumulators.
+ *	No path leads from an input of the module to an output. (Streamed weights must come from
+ *	a register, as FINN's memstream and imec_register have it.)
  *
- *	With SEARCH, imec_threshold_search takes the results and offers each one
- *	$clog2(STEPS+1) cycles later; folds of at least that many words never wait for it.
+ *	Activation, with STEPS thresholds per channel:
  *
- *	INIT is the start value of all accumulators: the constant of imec_dot_planes.
- *	Per-channel bias is part of the thresholds or, without thresholds, of the words
- *	of BIAS_FILE (used if BIASED).
+ *	  STEPS = 0	none: the accumulator is the output
+ *	  SIGN		one threshold: accumulators start from its negative, from START_TABLE or
+ *			START_FILE, and the sign is the output
+ *	  SEARCH	imec_threshold_search, for folds with as many words as the search has steps
+ *	  else		imec_threshold
+ *
+ *	INIT is the start value of all accumulators: the constant of imec_dot_planes. With
+ *	BIASED it is a word of START_TABLE or START_FILE for each fold, counted down.
  *
  *	WEIGHTS_STREAMED replaces the ROM by the stream wdat of the same words in the same
  *	order, once per window: a buffer read waits for its weight word and takes it. If
@@ -40,7 +46,11 @@
  *	multiplies a bipolar operand, if the other one is not bipolar, as a two-bit number
  *	-1 or +1.
  *
- *	PIPELINE adds registers inside the dot products for fast clocks.
+ *	PIPELINE places the registers inside the dot products, see imec_dot_heap. MEMORY is
+ *	the number of steps from an address to its word: 2 uses the output registers of block
+ *	RAM.
+ *
+ *	PRIMITIVES is how LUTs, multiplexers and DSP slices are described, see imec_pkg.
  *
  *	CORE "dsp" takes more steps for its dot products than the one register shown. Its
  *	weights arrive in several parts, each two steps after the one before: from ROMs
@@ -107,7 +117,10 @@ module imec_conv import imec_pkg::*; #(
 	parameter string  CORE,	// for dot products: "planes", "product" or "dsp", see imec_dot_*
 	bit  DOUBLE,	// accumulate 2*dot
 	bit  WIDEN = 0,	// multiply bipolar values as two-bit numbers
-	int unsigned  PIPELINE = 0,	// extra registers in the dot products, see imec_mac
+	int unsigned  PIPELINE = 0,	// registers in the dot products, see imec_mac
+	int unsigned  MEMORY = 1,	// steps from an address to its word, 1 or 2
+	int unsigned  OUTPUT = 2,	// words of the output register, see imec_output
+	int unsigned  PRIMITIVES = XILINX,
 	logic [ACC_BITS-1:0]  INIT,
 
 	// Packing of CORE "dsp", see imec_dot_dsp
@@ -121,8 +134,16 @@ module imec_conv import imec_pkg::*; #(
 	// Activation: thresholds per channel, 0 for none
 	int unsigned  STEPS,
 	int           ACT_VAL = 0,
-	bit  SEARCH = 0,	// binary search, else all in parallel
-	bit  BIASED,
+	bit  SIGN = 0,	// of an accumulator that starts from the negative threshold
+	bit  SEARCH = 0,	// binary search, see imec_threshold_search; else all in parallel
+	int unsigned  ENGINES = PE,
+	int unsigned  READ = 1,
+	bit  FAST = 0,
+	bit  BIASED,	// start values from START_TABLE or START_FILE
+	int unsigned  START_ROWS = 1,	// NF if START_TABLE is used
+	logic [START_ROWS-1:0][PE*ACC_BITS-1:0]  START_TABLE = '0,
+	int unsigned  THRESHOLD_ROWS = 1,	// of THRESHOLD_TABLE, if READ = 0
+	logic [THRESHOLD_ROWS-1:0][ENGINES*ACC_BITS-1:0]  THRESHOLD_TABLE = '0,
 
 	// Memories
 	bit  WEIGHTS_STREAMED = 0,
@@ -131,7 +152,7 @@ module imec_conv import imec_pkg::*; #(
 	parameter string  WEIGHT2_FILE = "",
 	parameter string  WEIGHT3_FILE = "",
 	parameter  THRESHOLD_FILE = "",	// INIT_FILE of imec_threshold or INIT_FILES of imec_threshold_search
-	parameter  BIAS_FILE = "",
+	parameter  START_FILE = "",	// used if START_ROWS is not NF
 	parameter string  WEIGHT_LAYOUT = "plain",	// of the ROM, see imec_rom
 	parameter string  WEIGHT_REST_FILE = "",
 	parameter string  WEIGHT1_REST_FILE = "",
@@ -164,16 +185,21 @@ module imec_conv import imec_pkg::*; #(
 		return  n == 0? m : gcd(n, m % n);
 	endfunction : gcd
 	localparam bit  WINDOW = SIMD > CHANNELS;
-	localparam int unsigned  READ   = DEPTHWISE? PE : SIMD;	// channels read together
-	localparam int unsigned  WORD   = WINDOW? CHANNELS : READ;	// channels of a line buffer word
+	localparam int unsigned  READ_CHANNELS = DEPTHWISE? PE : SIMD;	// read together
+	localparam int unsigned  WORD   = WINDOW? CHANNELS : READ_CHANNELS;	// channels of a line buffer word
 	localparam int unsigned  COMMON = gcd(SIMD_IN, WORD);
 
 	//-----------------------------------------------------------------------
 	// Input words to line buffer words
+	uwire  ivld1, irdy1;
+	uwire [SIMD_IN*A_BITS-1:0]  idat1;
+	imec_register #(.WIDTH(SIMD_IN*A_BITS)) in(
+		.clk, .rst, .ivld, .irdy, .idat, .ovld(ivld1), .ordy(irdy1), .odat(idat1)
+	);
 	uwire  cvld, crdy;
 	uwire [COMMON*A_BITS-1:0]  cdat;
 	imec_convert #(.IN(SIMD_IN), .OUT(COMMON), .BITS(A_BITS)) narrow(
-		.clk, .rst, .ivld, .irdy, .idat, .ovld(cvld), .ordy(crdy), .odat(cdat)
+		.clk, .rst, .ivld(ivld1), .irdy(irdy1), .idat(idat1), .ovld(cvld), .ordy(crdy), .odat(cdat)
 	);
 	uwire  pvld, prdy;
 	uwire [WORD*A_BITS-1:0]  pdat;
@@ -191,11 +217,14 @@ module imec_conv import imec_pkg::*; #(
 	localparam int unsigned  ADDR_BITS   = DEPTH > 1? $clog2(DEPTH) : 1;
 	localparam int unsigned  WEIGHTS     = NF*OUTER*INNER*RUN;
 	localparam int unsigned  WEIGHT_BITS = WEIGHTS > 1? $clog2(WEIGHTS) : 1;
-	uwire  en;
+	if(MEMORY < 1 || MEMORY > 2)  $error("MEMORY=%0d must be 1 or 2.", MEMORY);
+	logic  En = 1;	// the pipeline from reads to accumulators moves
+	uwire  en = En;
 	uwire  rvld, rfirst, rlast;
 	uwire [WEIGHT_BITS-1:0]  weight_addr;
-	uwire [READ-1:0][A_BITS-1:0]  a;	// stage 1
+	uwire [READ_CHANNELS-1:0][A_BITS-1:0]  a;	// MEMORY steps after the read
 	if(WINDOW) begin : genWindow
+		uwire [READ_CHANNELS*A_BITS-1:0]  word;
 		imec_window #(
 			.WIDTH(WORD*A_BITS), .H(H), .W(W), .K_H(K_H), .K_W(K_W), .S_H(S_H), .S_W(S_W), .D_H(D_H), .D_W(D_W),
 			.SF(OUTER*INNER*RUN), .NF(NF), .COLUMNS(COLUMNS), .WINDOWS(WINDOWS), .RAM_STYLE(BUFFER_RAM_STYLE)
@@ -203,8 +232,9 @@ module imec_conv import imec_pkg::*; #(
 			.clk, .rst, .en,
 			.ivld(svld), .irdy(srdy), .idat(sdat),
 			.wvld(wvld || !WEIGHTS_STREAMED), .weight_addr,
-			.rvld, .rfirst, .rlast, .q(a)
+			.rvld, .rfirst, .rlast, .q(word)
 		);
+		imec_delay #(.WIDTH(READ_CHANNELS*A_BITS), .STEPS(MEMORY-1)) behind(.clk, .en, .d(word), .q(a));
 	end : genWindow
 	else begin : genStrip
 		uwire  strip_we;
@@ -220,21 +250,23 @@ module imec_conv import imec_pkg::*; #(
 			.strip_addr, .write_addr, .strip_we, .wvld(wvld || !WEIGHTS_STREAMED), .weight_addr,
 			.rvld, .rfirst, .rlast
 		);
-		imec_strip #(.DEPTH(DEPTH), .WIDTH(WORD*A_BITS), .DUAL_PORT(DUAL_PORT), .RAM_STYLE(BUFFER_RAM_STYLE)) strip(
+		imec_strip #(
+			.DEPTH(DEPTH), .WIDTH(WORD*A_BITS), .DUAL_PORT(DUAL_PORT), .RAM_STYLE(BUFFER_RAM_STYLE), .STEPS(MEMORY)
+		) strip(
 			.clk, .en, .addr(strip_addr), .write_addr, .we(strip_we), .d(sdat), .q(a)
 		);
 	end : genStrip
 
 	//-----------------------------------------------------------------------
-	// Weights, stage 1
+	// Weights, with the activations
 	uwire [PE-1:0][SIMD-1:0][W_BITS-1:0]  w;	// each lane weight_delay steps late
 	if(WEIGHTS_STREAMED) begin : genStream
-		logic [PE-1:0][SIMD-1:0][W_BITS-1:0]  Word;
-		always_ff @(posedge clk)  if(en)  Word <= wdat;
+		uwire [PE-1:0][SIMD-1:0][W_BITS-1:0]  word;
+		imec_delay #(.WIDTH(PE*SIMD*W_BITS), .STEPS(MEMORY)) read(.clk, .en, .d(wdat), .q(word));
 		for(genvar  p = 0; p < PE; p++) begin : genWord
 			for(genvar  l = 0; l < SIMD; l++) begin : genLane
 				imec_delay #(.WIDTH(W_BITS), .STEPS(weight_delay(SIMD, CHAINS, l))) late(
-					.clk, .en, .d(Word[p][l]), .q(w[p][l])
+					.clk, .en, .d(word[p][l]), .q(w[p][l])
 				);
 			end : genLane
 		end : genWord
@@ -254,7 +286,7 @@ module imec_conv import imec_pkg::*; #(
 			imec_delay #(.WIDTH(WEIGHT_BITS), .STEPS(2*g)) late(.clk, .en, .d(weight_addr), .q(addr));
 			uwire [WIDTH-1:0]  word;
 			imec_rom #(
-				.DEPTH(WEIGHTS), .WIDTH(WIDTH), .RAM_STYLE(WEIGHT_RAM_STYLE),
+				.DEPTH(WEIGHTS), .WIDTH(WIDTH), .RAM_STYLE(WEIGHT_RAM_STYLE), .STEPS(MEMORY), .PRIMITIVES(PRIMITIVES),
 				.LAYOUT(WEIGHT_LAYOUT),
 				.INIT_FILE(g == 0? WEIGHT_FILE : g == 1? WEIGHT1_FILE : g == 2? WEIGHT2_FILE : WEIGHT3_FILE),
 				.REST_FILE(
@@ -287,8 +319,8 @@ module imec_conv import imec_pkg::*; #(
 		assign	wrdy = 1'b0;
 	end : genRom
 
-	localparam int unsigned  DOT = mac_steps(CORE == "dsp", SIMD, CHAINS, PIPELINE);
-	logic [DOT:0]  Vld = 0, First, Last;	// [0] with buffer and weight words, [DOT] with dot products
+	localparam int unsigned  DOT = MEMORY-1 + mac_steps(CORE == "dsp", SIMD, CHAINS, PIPELINE);
+	logic [DOT:0]  Vld = 0, First, Last;	// [0] a step after the read, [DOT] with dot products
 	always_ff @(posedge clk) begin
 		if(rst)      Vld <= 0;
 		else if(en)  Vld <= (DOT+1)'({ Vld, rvld });
@@ -296,67 +328,93 @@ module imec_conv import imec_pkg::*; #(
 			First <= (DOT+1)'({ First, rfirst });
 			Last  <= (DOT+1)'({ Last, rlast });
 		end
+		if(rst)  { First[DOT], Last[DOT] } <= '0;	// a register, not the end of a shift register in LUTs
 	end
 	uwire  vld = Vld[DOT];
 	uwire  first = First[DOT];
 	uwire  last = Last[DOT];
 
 	//-----------------------------------------------------------------------
-	// Output fold, one ahead of the result on offer
+	// Output fold, one ahead of the result in the accumulators
 	localparam int unsigned  FOLD_BITS = NF > 1? $clog2(NF) : 1;
 	uwire  result = en && vld && last;
 	uwire [FOLD_BITS-1:0]  folds_left;
 	imec_counter #(.N(NF)) ofold(.clk, .rst, .en(result), .left(folds_left), .last());
 
+	// Stall while the accumulators hold a result that the activation can't take
 	logic  OVld = 0;
-	uwire  taken;	// the activation takes the result
+	uwire  taken, next_taken;	// the activation takes the result, in this cycle and in the next
+	uwire  next_ovld = en && vld? last : OVld && !taken;
 	always_ff @(posedge clk) begin
-		if(rst)              OVld <= 0;
-		else if(en && vld)   OVld <= last;
-		else if(taken)       OVld <= 0;
+		OVld <= !rst && next_ovld;
+		En   <= rst || !next_ovld || next_taken;
 	end
-	assign	en = !(vld && OVld && !taken);
 
 	//-----------------------------------------------------------------------
-	// Dot products, stages 2..; accumulators
+	// Dot products; accumulators
 	uwire [PE-1:0][ACC_BITS-1:0]  start;
-	if(BIASED) begin : genBias
+	if(!BIASED)  assign  start = {PE{INIT}};
+	else if(START_ROWS == NF) begin : genStartTable
+		imec_table #(.ROWS(NF), .TABLE_WIDTH(PE*ACC_BITS), .TABLE(START_TABLE), .PRIMITIVES(PRIMITIVES)) starts(
+			.addr(folds_left), .q(start)
+		);
+	end : genStartTable
+	else begin : genStartFile
 		logic [PE*ACC_BITS-1:0]  Mem[NF];
-		initial  $readmemh(BIAS_FILE, Mem);
+		initial  $readmemh(START_FILE, Mem);
 		assign	start = Mem[folds_left];
-	end : genBias
-	else begin : genInit
-		assign	start = {PE{INIT}};
-	end : genInit
+	end : genStartFile
 	uwire [PE-1:0][ACC_BITS-1:0]  acc;
 	imec_mac #(
 		.CORE(CORE), .PE(PE), .SIMD(SIMD), .DEPTHWISE(DEPTHWISE),
 		.A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .A_BIPOLAR(A_BIPOLAR),
 		.W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR), .WIDEN(WIDEN),
-		.ACC_BITS(ACC_BITS), .DOUBLE(DOUBLE), .PIPELINE(PIPELINE),
+		.ACC_BITS(ACC_BITS), .DOUBLE(DOUBLE), .PIPELINE(PIPELINE), .PRIMITIVES(PRIMITIVES),
 		.FIELDS(FIELDS), .SPACING(SPACING), .FIELD_BITS(FIELD_BITS), .CHAINS(CHAINS), .CHAIN_BIAS(CHAIN_BIAS), .CENTRED(CENTRED)
 	) mac(.clk, .en, .a, .w, .vld, .first, .start, .acc);
 
 	//-----------------------------------------------------------------------
 	// Activation
+	uwire  yvld, yrdy, next_yrdy;
+	uwire [PE-1:0][O_BITS-1:0]  y;
 	if(STEPS == 0) begin : genPass
 		if(O_BITS != ACC_BITS)  $error("O_BITS=%0d must equal ACC_BITS=%0d without thresholds.", O_BITS, ACC_BITS);
-		assign	ovld  = OVld;
-		assign	taken = ordy;
-		assign	odat  = acc;
+		assign	yvld = OVld;
+		assign	{ taken, next_taken } = { yrdy, next_yrdy };
+		assign	y = acc;
 	end : genPass
+	else if(SIGN) begin : genSign
+		if(STEPS != 1)  $error("STEPS=%0d must be 1 with SIGN.", STEPS);
+		assign	yvld = OVld;
+		assign	{ taken, next_taken } = { yrdy, next_yrdy };
+		for(genvar  p = 0; p < PE; p++) begin : genPE
+			assign	y[p] = O_BITS'(signed'({ 1'b0, !acc[p][ACC_BITS-1] }) + ACT_VAL);
+		end : genPE
+	end : genSign
 	else if(SEARCH) begin : genSearch
 		imec_threshold_search #(
 			.PE(PE), .NF(NF), .STEPS(STEPS), .ACC_BITS(ACC_BITS), .O_BITS(O_BITS), .BIAS(ACT_VAL),
-			.INIT_FILES(THRESHOLD_FILE), .RAM_STYLE(THRESHOLD_RAM_STYLE)
-		) threshold(.clk, .rst, .ivld(OVld), .irdy(taken), .fold(folds_left), .acc(acc), .ovld, .ordy, .y(odat));
+			.ENGINES(ENGINES), .READ(READ), .FAST(FAST), .INIT_FILES(THRESHOLD_FILE),
+			.ROWS(THRESHOLD_ROWS), .TABLE(THRESHOLD_TABLE), .RAM_STYLE(THRESHOLD_RAM_STYLE), .PRIMITIVES(PRIMITIVES)
+		) threshold(
+			.clk, .rst,
+			.ivld(OVld), .irdy(taken), .next_irdy(next_taken), .fold(folds_left), .acc(acc),
+			.ovld(yvld), .ordy(yrdy), .y(y)
+		);
 	end : genSearch
 	else begin : genThreshold
-		assign	ovld  = OVld;
-		assign	taken = ordy;
 		imec_threshold #(
-			.PE(PE), .NF(NF), .STEPS(STEPS), .ACC_BITS(ACC_BITS), .O_BITS(O_BITS), .BIAS(ACT_VAL), .INIT_FILE(THRESHOLD_FILE)
-		) threshold(.fold(folds_left), .acc(acc), .y(odat));
+			.PE(PE), .NF(NF), .STEPS(STEPS), .ACC_BITS(ACC_BITS), .O_BITS(O_BITS), .BIAS(ACT_VAL),
+			.INIT_FILE(THRESHOLD_FILE), .PRIMITIVES(PRIMITIVES)
+		) threshold(
+			.clk, .rst,
+			.ivld(OVld), .irdy(taken), .next_irdy(next_taken), .fold(folds_left), .acc(acc),
+			.ovld(yvld), .ordy(yrdy), .next_ordy(next_yrdy), .y(y)
+		);
 	end : genThreshold
+
+	imec_output #(.WIDTH(PE*O_BITS), .WORDS(OUTPUT)) out(
+		.clk, .rst, .ivld(yvld), .irdy(yrdy), .next_irdy(next_yrdy), .idat(y), .ovld, .ordy, .odat
+	);
 
 endmodule : imec_conv

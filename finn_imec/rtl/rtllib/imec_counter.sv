@@ -3,7 +3,8 @@
  *
  * @description
  *	Counts N-1, N-2, ..., 0 and reloads, one step per cycle with en high.
- *	last is high on the final step (count 0). N = 1 needs no register.
+ *	last is high on the final step (count 0), from a register: nothing is compared
+ *	behind it. N = 1 needs no register.
  *
  *	Does not saturate and has no load other than its reset.
  ***************************************************************************/
@@ -27,12 +28,19 @@ module imec_counter #(
 	else begin : genCount
 		localparam logic [BITS-1:0]  RELOAD = BITS'(N-1);
 		logic [BITS-1:0]  Left;
+		logic  Last;	// Left == 0
 		always_ff @(posedge clk) begin
-			if(rst)      Left <= RELOAD;
-			else if(en)  Left <= last? RELOAD : Left - 1'b1;
+			if(rst) begin
+				Left <= RELOAD;
+				Last <= 0;
+			end
+			else if(en) begin
+				Left <= Last? RELOAD : Left - 1'b1;
+				Last <= Left == BITS'(1);
+			end
 		end
 		assign	left = Left;
-		assign	last = Left == '0;
+		assign	last = Last;
 	end : genCount
 
 endmodule : imec_counter

@@ -9,8 +9,9 @@
  *
  *	Combinational.
  ***************************************************************************/
-module imec_counter6 #(
-	int unsigned  N
+module imec_counter6 import imec_pkg::*; #(
+	int unsigned  N,
+	int unsigned  PRIMITIVES = XILINX
 )(
 	input	logic [N-1:0]  d,
 	output	logic [2:0]  n
@@ -30,7 +31,7 @@ module imec_counter6 #(
 	end : genLogic
 	else begin : genLut
 		for(genvar  k = 0; k < 3; k++) begin : genBit
-			imec_lut6 #(.INIT(ones(k))) lut(.i(6'(d)), .o(n[k]));
+			imec_lut6 #(.INIT(ones(k)), .PRIMITIVES(PRIMITIVES)) lut(.i(6'(d)), .o(n[k]));
 		end : genBit
 	end : genLut
 

@@ -46,6 +46,7 @@ module imec_dot_dsp import imec_pkg::*; #(
 	int unsigned  CHAINS,
 	logic [47:0]  BIAS,
 	bit  CENTRED = 0,
+	int unsigned  PRIMITIVES = XILINX,
 
 	localparam int unsigned  Y_BITS = FIELD_BITS + $clog2(CHAINS)
 )(
@@ -93,7 +94,7 @@ module imec_dot_dsp import imec_pkg::*; #(
 			end
 
 			uwire [47:0]  p;
-			imec_dsp48 #(.HEAD(l + CHAINS >= SIMD), .LATE(1'(PLACE % 2)), .C(biases())) slice(
+			imec_dsp48 #(.HEAD(l + CHAINS >= SIMD), .LATE(1'(PLACE % 2)), .C(biases()), .PRIMITIVES(PRIMITIVES)) slice(
 				.clk, .en,
 				.d(codes), .a(signs), .b({ {(18-A_BITS){(A_SIGNED || CENTRED) && al[A_BITS-1]}}, al }),
 				.pcin(cascade[l + CHAINS][c]), .p, .pcout(cascade[l][c])

@@ -6,8 +6,15 @@
  *	LUT6 that add three partial products each, one LUT for the sum bit and one for the
  *	carry, then imec_compress.
  *
- *	PIPELINE registers: the first is before the final addition, the second after the
- *	first LUT6. Does not add the constant.
+ *	                 +------+   +----------+     +----------+   +-----+
+ *	  a, w --------->| LUT6 |-->| counters |-||->| counters |-||-->| + |-||--> y
+ *	                 +------+   +----------+     +----------+   +-----+
+ *	  PIPELINE 0                                                         *
+ *	           1                                              *
+ *	           2                              *               *
+ *	           3                              *               *          *
+ *
+ *	y follows a and w after imec_pkg::lut_steps(PIPELINE) steps. Does not add the constant.
  ***************************************************************************/
 module imec_dot_heap import imec_pkg::*; #(
 	int unsigned  SIMD,
@@ -18,6 +25,7 @@ module imec_dot_heap import imec_pkg::*; #(
 	bit  W_SIGNED,
 	bit  W_BIPOLAR,
 	int unsigned  PIPELINE,
+	int unsigned  PRIMITIVES = XILINX,
 
 	localparam int unsigned  Y_BITS = $clog2(SIMD*(2**A_BITS-1)*(2**W_BITS-1) + 1)
 )(
@@ -77,8 +85,9 @@ module imec_dot_heap import imec_pkg::*; #(
 		return  init;
 	endfunction : count
 
+	localparam int unsigned  MIDDLE = 6;	// bits of the highest column at the register between counters
 	localparam int unsigned  BITS = bits_below(HEIGHT, WEIGHTS+1);
-	uwire [BITS-1:0]  heap, summand;
+	uwire [BITS-1:0]  heap;
 	for(genvar  e = 0; e < WEIGHTS; e++) begin : genWeight
 		localparam int unsigned  N     = planes(e)*SIMD;
 		localparam int unsigned  ONES  = bits_below(HEIGHT, e) + (e > 0? carries(e-1) : 0);
@@ -96,17 +105,18 @@ module imec_dot_heap import imec_pkg::*; #(
 		for(genvar  g = 0; g < sums(e); g++) begin : genGroup
 			localparam bit [2:0]  USED = { 3*g+2 < N, 3*g+1 < N, 1'b1 };
 			uwire [5:0]  x = pairs[3*g +: 3];
-			imec_lut6 #(.INIT(count(0, USED, negatives(e, g)))) ones(.i(x), .o(heap[ONES + g]));
+			imec_lut6 #(.INIT(count(0, USED, negatives(e, g))), .PRIMITIVES(PRIMITIVES)) ones(.i(x), .o(heap[ONES + g]));
 			if(g < carries(e)) begin : genCarry
-				imec_lut6 #(.INIT(count(1, USED, negatives(e, g)))) carry(.i(x), .o(heap[TWOS + g]));
+				imec_lut6 #(.INIT(count(1, USED, negatives(e, g))), .PRIMITIVES(PRIMITIVES)) carry(.i(x), .o(heap[TWOS + g]));
 			end : genCarry
 		end : genGroup
 	end : genWeight
 
 	localparam int unsigned  COLS = Y_BITS > WEIGHTS+1? Y_BITS : WEIGHTS+1;
 	uwire [COLS-1:0]  sum;
-	imec_delay #(.WIDTH(BITS), .STEPS(32'(PIPELINE > 1))) cut(.clk, .en, .d(heap), .q(summand));
-	imec_compress #(.COLS(COLS), .HEIGHT(HEIGHT), .PIPELINED(PIPELINE > 0)) compress(.clk, .en, .d(summand), .y(sum));
-	assign	y = sum[Y_BITS-1:0];
+	imec_compress #(
+		.COLS(COLS), .HEIGHT(HEIGHT), .CUT(PIPELINE > 1? MIDDLE : 0), .ROWS(PIPELINE > 0), .PRIMITIVES(PRIMITIVES)
+	) compress(.clk, .en, .d(heap), .y(sum));
+	imec_delay #(.WIDTH(Y_BITS), .STEPS(32'(PIPELINE == 0 || PIPELINE == 3))) last(.clk, .en, .d(sum[Y_BITS-1:0]), .q(y));
 
 endmodule : imec_dot_heap

@@ -21,11 +21,12 @@
  *	Bipolar values are one bit, 0 for -1 and 1 for +1. Plain values are two's
  *	complement if signed.
  *
- *	Synthesis uses imec_dot_heap, whose single LUTs would be slow to simulate.
+ *	This is imec_dot_heap, whose single LUTs are slow to simulate, unless PRIMITIVES is
+ *	BEHAVIOR.
  *
- *	y follows a and w after PIPELINE steps. Does not apply the factor 2 of the table.
+ *	y follows a and w after imec_pkg::lut_steps(PIPELINE) steps. Does not apply the factor 2 of the table.
  ***************************************************************************/
-module imec_dot_planes #(
+module imec_dot_planes import imec_pkg::*; #(
 	int unsigned  PE,
 	int unsigned  SIMD,
 
@@ -36,7 +37,8 @@ module imec_dot_planes #(
 	int unsigned  W_BITS,
 	bit  W_SIGNED,
 	bit  W_BIPOLAR,
-	int unsigned  PIPELINE = 0,	// 0 to 2, see imec_dot_heap
+	int unsigned  PIPELINE = 0,	// 0 to 3, see imec_dot_heap
+	int unsigned  PRIMITIVES = XILINX,
 
 	localparam int unsigned  Y_BITS = $clog2(SIMD*(2**A_BITS-1)*(2**W_BITS-1) + 1)
 )(
@@ -47,18 +49,11 @@ module imec_dot_planes #(
 	input	logic [PE-1:0][SIMD-1:0][W_BITS-1:0]  w,
 	output	logic [PE-1:0][Y_BITS-1:0]  y
 );
-	if(PIPELINE > 2)  $error("PIPELINE=%0d must be 0, 1 or 2.", PIPELINE);
+	if(PIPELINE > 3)  $error("PIPELINE=%0d must be 0 to 3.", PIPELINE);
 	if(A_BIPOLAR && (A_BITS != 1 || A_SIGNED))  $error("bipolar activations are 1 bit without sign.");
 	if(W_BIPOLAR && (W_BITS != 1 || W_SIGNED))  $error("bipolar weights are 1 bit without sign.");
 
-`ifdef SYNTHESIS
-	for(genvar  p = 0; p < PE; p++) begin : genPE
-		imec_dot_heap #(
-			.SIMD(SIMD), .A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR), .PIPELINE(PIPELINE)
-		) heap(.clk, .en, .a, .w(w[p]), .y(y[p]));
-	end : genPE
-`else
-	// The formula as it stands: by activations if there are few lanes, else by bit planes
+	// Whether the partial product of weight bit j and activation bit i is negative
 	typedef logic [W_BITS-1:0][A_BITS-1:0]  planes_t;
 	function automatic planes_t negative_planes();
 		automatic planes_t  negative;
@@ -71,44 +66,54 @@ module imec_dot_planes #(
 	endfunction : negative_planes
 	localparam planes_t  NEGATIVE = negative_planes();
 
-	logic [PE-1:0][Y_BITS-1:0]  sum;
-	imec_delay #(.WIDTH(PE*Y_BITS), .STEPS(PIPELINE)) late(.clk, .en, .d(sum), .q(y));
-	if(SIMD < 2*A_BITS) begin : genLanes
+	if(PRIMITIVES != BEHAVIOR) begin : genStructure
 		for(genvar  p = 0; p < PE; p++) begin : genPE
-			always_comb begin
-				sum[p] = '0;
-				for(int unsigned  l = 0; l < SIMD; l++) begin
-					for(int unsigned  j = 0; j < W_BITS; j++) begin
-						automatic logic [A_BITS-1:0]  wj = {A_BITS{w[p][l][j]}};
-						automatic logic [A_BITS-1:0]  z = W_BIPOLAR? a[l] ~^ wj : a[l] & wj;
-						sum[p] += Y_BITS'(z ^ NEGATIVE[j]) << j;
+			imec_dot_heap #(
+				.SIMD(SIMD), .A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR),
+				.PIPELINE(PIPELINE), .PRIMITIVES(PRIMITIVES)
+			) heap(.clk, .en, .a, .w(w[p]), .y(y[p]));
+		end : genPE
+	end : genStructure
+	else begin : genBehavior
+		// The formula as it stands: by activations if there are few lanes, else by bit planes
+		logic [PE-1:0][Y_BITS-1:0]  sum;
+		imec_delay #(.WIDTH(PE*Y_BITS), .STEPS(lut_steps(PIPELINE))) late(.clk, .en, .d(sum), .q(y));
+		if(SIMD < 2*A_BITS) begin : genLanes
+			for(genvar  p = 0; p < PE; p++) begin : genPE
+				always_comb begin
+					sum[p] = '0;
+					for(int unsigned  l = 0; l < SIMD; l++) begin
+						for(int unsigned  j = 0; j < W_BITS; j++) begin
+							automatic logic [A_BITS-1:0]  wj = {A_BITS{w[p][l][j]}};
+							automatic logic [A_BITS-1:0]  z = W_BIPOLAR? a[l] ~^ wj : a[l] & wj;
+							sum[p] += Y_BITS'(z ^ NEGATIVE[j]) << j;
+						end
 					end
 				end
-			end
-		end : genPE
-	end : genLanes
-	else begin : genPlanes
-		// Bit plane i, each bit repeated for all bits of its lane's weight
-		uwire [A_BITS-1:0][SIMD-1:0][W_BITS-1:0]  plane;
-		for(genvar  i = 0; i < A_BITS; i++) begin : genPlane
-			for(genvar  l = 0; l < SIMD; l++) begin : genLane
-				assign	plane[i][l] = {W_BITS{a[l][i]}};
-			end : genLane
-		end : genPlane
+			end : genPE
+		end : genLanes
+		else begin : genPlanes
+			// Bit plane i, each bit repeated for all bits of its lane's weight
+			uwire [A_BITS-1:0][SIMD-1:0][W_BITS-1:0]  plane;
+			for(genvar  i = 0; i < A_BITS; i++) begin : genPlane
+				for(genvar  l = 0; l < SIMD; l++) begin : genLane
+					assign	plane[i][l] = {W_BITS{a[l][i]}};
+				end : genLane
+			end : genPlane
 
-		for(genvar  p = 0; p < PE; p++) begin : genPE
-			always_comb begin
-				sum[p] = '0;
-				for(int unsigned  i = 0; i < A_BITS; i++) begin
-					for(int unsigned  j = 0; j < W_BITS; j++) begin
-						automatic logic [SIMD*W_BITS-1:0]  z = W_BIPOLAR? plane[i] ~^ w[p] : plane[i] & w[p];
-						automatic logic [SIMD*W_BITS-1:0]  zj = (NEGATIVE[j][i]? ~z : z) & {SIMD{W_BITS'(1 << j)}};
-						sum[p] += Y_BITS'($countones(zj)) << (i+j);
+			for(genvar  p = 0; p < PE; p++) begin : genPE
+				always_comb begin
+					sum[p] = '0;
+					for(int unsigned  i = 0; i < A_BITS; i++) begin
+						for(int unsigned  j = 0; j < W_BITS; j++) begin
+							automatic logic [SIMD*W_BITS-1:0]  z = W_BIPOLAR? plane[i] ~^ w[p] : plane[i] & w[p];
+							automatic logic [SIMD*W_BITS-1:0]  zj = (NEGATIVE[j][i]? ~z : z) & {SIMD{W_BITS'(1 << j)}};
+							sum[p] += Y_BITS'($countones(zj)) << (i+j);
+						end
 					end
 				end
-			end
-		end : genPE
-	end : genPlanes
-`endif
+			end : genPE
+		end : genPlanes
+	end : genBehavior
 
 endmodule : imec_dot_planes

@@ -5,11 +5,12 @@
  *	y = sum_lanes a*w, exact and signed. For operands too wide for bit planes.
  *	The attribute makes Vivado build the multipliers from LUTs.
  *
- *	y follows a and w after PIPELINE steps, in registers that synthesis may retime.
+ *	y follows a and w after imec_pkg::lut_steps(PIPELINE) steps, in registers that
+ *	synthesis may retime.
  *	Does not support bipolar values.
  ***************************************************************************/
 (* use_dsp = "no" *)
-module imec_dot_product #(
+module imec_dot_product import imec_pkg::*; #(
 	int unsigned  PE,
 	int unsigned  SIMD,
 	int unsigned  A_BITS,
@@ -28,7 +29,7 @@ module imec_dot_product #(
 	output	logic [PE-1:0][Y_BITS-1:0]  y
 );
 	logic [PE-1:0][Y_BITS-1:0]  sum;
-	imec_delay #(.WIDTH(PE*Y_BITS), .STEPS(PIPELINE)) late(.clk, .en, .d(sum), .q(y));
+	imec_delay #(.WIDTH(PE*Y_BITS), .STEPS(lut_steps(PIPELINE))) late(.clk, .en, .d(sum), .q(y));
 	for(genvar  p = 0; p < PE; p++) begin : genPE
 		always_comb begin
 			sum[p] = '0;

@@ -27,7 +27,7 @@ module imec_mac import imec_pkg::*; #(
 	bit  WIDEN = 0,
 	int unsigned  ACC_BITS,
 	bit  DOUBLE = 0,
-	int unsigned  PIPELINE = 0,	// extra registers in the dot products, 0 for CORE "dsp"
+	int unsigned  PIPELINE = 0,	// registers in the dot products, see imec_dot_heap; 0 for CORE "dsp"
 
 	// Packing of CORE "dsp", see imec_dot_dsp
 	int unsigned  FIELDS = 1,
@@ -36,6 +36,7 @@ module imec_mac import imec_pkg::*; #(
 	int unsigned  CHAINS = SIMD,
 	logic [47:0]  CHAIN_BIAS = 0,
 	bit  CENTRED = 0,
+	int unsigned  PRIMITIVES = XILINX,
 
 	localparam int unsigned  WORD = DEPTHWISE? PE : SIMD	// activations
 )(
@@ -83,7 +84,8 @@ module imec_mac import imec_pkg::*; #(
 			imec_dot_dsp #(
 				.PE(EACH), .SIMD(SIMD),
 				.A_BITS(X_BITS), .A_SIGNED(A_SIGNED || WIDE_A), .W_BITS(V_BITS), .W_SIGNED(W_SIGNED || WIDE_W),
-				.FIELDS(FIELDS), .SPACING(SPACING), .FIELD_BITS(FIELD_BITS), .CHAINS(CHAINS), .BIAS(CHAIN_BIAS), .CENTRED(CENTRED)
+				.FIELDS(FIELDS), .SPACING(SPACING), .FIELD_BITS(FIELD_BITS), .CHAINS(CHAINS), .BIAS(CHAIN_BIAS), .CENTRED(CENTRED),
+				.PRIMITIVES(PRIMITIVES)
 			) dot(.clk, .en, .a(x[d*SIMD +: SIMD]), .w(v[d*EACH +: EACH]), .y(y[d*EACH +: EACH]));
 		end : genDsp
 		else if(CORE == "planes") begin : genPlanes
@@ -91,7 +93,7 @@ module imec_mac import imec_pkg::*; #(
 				.PE(EACH), .SIMD(SIMD),
 				.A_BITS(X_BITS), .A_SIGNED(A_SIGNED || WIDE_A), .A_BIPOLAR(A_BIPOLAR && !WIDE_A),
 				.W_BITS(V_BITS), .W_SIGNED(W_SIGNED || WIDE_W), .W_BIPOLAR(W_BIPOLAR && !WIDE_W),
-				.PIPELINE(PIPELINE)
+				.PIPELINE(PIPELINE), .PRIMITIVES(PRIMITIVES)
 			) dot(.clk, .en, .a(x[d*SIMD +: SIMD]), .w(v[d*EACH +: EACH]), .y(y[d*EACH +: EACH]));
 		end : genPlanes
 		else begin : genProduct
@@ -103,9 +105,7 @@ module imec_mac import imec_pkg::*; #(
 	end : genDot
 
 	for(genvar  p = 0; p < PE; p++) begin : genPE
-		uwire [Y_BITS-1:0]  dot;	// imec_dot_dsp has its own registers
-		imec_delay #(.WIDTH(Y_BITS), .STEPS(32'(CORE != "dsp"))) product(.clk, .en, .d(y[p]), .q(dot));
-
+		uwire [Y_BITS-1:0]  dot = y[p];
 		logic [ACC_BITS-1:0]  Acc;
 		uwire [ACC_BITS-1:0]  sum = (ACC_BITS'(signed'({ CORE == "product" && dot[Y_BITS-1], dot })) << DOUBLE) + (first? start[p] : Acc);
 		always_ff @(posedge clk)  if(en && vld)  Acc <= sum;

@@ -3,6 +3,10 @@
  ***************************************************************************/
 package imec_pkg;
 
+	// PRIMITIVES of a module: its formula, fast to simulate; its structure, for any FPGA; its structure
+	// in Xilinx' LUT6, MUXF7, MUXF8 and DSP48E1
+	localparam int unsigned  BEHAVIOR = 0, GENERIC = 1, XILINX = 2;
+
 	localparam int unsigned  MAX_COLS = 40;
 	// Column heights of a compressor tree: number of bits of weight 2^c in column c
 	typedef bit [MAX_COLS-1:0][15:0]  heights_t;
@@ -36,9 +40,14 @@ package imec_pkg;
 		return  3 + place(simd, chains, 0) + ($clog2(chains) + 1)/2;
 	endfunction : dsp_steps
 
+	// Steps from the operands of a word to its dot products in LUTs
+	function automatic int unsigned lut_steps(input int unsigned  pipeline);
+		return  pipeline < 2? 1 : pipeline;
+	endfunction : lut_steps
+
 	// Steps from the activations of a word to its dot products in imec_mac
 	function automatic int unsigned mac_steps(input bit  dsp, input int unsigned  simd, input int unsigned  chains, input int unsigned  pipeline);
-		return  dsp? dsp_steps(simd, chains) : 1 + pipeline;
+		return  dsp? dsp_steps(simd, chains) : lut_steps(pipeline);
 	endfunction : mac_steps
 
 endpackage : imec_pkg

@@ -5,9 +5,8 @@
  *	q <- mem[addr]  whenever en is high. INIT_FILE holds DEPTH hexadecimal words, one
  *	per line, unless LAYOUT arranges them for memories of 2**n rows:
  *
- *	"table"		Up to 80 words in LUTs, from TABLE instead of a file: its rows from bit
- *			TABLE_LSB on. An output bit takes one LUT6, and a second one beyond 64
- *			words.
+ *	"table"		Up to 256 words in LUTs, from TABLE instead of a file: its rows from bit
+ *			TABLE_LSB on, see imec_table.
  *
  *	"banked"	Block RAM holds most in words of 9 bits. It then has ROWS = 2048 in half
  *			a RAMB36 or, beyond 2**15 words, 4096 in a whole one:
@@ -22,9 +21,16 @@
  *
  *	rom_images in finn_imec/layer/memories.py arranges the words of these files.
  *
+ *	STEPS = 2 adds a register: behind the multiplexer of a block RAM's rows, inside a block
+ *	RAM without one, and before a table, whose address has fewer bits.
+ *
+ *	  block RAM     addr -->| memory |-||-->\
+ *	                addr -->| memory |-||--> mux -[||]--> q
+ *	  table         addr -[||]-->| LUTs |-||--> q
+ *
  *	Cannot be written at run time.
  ***************************************************************************/
-module imec_rom #(
+module imec_rom import imec_pkg::*; #(
 	int unsigned  DEPTH,
 	int unsigned  WIDTH,
 	parameter string  LAYOUT = "plain",
@@ -35,6 +41,8 @@ module imec_rom #(
 	int unsigned  TABLE_LSB = 0,
 	logic [ROWS-1:0][TABLE_WIDTH-1:0]  TABLE = '0,
 	parameter     RAM_STYLE = "auto",	// auto, distributed, block, ultra
+	int unsigned  STEPS = 1,	// from address to word, 1 or 2
+	int unsigned  PRIMITIVES = XILINX,
 
 	localparam int unsigned  BITS = DEPTH > 1? $clog2(DEPTH) : 1
 )(
@@ -44,32 +52,23 @@ module imec_rom #(
 	input	logic [BITS-1:0]  addr,
 	output	logic [WIDTH-1:0]  q
 );
-	function logic [79:0] column(input int unsigned  b);	// bit b of all words of TABLE
-		column = '0;
-		for(int unsigned  i = 0; i < ROWS; i++)  column[i] = TABLE[i][TABLE_LSB + b];
-	endfunction : column
+	if(STEPS < 1 || STEPS > 2)  $error("STEPS=%0d must be 1 or 2.", STEPS);
+
+	localparam bit  IN_LUTS = LAYOUT == "table" || string'(RAM_STYLE) == "distributed";
+	uwire [BITS-1:0]  late_addr;
+	imec_delay #(.WIDTH(BITS), .STEPS(IN_LUTS? STEPS-1 : 0)) early(.clk, .en, .d(addr), .q(late_addr));
+	uwire [WIDTH-1:0]  word;	// a step after late_addr
+	imec_delay #(.WIDTH(WIDTH), .STEPS(IN_LUTS? 0 : STEPS-1)) behind(.clk, .en, .d(word), .q);
 
 	if(LAYOUT == "table") begin : genTable
-		if(DEPTH > 80)  $error("DEPTH=%0d must be at most 80 in a table.", DEPTH);
 		if(ROWS != DEPTH)  $error("ROWS=%0d must be DEPTH=%0d in a table.", ROWS, DEPTH);
-		uwire [6:0]  index = 7'(addr);
-		uwire [WIDTH-1:0]  word;
-`ifdef SYNTHESIS
-		for(genvar  b = 0; b < WIDTH; b++) begin : genBit
-			localparam logic [79:0]  COLUMN = column(b);
-			uwire  low;
-			imec_lut6 #(.INIT(COLUMN[63:0])) first(.i(index[5:0]), .o(low));
-			if(DEPTH <= 64)  assign  word[b] = low;
-			else begin : genHigh
-				imec_lut6 #(.INIT({ {2{COLUMN[79:64]}}, 16'hFFFF, 16'h0000 })) second(.i({ index[6], low, index[3:0] }), .o(word[b]));
-			end : genHigh
-		end : genBit
-`else
-		assign	word = TABLE[addr][TABLE_LSB +: WIDTH];	// the same, faster to simulate
-`endif
+		uwire [WIDTH-1:0]  entry;
+		imec_table #(
+			.ROWS(ROWS), .TABLE_WIDTH(TABLE_WIDTH), .TABLE(TABLE), .LSB(TABLE_LSB), .WIDTH(WIDTH), .PRIMITIVES(PRIMITIVES)
+		) luts(.addr(late_addr), .q(entry));
 		logic [WIDTH-1:0]  Q;
-		always_ff @(posedge clk)  if(en)  Q <= word;
-		assign	q = Q;
+		always_ff @(posedge clk)  if(en)  Q <= entry;
+		assign	word = Q;
 	end : genTable
 	else if(LAYOUT == "banked") begin : genBanked
 		localparam int unsigned  ROW_BITS  = BITS < 16? 11 : 12;
@@ -91,7 +90,7 @@ module imec_rom #(
 		end
 
 		if(REST == 0) begin : genFull
-			imec_mux #(.N(BANKS), .WIDTH(WIDTH)) pick(.sel(Bank), .d(Row), .q);
+			imec_mux #(.N(BANKS), .WIDTH(WIDTH), .PRIMITIVES(PRIMITIVES)) pick(.sel(Bank), .d(Row), .q(word));
 		end : genFull
 		else begin : genRest
 			(* ram_style = RAM_STYLE, rom_style = RAM_STYLE *)
@@ -99,7 +98,7 @@ module imec_rom #(
 			initial  $readmemh(REST_FILE, Mem);
 			logic [WIDTH-1:0]  Q;
 			always_ff @(posedge clk)  if(en)  Q <= Mem[addr[REST_BITS-1:0]];
-			imec_mux #(.N(BANKS+1), .WIDTH(WIDTH)) pick(.sel(Bank), .d({ Q, Row }), .q);
+			imec_mux #(.N(BANKS+1), .WIDTH(WIDTH), .PRIMITIVES(PRIMITIVES)) pick(.sel(Bank), .d({ Q, Row }), .q(word));
 		end : genRest
 	end : genBanked
 	else if(LAYOUT == "paired") begin : genPaired
@@ -126,15 +125,15 @@ module imec_rom #(
 				Beyond <= addr >= BITS'(FAR - DEPTH);
 			end
 		end
-		assign	q = WIDTH'({ Beyond? Late : High, Low });
+		assign	word = WIDTH'({ Beyond? Late : High, Low });
 	end : genPaired
 	else begin : genPlain
 		logic [WIDTH-1:0]  Q;
 		// A ROM in LUTs is logic: Yosys has no attribute for it, and Vivado does so by default.
-		if(string'(RAM_STYLE) == "distributed") begin : genLogic
+		if(IN_LUTS) begin : genLogic
 			logic [WIDTH-1:0]  Mem[DEPTH];
 			initial  $readmemh(INIT_FILE, Mem);
-			always_ff @(posedge clk)  if(en)  Q <= Mem[addr];
+			always_ff @(posedge clk)  if(en)  Q <= Mem[late_addr];
 		end : genLogic
 		else begin : genMemory
 			(* ram_style = RAM_STYLE, rom_style = RAM_STYLE *)
@@ -142,7 +141,7 @@ module imec_rom #(
 			initial  $readmemh(INIT_FILE, Mem);
 			always_ff @(posedge clk)  if(en)  Q <= Mem[addr];
 		end : genMemory
-		assign	q = Q;
+		assign	word = Q;
 	end : genPlain
 
 endmodule : imec_rom

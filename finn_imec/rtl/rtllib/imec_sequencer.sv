@@ -35,6 +35,15 @@
  *
  *	Invariant: writer address = base + DEPTH - owed (mod DEPTH) between windows.
  *
+ *	The loops run one word ahead of the reads. What they say of the next read is in
+ *	registers, so that the handshakes wait for no counter and the memories get their
+ *	addresses from registers:
+ *
+ *	  +-------+        +------+  address, first, last, ...
+ *	  | loops |------->| Next |-----------------------------> read, write
+ *	  +-------+        +------+                                  ^
+ *	                                        owed slots ----------+
+ *
  *	Does not see data; counts words, not pixels.
  ***************************************************************************/
 module imec_sequencer #(
@@ -97,6 +106,9 @@ module imec_sequencer #(
 	if(min(min(ADVANCE_COLUMN, ADVANCE_ROW), ADVANCE_FRAME) < 1)  $error("every window must advance.");
 
 	uwire  rd;	// a word is read
+	logic  Vld = 0;	// Next holds a word
+	uwire  load = rd || !Vld;
+	always_ff @(posedge clk)  Vld <= !rst;
 
 	//-----------------------------------------------------------------------
 	// Loop nest
@@ -106,23 +118,51 @@ module imec_sequencer #(
 
 	localparam int unsigned  RUN_BITS = RUN > 1? $clog2(RUN) : 1;
 	uwire [RUN_BITS-1:0]  run_left;
-	imec_counter #(.N(RUN))   run   (.clk, .rst, .en(rd),                             .left(run_left), .last(run_last));
-	imec_counter #(.N(INNER)) inner (.clk, .rst, .en(rd && run_last),                 .left(),         .last(inner_last));
-	imec_counter #(.N(OUTER)) outer (.clk, .rst, .en(rd && run_last && inner_last),   .left(),         .last(outer_last));
-	imec_counter #(.N(NF))    fold  (.clk, .rst, .en(rd && fold_end),                 .left(),         .last(fold_last));
-	imec_counter #(.N(OW))    column(.clk, .rst, .en(rd && window_end),               .left(),         .last(column_last));
-	imec_counter #(.N(OH))    row   (.clk, .rst, .en(rd && window_end && column_last),.left(),         .last(row_last));
+	imec_counter #(.N(RUN))   run   (.clk, .rst, .en(load),                             .left(run_left), .last(run_last));
+	imec_counter #(.N(INNER)) inner (.clk, .rst, .en(load && run_last),                 .left(),         .last(inner_last));
+	imec_counter #(.N(OUTER)) outer (.clk, .rst, .en(load && run_last && inner_last),   .left(),         .last(outer_last));
+	imec_counter #(.N(NF))    fold  (.clk, .rst, .en(load && fold_end),                 .left(),         .last(fold_last));
+	imec_counter #(.N(OW))    column(.clk, .rst, .en(load && window_end),               .left(),         .last(column_last));
+	imec_counter #(.N(OH))    row   (.clk, .rst, .en(load && window_end && column_last),.left(),         .last(row_last));
 
-	logic  FoldStart;	// the next read is the first of a fold
-	logic  WindowStart;	// ... of a window
+	localparam int unsigned  BACK = SLACK + 1;	// from a window's last word to its first
+	localparam int unsigned  STEPS = FOLD_STEP == 1? 6 : 7;
+	uwire [2:0]  step =
+		!run_last?   0 :
+		!inner_last? 1 :
+		!outer_last? 2 :
+		!fold_last?  (FOLD_STEP == 1? 0 : 6) :
+		!column_last? 3 : !row_last? 4 : 5;
+	uwire [ADDR_BITS-1:0]  addr;
+	imec_ring #(.DEPTH(DEPTH), .STEPS(STEPS), .STEP((32*STEPS)'({
+		FOLD_STEP,
+		(ADVANCE_FRAME + BACK) % DEPTH, (ADVANCE_ROW + BACK) % DEPTH, (ADVANCE_COLUMN + BACK) % DEPTH,
+		OUTER_STEP % DEPTH, INNER_STEP % DEPTH, 1 % DEPTH
+	}))) reader(.clk, .rst, .en(load), .sel(step), .addr);
+
+	//-----------------------------------------------------------------------
+	// Next read
+	logic [ADDR_BITS-1:0]  ReadAddr;
+	logic  FoldStart, FoldEnd;	// first, last of its fold
+	logic  WindowStart, WindowEnd;	// ... of its window
+	logic  FoldLast;	// in the last fold
+	logic  ColumnLast, RowLast;	// in the last window of its row, of the last row
 	always_ff @(posedge clk) begin
+		if(load) begin
+			ReadAddr   <= addr;
+			FoldEnd    <= fold_end;
+			WindowEnd  <= window_end;
+			FoldLast   <= fold_last;
+			ColumnLast <= column_last;
+			RowLast    <= row_last;
+		end
 		if(rst) begin
 			FoldStart   <= 1;
 			WindowStart <= 1;
 		end
 		else if(rd) begin
-			FoldStart   <= fold_end;
-			WindowStart <= window_end;
+			FoldStart   <= FoldEnd;
+			WindowStart <= WindowEnd;
 		end
 	end
 
@@ -144,24 +184,24 @@ module imec_sequencer #(
 	end
 	uwire  owing = !Debt[DEBT_BITS-1];
 	uwire  incomplete = owing && WindowStart;
+	uwire  go = en && wvld && Vld;	// the reader does not wait for a word or for what follows it
 
-	uwire [ADDR_BITS-1:0]  read_addr;
 	if(DUAL_PORT) begin : genDualPort
-		assign	rd   = en && wvld && !incomplete;
-		assign	irdy = en && (wvld || incomplete) && (SLACK == 0? owing : Debt != debt_t'(-1 - int'(SLACK)));
+		assign	rd   = go && !incomplete;
+		assign	irdy = en && ((wvld && Vld) || incomplete) && (SLACK == 0? owing : Debt != debt_t'(-1 - int'(SLACK)));
 
 		uwire  taken = ivld && irdy;
 		always_comb begin
 			charge = taken? '1 : '0;
-			if(rd && FoldStart && fold_last) begin
+			if(rd && FoldStart && FoldLast) begin
 				charge =
-					!column_last? (taken? debt_t'(ADVANCE_COLUMN - 1) : debt_t'(ADVANCE_COLUMN)) :
-					!row_last?    (taken? debt_t'(ADVANCE_ROW    - 1) : debt_t'(ADVANCE_ROW)) :
-					              (taken? debt_t'(ADVANCE_FRAME  - 1) : debt_t'(ADVANCE_FRAME));
+					!ColumnLast? (taken? debt_t'(ADVANCE_COLUMN - 1) : debt_t'(ADVANCE_COLUMN)) :
+					!RowLast?    (taken? debt_t'(ADVANCE_ROW    - 1) : debt_t'(ADVANCE_ROW)) :
+					             (taken? debt_t'(ADVANCE_FRAME  - 1) : debt_t'(ADVANCE_FRAME));
 			end
 		end
 		assign	miss = 1'b0;
-		assign	strip_addr = read_addr;
+		assign	strip_addr = ReadAddr;
 	end : genDualPort
 	else begin : genSinglePort
 		// Words of the first run that are retired as they are read; the window's others are owed
@@ -169,55 +209,44 @@ module imec_sequencer #(
 		localparam int unsigned  DIE_COLUMN = min(RUN, ADVANCE_COLUMN);
 		localparam int unsigned  DIE_ROW    = min(RUN, ADVANCE_ROW);
 		localparam int unsigned  DIE_FRAME  = min(RUN, ADVANCE_FRAME);
-
-		logic  Head;	// the next read is in the first run of a fold
-		always_ff @(posedge clk) begin
-			if(rst)                  Head <= 1;
-			else if(rd && run_last)  Head <= fold_end;
-		end
 		if(DIE_FOLDS*DIE_COLUMN > ADVANCE_COLUMN || DIE_FOLDS*DIE_ROW > ADVANCE_ROW || DIE_FOLDS*DIE_FRAME > ADVANCE_FRAME)
 			$error("NF=%0d folds of RUN=%0d free more words than a window advances by.", NF, RUN);
+
+		logic  Head;	// the loops are in the first run of a fold
+		logic  Dies;	// the next read retires its word
 		uwire  in_column = run_left >= RUN_BITS'(RUN - DIE_COLUMN);
 		uwire  in_row    = run_left >= RUN_BITS'(RUN - DIE_ROW);
 		uwire  in_frame  = run_left >= RUN_BITS'(RUN - DIE_FRAME);
-		uwire  dies = (DEPTHWISE || fold_last) && Head && (
-			!column_last? in_column : !row_last? in_row : in_frame
-		);
+		always_ff @(posedge clk) begin
+			if(rst)                    Head <= 1;
+			else if(load && run_last)  Head <= fold_end;
+			if(load) begin
+				Dies <= (DEPTHWISE || fold_last) && Head && (
+					!column_last? in_column : !row_last? in_row : in_frame
+				);
+			end
+		end
 
 		uwire  write_only = owing && ivld;
-		assign	rd   = en && wvld && !write_only && !incomplete;
-		assign	irdy = en && (owing || (wvld && dies));
+		assign	rd   = go && !write_only && !incomplete;
+		assign	irdy = en && (owing || (wvld && Vld && Dies));
 
 		always_comb begin
 			charge = '0;
-			if(rd && window_end) begin
+			if(rd && WindowEnd) begin
 				charge =
-					!column_last? debt_t'(ADVANCE_COLUMN - DIE_FOLDS*DIE_COLUMN) :
-					!row_last?    debt_t'(ADVANCE_ROW    - DIE_FOLDS*DIE_ROW) :
-					              debt_t'(ADVANCE_FRAME  - DIE_FOLDS*DIE_FRAME);
+					!ColumnLast? debt_t'(ADVANCE_COLUMN - DIE_FOLDS*DIE_COLUMN) :
+					!RowLast?    debt_t'(ADVANCE_ROW    - DIE_FOLDS*DIE_ROW) :
+					             debt_t'(ADVANCE_FRAME  - DIE_FOLDS*DIE_FRAME);
 			end
 			if(write_only)  charge = '1;
 		end
-		assign	miss = rd && dies && !ivld;
-		assign	strip_addr = write_only? write_addr : read_addr;
+		assign	miss = rd && Dies && !ivld;
+		assign	strip_addr = write_only? write_addr : ReadAddr;
 	end : genSinglePort
 
 	//-----------------------------------------------------------------------
-	// Addresses
-	localparam int unsigned  BACK = SLACK + 1;	// from a window's last word to its first
-	localparam int unsigned  STEPS = FOLD_STEP == 1? 6 : 7;
-	uwire [2:0]  step =
-		!run_last?   0 :
-		!inner_last? 1 :
-		!outer_last? 2 :
-		!fold_last?  (FOLD_STEP == 1? 0 : 6) :
-		!column_last? 3 : !row_last? 4 : 5;
-	imec_ring #(.DEPTH(DEPTH), .STEPS(STEPS), .STEP((32*STEPS)'({
-		FOLD_STEP,
-		(ADVANCE_FRAME + BACK) % DEPTH, (ADVANCE_ROW + BACK) % DEPTH, (ADVANCE_COLUMN + BACK) % DEPTH,
-		OUTER_STEP % DEPTH, INNER_STEP % DEPTH, 1 % DEPTH
-	}))) reader(.clk, .rst, .en(rd), .sel(step), .addr(read_addr));
-
+	// Addresses that count up
 	logic [  ADDR_BITS-1:0]  WriteAddr = '0;
 	logic [WEIGHT_BITS-1:0]  WeightAddr = '0;
 	always_ff @(posedge clk) begin
@@ -227,7 +256,7 @@ module imec_sequencer #(
 		end
 		else begin
 			if(strip_we)  WriteAddr  <= WriteAddr == ADDR_BITS'(DEPTH-1)? '0 : WriteAddr + 1'b1;
-			if(rd)        WeightAddr <= window_end? '0 : WeightAddr + 1'b1;
+			if(rd)        WeightAddr <= WindowEnd? '0 : WeightAddr + 1'b1;
 		end
 	end
 	assign	write_addr  = WriteAddr;
@@ -236,6 +265,6 @@ module imec_sequencer #(
 
 	assign	rvld   = rd;
 	assign	rfirst = FoldStart;
-	assign	rlast  = fold_end;
+	assign	rlast  = FoldEnd;
 
 endmodule : imec_sequencer

@@ -4,6 +4,8 @@
  * @description
  *	q <- mem[addr],  mem[write_addr] <- d if we   (both in the same cycle)
  *
+ *	STEPS = 2 adds a register behind the memory, which a block RAM holds inside.
+ *
  *	With one port, write_addr is unused and everything happens at addr. The newest
  *	word replaces the word that is read for the last time, at the same address, so
  *	that a single-port memory holds exactly the live part of the input rows. A second
@@ -24,6 +26,7 @@ module imec_strip #(
 	int unsigned  WIDTH,
 	bit  DUAL_PORT = 0,
 	parameter     RAM_STYLE = "auto",	// auto, distributed, block, ultra
+	int unsigned  STEPS = 1,	// from address to word, 1 or 2
 
 	localparam int unsigned  BITS = DEPTH > 1? $clog2(DEPTH) : 1
 )(
@@ -36,6 +39,7 @@ module imec_strip #(
 	input	logic [WIDTH-1:0]  d,
 	output	logic [WIDTH-1:0]  q
 );
+	if(STEPS < 1 || STEPS > 2)  $error("STEPS=%0d must be 1 or 2.", STEPS);
 	if(DEPTH < 1)  $error("DEPTH=%0d must be at least 1.", DEPTH);
 
 	logic [WIDTH-1:0]  Q;
@@ -59,6 +63,6 @@ module imec_strip #(
 			end
 		end
 	end : genMemory
-	assign	q = Q;
+	imec_delay #(.WIDTH(WIDTH), .STEPS(STEPS-1)) behind(.clk, .en, .d(Q), .q);
 
 endmodule : imec_strip

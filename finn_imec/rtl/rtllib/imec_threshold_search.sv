@@ -4,35 +4,50 @@
  * @description
  *	y = BIAS + #{ k : acc >= T[fold][pe][k] }         (FINN's MultiThreshold)
  *
- *	for thresholds in ascending order, one comparison per cycle and PE:
+ *	Each of ENGINES engines searches the thresholds of EACH = PE/ENGINES channels, the
+ *	highest channel first, in ascending order, one bit of the count per step:
  *
- *	  count = 0
- *	  for b = BITS-1 .. 0:  if acc >= T[fold][pe][count + 2^b - 1]  count += 2^b
+ *	  for channel = EACH-1 .. 0:
+ *	    count = 0
+ *	    for b = BITS-1 .. 0:  if acc >= T[fold][channel][count + 2^b - 1]  count += 2^b
  *
- *	Each PE has its own memory, with the read register of a block RAM, and its own
- *	file: word fold*2^BITS + c holds threshold c-1. Thresholds from STEPS on must never
- *	be reached; word 0 of a fold is not read. INIT_FILES are the file names, all of
- *	the same length:  { .., name of PE 1, name of PE 0 }.
+ *	  acc --||-->[mux]--+
+ *	               ^    +-->[>=]--> count --+--||--> counts of the channels before --+--> y
+ *	            channel |        |          +------------------------------------------+
+ *	             +-->[memory]<---+
+ *	            fold
  *
- *	  cycle    0          1          2          BITS
- *	  taken    acc        .          .          next acc
- *	  read     1st T      2nd        3rd        1st
- *	  compared .          1st        2nd  ...   last: y offered
+ *	Word { fold, channel, c } of an engine's memory is threshold c-1 of its channel; no
+ *	bits stand for a single fold or channel. Thresholds from STEPS on must never be
+ *	reached; word 0 of a channel is not read.
  *
- *	A word is offered BITS cycles after it was taken, and held until it is taken in
- *	turn: one word per BITS cycles.
+ *	READ = 0	TABLE in LUTs, one word of each engine a row. A step takes a cycle.
+ *	READ = 1	a block RAM for each engine. A step takes two cycles, read and compare, or
+ *		one if FAST: then the next address follows from the comparison.
+ *
+ *	INIT_FILES are the file names of the engines' memories, all of the same length:
+ *	{ .., name of engine 1, name of engine 0 }.
+ *
+ *	A result is taken while no other is being searched. It is offered in its last step and
+ *	held until it is taken: one result in EACH*BITS steps and a cycle.
  *
  *	Does not sort or check thresholds.
  ***************************************************************************/
-module imec_threshold_search #(
+module imec_threshold_search import imec_pkg::*; #(
 	int unsigned  PE,
 	int unsigned  NF,
 	int unsigned  STEPS,	// thresholds per channel
 	int unsigned  ACC_BITS,
 	int unsigned  O_BITS,
 	int           BIAS = 0,
-	parameter     INIT_FILES,
+	int unsigned  ENGINES = PE,
+	int unsigned  READ = 1,
+	bit  FAST = 0,
+	parameter     INIT_FILES = "",
+	int unsigned  ROWS = 1,	// of TABLE
+	logic [ROWS-1:0][ENGINES*ACC_BITS-1:0]  TABLE = '0,
 	parameter     RAM_STYLE = "auto",	// auto, distributed, block, ultra
+	int unsigned  PRIMITIVES = XILINX,
 
 	localparam int unsigned  FOLD_BITS = NF > 1? $clog2(NF) : 1
 )(
@@ -41,6 +56,7 @@ module imec_threshold_search #(
 
 	input	logic  ivld,
 	output	logic  irdy,
+	output	logic  next_irdy,	// irdy of the next cycle
 	input	logic [FOLD_BITS-1:0]  fold,
 	input	logic signed [PE-1:0][ACC_BITS-1:0]  acc,
 
@@ -48,52 +64,107 @@ module imec_threshold_search #(
 	input	logic  ordy,
 	output	logic [PE-1:0][O_BITS-1:0]  y
 );
-	if(STEPS < 1)  $error("STEPS=%0d must be at least 1.", STEPS);
-
-	localparam int unsigned  BITS  = $clog2(STEPS+1);
-	localparam int unsigned  DEPTH = NF << BITS;
+	localparam int unsigned  BITS = $clog2(STEPS+1);
+	localparam int unsigned  EACH = PE / ENGINES;
+	localparam int unsigned  CHANNEL_BITS = EACH > 1? $clog2(EACH) : 0;
+	localparam int unsigned  DEPTH = NF << (CHANNEL_BITS + BITS);
 	localparam int unsigned  ADDR_BITS = $clog2(DEPTH);
-	localparam int unsigned  NAME_BITS = $bits(INIT_FILES) / PE;
-	if($bits(INIT_FILES) % (8*PE) != 0)  $error("INIT_FILES of %0d bits must be PE=%0d names of one length.", $bits(INIT_FILES), PE);
+	if(STEPS < 1)  $error("STEPS=%0d must be at least 1.", STEPS);
+	if(ENGINES < 1 || PE % ENGINES != 0)  $error("PE=%0d must be a multiple of ENGINES=%0d.", PE, ENGINES);
+	if(READ > 1)  $error("READ=%0d must be 0 or 1.", READ);
+	if(FAST && (READ == 0 || EACH > 1))  $error("FAST needs READ=%0d to be 1 and one of PE=%0d channels an engine.", READ, PE);
+	if(READ == 0 && ROWS != DEPTH)  $error("ROWS=%0d must be %0d.", ROWS, DEPTH);
 
 	//-----------------------------------------------------------------------
-	// Bit decided in this cycle, one-hot; zero while idle
-	logic [BITS-1:0]  Bit = '0;
-	uwire  first = ivld && irdy;	// the first threshold is read
-	uwire  move  = irdy || !Bit[0];
+	// Control
+	logic [BITS-1:0]  Bit = '0;	// to be decided, one-hot; zero while idle
+	uwire  compare;	// the threshold is there
+	uwire  channel_last;
+	uwire [(EACH > 1? CHANNEL_BITS : 1)-1:0]  channel;
+	uwire  start  = ivld && irdy;
+	uwire  finish = compare && Bit[0] && channel_last;
+	uwire  move   = compare && (!finish || ordy);
+	uwire [BITS-1:0]  next_bit =
+		start?   BITS'(1) << (BITS-1) :
+		!move?   Bit :
+		Bit[0] && !channel_last? BITS'(1) << (BITS-1) : Bit >> 1;
 	always_ff @(posedge clk) begin
-		if(rst)        Bit <= '0;
-		else if(move)  Bit <= BITS'({ first, Bit } >> 1);
+		if(rst)  Bit <= '0;
+		else     Bit <= next_bit;
 	end
-	assign	irdy = Bit == '0 || (ovld && ordy);
-	assign	ovld = Bit[0];
+	imec_counter #(.N(EACH)) channels(.clk, .rst, .en(move && Bit[0]), .left(channel), .last(channel_last));
+	assign	irdy = Bit == '0;
+	assign	next_irdy = next_bit == '0;
+	assign	ovld = finish;
+
+	if(READ == 1 && !FAST) begin : genTwoCycles
+		logic  Compare = 0;
+		always_ff @(posedge clk) begin
+			if(rst)  Compare <= 0;
+			else     Compare <= Bit != '0 && !move;
+		end
+		assign	compare = Compare;
+	end : genTwoCycles
+	else begin : genOneCycle
+		assign	compare = Bit != '0;
+	end : genOneCycle
 
 	logic [FOLD_BITS-1:0]  Fold;
 	logic signed [PE-1:0][ACC_BITS-1:0]  Acc;
 	always_ff @(posedge clk) begin
-		if(first) begin
+		if(start) begin
 			Fold <= fold;
 			Acc  <= acc;
 		end
 	end
-	uwire [FOLD_BITS-1:0]  read_fold = first? fold : Fold;
 
 	//-----------------------------------------------------------------------
 	// Search
 	localparam  STYLE = string'(RAM_STYLE) == "distributed"? "auto" : RAM_STYLE;	// a ROM in LUTs is logic, see imec_rom
-	for(genvar  p = 0; p < PE; p++) begin : genPE
+	localparam int unsigned  NAME_BITS = $bits(INIT_FILES) / ENGINES;
+	if(READ == 1 && $bits(INIT_FILES) % (8*ENGINES) != 0)
+		$error("INIT_FILES of %0d bits must be ENGINES=%0d names of one length.", $bits(INIT_FILES), ENGINES);
+	uwire  restart = start || (Bit[0] && !channel_last);
+	for(genvar  e = 0; e < ENGINES; e++) begin : genEngine
 		logic [BITS-1:0]  Try;	// the count so far with the bit being decided set
-		logic signed [ACC_BITS-1:0]  Threshold;
-		uwire [BITS-1:0]  count = signed'(Acc[p]) >= Threshold? Try : Try & ~Bit;
-		uwire [BITS-1:0]  next  = first? BITS'(1) << (BITS-1) : count | (Bit >> 1);
-		always_ff @(posedge clk)  if(move)  Try <= next;
+		uwire signed [ACC_BITS-1:0]  picked, value, threshold;
+		imec_mux #(.N(EACH), .WIDTH(ACC_BITS), .PRIMITIVES(PRIMITIVES)) pick(.sel(channel), .d(Acc[e*EACH +: EACH]), .q(picked));
+		imec_delay #(.WIDTH(ACC_BITS), .STEPS(EACH > 1 && READ == 1? 1 : 0)) hold(.clk, .en(1'b1), .d(picked), .q(value));
+		uwire [BITS-1:0]  count = value >= threshold? Try : Try & ~Bit;
+		uwire [BITS-1:0]  next  = restart? BITS'(1) << (BITS-1) : count | (Bit >> 1);
+		always_ff @(posedge clk)  if(start || move)  Try <= next;
 
-		(* ram_style = STYLE, rom_style = STYLE *)
-		logic [ACC_BITS-1:0]  Mem[DEPTH];
-		initial  $readmemh($sformatf("%s", INIT_FILES[p*NAME_BITS +: NAME_BITS]), Mem);
-		always_ff @(posedge clk)  if(move)  Threshold <= Mem[ADDR_BITS'({ read_fold, next })];
+		uwire [FOLD_BITS-1:0]  read_fold = FAST && start? fold : Fold;
+		uwire [BITS-1:0]  read_try  = FAST? next : Try;
+		uwire [ADDR_BITS-1:0]  addr;
+		if(EACH == 1)  assign  addr = ADDR_BITS'({ read_fold, read_try });
+		else           assign  addr = ADDR_BITS'({ read_fold, channel, read_try });
 
-		assign	y[p] = O_BITS'(signed'({ 1'b0, count }) + BIAS);
-	end : genPE
+		if(READ == 0) begin : genTable
+			imec_table #(
+				.ROWS(ROWS), .TABLE_WIDTH(ENGINES*ACC_BITS), .TABLE(TABLE), .LSB(e*ACC_BITS), .WIDTH(ACC_BITS), .PRIMITIVES(PRIMITIVES)
+			) thresholds(.addr, .q(threshold));
+		end : genTable
+		else begin : genMemory
+			(* ram_style = STYLE, rom_style = STYLE *)
+			logic [ACC_BITS-1:0]  Mem[DEPTH];
+			initial  $readmemh($sformatf("%s", INIT_FILES[e*NAME_BITS +: NAME_BITS]), Mem);
+			logic signed [ACC_BITS-1:0]  Threshold;
+			always_ff @(posedge clk)  if(!FAST || start || move)  Threshold <= Mem[addr];
+			assign	threshold = Threshold;
+		end : genMemory
+
+		// Counts of the channels before, the highest on top
+		uwire [EACH-1:0][BITS-1:0]  counts;
+		assign	counts[0] = count;
+		if(EACH > 1) begin : genBefore
+			logic [EACH-1:1][BITS-1:0]  Before;
+			always_ff @(posedge clk)  if(move && Bit[0])  Before <= counts[EACH-2:0];
+			assign	counts[EACH-1:1] = Before;
+		end : genBefore
+		for(genvar  c = 0; c < EACH; c++) begin : genChannel
+			assign	y[e*EACH + c] = O_BITS'(signed'({ 1'b0, counts[c] }) + BIAS);
+		end : genChannel
+	end : genEngine
 
 endmodule : imec_threshold_search
