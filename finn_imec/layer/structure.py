@@ -165,7 +165,7 @@ class Structure:
             if not table or self.ram_style_thresholds != "distributed":
                 style = "ultra" if self.ram_style_thresholds == "ultra" else "block"
                 memory = Memory(words, self.acc_bits, style)
-                found.append(Search(engines, memory, False, 2 * each * bits))
+                found.append(Search(engines, memory, False, each * (2 * bits + 1)))
                 if each == 1:
                     found.append(Search(engines, memory, True, bits))
         fitting = [search for search in found if search.cycles < g.sf]

@@ -136,8 +136,8 @@ class WindowUnit(Storage):
         pixel = g.cycles_per_word
         now, image_pixel = arrivals.start - 1, -1  # last arrival of any pixel, of an image pixel
         taken = []
-        columns = [-2] * max(1, queues.columns)  # when each left its queue, -2: long ago
-        windows = [-2 - g.weight_words] * max(1, queues.windows)
+        columns = [-3] * max(1, queues.columns)  # when each left its queue, -3: long ago
+        windows = [-3 - g.weight_words] * max(1, queues.windows)
         for i, padding in enumerate(islice(arrivals.words(frames), frames * h * w)):
             y, x = divmod(i % (h * w), w)
             now += 1

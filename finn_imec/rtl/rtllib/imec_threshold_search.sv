@@ -22,14 +22,19 @@
  *	reached; word 0 of a channel is not read.
  *
  *	READ = 0	TABLE in LUTs, one word of each engine a row. A step takes a cycle.
- *	READ = 1	a block RAM for each engine. A step takes two cycles, read and compare, or
- *		one if FAST: then the next address follows from the comparison.
+ *	READ = 1	a block RAM for each engine. A step takes two cycles, read and compare, and a
+ *		channel one more to decide its last bit:
+ *
+ *		  cycle   1     2        3              4         2*BITS+1
+ *		          read  compare  decide, read   compare   decide
+ *
+ *		FAST does all that in one cycle, for slow clocks.
  *
  *	INIT_FILES are the file names of the engines' memories, all of the same length:
  *	{ .., name of engine 1, name of engine 0 }.
  *
  *	A result is taken while no other is being searched. It is offered in its last step and
- *	held until it is taken: one result in EACH*BITS steps and a cycle.
+ *	held until it is taken. The next one may be taken a cycle later.
  *
  *	Does not sort or check thresholds.
  ***************************************************************************/
@@ -78,12 +83,13 @@ module imec_threshold_search import imec_pkg::*; #(
 	//-----------------------------------------------------------------------
 	// Control
 	logic [BITS-1:0]  Bit = '0;	// to be decided, one-hot; zero while idle
-	uwire  compare;	// the threshold is there
+	localparam bit  PAUSED = READ == 1 && !FAST;	// a step takes two cycles
+	uwire  decide;	// the bit is decided in this cycle
 	uwire  channel_last;
 	uwire [(EACH > 1? CHANNEL_BITS : 1)-1:0]  channel;
 	uwire  start  = ivld && irdy;
-	uwire  finish = compare && Bit[0] && channel_last;
-	uwire  move   = compare && (!finish || ordy);
+	uwire  finish = decide && Bit[0] && channel_last;
+	uwire  move   = decide && (!finish || ordy);
 	uwire [BITS-1:0]  next_bit =
 		start?   BITS'(1) << (BITS-1) :
 		!move?   Bit :
@@ -97,17 +103,20 @@ module imec_threshold_search import imec_pkg::*; #(
 	assign	next_irdy = next_bit == '0;
 	assign	ovld = finish;
 
-	if(READ == 1 && !FAST) begin : genTwoCycles
-		logic  Compare = 0;
+	if(PAUSED) begin : genPaused
+		logic  Compare = 0, Decide = 0;	// neither: the first threshold of a channel is read
 		always_ff @(posedge clk) begin
-			if(rst)  Compare <= 0;
-			else     Compare <= Bit != '0 && !move;
+			if(rst)  { Compare, Decide } <= '0;
+			else begin
+				Compare <= Decide? !Bit[0] : Bit != '0 && !Compare;
+				Decide  <= Compare || (Decide && !move);
+			end
 		end
-		assign	compare = Compare;
-	end : genTwoCycles
-	else begin : genOneCycle
-		assign	compare = Bit != '0;
-	end : genOneCycle
+		assign	decide = Decide;
+	end : genPaused
+	else begin : genAtOnce
+		assign	decide = Bit != '0;
+	end : genAtOnce
 
 	logic [FOLD_BITS-1:0]  Fold;
 	logic signed [PE-1:0][ACC_BITS-1:0]  Acc;
@@ -129,13 +138,15 @@ module imec_threshold_search import imec_pkg::*; #(
 		logic [BITS-1:0]  Try;	// the count so far with the bit being decided set
 		uwire signed [ACC_BITS-1:0]  picked, value, threshold;
 		imec_mux #(.N(EACH), .WIDTH(ACC_BITS), .PRIMITIVES(PRIMITIVES)) pick(.sel(channel), .d(Acc[e*EACH +: EACH]), .q(picked));
-		imec_delay #(.WIDTH(ACC_BITS), .STEPS(EACH > 1 && READ == 1? 1 : 0)) hold(.clk, .en(1'b1), .d(picked), .q(value));
-		uwire [BITS-1:0]  count = value >= threshold? Try : Try & ~Bit;
+		imec_delay #(.WIDTH(ACC_BITS), .STEPS(EACH > 1 && PAUSED? 1 : 0)) hold(.clk, .en(1'b1), .d(picked), .q(value));
+		uwire  reached;
+		imec_delay #(.WIDTH(1), .STEPS(32'(PAUSED))) result(.clk, .en(!decide), .d(value >= threshold), .q(reached));
+		uwire [BITS-1:0]  count = reached? Try : Try & ~Bit;
 		uwire [BITS-1:0]  next  = restart? BITS'(1) << (BITS-1) : count | (Bit >> 1);
 		always_ff @(posedge clk)  if(start || move)  Try <= next;
 
 		uwire [FOLD_BITS-1:0]  read_fold = FAST && start? fold : Fold;
-		uwire [BITS-1:0]  read_try  = FAST? next : Try;
+		uwire [BITS-1:0]  read_try  = FAST || (PAUSED && decide)? next : Try;
 		uwire [ADDR_BITS-1:0]  addr;
 		if(EACH == 1)  assign  addr = ADDR_BITS'({ read_fold, read_try });
 		else           assign  addr = ADDR_BITS'({ read_fold, channel, read_try });
