@@ -87,6 +87,15 @@ def kinds() -> Iterator[tuple[str, Callable[[], ImecRtl]]]:
             f"dsp of {bits} bits",
             lambda b=bits: layer(activation=f"INT{b}", weight=f"INT{b}", res_type="dsp"),
         )
+    for res_type in ("lut", "dsp"):
+        g = replace(LAYER, buffer_style="block")
+        options = {"res_type": res_type, "ram_style": "block", "pipeline": 1}
+        yield (
+            f"block RAM with output registers, {res_type}",
+            lambda g=g, o=options: layer(g, "INT4", "INT4", **o),
+        )
+    g = replace(WINDOW, buffer_style="block")
+    yield "lines with output registers", lambda g=g: layer(g, ram_style="block", pipeline=1)
     yield (
         "dsp, written weights",
         lambda: layer(activation="INT4", weight="INT4", mem_mode="internal_decoupled", runtime=True),
@@ -118,9 +127,15 @@ def kinds() -> Iterator[tuple[str, Callable[[], ImecRtl]]]:
     for steps, bits in ((1, 1), (3, 2), (15, 4)):
         kind = "BINARY" if bits == 1 else f"UINT{bits}"
         yield f"{steps} thresholds", lambda k=kind, n=steps: layer(output_datatype=k, steps=n)
+    many = ConvGeometry((1, 1), (2, 2), 2, 512, simd=2, pe=1)
+    yield "1 threshold, many folds", lambda: layer(many, output_datatype="BINARY", steps=1)
     yield "thresholds with ActVal", lambda: layer(output_datatype="INT4", steps=15)
     yield "shared thresholds", lambda: layer(output_datatype="UINT2", steps=3, one_row=True)
-    yield "255 searched thresholds", lambda: layer(output_datatype="UINT8", steps=255)
+    yield "255 thresholds", lambda: layer(output_datatype="UINT8", steps=255)
+    fast = replace(LAYER, simd=4)  # a word a fold for each bit, and one more
+    yield "255 thresholds, short folds", lambda: layer(fast, output_datatype="UINT8", steps=255)
+    short = ConvGeometry((1, 1), (3, 3), 2, 4, simd=2, pe=2)
+    yield "parallel thresholds", lambda: layer(short, output_datatype="UINT2", steps=3)
 
 
 KINDS = dict(kinds())
