@@ -32,6 +32,7 @@ from finn_imec.layer.memories import AUTO_ROM_WORDS
 from finn_imec.layer.structure import MAX_PARALLEL_STEPS, MAX_PIPELINE, Structure
 from finn_imec.layer.units import storage
 from finn_imec.rtl.generate import ImecRtl
+from finn_imec.synthesis.stamp import code_digest
 from finn_imec.synthesis.yosys import SynthesisError, count
 from finn_imec.util.errors import GeometryError
 from finn_imec.verification.cases import Parameters
@@ -122,12 +123,12 @@ def measured(number: int, timeout_s: int) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         design = rtl.generate(Path(folder))
         try:
-            counted = count(design, flows=("alu",), dsp=path.core.kind == "dsp", timeout_s=timeout_s, jobs=1)
+            counted = count(design, flows=("alu",), dsp=path.core.kind == "dsp", timeout_s=timeout_s)
         except SynthesisError as err:
             if "did not finish" not in str(err):
                 raise
             return row
-    return row | {name: counted[name] for name in COUNTS}
+    return row | {name: counted[name] for name in COUNTS} | {"code": code_digest()}
 
 
 def load(path: Path = RESULTS) -> list[dict]:

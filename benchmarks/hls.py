@@ -20,6 +20,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from finn_imec.synthesis.stamp import code_digest
+
 
 def seconds(function, *arguments):
     """(seconds, result) of a call."""
@@ -80,6 +82,7 @@ def measure(network: Path, images: Path) -> dict:
         "generate_s": generate,
         "compile_again_s": again,
         "nodes": rows,
+        "code": code_digest(),
         "photos": len(times),
         "logits_exact": int(exact.sum()),
         "photo_s": float(np.mean(times)),

@@ -49,6 +49,7 @@ from rich.table import Table
 
 from finn_imec.report.table import COLUMNS, comparison_table, number_text
 from finn_imec.synthesis.rows import FIGURES, SIDES, Row, totals
+from finn_imec.synthesis.stamp import code_digest
 
 SMALL = ("digits", "mobilenet", "resnet")
 CNV_BITS = {"cnv4": 4, "cnv8": 8}
@@ -163,6 +164,7 @@ def measure(
         side: compare_outputs(values, outputs["finn"], network, step)
         for side, values in {"network": network.outputs, **outputs}.items()
     }
+    result["code"] = code_digest()
     result["slowest_layer_cycles"] = slowest
     result["pairs"] = [vars(pair) for pair in built.pairs]
     if name == ESPCN:

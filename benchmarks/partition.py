@@ -21,6 +21,7 @@ from rich.table import Table
 
 from finn_imec.networks import cnv
 from finn_imec.partition import simulate
+from finn_imec.synthesis.stamp import code_digest
 from finn_imec.transformation.infer_imec_conv import swap_pairs
 
 SIDES = {"FINN": "finn", "IMECConv": "imec"}
@@ -38,6 +39,7 @@ def measure(network: Path, images: Path, photos: int, fifo_depth: int, resources
         rows.append(
             {
                 "side": side,
+                "code": code_digest(),
                 "exact": int((logits == expected.logits[network.stem][:photos]).all(axis=1).sum()),
                 "cycles_per_frame": run.interval,
                 "slowest_node": max(node.expected_cycles for node in run.nodes),

@@ -30,6 +30,7 @@ from finn_imec.simulation.verilator import build
 from finn_imec.streams.words import encode, round_up_to_bytes, unpack
 from finn_imec.synthesis.comparison import Layer, default_core, generate_both
 from finn_imec.synthesis.layer_sets import named_layers
+from finn_imec.synthesis.stamp import code_digest
 
 TITLE = "proxy: signal toggles in RTL simulation, no capacitance"
 FRAMES = 2
@@ -97,7 +98,7 @@ def main(
             for number, layer in enumerate(chosen(name, bits, layers))
         ]
     if as_json:
-        print(json.dumps({"proxy": TITLE, "rows": rows}, indent=2))
+        print(json.dumps({"proxy": TITLE, "code": code_digest(), "rows": rows}, indent=2))
     else:
         show(Console(), rows)
 

@@ -4,19 +4,26 @@
 #
 #   sh benchmarks/run.sh [NAME ...]
 #
-# What is there already is not measured again; what was interrupted starts over. Hours for all of it:
-# `make benchmarks`. Networks that need the trained CNV are left out where FINN_IMEC_DATA has none.
+# What is there already is not measured again, unless it carries the digest of other code. What was interrupted
+# goes on with the layer at which it was: Yosys' counts and compiled simulations of the layers before it are in
+# the cache. Hours for all of it: `make benchmarks`. Networks that need the trained CNV are left out where
+# FINN_IMEC_DATA has none.
 set -eu
 cd "$(dirname "$0")"
 data=${FINN_IMEC_DATA:-../../shared/data}/cnv-cifar10
 mkdir -p out/networks
 failed=
+code=$(python -c "from finn_imec.synthesis.stamp import code_digest; print(code_digest())")
+
+current() { # FILE: it carries this code's digest, or none
+	[ -e "$1" ] && { grep -q "\"code\": \"$code\"" "$1" || ! grep -q '"code":' "$1"; }
+}
 
 measure() { # NAME COMMAND...
 	name=$1
 	shift
 	if [ -n "$only" ] && ! echo " $only " | grep -q " $name "; then return; fi
-	if [ -e "out/$name.json" ]; then
+	if current "out/$name.json"; then
 		echo "$name: there"
 		return
 	fi

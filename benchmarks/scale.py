@@ -22,6 +22,8 @@ from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.util.basic import qonnx_make_model
 
+from finn_imec.synthesis.stamp import code_digest
+
 DOMAIN = "finn.custom_op.fpgadataflow"
 #: (inner channels, blocks, stride of the first one) of the four stages.
 STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))
@@ -176,6 +178,7 @@ def main(
     estimates = timed("resources", lambda: res_estimation(model, "xczu7ev-ffvc1156-2-e"))
     nodes = [node.name for node in imec_nodes(model)]
     figures |= {
+        "code": code_digest(),
         "nodes": rows,
         "swapped": len(nodes),
         "left": {pair.swg: pair.reason for pair in infer.report if not pair.swapped},

@@ -27,6 +27,8 @@ from qonnx.core.modelwrapper import ModelWrapper
 from rich.console import Console
 from rich.table import Table
 
+from finn_imec.synthesis.stamp import code_digest
+
 
 def seconds(function, *arguments):
     """(seconds, result) of a call."""
@@ -87,6 +89,7 @@ def main(network: Path, as_json: bool = typer.Option(False, "--json")) -> None:
             rows[-1]["ratio"] = rows[-1]["imec"] / rows[-1]["finn"]
     result = {
         "network": network.stem,
+        "code": code_digest(),
         **build,
         "swap_and_generate_s": generate,
         "compile_s": first,

@@ -26,6 +26,7 @@ from rich.table import Table
 from finn_imec.layer.geometry import ConvGeometry, divisors
 from finn_imec.layer.storage import FULL_SPEED
 from finn_imec.synthesis.comparison import generate_both, random_layer, simulate_both
+from finn_imec.synthesis.stamp import code_digest
 from finn_imec.util.errors import GeometryError
 
 CYCLES = range(500, 40_000)
@@ -63,7 +64,7 @@ def random_geometry(number: int) -> ConvGeometry:
 
 
 def measured(number: int) -> dict[str, Any]:
-    """{number, geometry, compute, finn, imec}: cycles per frame in steady state."""
+    """{number, geometry, compute, finn, imec, code}: cycles per frame in steady state."""
     layer = random_layer(f"layer {number}", random_geometry(number), "UINT2", "INT2", seed=number)
     with tempfile.TemporaryDirectory() as folder:
         sides = simulate_both(layer, *generate_both(layer, "lut", Path(folder)))
@@ -72,6 +73,7 @@ def measured(number: int) -> dict[str, Any]:
         "geometry": asdict(layer.geometry),
         "compute": layer.geometry.compute_cycles,
         **{side: int(figures["cycles"]) for side, figures in sides.items()},
+        "code": code_digest(),
     }
 
 

@@ -214,9 +214,9 @@ def compare(
     steps: Steps = None,
     core: Annotated[str, typer.Option(help="FINN's multipliers: auto, lut or dsp.")] = "auto",
     clock: Annotated[
-        float | None,
+        float,
         typer.Option(help="Period in ns to meet with fewest LUTs, by a model before placement.", min=0.1),
-    ] = None,
+    ] = CLOCK_NS,
     path: Annotated[bool, typer.Option("--path", help="Also print the longest path of each side.")] = False,
     output: Annotated[
         Path | None,

@@ -160,7 +160,7 @@ def counts(rtl: ImecRtl) -> dict[str, int]:
         path = replace(path, geometry=replace(g, buffer_style="block"))
         rtl = replace(rtl, datapath=path)
     with tempfile.TemporaryDirectory() as folder:
-        return count(rtl.generate(Path(folder)), flows=("default",), jobs=1)["cells"]
+        return count(rtl.generate(Path(folder)), flows=("default",))["cells"]
 
 
 def all_records() -> dict[str, dict[str, str]]:

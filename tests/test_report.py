@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import html.parser
+import io
 import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from qonnx.core.datatype import DataType
 from qonnx.custom_op.registry import getCustomOp
+from rich.console import Console
 
 from finn_imec.builder.steps import step_convert_to_imec
 from finn_imec.cli import main
@@ -22,7 +25,7 @@ from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.units import storage
 from finn_imec.report.page import write_report
 from finn_imec.report.results import DEMO_MODELS, comparison_folder, load_results, write_rows
-from finn_imec.report.table import TITLES
+from finn_imec.report.table import TITLES, comparison_table
 from finn_imec.synthesis.rows import RATIOS, Row, Side, geometric_means
 from finn_imec.util.errors import ModelError
 
@@ -363,3 +366,23 @@ def test_compare_refuses_a_folder_of_others_before_it_measures(tmp_path, monkeyp
     assert code == 1
     assert "holds other files" in " ".join(err.split())
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+# ---- the table of the terminal ------------------------------------------------------------------
+
+
+def test_the_table_tells_nodes_and_clock(rows):
+    """Complete nodes or not; a side that misses the clock is marked, also in a row that was read back."""
+    sides = {"finn": replace(rows[1].finn, period_ns=7.0), "imec": replace(rows[1].imec, period_ns=5.25)}
+    row = Row.from_dict(json.loads(json.dumps(replace(rows[1], **sides, clock_ns=5.5).as_dict())))
+
+    def shown(*rows: Row) -> str:
+        console = Console(width=100, record=True, file=io.StringIO())
+        console.print(comparison_table(rows))
+        return " ".join(console.export_text().split())
+
+    text = shown(row)
+    assert "Complete nodes, thresholds per channel: 3. Clock: 5.5 ns; ! misses it." in text
+    assert " 7.00! " in text and " 5.25 " in text
+    assert " 5.25! " in shown(replace(row, clock_ns=5.2))
+    assert "Without thresholds. Yosys" in shown(replace(rows[1], steps=0))

@@ -23,7 +23,14 @@ from finn_imec.simulation.stimulus import SimulationError, Stimulus
 from finn_imec.streams.design import Design
 from finn_imec.streams.words import encode, round_up_to_bytes, unpack
 from finn_imec.synthesis import yosys
-from finn_imec.synthesis.comparison import Layer, generate_both, random_layer, simulate_both
+from finn_imec.synthesis.comparison import (
+    Layer,
+    generate_both,
+    generate_imec,
+    layers_of_model,
+    random_layer,
+    simulate_both,
+)
 from finn_imec.synthesis.layer_sets import named_layers
 from finn_imec.util.errors import UnsupportedError
 
@@ -325,9 +332,44 @@ def test_pair_computes_the_convolution_back_to_back(tmp_path, case):
     assert (np.diff(last) >= geometry.windows * folds).all()
 
 
+PARTS = """
+module leaf(input logic clk, input logic [7:0] a, b, output logic [7:0] q);
+	always_ff @(posedge clk)  q <= a ^ b ^ { b[3:0], a[7:4] };
+endmodule
+module middle(input logic clk, input logic [7:0] a, b, output logic [7:0] y);
+	logic [7:0] q;
+	leaf deep(.clk, .a, .b, .q);
+	assign y = { q[0], q[7:1] } & q;
+endmodule
+module dut(input logic clk, s, input logic [7:0] i, j, output logic [7:0] o, p);
+	logic [7:0] I = 0, J = 0, K = 0, y;
+	always_ff @(posedge clk) begin
+		I <= i; J <= j; K <= y;
+	end
+	middle part(.clk, .a(I), .b(s? J : K), .y);  // the multiplexer is outside
+	assign o = K, p = y ^ K;
+endmodule
+"""
+
+
+def test_cells_of_a_part(tmp_path):
+    """Registers by where their first name is; LUTs without a name where all that read them are."""
+    dut = design(tmp_path, PARTS)
+    parts = {"core": "part.deep", "activation": "part"}
+    got = yosys.count(dut, parts=parts, flows=("default",))
+    assert (got["ff"], got["lut"]) == (32, 24)
+    # The names of the register's outputs are part.q and part.deep.q; its LUTs hold the multiplexers, too.
+    assert (got["core"]["ff"], got["core"]["lut"]) == (8, 8)
+    # The LUTs of part.y have lost its name, and what reads them, K and the LUTs of p, is outside.
+    assert (got["activation"]["ff"], got["activation"]["lut"]) == (8, 8)
+    assert (got["surround"]["ff"], got["surround"]["lut"]) == (24, 16)
+    with pytest.raises(UnsupportedError, match=r"no instance absent\.\*"):
+        yosys.count(dut, parts={"core": "absent.*"}, flows=("default",))
+
+
 def test_pair_is_counted_core_apart(tmp_path):
     pair, *_ = generate(tmp_path, PAIRS["dsp"])
-    got = yosys.count(pair.design, core=pair.core, flows=("default",))
+    got = yosys.count(pair.design, parts=pair.parts, flows=("default",))
     # mvu.sv packs both PEs of each of the two SIMD lanes into one DSP48E1.
     assert (got["dsp"], got["core"]["dsp"], got["surround"]["dsp"]) == (2, 2, 0)
     # SWG and replay buffer one RAM32M each, 36 x 8 weights; the queues are shift registers.
@@ -432,3 +474,18 @@ def test_both_sides_are_complete_nodes(tmp_path):
     wrong = replace(layer, thresholds=layer.thresholds + 1)
     with pytest.raises(SimulationError, match="finn output differs"):
         simulate_both(wrong, pair, imec)
+
+
+def test_registers_of_imecconv_are_those_of_the_clock(tmp_path):
+    layer = random_layer("layer", ConvGeometry((3, 3), (5, 5), 16, 4, simd=16), "INT2", "INT2")
+    chosen = {ns: generate_imec(layer, "lut", tmp_path / str(ns), ns) for ns in (100.0, 1.0)}
+    assert chosen[100.0].pipeline == 0 < chosen[1.0].pipeline
+    for ns, side in chosen.items():
+        assert side.pipeline == replace(layer.datapath(), res_type="lut").structure.pipeline_for(ns)
+
+
+def test_layers_of_a_model_have_its_thresholds(make_pair_model):
+    path = make_path(ConvGeometry((3, 3), (5, 5), 2, 4, simd=2, pe=2), "INT2", "INT2", "UINT2")
+    (layer,) = layers_of_model(make_pair_model(path))
+    assert (layer.datapath().thresholds == path.thresholds).all() and layer.steps == 3
+    assert layer.datapath().output_datatype == DataType["UINT2"]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -25,7 +26,7 @@ from qonnx.core.datatype import BaseDataType, DataType
 from finn_imec.baseline_rtl.nodes import PairNodes, threshold_files, weight_file
 from finn_imec.baseline_rtl.patches import WEIGHT_FILE, copy_patched
 from finn_imec.layer.geometry import ConvGeometry
-from finn_imec.streams.design import CoreSpec, Design, Stream
+from finn_imec.streams.design import Design, Stream
 from finn_imec.streams.words import round_up_to_bytes
 from finn_imec.util import cache
 from finn_imec.util.errors import UnsupportedError, require
@@ -39,13 +40,14 @@ CORES = ("dsp", "lut")
 class FinnPair:
     """A generated pair.
 
-    design: for Verilator and Yosys. core: its multiply-accumulate module, for `yosys.count(..., core=...)`.
-    out_bits: width of an output element: an accumulator, two's complement except for the XNOR popcount, or
-    how many thresholds it reaches, unsigned. An output word holds PE channels, the lowest in the low bits.
+    design: for Verilator and Yosys. parts: its multiply-accumulate core and its Thresholding, for
+    `yosys.count`. out_bits: width of an output element: an accumulator, two's complement except for the
+    XNOR popcount, or how many thresholds it reaches, unsigned. An output word holds PE channels, the lowest
+    in the low bits.
     """
 
     design: Design
-    core: CoreSpec
+    parts: Mapping[str, str]
     out_bits: int
 
 
@@ -107,7 +109,8 @@ def generate(
         raise ValueError(f"out_dir={out_dir} exists already: name a new folder")
     whole = None if thresholds is None else _whole_thresholds(thresholds, DataType[nodes.accumulator])
     design = _write(out_dir, nodes, weights, whole, product if core == "lut" else None)
-    return FinnPair(design, _core_spec(nodes, weights, core, product), nodes.out_bits)
+    parts = {"core": "mvu.*.core"} | ({"activation": "thresholding"} if nodes.steps else {})
+    return FinnPair(design, parts, nodes.out_bits)
 
 
 # ---- checks ---------------------------------------------------------------------------------------
@@ -230,22 +233,3 @@ def _render_top(stages: list[dict[str, Any]], weight_bits: int, thresholds: Path
         init_file=WEIGHT_FILE,
         thresholds=thresholds,
     )
-
-
-def _core_spec(nodes: PairNodes, weights: np.ndarray, core: str, product: str) -> CoreSpec:
-    """The pair's multiply-accumulate module alone."""
-    idt, wdt = nodes.input_datatype, nodes.weight_datatype
-    parameters = {
-        "PE": nodes.geometry.pe,
-        "SIMD": nodes.simd,
-        "WEIGHT_WIDTH": wdt.bitwidth(),
-        "ACTIVATION_WIDTH": idt.bitwidth(),
-        "ACCU_WIDTH": nodes.acc_bits,
-        "SIGNED_ACTIVATIONS": int(idt.signed()),
-    }
-    tied = {"en": (1, 1)}
-    if core == "lut":
-        module = "finn_lut_vvu" if nodes.geometry.depthwise else "finn_lut_core"
-        return CoreSpec(module, {"PRODUCT": product, **parameters}, tied)
-    narrow = int(weights.min() > wdt.min())  # like MVAU_rtl
-    return CoreSpec("mvu", {**parameters, "NARROW_WEIGHTS": narrow}, tied)

@@ -127,7 +127,7 @@ def fig5_row(act_bits: int) -> dict[str, int]:
             "pair": pair.design,
             "imec": imec.design,
         }
-        counts = {name: count(d, flows=("default",), jobs=1) for name, d in designs.items()}
+        counts = {name: count(d, flows=("default",)) for name, d in designs.items()}
     memory = {name: c["lutram"] + c["srl"] for name, c in counts.items()}
     return {"act_bits": act_bits, "strip_bits": storage(g).bits(act_bits), **memory}
 

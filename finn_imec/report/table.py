@@ -37,19 +37,16 @@ TITLES = COLUMNS | {
 
 def comparison_table(rows: Sequence[Row]) -> Table:
     """Per layer a line each for FINN's pair, IMECConv and the ratio; geometric means last."""
-    steps = ", ".join(str(number) for number in sorted({row.steps for row in rows}))
+    timed = all(side.period_ns is not None for row in rows for side in (row.finn, row.imec))
     table = Table(
         title="FINN's SWG + MVAU + Thresholding beside IMECConv at the same folding",
-        caption="Yosys, 7-series. paired: LUTs after sharing dual-output sites; mem: LUTs used as "
-        "LUTRAM or SRL; BRAM: 18 kbit; depth: LUT levels; ns: period by cell delays. "
-        f"Thresholds per channel, on both sides: {steps}",
+        caption=_caption(rows),
         box=box.SIMPLE,
         pad_edge=False,
         padding=(0, 1, 0, 0),
     )
     table.add_column("layer", no_wrap=True)
     table.add_column("")
-    timed = all(side.period_ns is not None for row in rows for side in (row.finn, row.imec))
     # The period says more than levels of LUTs, and 80 columns have no room for both.
     columns = [key for key in COLUMNS if not (timed and key == "depth")]
     for title in (*map(COLUMNS.get, columns), *(["ns"] if timed else [])):
@@ -71,11 +68,30 @@ def comparison_table(rows: Sequence[Row]) -> Table:
     return table
 
 
+#: Behind a period that is longer than the clock's.
+_LATE = "!"
+
+
+def _caption(rows: Sequence[Row]) -> str:
+    """What is counted, of which nodes, for which clock."""
+    steps = ", ".join(str(number) for number in sorted({row.steps for row in rows}))
+    clocks = ", ".join(f"{ns:g} ns" for ns in sorted({row.clock_ns for row in rows if row.clock_ns}))
+    nodes = f"Complete nodes, thresholds per channel: {steps}. " if steps != "0" else "Without thresholds. "
+    clock = f"Clock: {clocks}; {_LATE} misses it. " if clocks else ""
+    return (
+        f"{nodes}{clock}Yosys, 7-series. paired: LUTs after sharing dual-output sites; "
+        "mem: LUTs used as LUTRAM or SRL; BRAM: 18 kbit; depth: LUT levels; ns: period by cell delays"
+    )
+
+
 def _period(row: Row, side: str) -> str:
     """Modeled period of a side in ns, or IMECConv's over FINN's."""
-    periods = {"FINN": row.finn.period_ns, "IMEC": row.imec.period_ns}
-    finn, imec = (value or 0.0 for value in periods.values())
-    return f"{periods[side]:.2f}" if side in periods else ratio_text(imec / finn if finn else None)
+    sides = {"FINN": "finn", "IMEC": "imec"}
+    if side in sides:
+        late = _LATE if row.misses_clock(sides[side]) else ""
+        return f"{getattr(row, sides[side]).period_ns:.2f}{late}"
+    finn, imec = row.finn.period_ns or 0.0, row.imec.period_ns or 0.0
+    return ratio_text(imec / finn if finn else None)
 
 
 def number_text(value: int | None) -> str:

@@ -61,15 +61,3 @@ class Design:
     rst_n: str = "ap_rst_n"
     tied: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     probes: tuple[Probe, ...] = ()
-
-
-@dataclass(frozen=True)
-class CoreSpec:
-    """A module inside the design, such as its MAC core, that is also counted separately.
-
-    tied: inputs that the design holds constant, like Design.tied.
-    """
-
-    top: str
-    parameters: Mapping[str, int | str] = field(default_factory=dict)
-    tied: Mapping[str, tuple[int, int]] = field(default_factory=dict)

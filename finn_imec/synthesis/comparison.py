@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,16 +15,17 @@ from qonnx.core.datatype import BaseDataType, DataType
 from finn_imec.algorithms.reference import random_values, reference
 from finn_imec.baseline_rtl import finn_pair
 from finn_imec.baseline_rtl.finn_pair import FinnPair
+from finn_imec.compat.finn import CLOCK_NS
 from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.datapath import Datapath, smallest_datatype
 from finn_imec.layer.geometry import ConvGeometry
-from finn_imec.layer.structure import MAX_PIPELINE
-from finn_imec.rtl.generate import ImecRtl, mac_parameters
+from finn_imec.rtl.generate import ImecRtl
 from finn_imec.simulation.stimulus import SimulationError, Stimulus
 from finn_imec.simulation.verilator import build
-from finn_imec.streams.design import CoreSpec, Design
+from finn_imec.streams.design import Design
 from finn_imec.streams.words import encode, round_up_to_bytes, unpack
 from finn_imec.synthesis.rows import FIGURES, PART_FIGURES, PARTS, Row, Side
+from finn_imec.synthesis.stamp import code_digest
 from finn_imec.synthesis.yosys import FLOWS, count
 from finn_imec.util.errors import ImecError
 
@@ -35,11 +36,15 @@ DSP_BITS = 4
 
 @dataclass(frozen=True)
 class ImecSide:
-    """A generated IMECConv, like FinnPair: design, MAC core, bits of an output element."""
+    """A generated IMECConv, like FinnPair: design, its parts, bits of an output element.
+
+    pipeline: registers inside its dot products.
+    """
 
     design: Design
-    core: CoreSpec
+    parts: Mapping[str, str]
     out_bits: int
+    pipeline: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,8 +161,10 @@ def default_core(layer: Layer) -> str:
     return "dsp" if min(widths) >= DSP_BITS else "lut"
 
 
-def generate_both(layer: Layer, core: str, folder: Path) -> tuple[FinnPair, ImecSide]:
-    """RTL of both sides of a layer below `folder`: FINN's pair with this core, and IMECConv.
+def generate_both(
+    layer: Layer, core: str, folder: Path, clock_ns: float = CLOCK_NS
+) -> tuple[FinnPair, ImecSide]:
+    """RTL of both sides of a layer below `folder`: FINN's pair with this core, and IMECConv for this clock.
 
     core: resType of both, "dsp" or "lut".
     """
@@ -169,20 +176,17 @@ def generate_both(layer: Layer, core: str, folder: Path) -> tuple[FinnPair, Imec
         folder / "finn", layer.geometry, *types, weights, core=core, finn_simd=layer.finn_simd,
         thresholds=layer.thresholds,
     )  # fmt: skip
-    return pair, generate_imec(layer, core, folder / "imec")
+    return pair, generate_imec(layer, core, folder / "imec", clock_ns)
 
 
-def generate_imec(layer: Layer, core: str, folder: Path, pipeline: int = 0) -> ImecSide:
-    """RTL of IMECConv below `folder`. pipeline: registers inside its dot products (Datapath.pipeline)."""
+def generate_imec(layer: Layer, core: str, folder: Path, clock_ns: float = CLOCK_NS) -> ImecSide:
+    """RTL of IMECConv below `folder`, with the registers that this clock needs."""
     g = replace(layer.geometry, buffer_style="distributed")
-    path = replace(layer.datapath(), geometry=g, res_type=core, pipeline=pipeline)
+    path = replace(layer.datapath(), geometry=g, res_type=core)
+    path = replace(path, pipeline=path.structure.pipeline_for(clock_ns))
     design = ImecRtl("imecconv", path).generate(folder)
-    tied = {"en": (1, 1)}
-    if not path.structure.biased:
-        start = sum((path.init % 2**path.acc_bits) << p * path.acc_bits for p in range(g.pe))
-        tied["start"] = (g.pe * path.acc_bits, start)
-    spec = CoreSpec("imec_mac", mac_parameters(path.structure), tied)
-    return ImecSide(design, spec, path.structure.output_bits)
+    parts = {"core": "conv*.mac"} | ({"activation": "conv*.threshold"} if layer.steps else {})
+    return ImecSide(design, parts, path.structure.output_bits, path.pipeline)
 
 
 def simulate_both(layer: Layer, pair: FinnPair, imec: ImecSide) -> dict[str, dict[str, float]]:
@@ -221,26 +225,20 @@ def simulate_both(layer: Layer, pair: FinnPair, imec: ImecSide) -> dict[str, dic
 
 
 def compare_layer(
-    layer: Layer, core: str = "auto", flows: Sequence[str] = FLOWS, clock_ns: float | None = None
+    layer: Layer, core: str = "auto", flows: Sequence[str] = FLOWS, clock_ns: float = CLOCK_NS
 ) -> Row:
     """Both sides of one layer, resources by Yosys and cycles by Verilator; see simulate_both.
 
-    core: resType of both, "dsp", "lut" or "auto" (default_core). IMECConv gets the fewest registers inside
-    its dot products, most often none, with which it has no more LUT levels than FINN's pair. The line buffers
-    of both sides are in LUT memory, weights where each side's own rule puts them. clock_ns: of each side's
-    flows the one with fewest LUTs that meets this period, by the model of `timing`; see yosys.count.
+    core: resType of both, "dsp", "lut" or "auto" (default_core). clock_ns: period to meet, by the model of
+    `timing`: IMECConv has the registers that it needs for it, and of each side's flows the one with fewest
+    LUTs that meets it counts; see yosys.count. The line buffers of both sides are in LUT memory, weights
+    where each side's own rule puts them.
     """
     core = default_core(layer) if core == "auto" else core
     with tempfile.TemporaryDirectory() as folder:
-        pair, conv = generate_both(layer, core, Path(folder))
+        pair, conv = generate_both(layer, core, Path(folder), clock_ns)
         # Keep a LUT core in LUTs: no DSP for a multiplier written with *.
         finn, imec = (_resources(side, flows, core == "dsp", clock_ns) for side in (pair, conv))
-        pipeline = 0
-        registered = replace(layer.datapath(), res_type=core).core.packing is None
-        while registered and imec["depth"] > finn["depth"] and pipeline < MAX_PIPELINE:
-            pipeline += 1
-            conv = generate_imec(layer, core, Path(folder) / f"imec{pipeline}", pipeline)
-            imec = _resources(conv, flows, core == "dsp", clock_ns)
         measured = simulate_both(layer, pair, conv)
     cycles = {side: int(figures["cycles"]) for side, figures in measured.items()}
     return Row(
@@ -249,19 +247,19 @@ def compare_layer(
         layer.geometry.simd,
         layer.geometry.pe,
         core,
-        pipeline,
+        conv.pipeline,
         layer.steps,
         Side(**finn, cycles=cycles["finn"]),
         Side(**imec, cycles=cycles["imec"]),
+        clock_ns=clock_ns,
+        code=code_digest(),
     )
 
 
-def _resources(
-    side: FinnPair | ImecSide, flows: Sequence[str], dsp: bool, clock_ns: float | None
-) -> dict[str, Any]:
+def _resources(side: FinnPair | ImecSide, flows: Sequence[str], dsp: bool, clock_ns: float) -> dict[str, Any]:
     """All figures of a Side except cycles."""
-    counted = count(side.design, core=side.core, flows=tuple(flows), dsp=dsp, clock_ns=clock_ns, jobs=1)
-    parts = {f"{part}_{key}": counted[part][key] for part in PARTS for key in PART_FIGURES}
+    counted = count(side.design, parts=side.parts, flows=tuple(flows), dsp=dsp, clock_ns=clock_ns)
+    parts = {f"{part}_{key}": counted[part][key] for part in PARTS if part in counted for key in PART_FIGURES}
     modeled = {key: counted[key] for key in ("ff_absorbable", "period_ns", "path")}
     return {**{key: counted[key] for key in FIGURES}, **parts, **modeled}
 
@@ -272,7 +270,7 @@ def compare(
     flows: Sequence[str] = FLOWS,
     jobs: int = 2,
     progress: Callable[[str], None] | None = None,
-    clock_ns: float | None = None,
+    clock_ns: float = CLOCK_NS,
 ) -> list[Row]:
     """compare_layer for each layer, `jobs` in parallel, in order; progress gets each finished name."""
 

@@ -14,8 +14,8 @@ from finn_imec.util.errors import GeometryError, ModelError
 SIDES = ("finn", "imec")
 #: The resource figures of each side, in table order.
 FIGURES = ("lut", "lut_logic", "lutram", "srl", "lut_paired", "ff", "bram18", "dsp", "depth")
-#: The MAC core alone, and everything around it, each with these figures.
-PARTS, PART_FIGURES = ("core", "surround"), ("lut", "ff")
+#: The MAC core, the thresholds, and everything around both, each with these figures.
+PARTS, PART_FIGURES = ("core", "activation", "surround"), ("lut", "ff")
 #: Figures of a Side by which the two sides are compared.
 RATIOS = (
     *FIGURES,
@@ -29,9 +29,9 @@ RATIOS = (
 class Side:
     """Figures of one side of a layer; side["lut"] is a figure by its name in RATIOS.
 
-    Resources are as in `yosys.count`. core_*: the MAC core alone; surround_*: everything around it. cycles:
-    steady-state interval between frames. ff_absorbable, period_ns, path: see `yosys.count`; None or empty in
-    rows measured before these were counted.
+    Resources are as in `yosys.count`. core_*: the MAC core; activation_*: the thresholds, which some rows
+    do not have; surround_*: the rest. cycles: steady-state interval between frames. ff_absorbable,
+    period_ns, path: see `yosys.count`; None or empty in rows measured before these were counted.
     """
 
     lut: int
@@ -48,6 +48,8 @@ class Side:
     surround_lut: int
     surround_ff: int
     cycles: int
+    activation_lut: int = 0
+    activation_ff: int = 0
     ff_absorbable: int | None = None
     period_ns: float | None = None
     path: str = ""
@@ -82,6 +84,8 @@ class Side:
         """Inverse of as_dict; ModelError naming `name` and the missing figure."""
         figures = {key: _entry(values, key, int, name) for key in (*FIGURES, "cycles")}
         for part in PARTS:
+            if part == "activation" and part not in values:
+                continue
             numbers = _entry(values, part, dict, name)
             of_part = {key: _entry(numbers, key, int, f"{name}, {part}") for key in PART_FIGURES}
             figures |= {f"{part}_{key}": value for key, value in of_part.items()}
@@ -99,7 +103,8 @@ class Row:
 
     bits: of activations and weights, e.g. "2x1". core: of the multipliers, "lut" or "dsp". pipeline:
     registers inside IMECConv's dot products. steps: thresholds per channel, 0 if both sides output
-    accumulators. geometry: None if it was not kept.
+    accumulators. geometry, clock_ns: None if they were not kept; clock_ns: the period that was to be met.
+    code: stamp.code_digest() of the code that measured it, or empty.
     """
 
     layer: str
@@ -112,12 +117,19 @@ class Row:
     finn: Side
     imec: Side
     geometry: ConvGeometry | None = None
+    clock_ns: float | None = None
+    code: str = ""
 
     @property
     def operand_bits(self) -> tuple[int, int]:
         """Bits of an activation and of a weight."""
         activation, weight = self.bits.split("x")
         return int(activation), int(weight)
+
+    def misses_clock(self, side: str) -> bool:
+        """Whether a side is too slow for clock_ns, by the model of its period."""
+        period = getattr(self, side).period_ns
+        return self.clock_ns is not None and period is not None and period > self.clock_ns
 
     @property
     def ratio(self) -> dict[str, float | None]:
@@ -129,7 +141,9 @@ class Row:
         named = {key: getattr(self, key) for key in _NAMED}
         sides = {side: getattr(self, side).as_dict() for side in SIDES}
         geometry = {} if self.geometry is None else {"geometry": asdict(self.geometry)}
-        return {**named, **sides, "ratio": self.ratio, **geometry}
+        clock = {} if self.clock_ns is None else {"clock_ns": self.clock_ns}
+        code = {"code": self.code} if self.code else {}
+        return {**named, **clock, **sides, "ratio": self.ratio, **geometry, **code}
 
     @classmethod
     def from_dict(cls, row: Any, name: str = "row") -> Row:
@@ -137,6 +151,7 @@ class Row:
 
         Raises ModelError naming `name` and the entry that is missing or has the wrong type.
         """
+        row = {"steps": 0, **row} if isinstance(row, Mapping) else row  # which older rows do not have
         named = {key: _entry(row, key, kind, name) for key, kind in _NAMED.items()}
         sides = {side: Side.from_dict(_entry(row, side, dict, name), f"{name}, {side}") for side in SIDES}
         geometry = None
@@ -147,7 +162,8 @@ class Row:
                 raise ModelError(f"{name}, layer {named['layer']}: {err}") from err
         if not re.fullmatch(r"\d+x\d+", named["bits"]):
             raise ModelError(f"{name} has bits={named['bits']!r}; expected such as '2x1'")
-        return cls(**named, **sides, geometry=geometry)
+        others = {key: row[key] for key in ("clock_ns", "code") if key in row}
+        return cls(**named, **sides, geometry=geometry, **others)
 
 
 def _entry(values: Any, key: str, kind: type, name: str) -> Any:

