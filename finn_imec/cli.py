@@ -320,7 +320,6 @@ def vivado(
     settings = {"part": part, "clock_ns": clock}
     given = {key: value for key, value in settings.items() if value is not None}
     new = not all(v is None for v in (model, geometry, layers))
-    rows = load_rows(folder / COMPARISON) if (folder / COMPARISON).is_file() else ()
     if new:
         tool.check_part(part or tool.PART)
         chosen = chosen_layers(
@@ -328,9 +327,7 @@ def vivado(
         )
         with comparison_folder(folder) as scratch:
             with progress_bar("RTL of both sides", len(chosen)) as advance:
-                tool.write(
-                    chosen, scratch, core=core, rows=rows, progress=lambda name: advance(label=name), **given
-                )
+                tool.write(chosen, scratch, core=core, progress=lambda name: advance(label=name), **given)
             tool.keep_reports(folder, scratch)
     elif given:
         raise typer.BadParameter(
@@ -351,6 +348,7 @@ def vivado(
             markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip
         return
+    rows = load_rows(folder / COMPARISON) if (folder / COMPARISON).is_file() else ()
     result = merged(written, tool.results(written), rows)
     if as_json:
         print_json(result)

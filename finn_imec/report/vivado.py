@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from finn_imec.synthesis.rows import SIDES, Row, Side
-from finn_imec.synthesis.vivado import RoutedSide, VivadoFolder, VivadoLayer, row_of
+from finn_imec.synthesis.vivado import RoutedSide, VivadoFolder, VivadoLayer
 
 #: Figures by which the two sides are compared.
 FIGURES = ("lut", "memory", "ff", "bram18", "dsp", "period_ns")
@@ -30,13 +30,17 @@ def merged(
             del entry[side]  # the name of its top module
         if sides:
             entry |= _compared(*(side.as_dict() for side in sides))
-            key = (layer.layer, layer.bits, layer.simd, layer.pe, layer.core, layer.steps)
-            row = row_of(key, rows)
-            if row and row.pipeline == layer.pipeline:
+            if row := _row_of(layer, rows):
                 entry["yosys"] = _compared(*(_yosys(side) for side in (row.finn, row.imec)))
         layers.append(entry)
     named = {"part": folder.part, "clock_ns": folder.clock_ns, "synthesized": routed is not None}
     return {**named, "layers": layers}
+
+
+def _row_of(layer: VivadoLayer, rows: Sequence[Row]) -> Row | None:
+    """The row of the same RTL."""
+    names = ("layer", "bits", "simd", "pe", "core", "steps", "pipeline")
+    return next((r for r in rows if all(getattr(r, name) == getattr(layer, name) for name in names)), None)
 
 
 def _yosys(side: Side) -> dict[str, Any]:

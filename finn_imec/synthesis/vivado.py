@@ -18,18 +18,17 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from finn_imec.streams.design import Design
-from finn_imec.synthesis.comparison import Layer, default_core, generate_both, generate_imec
-from finn_imec.synthesis.rows import SIDES, Row
+from finn_imec.synthesis.comparison import CLOCK_NS, Layer, default_core, generate_both
+from finn_imec.synthesis.rows import SIDES
 from finn_imec.util.errors import ImecError, ModelError, UnsupportedError
 from finn_imec.util.templates import render
 
 PART = "xc7z020clg400-1"
-CLOCK_NS = 5.0
 #: The folder's description, and the script that runs all of it.
 SETTINGS, RUN_ALL = "vivado.json", "run_all.sh"
 LAYERS = "layers"
@@ -134,14 +133,13 @@ def write(
     core: str = "auto",
     part: str = PART,
     clock_ns: float = CLOCK_NS,
-    rows: Sequence[Row] = (),
     progress: Callable[[str], None] | None = None,
 ) -> None:
     """Write RTL and scripts of both sides of each layer into the existing `folder`.
 
     core: as for `comparison.compare`. part: any device of Vivado's, but both sides are the RTL for 7-series.
-    clock_ns: period to meet. rows: of a comparison; IMECConv is pipelined as in its layer's row, without one
-    for clock_ns, like the node. progress gets the name of each finished layer.
+    clock_ns: period to meet, for which IMECConv is pipelined, too. progress gets the name of each finished
+    layer.
     """
     check_part(part)
     written = []
@@ -150,18 +148,13 @@ def write(
         path = f"{LAYERS}/{number:02}_{name}"
         chosen = default_core(layer) if core == "auto" else core
         g = layer.geometry
-        row = row_of((layer.name, layer.bits, g.simd, g.pe, chosen, layer.steps), rows)
-        structure = replace(layer.datapath(), res_type=chosen).structure
-        pipeline = row.pipeline if row else structure.pipeline_for(clock_ns)
         with tempfile.TemporaryDirectory(prefix="finn_imec_vivado_") as scratch:
-            pair, conv = generate_both(layer, chosen, Path(scratch))
-            if pipeline:
-                conv = generate_imec(layer, chosen, Path(scratch, "pipelined"), pipeline)
+            pair, conv = generate_both(layer, chosen, Path(scratch), clock_ns)
             designs = dict(zip(SIDES, (pair.design, conv.design), strict=True))
             for side, design in designs.items():
                 _write_side(design, folder / path / side, part, clock_ns)
         tops = {side: design.top for side, design in designs.items()}
-        named = (layer.name, layer.bits, g.simd, g.pe, chosen, layer.steps, pipeline)
+        named = (layer.name, layer.bits, g.simd, g.pe, chosen, layer.steps, conv.pipeline)
         written.append(VivadoLayer(*named, path, **tops))
         if progress:
             progress(layer.name)
@@ -170,11 +163,6 @@ def write(
     folders = [f"{each.folder}/{side}" for each in written for side in SIDES]
     names = {"script": SCRIPT, "utilization": UTILIZATION, "timing": TIMING, "log": LOG}
     (folder / RUN_ALL).write_text(_render("vivado_run_all.sh.j2", folders=folders, **names))
-
-
-def row_of(key: tuple[str, str, int, int, str, int], rows: Sequence[Row]) -> Row | None:
-    """The row of a comparison with this layer, bits, simd, pe, core and steps; None if there is none."""
-    return next((r for r in rows if (r.layer, r.bits, r.simd, r.pe, r.core, r.steps) == key), None)
 
 
 def _write_side(design: Design, folder: Path, part: str, clock_ns: float) -> None:
