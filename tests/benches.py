@@ -341,7 +341,7 @@ def dot_planes(simd: int, a: Kind, w: Kind, pe: int = 1, pipeline: int = 0) -> B
     in_bits = simd * (a.bits + pe * w.bits)
     outputs = [vector(row, bits)[0] for row in total.tolist()]
     bench = Bench("imec_dot_planes", parameters, in_bits, pe * bits, inputs, outputs)
-    return pipelined(bench, max(1, pipeline), PIPELINE=pipeline)
+    return pipelined(bench, (1, 2, 1, 2, 3)[pipeline], PIPELINE=pipeline)
 
 
 def dot_product(simd: int, a: Kind, w: Kind, pe: int = 1, pipeline: int = 0) -> Bench:
@@ -353,7 +353,7 @@ def dot_product(simd: int, a: Kind, w: Kind, pe: int = 1, pipeline: int = 0) -> 
     in_bits = simd * (a.bits + pe * w.bits)
     outputs = [vector(row, bits)[0] for row in values.sum(axis=2).tolist()]
     bench = Bench("imec_dot_product", parameters, in_bits, pe * bits, inputs, outputs)
-    return pipelined(bench, max(1, pipeline), PIPELINE=pipeline)
+    return pipelined(bench, (1, 2, 1, 2, 3)[pipeline], PIPELINE=pipeline)
 
 
 def delay(width: int, steps: int) -> Bench:
@@ -472,6 +472,7 @@ def search(
     bias: int,
     engines: int,
     style: str = "",
+    read: int = 1,
     fast: int = 0,
 ) -> Bench:
     """imec_threshold_search with these engines, in block RAM of a RAM_STYLE or, without one, in a table."""
@@ -482,7 +483,12 @@ def search(
     words[:, :, :each, 1 : steps + 1] = table.reshape(nf, engines, each, steps).swapaxes(0, 1)
     rows = words.reshape(engines, -1)
     parameters = {"PE": pe, "NF": nf, "STEPS": steps, "ACC_BITS": acc_bits, "O_BITS": o_bits, "BIAS": bias}
-    parameters |= {"ENGINES": engines, "READ": int(bool(style)), "FAST": fast, "RAM_STYLE": style or "auto"}
+    parameters |= {
+        "ENGINES": engines,
+        "READ": read if style else 0,
+        "FAST": fast,
+        "RAM_STYLE": style or "auto",
+    }
     memories = {}
     if style:
         files = {f"INIT{i or ''}_FILE": rows[min(i, engines - 1)].tolist() for i in range(4)}
@@ -752,7 +758,7 @@ TWO_FOLD = [
     ),
     *(
         dot_planes(*args, pipeline=pipeline)
-        for pipeline in (1, 2, 3)
+        for pipeline in (1, 2, 3, 4)
         for args in ((1, BIPOLAR, BIPOLAR, 1), (40, BIPOLAR, BIPOLAR, 2), (8, Kind(2), Kind(2, True), 2))
     ),
     *(
@@ -761,7 +767,7 @@ TWO_FOLD = [
             ("BIPOLAR", "BIPOLAR", 5, 2, 3), ("BIPOLAR", "INT3", 4, 3, 2),
             ("UINT2", "TERNARY", 8, 2, 1),
         )
-        for pipeline in (0, 1, 2)
+        for pipeline in (0, 1, 2, 3, 4)
     ),
     mac("INT3", "BIPOLAR", 1, 2, 3),
     mac("BIPOLAR", "INT2", 5, 2, 3, runtime_weights=True),  # widened
@@ -787,6 +793,7 @@ TWO_FOLD = [
     search(2, 4, 31, 10, 5, -16, 2),
     search(1, 5, 16, 12, 8, -100, 1, "auto"),
     search(3, 2, 3, 7, 2, -2, 3, "block"),
+    search(4, 3, 7, 7, 3, 0, 2, "block", read=2),
     search(6, 3, 31, 10, 5, -16, 2, "block"),
     search(4, 3, 6, 9, 4, 3, 1, "distributed"),
     search(1, 5, 16, 12, 8, -100, 1, "auto", fast=1),

@@ -159,7 +159,7 @@ def test_accumulators_without_thresholds(path):
     if path.structure.biased:
         assert path.init == 0
         # imec_conv counts folds down from NF-1 and reads the word while fold nf starts.
-        stored = [unpack(word, g.pe, 32, signed=True) for word in path.bias_words()]
+        stored = [unpack(word, g.pe, 32, signed=True) for word in path.start_words()]
         start = np.concatenate([stored[g.nf - 1 - nf] for nf in range(g.nf)])
     windows = windows_of(path)
     total = start + (2 if path.core.double else 1) * counted(windows, path)
@@ -169,17 +169,28 @@ def test_accumulators_without_thresholds(path):
 
 @given(datapaths(activation=True))
 def test_threshold_words_decide_as_the_thresholds(path):
-    g, bits = path.geometry, path.acc_bits
-    (words,) = path.threshold_words()
-    assert len(words) == g.nf
+    g, bits, search, steps = path.geometry, path.acc_bits, path.structure.search, path.structure.steps
+    memories = path.threshold_words(search)
     # A fold's result is compared one step later in imec_conv's count down from NF-1.
-    stored = np.array([unpack(w, g.pe * path.structure.steps, bits, signed=True) for w in words])
     order = [(g.nf - 2 - nf) % g.nf for nf in range(g.nf)]
-    stored = stored[order].reshape(g.mh, path.structure.steps)
+    if steps == 1:
+        assert memories == []
+        stored = np.zeros((g.mh, 1), int)  # the sign is the output
+    elif search:
+        each = g.pe // search.engines
+        assert [len(words) for words in memories] == [search.memory.words] * search.engines
+        rows = np.array([[unpack(w, 1, bits, signed=True) for w in words] for words in memories])
+        rows = rows.reshape(search.engines, g.nf, -1, 2 ** steps.bit_length())
+        stored = rows[:, order, :each, 1 : steps + 1].swapaxes(0, 1).reshape(g.mh, steps)
+    else:
+        (words,) = memories
+        assert len(words) == g.nf
+        stored = np.array([unpack(w, g.pe * steps, bits, signed=True) for w in words])
+        stored = stored[order].reshape(g.mh, steps)
 
     windows = windows_of(path)
     exact_values = exact(windows, path)
-    held = path.init + (2 if path.core.double else 1) * counted(windows, path)
+    held = path.starts + (2 if path.core.double else 1) * counted(windows, path)
     assert -(2 ** (bits - 1)) <= held.min()
     assert held.max() < 2 ** (bits - 1)
     reached = (held[..., None] >= stored).sum(axis=-1)
@@ -191,8 +202,16 @@ def test_threshold_words_decide_as_the_thresholds(path):
 
 @given(datapaths(activation=True))
 def test_accumulators_are_no_wider_than_needed(path):
-    """The counts' range and one value above it, for a threshold never reached, need acc_bits."""
+    """The counts' range and one value above it, for a threshold never reached, need acc_bits; with one
+    threshold per channel, their distances from it.
+    """
     low, high = path.accumulator_range
+    if path.structure.steps == 1:
+        ends = np.array([low, high]) + path.starts - path.offsets
+        bits = path.acc_bits
+        assert ends.min() >= -(2 ** (bits - 1)) and ends.max() < 2 ** (bits - 1)
+        assert bits == 1 or ends.min() < -(2 ** (bits - 2)) or ends.max() >= 2 ** (bits - 2)
+        return
     span = int((high - path.offsets).max() - (low - path.offsets).min())
     assert path.acc_bits == max(1, math.ceil(math.log2(span + 2)))
 
@@ -238,7 +257,7 @@ def test_infinite_thresholds_are_always_or_never_reached():
     path = make(odt="UINT2", thresholds=[[-math.inf, 0, math.inf]])
     np.testing.assert_array_equal(path.activate(np.array([[-16, 0, 14]])), [[1, 2, 2]])
     low = path.accumulator_range[0][0] - path.offsets[0] + path.init
-    never, zero, always = unpack(path.threshold_words()[0][0], 3, path.acc_bits, signed=True)[::-1]
+    never, zero, always = unpack(path.threshold_words(None)[0][0], 3, path.acc_bits, signed=True)[::-1]
     assert always <= low
     assert never == 2 ** (path.acc_bits - 1) - 1 or never > 14 - path.offsets[0] + path.init
     assert zero == 0 - path.offsets[0] + path.init
@@ -247,7 +266,7 @@ def test_infinite_thresholds_are_always_or_never_reached():
 def test_one_threshold_row_serves_all_channels():
     one = make(odt="UINT2", thresholds=[[-3, 0, 5]])
     each = make(odt="UINT2", thresholds=[[-3, 0, 5]] * 3)
-    assert one.threshold_words() == each.threshold_words()
+    assert one.threshold_words(None) == each.threshold_words(None)
     assert one.structure.steps == 3
     np.testing.assert_array_equal(one.activate(np.array([[-4, -3, 7]])), [[0, 1, 3]])
 

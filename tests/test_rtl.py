@@ -128,8 +128,8 @@ SEARCHES = [i for i, bench in enumerate(BENCHES) if bench.module == "imec_thresh
 def test_search_takes_the_cycles_of_its_steps(run_bench, index):
     parameters = BENCHES[index].parameters
     bits, each = parameters["STEPS"].bit_length(), parameters["PE"] // parameters["ENGINES"]
-    paused = parameters["READ"] and not parameters["FAST"]
-    cycles = each * (2 * bits + 1 if paused else bits)
+    read = 0 if parameters["FAST"] else parameters["READ"]
+    cycles = each * ((read + 1) * bits + 1 if read else bits)
     result = run_bench(index, "unstalled")
     taken, offered = result.input_cycle["in0_V"], result.output_cycle["out0_V"]
     assert (offered - taken == cycles).all()

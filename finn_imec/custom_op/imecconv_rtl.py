@@ -13,6 +13,7 @@ from finn.util.basic import is_versal
 from finn_imec.compat.finn import axilite_address_bits
 from finn_imec.custom_op.imecconv import IMECConv
 from finn_imec.layer.arrivals import Arrivals
+from finn_imec.layer.clock import period_ns, pipeline_for
 from finn_imec.layer.units import storage
 from finn_imec.rtl.generate import ImecRtl, stream_design
 from finn_imec.simulation.model import Model
@@ -36,7 +37,7 @@ class IMECConv_rtl(IMECConv, RTLBackend):
         """Write the top level and its memory files into code_gen_dir_ipgen."""
         datapath = self.constant_datapath(model)
         if self.get_nodeattr("pipeline") < 0:  # stored because latency depends on it
-            datapath = replace(datapath, pipeline=datapath.structure.pipeline_for(clk))
+            datapath = replace(datapath, pipeline=pipeline_for(datapath.structure, clk))
             self.set_nodeattr("pipeline", datapath.pipeline)
         folder = self.get_nodeattr("code_gen_dir_ipgen")
         top = self.get_verilog_top_module_name()

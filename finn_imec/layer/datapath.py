@@ -16,7 +16,7 @@ from qonnx.core.datatype import BaseDataType, DataType
 from finn_imec.layer.core import Core, Operand, folded_weights
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import power_of_two
-from finn_imec.layer.structure import Structure
+from finn_imec.layer.structure import Search, Structure
 from finn_imec.util.errors import UnsupportedError
 
 
@@ -223,7 +223,7 @@ class Datapath:
 
     @property
     def init(self) -> int:
-        """Start value of every accumulator if it is the same; a constant costs nothing in the adder's LUTs."""
+        """Start value of all accumulators, if it is the same: a constant costs no LUT of the adder."""
         return 0 if self._biased else int(self.starts[0])
 
     @property
@@ -261,12 +261,12 @@ class Datapath:
         """`weight_words` of the weights."""
         return weight_words(self.geometry, self.core.weight, self._fixed_weights, lanes)
 
-    def threshold_words(self) -> list[list[int]]:
+    def threshold_words(self, search: Search | None) -> list[list[int]]:
         """Words of each threshold memory, in imec_conv's order: folds counted down.
 
-        If searched, one memory per engine, in the order of imec_threshold_search: the c-th threshold of a
-        channel at { fold, channel, c }. Otherwise a single memory, one word per fold. None with less than two
-        thresholds per channel.
+        search: Structure.search of the node's memories. If searched, one memory per engine, in the order of
+        imec_threshold_search: the c-th threshold of a channel at { fold, channel, c }. Otherwise a single
+        memory, one word per fold. None with less than two thresholds per channel.
         """
         g, s = self.geometry, self.structure
         if s.steps < 2:
@@ -275,10 +275,10 @@ class Datapath:
         start = int(self.starts[0])
         moved = (self.thresholds - self.offsets[:, None]).clip(low, high + 1) + start
         folds = (g.nf - 2 - np.arange(g.nf)) % g.nf
-        if not s.search:
+        if not search:
             words = moved.reshape(g.nf, -1)[folds]
             return [_pack(words, self.acc_bits)]
-        engines, never = s.search.engines, high + 1 + start
+        engines, never = search.engines, high + 1 + start
         each = g.pe // engines
         padding = (0, 0), (1, 2**s.count_bits - 1 - s.steps)
         padded = np.pad(np.sort(moved, axis=1), padding, constant_values=never)

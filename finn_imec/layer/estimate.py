@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from math import ceil, sqrt
-from typing import NamedTuple
 
 from finn_imec.layer.arrivals import Arrivals
+from finn_imec.layer.compressor import TreeLuts, compressor_luts, partial_product_luts
 from finn_imec.layer.memories import LUTS_PER_RAMB18, Memory, address_bits, power_of_two, rom_bank_words
 from finn_imec.layer.structure import Structure
 from finn_imec.layer.window import WindowUnit
@@ -198,47 +197,6 @@ class Estimate:
 
 def _fitted(features: Mapping[str, float]) -> int:
     return round(sum(LUT_COEFFICIENTS[name] * value for name, value in features.items()))
-
-
-class TreeLuts(NamedTuple):
-    """LUTs of a compressor tree: counters, instantiated as LUT6, and sums, which may merge."""
-
-    counters: int
-    sums: int
-
-
-@cache
-def partial_product_luts(simd: int, a_bits: int, w_bits: int) -> TreeLuts:
-    """LUTs of imec_dot_heap: two LUTs per three products of equal weight, and imec_compress."""
-    weights = range(a_bits + w_bits - 1)
-    products = [simd * min(e + 1, a_bits, w_bits, len(weights) - e) for e in weights]
-    ones = [*(ceil(n / 3) for n in products), 0]
-    twos = [0, *(ceil((n - 1) / 3) for n in products)]
-    heights = tuple(map(sum, zip(ones, twos, strict=True)))
-    rest = compressor_luts(heights)
-    return TreeLuts(sum(heights) + rest.counters, rest.sums)
-
-
-@cache
-def compressor_luts(heights: tuple[int, ...]) -> TreeLuts:
-    """LUTs of imec_compress for columns of these heights: 6:3 counters; smaller counters and the adder."""
-    highest = max(heights)
-    if highest <= 2:
-        return TreeLuts(0, heights.count(2))
-    heights += (0, 0)  # where carries go
-    sixes = [(h + 1) // 6 if highest > 3 else 0 for h in heights]
-    smaller = [3 if h % 6 in (3, 4) else 0 for h in heights]  # bits that one more counter takes
-    if highest == 3:
-        carry = 0
-        for c, h in enumerate(heights):
-            full = h == 3 and carry
-            carry = int(h + carry > 2)
-            smaller[c] = 3 if full else 2 * carry
-    counters = [n + (bits > 0) for n, bits in zip(sixes, smaller, strict=True)]
-    passed = [max(0, h - 6 * n - bits) for h, n, bits in zip(heights, sixes, smaller, strict=True)]
-    columns = zip(passed, counters, [0, *counters], [0, 0, *sixes], strict=False)
-    rest = compressor_luts(tuple(map(sum, columns)))
-    return TreeLuts(rest.counters + 3 * sum(sixes), rest.sums + 2 * sum(n > 0 for n in smaller))
 
 
 def sum_luts(n: int, bits: int) -> int:

@@ -196,6 +196,11 @@ class Memory:
         return self._blocks.number
 
     @property
+    def block_rows(self) -> int:
+        """Block RAMs, one above the other, that a multiplexer chooses from."""
+        return self._blocks.rows
+
+    @property
     def _blocks(self) -> Blocks:
         """RAMB18 blocks in the shape that takes the fewest, the deepest of those."""
         if self.style != "block":

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil, log2
-from typing import Any
+from math import ceil
+from typing import Any, NamedTuple
 
 from finn_imec.layer.core import Core, Operand
 from finn_imec.layer.geometry import ConvGeometry, divisors
@@ -34,30 +34,47 @@ from finn_imec.layer.units import storage
 from finn_imec.layer.window import WindowUnit
 from finn_imec.util.errors import UnsupportedError
 
-#: Most pipelining, see Structure.pipeline, and the assumed delay of a LUT and its net in ns: 7-series, speed
-#: grade -1, before placement.
-MAX_PIPELINE = 3
-LEVEL_NS = 0.9
+
+class Registers(NamedTuple):
+    """Where the pipelining of a level puts registers, see imec_rom and imec_dot_heap."""
+
+    memory: bool  # behind block RAM
+    middle: bool  # between counters of a dot product in LUTs
+    rows: bool  # before its last addition
+    sum: bool  # behind it
+
+    @property
+    def dot_steps(self) -> int:
+        """Registers in a dot product in LUTs."""
+        return self.middle + self.rows + self.sum
+
+
+#: The pipelining levels, imec_dot_heap's PIPELINE.
+REGISTERS = (
+    Registers(False, False, False, True),
+    Registers(False, True, False, True),
+    Registers(True, False, True, False),
+    Registers(True, True, True, False),
+    Registers(True, True, True, True),
+)
+#: Most pipelining, see Structure.pipeline.
+MAX_PIPELINE = len(REGISTERS) - 1
 
 
 @dataclass(frozen=True)
 class Search:
     """imec_threshold_search of one layer.
 
-    engines: each has `memory` and searches the thresholds of PE/engines channels. fast: a step takes one
-    cycle though its memory is block RAM. cycles: from a result's arrival to its output, one less than from
-    result to result.
+    engines: each has `memory` and searches the thresholds of PE/engines channels. read: cycles from address
+    to threshold, 0 for a table. fast: a step takes one cycle though its memory is block RAM. cycles: from a
+    result's arrival to its output, one less than from result to result.
     """
 
     engines: int
     memory: Memory
+    read: int
     fast: bool
     cycles: int
-
-    @property
-    def read(self) -> int:
-        """imec_threshold_search's READ."""
-        return 0 if self.memory.table else 1
 
     def luts(self, pe: int) -> int:
         """About how many LUTs it takes, block RAM included."""
@@ -66,15 +83,13 @@ class Search:
         return ceil(self.engines * (self.memory.rom_luts + datapath + LUTS_PER_RAMB18 * self.memory.bram18))
 
 
-
 @dataclass(frozen=True)
 class Structure:
     """The structure of one IMECConv.
 
     acc_bits, output_bits: width of an accumulator and of an output element. steps: thresholds per channel, 0
     for none. biased: accumulators start from a per-channel value. pipeline: for how fast a clock, 0 to
-    MAX_PIPELINE: from 1 on, block RAM has output registers; see imec_dot_heap for the registers inside dot
-    products of LUTs, where 2 and 3 are a step more each. mem_mode: where the weights
+    MAX_PIPELINE, an index of REGISTERS. mem_mode: where the weights
     are, one of MEM_MODES. ram_style, ram_style_thresholds: memory type of the weights and of searched
     thresholds, each one of RAM_STYLES.
 
@@ -161,13 +176,14 @@ class Structure:
             table = words <= MOST_TABLE_WORDS and words * engines * self.acc_bits <= MOST_TABLE_BITS
             if table and self.ram_style_thresholds in ("auto", "distributed"):
                 memory = Memory(words, self.acc_bits, "distributed", 0, table=True)
-                found.append(Search(engines, memory, False, each * bits))
+                found.append(Search(engines, memory, 0, False, each * bits))
             if not table or self.ram_style_thresholds != "distributed":
                 style = "ultra" if self.ram_style_thresholds == "ultra" else "block"
                 memory = Memory(words, self.acc_bits, style)
-                found.append(Search(engines, memory, False, each * (2 * bits + 1)))
+                read = 2 if memory.block_rows > 1 else 1
+                found.append(Search(engines, memory, read, False, each * ((read + 1) * bits + 1)))
                 if each == 1:
-                    found.append(Search(engines, memory, True, bits))
+                    found.append(Search(engines, memory, 1, True, bits))
         fitting = [search for search in found if search.cycles < g.sf]
         slow = [search for search in fitting if not search.fast]
         return min(slow or fitting, key=lambda search: search.luts(g.pe), default=None)
@@ -177,8 +193,11 @@ class Structure:
     @property
     def memory_steps(self) -> int:
         """Steps from an address to its word: 2 if a block RAM's output register is used."""
-        blocks = [*self.buffer_memories, *(self.weight_memories if self.mem_mode == "internal_embedded" else ())]
-        return 2 if self.pipeline and any(m.style != "distributed" for m in blocks) else 1
+        blocks = [
+            *self.buffer_memories,
+            *(self.weight_memories if self.mem_mode == "internal_embedded" else ()),
+        ]
+        return 2 if REGISTERS[self.pipeline].memory and any(m.style != "distributed" for m in blocks) else 1
 
     @property
     def starts_in_table(self) -> bool:
@@ -195,11 +214,8 @@ class Structure:
     def pipeline_stages(self) -> int:
         """Registers from the input to a fold's output word, past its last read."""
         packing = self.core.packing
-        dot = packing.steps(self.geometry.simd) if packing else max(1, self.pipeline)
-        if self.search:
-            activation = self.search.cycles
-        else:
-            activation = int(self.steps > 1)
+        dot = packing.steps(self.geometry.simd) if packing else REGISTERS[self.pipeline].dot_steps
+        activation = self.search.cycles if self.search else int(self.steps > 1)
         return PIPELINE_STAGES + self.memory_steps - 1 + dot - 1 + activation
 
     def total_cycles(self, frames: int = 1) -> int:
@@ -316,20 +332,3 @@ class Structure:
     def searched_memories(self) -> list[Memory]:
         """Memories of imec_threshold_search; empty if it is not used."""
         return [self.search.memory] * self.search.engines if self.search else []
-
-    # ---- clock --------------------------------------------------------------------------------
-
-    def pipeline_for(self, clk_ns: float) -> int:
-        """Fewest registers inside the dot products with which this clock period can be expected.
-
-        A step may have clk_ns/LEVEL_NS LUT levels. imec_dot_heap has one level for the products, one per
-        halving of the highest column of its compressor tree down to two rows, and an addition.
-        """
-        if self.core.packing:
-            return 0
-        a, w = self.core.factors
-        highest = self.geometry.simd * min(a.bits, w.bits) * (1 if a.bits * w.bits == 1 else 2) / 3
-        counters = max(0, ceil(log2(highest / 2))) if self.core.kind == "planes" else a.bits + w.bits
-        stages = ((1 + counters + 1,), (1 + counters, 1), (1, counters, 1))
-        fast = (n for n, levels in enumerate(stages) if max(levels) * LEVEL_NS <= clk_ns)
-        return next(fast, MAX_PIPELINE)

@@ -167,11 +167,11 @@ class ImecRtl:
         return [sum(v << lsb for v, lsb in zip(row, lowest, strict=True)) for row in rows]
 
     def _threshold_table(self) -> list[int]:
-        """Words of the searched thresholds, all engines' side by side, if they are a parameter; else empty."""
+        """Words of searched thresholds, all engines' side by side, if they are a parameter; else empty."""
         search = self.structure.search
         if not search or not search.memory.table:
             return []
-        rows = zip(*self.datapath.threshold_words(), strict=True)
+        rows = zip(*self.datapath.threshold_words(search), strict=True)
         bits = self.structure.acc_bits
         return [sum(word << e * bits for e, word in enumerate(row)) for row in rows]
 
@@ -193,7 +193,7 @@ class ImecRtl:
                 images |= {f"weight{i or ''}{name}": [image] for name, image in memories.items()}
         if structure.steps > 1 and not self._threshold_table():
             bits = structure.acc_bits * (1 if structure.search else g.pe * structure.steps)
-            images["threshold"] = [(words, bits) for words in path.threshold_words()]
+            images["threshold"] = [(words, bits) for words in path.threshold_words(structure.search)]
         if structure.biased and not structure.starts_in_table:
             images["start"] = [(path.start_words(), g.pe * structure.acc_bits)]
         return images

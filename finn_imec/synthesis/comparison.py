@@ -17,6 +17,7 @@ from finn_imec.baseline_rtl import finn_pair
 from finn_imec.baseline_rtl.finn_pair import FinnPair
 from finn_imec.compat.finn import CLOCK_NS
 from finn_imec.layer.arrivals import Arrivals
+from finn_imec.layer.clock import pipeline_for
 from finn_imec.layer.datapath import Datapath, smallest_datatype
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.rtl.generate import ImecRtl
@@ -183,7 +184,7 @@ def generate_imec(layer: Layer, core: str, folder: Path, clock_ns: float = CLOCK
     """RTL of IMECConv below `folder`, with the registers that this clock needs."""
     g = replace(layer.geometry, buffer_style="distributed")
     path = replace(layer.datapath(), geometry=g, res_type=core)
-    path = replace(path, pipeline=path.structure.pipeline_for(clock_ns))
+    path = replace(path, pipeline=pipeline_for(path.structure, clock_ns))
     design = ImecRtl("imecconv", path).generate(folder)
     parts = {"core": "conv*.mac"} | ({"activation": "conv*.threshold"} if layer.steps > 1 else {})
     return ImecSide(design, parts, path.structure.output_bits, path.pipeline)

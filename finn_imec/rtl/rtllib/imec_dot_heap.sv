@@ -10,9 +10,10 @@
  *	  a, w --------->| LUT6 |-->| counters |-||->| counters |-||-->| + |-||--> y
  *	                 +------+   +----------+     +----------+   +-----+
  *	  PIPELINE 0                                                         *
- *	           1                                              *
- *	           2                              *               *
- *	           3                              *               *          *
+ *	           1                              *                          *
+ *	           2                                              *
+ *	           3                              *               *
+ *	           4                              *               *          *
  *
  *	y follows a and w after imec_pkg::lut_steps(PIPELINE) steps. Does not add the constant.
  ***************************************************************************/
@@ -115,8 +116,8 @@ module imec_dot_heap import imec_pkg::*; #(
 	localparam int unsigned  COLS = Y_BITS > WEIGHTS+1? Y_BITS : WEIGHTS+1;
 	uwire [COLS-1:0]  sum;
 	imec_compress #(
-		.COLS(COLS), .HEIGHT(HEIGHT), .CUT(PIPELINE > 1? MIDDLE : 0), .ROWS(PIPELINE > 0), .PRIMITIVES(PRIMITIVES)
+		.COLS(COLS), .HEIGHT(HEIGHT), .CUT(PIPELINE == 0 || PIPELINE == 2? 0 : MIDDLE), .ROWS(PIPELINE > 1), .PRIMITIVES(PRIMITIVES)
 	) compress(.clk, .en, .d(heap), .y(sum));
-	imec_delay #(.WIDTH(Y_BITS), .STEPS(32'(PIPELINE == 0 || PIPELINE == 3))) last(.clk, .en, .d(sum[Y_BITS-1:0]), .q(y));
+	imec_delay #(.WIDTH(Y_BITS), .STEPS(32'(PIPELINE < 2 || PIPELINE == 4))) last(.clk, .en, .d(sum[Y_BITS-1:0]), .q(y));
 
 endmodule : imec_dot_heap

@@ -37,7 +37,7 @@ module imec_dot_planes import imec_pkg::*; #(
 	int unsigned  W_BITS,
 	bit  W_SIGNED,
 	bit  W_BIPOLAR,
-	int unsigned  PIPELINE = 0,	// 0 to 3, see imec_dot_heap
+	int unsigned  PIPELINE = 0,	// 0 to 4, see imec_dot_heap
 	int unsigned  PRIMITIVES = XILINX,
 
 	localparam int unsigned  Y_BITS = $clog2(SIMD*(2**A_BITS-1)*(2**W_BITS-1) + 1)
@@ -49,7 +49,7 @@ module imec_dot_planes import imec_pkg::*; #(
 	input	logic [PE-1:0][SIMD-1:0][W_BITS-1:0]  w,
 	output	logic [PE-1:0][Y_BITS-1:0]  y
 );
-	if(PIPELINE > 3)  $error("PIPELINE=%0d must be 0 to 3.", PIPELINE);
+	if(PIPELINE > 4)  $error("PIPELINE=%0d must be 0 to 4.", PIPELINE);
 	if(A_BIPOLAR && (A_BITS != 1 || A_SIGNED))  $error("bipolar activations are 1 bit without sign.");
 	if(W_BIPOLAR && (W_BITS != 1 || W_SIGNED))  $error("bipolar weights are 1 bit without sign.");
 

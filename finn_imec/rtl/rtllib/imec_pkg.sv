@@ -42,7 +42,7 @@ package imec_pkg;
 
 	// Steps from the operands of a word to its dot products in LUTs
 	function automatic int unsigned lut_steps(input int unsigned  pipeline);
-		return  pipeline < 2? 1 : pipeline;
+		return  pipeline == 0? 1 : pipeline == 1? 2 : pipeline-1;	// registers of imec_dot_heap
 	endfunction : lut_steps
 
 	// Steps from the activations of a word to its dot products in imec_mac

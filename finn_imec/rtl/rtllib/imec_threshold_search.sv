@@ -23,7 +23,8 @@
  *
  *	READ = 0	TABLE in LUTs, one word of each engine a row. A step takes a cycle.
  *	READ = 1	a block RAM for each engine. A step takes two cycles, read and compare, and a
- *		channel one more to decide its last bit:
+ *		channel one more to decide its last bit; READ = 2 waits another cycle for a
+ *		register behind several rows of block RAM:
  *
  *		  cycle   1     2        3              4         2*BITS+1
  *		          read  compare  decide, read   compare   decide
@@ -76,14 +77,14 @@ module imec_threshold_search import imec_pkg::*; #(
 	localparam int unsigned  ADDR_BITS = $clog2(DEPTH);
 	if(STEPS < 1)  $error("STEPS=%0d must be at least 1.", STEPS);
 	if(ENGINES < 1 || PE % ENGINES != 0)  $error("PE=%0d must be a multiple of ENGINES=%0d.", PE, ENGINES);
-	if(READ > 1)  $error("READ=%0d must be 0 or 1.", READ);
-	if(FAST && (READ == 0 || EACH > 1))  $error("FAST needs READ=%0d to be 1 and one of PE=%0d channels an engine.", READ, PE);
+	if(READ > 2)  $error("READ=%0d must be 0, 1 or 2.", READ);
+	if(FAST && (READ != 1 || EACH > 1))  $error("FAST needs READ=%0d to be 1 and one of PE=%0d channels an engine.", READ, PE);
 	if(READ == 0 && ROWS != DEPTH)  $error("ROWS=%0d must be %0d.", ROWS, DEPTH);
 
 	//-----------------------------------------------------------------------
 	// Control
 	logic [BITS-1:0]  Bit = '0;	// to be decided, one-hot; zero while idle
-	localparam bit  PAUSED = READ == 1 && !FAST;	// a step takes two cycles
+	localparam bit  PAUSED = READ > 0 && !FAST;	// a step takes several cycles
 	uwire  decide;	// the bit is decided in this cycle
 	uwire  channel_last;
 	uwire [(EACH > 1? CHANNEL_BITS : 1)-1:0]  channel;
@@ -104,11 +105,13 @@ module imec_threshold_search import imec_pkg::*; #(
 	assign	ovld = finish;
 
 	if(PAUSED) begin : genPaused
-		logic  Compare = 0, Decide = 0;	// neither: the first threshold of a channel is read
+		logic  Wait = 0, Compare = 0, Decide = 0;	// none: the first threshold of a channel is read
+		uwire  read = Decide? !Bit[0] : Bit != '0 && !Wait && !Compare;
 		always_ff @(posedge clk) begin
-			if(rst)  { Compare, Decide } <= '0;
+			if(rst)  { Wait, Compare, Decide } <= '0;
 			else begin
-				Compare <= Decide? !Bit[0] : Bit != '0 && !Compare;
+				Wait    <= READ == 2 && read;
+				Compare <= READ == 2? Wait : read;
 				Decide  <= Compare || (Decide && !move);
 			end
 		end
@@ -131,7 +134,7 @@ module imec_threshold_search import imec_pkg::*; #(
 	// Search
 	localparam  STYLE = string'(RAM_STYLE) == "distributed"? "auto" : RAM_STYLE;	// a ROM in LUTs is logic, see imec_rom
 	localparam int unsigned  NAME_BITS = $bits(INIT_FILES) / ENGINES;
-	if(READ == 1 && $bits(INIT_FILES) % (8*ENGINES) != 0)
+	if(READ > 0 && $bits(INIT_FILES) % (8*ENGINES) != 0)
 		$error("INIT_FILES of %0d bits must be ENGINES=%0d names of one length.", $bits(INIT_FILES), ENGINES);
 	uwire  restart = start || (Bit[0] && !channel_last);
 	for(genvar  e = 0; e < ENGINES; e++) begin : genEngine
@@ -162,7 +165,7 @@ module imec_threshold_search import imec_pkg::*; #(
 			initial  $readmemh($sformatf("%s", INIT_FILES[e*NAME_BITS +: NAME_BITS]), Mem);
 			logic signed [ACC_BITS-1:0]  Threshold;
 			always_ff @(posedge clk)  if(!FAST || start || move)  Threshold <= Mem[addr];
-			assign	threshold = Threshold;
+			imec_delay #(.WIDTH(ACC_BITS), .STEPS(32'(READ == 2))) behind(.clk, .en(1'b1), .d(Threshold), .q(threshold));
 		end : genMemory
 
 		// Counts of the channels before, the highest on top

@@ -1,0 +1,103 @@
+"""The clock period that a structure can be expected to reach, and the registers to choose for one.
+
+A model of the longest paths of a netlist mapped to 7-series, speed grade -1, with the delays of
+`finn_imec.synthesis.timing`: cells as in Yosys' models, 0.45 + 0.05*log2(fan-out) ns for a wire.
+`benchmarks/clock.py` compares it with counted netlists.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import ceil, log2
+
+from finn_imec.layer.compressor import MIDDLE, levels, product_heights
+from finn_imec.layer.memories import rom_bank_words
+from finn_imec.layer.structure import REGISTERS, Structure
+
+#: Delays in ns: from the clock to a register's and a block RAM's output, through a LUT, from a LUT's input
+#: through the carry chain of an addition, for each bit of it, and to a DSP slice's pre-adder.
+REGISTER_NS, BLOCK_RAM_NS, LUT_NS, ADDER_NS, CARRY_NS, PREADDER_NS = 0.3, 2.45, 0.125, 0.75, 0.03, 3.4
+#: The control's longest path with few loads of its enable, and for each doubling of them.
+CONTROL_NS, CONTROL_LOAD_NS = 3.75, 0.065
+#: From a block RAM of thresholds through the comparison to the next address, in one cycle.
+FAST_SEARCH_NS = 6.1
+
+
+def wire_ns(fan_out: float = 1) -> float:
+    """Delay of a wire to `fan_out` loads."""
+    return 0.45 + 0.05 * log2(max(1, fan_out))
+
+
+def period_ns(structure: Structure) -> tuple[float, str]:
+    """The longest path: its ns, and what it leads through, in words."""
+    return max((ns, path) for path, ns in _paths(structure).items())
+
+
+def pipeline_for(structure: Structure, clk_ns: float) -> int:
+    """The level of REGISTERS with the fewest flip-flops that reaches this clock, or the fastest."""
+    candidates = [replace(structure, pipeline=level) for level in range(len(REGISTERS))]
+    fast = [s for s in candidates if period_ns(s)[0] <= clk_ns]
+    if fast:
+        return min(fast, key=lambda s: (_registers(s), s.pipeline)).pipeline
+    return min(candidates, key=lambda s: (period_ns(s)[0], s.pipeline)).pipeline
+
+
+def _paths(structure: Structure) -> dict[str, float]:
+    s, g, core = structure, structure.geometry, structure.core
+    registers = REGISTERS[s.pipeline]
+    loads = g.pe * s.acc_bits + s.weight_bits + g.word_channels * core.activation.bits
+    paths = {"control": CONTROL_NS + CONTROL_LOAD_NS * log2(loads)}
+    in_blocks = any(memory.style != "distributed" for memory in s.weight_memories + s.buffer_memories)
+    late = in_blocks and not registers.memory
+    read = BLOCK_RAM_NS if late else REGISTER_NS
+    banks = g.weight_words / rom_bank_words(g.weight_words)
+    chosen = {"paired": 2, "banked": banks}.get(s.rom_layout, 1)
+    multiplexer = ceil(log2(chosen) / 2) * (wire_ns() + LUT_NS)
+    if in_blocks and not late:
+        paths["weight memory"] = BLOCK_RAM_NS + multiplexer + wire_ns()
+    word = read + (multiplexer if late else 0)
+    level = wire_ns(3) + LUT_NS
+    if core.kind == "planes":
+        a, w = core.factors
+        tree = levels(product_heights(g.simd, a.bits, w.bits))
+        before = sum(max(h.heights) > MIDDLE for h in tree[:-1]) + 1 if registers.middle else len(tree)
+        before = min(before, len(tree))
+        first = word + wire_ns(2 * g.pe * w.bits) + LUT_NS + before * level
+        adder = wire_ns() + LUT_NS + ADDER_NS + CARRY_NS * s.acc_bits
+        rest = REGISTER_NS + (len(tree) - before) * level
+        if registers.rows:
+            paths["products and counters"] = first
+            paths["counters"] = rest
+            paths["additions"] = REGISTER_NS + adder * (1 if registers.sum else 1.8) + level
+        elif registers.middle:
+            paths["products and counters"] = first
+            paths["counters and addition"] = rest + adder
+        else:
+            paths["products, counters and addition"] = first + adder
+    elif core.kind == "product":
+        paths["multipliers"] = word + 12 * level
+    else:
+        paths["weights to DSP slices"] = word + wire_ns() + (PREADDER_NS if late else 1.5)
+    if s.search and s.search.fast:
+        paths["search of thresholds"] = FAST_SEARCH_NS
+    return paths
+
+
+def _registers(structure: Structure) -> float:
+    """Flip-flops that depend on the level."""
+    s, g, core = structure, structure.geometry, structure.core
+    registers = REGISTERS[s.pipeline]
+    bits = 0.0
+    if s.memory_steps == 2:
+        in_block = all(memory.style != "distributed" for memory in s.weight_memories)
+        # A block RAM's own register costs nothing, one behind a multiplexer does.
+        bits += s.weight_bits * {"paired": 0.5, "banked": 1}.get(s.rom_layout, 0) if in_block else 8
+        if any(memory.style == "distributed" for memory in s.buffer_memories):
+            bits += g.word_channels * core.activation.bits
+    if core.kind == "planes":
+        a, w = core.factors
+        heights = product_heights(g.simd, a.bits, w.bits)
+        below = [h.heights for h in levels(heights) if max(h.heights) <= MIDDLE]
+        middle = sum(below[0]) if below else sum(heights)
+        bits += g.pe * len(heights) * (2 * registers.rows + registers.sum) + g.pe * middle * registers.middle
+    return bits

@@ -1,0 +1,84 @@
+"""The compressor trees of imec_dot_heap.sv and imec_compress.sv: column heights level by level, and LUTs."""
+
+from __future__ import annotations
+
+from functools import cache
+from math import ceil
+from typing import NamedTuple
+
+#: Bits of the highest column at the register between counters: imec_dot_heap's MIDDLE.
+MIDDLE = 6
+
+
+class Level(NamedTuple):
+    """A level of counters: its 6:3 counters, its smaller counters' bits, and the heights after it."""
+
+    sixes: int
+    smaller_bits: int
+    heights: tuple[int, ...]
+
+
+@cache
+def product_heights(simd: int, a_bits: int, w_bits: int) -> tuple[int, ...]:
+    """Column heights after imec_dot_heap's first LUTs: two for three partial products of equal weight."""
+    weights = range(a_bits + w_bits - 1)
+    products = [simd * min(e + 1, a_bits, w_bits, len(weights) - e) for e in weights]
+    ones = [*(ceil(n / 3) for n in products), 0]
+    twos = [0, *(ceil((n - 1) / 3) for n in products)]
+    return tuple(map(sum, zip(ones, twos, strict=True)))
+
+
+@cache
+def levels(heights: tuple[int, ...]) -> tuple[Level, ...]:
+    """imec_compress' levels of counters, down to two rows."""
+    found = []
+    while max(heights) > 2:
+        found.append(_level(heights))
+        heights = found[-1].heights
+    return tuple(found)
+
+
+def _level(heights: tuple[int, ...]) -> Level:
+    highest = max(heights)
+    heights += (0, 0)  # where carries go
+    sixes = [(h + 1) // 6 if highest > 3 else 0 for h in heights]
+    smaller = [3 if h % 6 in (3, 4) else 0 for h in heights]  # bits that one more counter takes
+    if highest == 3:
+        carry = 0
+        for c, h in enumerate(heights):
+            full = h == 3 and carry
+            carry = int(h + carry > 2)
+            smaller[c] = 3 if full else 2 * carry
+    counters = [n + (bits > 0) for n, bits in zip(sixes, smaller, strict=True)]
+    passed = [max(0, h - 6 * n - bits) for h, n, bits in zip(heights, sixes, smaller, strict=True)]
+    columns = zip(passed, counters, [0, *counters], [0, 0, *sixes], strict=False)
+    after = list(map(sum, columns))
+    while after[-1] == 0:
+        after.pop()
+    return Level(sum(sixes), 2 * sum(n > 0 for n in smaller), tuple(after))
+
+
+class TreeLuts(NamedTuple):
+    """LUTs of a compressor tree: counters, instantiated as LUT6, and sums, which may merge."""
+
+    counters: int
+    sums: int
+
+
+@cache
+def compressor_luts(heights: tuple[int, ...]) -> TreeLuts:
+    """LUTs of imec_compress for columns of these heights: 6:3 counters; smaller counters and the adder."""
+    tree = levels(heights)
+    rows = tree[-1].heights if tree else heights
+    return TreeLuts(
+        3 * sum(level.sixes for level in tree),
+        sum(level.smaller_bits for level in tree) + rows.count(2),
+    )
+
+
+@cache
+def partial_product_luts(simd: int, a_bits: int, w_bits: int) -> TreeLuts:
+    """LUTs of imec_dot_heap: two LUTs per three products of equal weight, and imec_compress."""
+    heights = product_heights(simd, a_bits, w_bits)
+    rest = compressor_luts(heights)
+    return TreeLuts(sum(heights) + rest.counters, rest.sums)
