@@ -72,8 +72,11 @@ class Storage(ABC):
         """Cycle, from 1, of each frame's last read, frames back to back."""
 
     @abstractmethod
-    def cycles(self, frames: int) -> tuple[np.ndarray, np.ndarray]:
-        """Cycle of each word's write (padding excluded), and of each fold's last read. int64."""
+    def cycles(self, frames: int, each: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Cycle of every `each`-th word's write (padding excluded), and of each fold's last read. int64.
+
+        each: a divisor of the words per pixel.
+        """
 
     @property
     def arrivals(self) -> Arrivals:
@@ -101,11 +104,14 @@ class Storage(ABC):
         offered in the last of total_cycles(frames, stages).
         """
         g = self.layer
+        per_input = g.simd_in // gcd(g.word_channels, g.simd_in)
+        if g.cycles_per_word == 1:  # an input word is taken with the last of its buffer words
+            taken, read = self.cycles(frames, per_input)
+            return taken, read + stages
         written, read = self.cycles(frames)
         # Input and buffer words consist of pieces of gcd(SIMD_in, word_channels) channels. The last piece of
         # a buffer word is taken when the word is written, the others right after the previous word.
         pieces = np.repeat(written[:, np.newaxis], g.cycles_per_word, axis=1)
         others = g.cycles_per_word - 1
         pieces[:, :others] = np.append(0, written[:-1] + 1)[:, np.newaxis] + np.arange(others)
-        per_input = g.simd_in // gcd(g.word_channels, g.simd_in)
         return pieces.ravel()[per_input - 1 :: per_input], read + stages
