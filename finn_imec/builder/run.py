@@ -33,7 +33,14 @@ from finn_imec.builder.steps import (
     step_name,
 )
 from finn_imec.compat.finn import FPGA_PART, finn_build_dir
-from finn_imec.util.errors import ImecError, MissingToolError, ModelError, UnsupportedError, require
+from finn_imec.util.errors import (
+    ImecError,
+    MissingToolError,
+    ModelError,
+    UnsupportedError,
+    one_line,
+    require,
+)
 from finn_imec.util.onnx_model import load_onnx
 from finn_imec.util.output import make_scratch, relocate, replace_files
 
@@ -141,7 +148,7 @@ def build(
         os.replace(scratch / LOG, log)
         if isinstance(run.error, _NoPair):
             raise ModelError(f"{model_path}: {run.error}; log: {log}")
-        raise BuildError(f"{run.step} failed: {_describe(run.error)}; log: {log}") from run.error
+        raise BuildError(f"{run.step} failed: {one_line(run.error)}; log: {log}") from run.error
     except OSError as err:
         raise ModelError(f"output folder {output}: cannot be written ({err})") from err
     finally:
@@ -341,14 +348,6 @@ def _check_converted(model: Any, output: Path) -> None:
 
 def _one_line(err: Exception) -> str:
     return " ".join(str(err).split())
-
-
-def _describe(err: Exception) -> str:
-    """The error in one line, with its type unless it is an ImecError."""
-    text = _one_line(err)
-    if isinstance(err, ImecError):
-        return text
-    return f"{type(err).__name__}: {text}" if text else type(err).__name__
 
 
 class _NoSimEngine:
