@@ -41,6 +41,7 @@ Ports
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import importlib.metadata
 import importlib.util
@@ -206,7 +207,7 @@ def build(designs: Sequence[Design], *, jobs: int = 2, trace: str = "", optimize
             _compile(tools, work, folder / _LIBRARY, jobs, trace, level)
         (folder / _VERILATOR_LOG).write_text(said)
 
-    entry = cache.get_or_build(_KIND, key, compile_model)
+    entry = cache.get_or_build(_KIND, key, compile_model, lambda folder: ctypes.CDLL(str(folder / _LIBRARY)))
     return Model(entry.folder / _LIBRARY, entry.folder / _VERILATOR_LOG, designs, entry.cached, trace)
 
 
