@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from finn_imec.util import cache
+from finn_imec.util import cache, interrupts
 
 KEY = cache.digest(of="this test")
 
@@ -271,16 +271,13 @@ def test_what_a_killed_process_left_is_removed(root):
     """But not what another one is building."""
     kind = root / "yosys"
     kind.mkdir(parents=True)
-    other = cache.digest(of="another test")
-    for name in (f"building-{KEY}-a", f"building-{other}-b", "building-c", "building-d"):
-        (kind / name / "built").mkdir(parents=True)
-    os.utime(kind / "building-d", (0, 0))
-    with (kind / f"{other}.lock").open("w") as held:
-        cache.fcntl.flock(held, cache.fcntl.LOCK_EX)
-        cache.get_or_build("yosys", KEY, write)
-        assert names(kind) == sorted([KEY, f"{other}.lock", f"building-{other}-b", "building-c"])
-    cache.get_or_build("yosys", cache.digest(of="a third"), write)
-    assert f"building-{other}-b" not in names(kind)
+    left = kind / f"{cache.BUILDING}1"
+    (left / "built").mkdir(parents=True)
+    other = interrupts.make_unfinished(kind, cache.BUILDING)
+    left.mkdir()
+    cache.get_or_build("yosys", KEY, write)
+    assert names(kind) == sorted([KEY, other.name])
+    interrupts.remove(other)
 
 
 def test_a_folder_that_exists_keeps_its_permissions(root):

@@ -13,7 +13,6 @@ import importlib.util
 import json
 import logging
 import os
-import shutil
 import sys
 import time
 import typing
@@ -33,6 +32,7 @@ from finn_imec.builder.steps import (
     step_name,
 )
 from finn_imec.compat.finn import FPGA_PART, finn_build_dir
+from finn_imec.util import interrupts
 from finn_imec.util.errors import (
     ImecError,
     MissingToolError,
@@ -131,7 +131,7 @@ def build(
     model_path = Path(model_path).absolute()
     fields = _read_config(config)
     load_onnx(model_path)
-    scratch, created = make_scratch(output, {LOG, FAILED_LOG})
+    scratch = make_scratch(output, {LOG, FAILED_LOG})
     try:
         run = _Run(progress)
         with _finn(scratch / GENERATED):
@@ -152,10 +152,7 @@ def build(
     except OSError as err:
         raise ModelError(f"output folder {output}: cannot be written ({err})") from err
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        if created:
-            with contextlib.suppress(OSError):  # not empty: a result or a log is in it
-                output.rmdir()
+        interrupts.remove(scratch)
 
 
 # ---- input --------------------------------------------------------------------------------------

@@ -397,7 +397,11 @@ def _compile(tools: _Tools, work: Path, library: Path, jobs: int, trace: str, le
         tasks = [pool.submit(compile_unit, *unit) for unit in units]
         tasks += [pool.submit(compile_shared, Path(source), traced) for source in listed["global"]]
         tasks += [pool.submit(compile_shared, _HARNESS_CPP, traced)]
-        objects = [task.result() for task in tasks]
+        try:
+            objects = [task.result() for task in tasks]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # those that have not started
+            raise
     _run_cxx(
         tools,
         ["-shared", "-pthread", "-Wl,-Bsymbolic", *objects, *libraries, "-o", library],

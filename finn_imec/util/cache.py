@@ -3,7 +3,7 @@
 Place
     ROOT/KIND/KEY/, an entry. ROOT is $FINN_IMEC_CACHE, or else ~/.cache/finn_imec; KIND is one of `KINDS`;
     KEY is the `digest` of everything that the entry is made from. Next to the entries are KEY.lock while one
-    is built, building-KEY-* where it is built, and KEY.log if a build failed.
+    is built, building-* where it is built, and KEY.log if a build failed.
 
 Entry
     The files of the result, and entry.json: format version, kind, key, and size and SHA-256 of each file. An
@@ -17,7 +17,7 @@ Trust
 Processes
     A lock on KEY.lock makes other processes wait for the one that builds. It only saves work: on a file
     system without locks several build the same entry, and the first to finish wins. A killed process leaves
-    its building-KEY-*, which the next one that builds anything removes.
+    its building-*, which the next one that builds anything removes.
 
 Without it
     A cache that cannot be used (read-only, full, of another user, on a file system without execution) is
@@ -34,24 +34,24 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 import stat
 import tempfile
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from finn_imec.util import interrupts
 from finn_imec.util.errors import ImecError
 
 KINDS = ("verilator", "cppsim", "yosys", "data")
 #: Version of the entry format. Part of every key, so versions of this package can share a cache.
 FORMAT = 1
 _ABOUT = "entry.json"
-#: Bytes that must fit for a cache not to count as full, and seconds until a folder of a file system without
-#: locks, in which an entry is built, counts as left behind.
-_ROOM, _OLD = 1_000_000, 86_400
+#: Starts of the names of folders in which entries are built, and of temporary caches.
+BUILDING, TEMPORARY = "building-", "finn_imec_cache_"
+#: Bytes that must fit for a cache not to count as full.
+_ROOM = 1_000_000
 _LOG = logging.getLogger(__name__)
 
 
@@ -150,17 +150,17 @@ def get_or_build(
 def _temporary() -> Path:
     """A cache that goes with this process."""
     try:
-        folder = Path(tempfile.mkdtemp(prefix="finn_imec_cache_")).resolve()
+        folder = interrupts.make_unfinished(Path(tempfile.gettempdir()), TEMPORARY)
     except OSError as err:
-        raise CacheError(f"temporary folder {tempfile.gettempdir()}: {err.strerror}") from err
+        raise CacheError(f"temporary folder: {err.strerror or err}") from err
     owner = os.getpid()
 
     def remove() -> None:
         if os.getpid() == owner:  # not in its forks
-            shutil.rmtree(folder, ignore_errors=True)
+            interrupts.remove(folder)
 
     atexit.register(remove)
-    return folder
+    return folder.resolve()
 
 
 def _get_or_build(
@@ -172,15 +172,14 @@ def _get_or_build(
         return Entry(folder, cached=True)
     with _usable():
         _make(folder.parent)
-    with _lock(folder.with_name(f"{key}.lock")) as locked:
+    with _lock(folder.with_name(f"{key}.lock")):
         fault = _fault(folder, kind, key, check)
         if not fault:  # built while we waited
             return Entry(folder, cached=True)
         if os.path.lexists(folder):
             _LOG.warning("cache entry %s is damaged and built again: %s", folder, fault)
         with _usable():
-            _sweep(folder.parent, key, locked)
-            scratch = Path(tempfile.mkdtemp(prefix=f"building-{key}-", dir=folder.parent))
+            scratch = interrupts.make_unfinished(folder.parent, BUILDING)
         try:
             built = scratch / "built"
             with _usable():
@@ -198,7 +197,7 @@ def _get_or_build(
             with _usable():
                 check(folder)
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            interrupts.remove(scratch)
     return Entry(folder, cached=False)
 
 
@@ -219,27 +218,6 @@ def _check_room(folder: Path, why: Exception) -> None:
             file.flush()
     except OSError as err:
         raise _Unusable(err.strerror) from why
-
-
-def _sweep(folder: Path, key: str, locked: bool) -> None:
-    """Remove what killed processes left where they built entries: those whose lock is free.
-
-    key: of the lock that this process holds. locked: False without locks; then only what is old.
-    """
-    for left in folder.glob("building-*"):
-        of = left.name.split("-")[1]
-        try:
-            stale = (of == key and locked) or time.time() - left.lstat().st_mtime > _OLD
-            if locked and not stale and "-" in left.name.removeprefix("building-"):
-                with (folder / f"{of}.lock").open() as file:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                stale = True
-        except FileNotFoundError:  # its lock, or itself
-            stale = True
-        except OSError:  # somebody builds it
-            stale = False
-        if stale:
-            shutil.rmtree(left, ignore_errors=True)
 
 
 def store(files: Mapping[str, bytes]) -> Path:
@@ -279,17 +257,15 @@ def _foreign(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def _lock(path: Path) -> Iterator[bool]:
-    """Hold a lock against other processes and threads; False if the file system has none."""
+def _lock(path: Path) -> Iterator[None]:
+    """Hold a lock against other processes and threads, if the file system has locks."""
     with contextlib.ExitStack() as held:
-        locked = True
         while True:
             with _usable():
                 file = held.enter_context(path.open("w"))
             try:
                 fcntl.flock(file, fcntl.LOCK_EX)
             except OSError:
-                locked = False
                 break
             # The one before removed the file: another process may lock a new one by now.
             with contextlib.suppress(OSError):
@@ -297,7 +273,7 @@ def _lock(path: Path) -> Iterator[bool]:
                     break
             file.close()
         try:
-            yield locked
+            yield
         finally:
             # Closing alone would leave the lock with a process that was forked in the meantime.
             path.unlink(missing_ok=True)
