@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 import tempfile
@@ -39,7 +40,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Memory-lean convolution hardware for quantized neural networks, in FINN.",
 )
-console = Console()
+# A file is not wrapped.
+console = Console(markup=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 1000)
 log = Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

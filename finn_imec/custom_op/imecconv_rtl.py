@@ -21,6 +21,7 @@ from finn_imec.simulation.verilator import build
 from finn_imec.streams.design import Design
 from finn_imec.streams.words import as_words, decode, encode
 from finn_imec.util.errors import UnsupportedError
+from finn_imec.util.names import identifier, tcl_list
 
 
 class IMECConv_rtl(IMECConv, RTLBackend):
@@ -88,12 +89,16 @@ class IMECConv_rtl(IMECConv, RTLBackend):
         """All sources, library files first; bare names unless abspath."""
         return [str(path) if abspath else path.name for path in self.design().sources]
 
+    def get_verilog_top_module_name(self) -> str:
+        """The node's name, or one made from it that is an identifier."""
+        return identifier(self.onnx_node.name)
+
     def code_generation_ipi(self) -> list[str]:
         """Vivado IP integrator commands that add the sources and instantiate the top level."""
         design = self.design()
         return [
-            *(f"add_files -norecurse {path}" for path in design.sources),
-            f"create_bd_cell -type module -reference {design.top} {self.onnx_node.name}",
+            *(f"add_files -norecurse {tcl_list(path)}" for path in design.sources),
+            f"create_bd_cell -type module -reference {design.top} {identifier(self.onnx_node.name)}",
         ]
 
     # ---- simulation -----------------------------------------------------------------------------

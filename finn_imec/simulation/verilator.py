@@ -68,6 +68,7 @@ from finn_imec.streams.words import pack, unpack
 from finn_imec.util import cache
 from finn_imec.util.deprecation import renamed_argument
 from finn_imec.util.errors import MissingToolError
+from finn_imec.util.names import literal
 from finn_imec.util.templates import render
 
 __all__ = [
@@ -245,7 +246,7 @@ def _gather_sources(designs: Sequence[Design], data: Mapping[Path, Path]) -> dic
         for path in map(Path, design.sources):
             text = _read(path).decode(errors="surrogateescape")
             for name, stored in names.items():
-                text = text.replace(f'"{name}"', f'"{stored}"')
+                text = text.replace(literal(name), literal(stored))
             first = seen.setdefault((path.name, text), path)
             if first == path and sources.setdefault(path, text) != text:
                 raise ValueError(
@@ -285,8 +286,7 @@ def _literal(name: str, value: int | str, data_names: Mapping[str, str]) -> str:
     """A parameter's value as a Verilog literal."""
     if isinstance(value, str):
         value = data_names.get(value, value)
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
+        return literal(value)
     if isinstance(value, (int, np.integer)):
         value = int(value)
         if -(2**31) <= value < 2**31:
@@ -332,11 +332,13 @@ def _verilate(
     files = []
     for i, (path, text) in enumerate(sources.items()):
         content = text.encode(errors="surrogateescape")
-        if path.read_bytes() != content:  # it names a data file
-            path = work / "rewritten" / str(i) / path.name
-            path.parent.mkdir(parents=True)
-            path.write_bytes(content)
-        files.append(str(path.resolve()))
+        file = str(path.resolve())
+        # It names a data file, or Verilator could not name it in a `line.
+        if path.read_bytes() != content or literal(file) != f'"{file}"':
+            file = os.path.join("rewritten", str(i), path.name)
+            (work / file).parent.mkdir(parents=True)
+            (work / file).write_bytes(content)
+        files.append(file)
     command = [str(tools.verilator), "--cc", "--make", "json", "--quiet-stats", *_VERILATE]
     command += ["--prefix", "Vmodel", "--top-module", "finn_imec_streams", "--Mdir", "verilated"]
     command += [f"--trace-{trace}"] if trace else []
@@ -418,7 +420,7 @@ def _join(work: Path, name: str, sources: Sequence[str | Path], most: int) -> li
     paths = []
     for i, group in enumerate(groups):
         path = work / f"{name}{i}.cpp"
-        path.write_text("".join(f'#include "{source}"\n' for source in group))
+        path.write_text("".join(f"#include {literal(source)}\n" for source in group))
         paths.append(path)
     return paths
 

@@ -24,6 +24,7 @@ from finn_imec.synthesis import delays, timing
 from finn_imec.synthesis.timing import analyze
 from finn_imec.util import cache
 from finn_imec.util.errors import ImecError, MissingToolError
+from finn_imec.util.names import literal
 
 #: LUT sites of a LUT-RAM primitive (7-series, UG953): a site holds 64 bits with one port.
 LUTRAM_SITES = {
@@ -214,8 +215,8 @@ def _read_sources(design: Design) -> dict[str, bytes]:
         except OSError as err:
             raise ValueError(f"file {path}: {err.strerror}; expected a readable file") from None
         for data in design.data_files:
-            text = text.replace(f'"{data}"'.encode(), f'"{Path(data).name}"'.encode())
-            text = text.replace(f'"{Path(data).parent}/"'.encode(), b'"./"')
+            text = text.replace(literal(data).encode(), f'"{Path(data).name}"'.encode())
+            text = text.replace(literal(f"{Path(data).parent}/").encode(), b'"./"')
         if content.setdefault(path.name, text) != text or path.name in _SUPPORT:
             raise ValueError(f"file {path}: another file of the design has the same name")
     return content

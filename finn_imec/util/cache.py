@@ -43,6 +43,7 @@ from typing import Any
 
 from finn_imec.util import interrupts
 from finn_imec.util.errors import ImecError
+from finn_imec.util.interrupts import UNQUOTED
 
 KINDS = ("verilator", "cppsim", "yosys", "data")
 #: Version of the entry format. Part of every key, so versions of this package can share a cache.
@@ -237,6 +238,10 @@ def log_path(kind: str, key: str) -> Path:
 
 def _make(folder: Path) -> None:
     """Make the folders of the cache and of a kind, private to the user; existing ones are not changed."""
+    if set(str(folder)) & set(UNQUOTED):
+        raise OSError(
+            errno.EINVAL, "Verilator takes no quotes, backslashes and line ends in names of folders"
+        )
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     if not os.access(folder, os.W_OK):

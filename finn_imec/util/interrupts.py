@@ -25,6 +25,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: What FINN and Verilator write into files without quoting it.
+UNQUOTED = '"\\\n'
 #: Start of the names of temporary folders of a command.
 SESSION = "finn_imec-"
 _PR_SET_CHILD_SUBREAPER = 36
@@ -202,10 +204,12 @@ def remove_if_left(folder: Path) -> bool:
 def session() -> Iterator[None]:
     """Temporary files of this process and its children in one folder, which goes with them.
 
-    Raises OSError if there is no place for one.
+    Not in a folder whose name FINN could not write into Verilog. Raises OSError if there is no place for one.
     """
     before = tempfile.tempdir, os.environ.get("TMPDIR")
-    folder = make_unfinished(Path(tempfile.gettempdir()), SESSION)
+    places = (tempfile.gettempdir(), "/tmp", "/var/tmp")
+    place = next(place for place in places if not set(place) & set(UNQUOTED))
+    folder = make_unfinished(Path(place), SESSION)
     tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
     try:
         yield
