@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
@@ -27,7 +30,8 @@ from rich.table import Table
 
 from finn_imec.compat.finn import CLOCK_NS
 from finn_imec.layer.geometry import ConvGeometry
-from finn_imec.util.errors import GeometryError, ImecError, ModelError, require
+from finn_imec.util import interrupts
+from finn_imec.util.errors import GeometryError, ImecError, ModelError, one_line, require
 from finn_imec.util.onnx_model import load_onnx
 
 app = typer.Typer(
@@ -36,7 +40,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Memory-lean convolution hardware for quantized neural networks, in FINN.",
 )
-console = Console()
+# A file is not wrapped.
+console = Console(markup=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 1000)
 log = Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -520,8 +525,6 @@ def frames_for(network: Any, path: Path, frames: int, images: Path | None) -> tu
 
 def simulate_layers(network: Any, inputs: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
     """Each IMECConv separately in RTL, other layers in Python: outputs, and a record per layer."""
-    import tempfile
-
     from finn_imec.partition.network import prepare_network, run_network
 
     with tempfile.TemporaryDirectory() as folder:
@@ -689,25 +692,35 @@ def paper(
     console.print(f"everything is in {output}")
 
 
-#: Exit code that typer gives after SIGINT, as a shell does.
-INTERRUPTED = 130
-
-
 def main() -> None:
-    """Entry point: every expected error is one line; exit code 2 for usage, 1 for failure.
+    """Entry point: every error is one line; exit code 2 for usage, 1 for failure.
 
-    130 if interrupted: outputs are complete or absent, and a rerun uses the caches.
+    130, 143, 129 after SIGINT, SIGTERM, SIGHUP: outputs are complete or absent, and a rerun uses the caches.
     """
+    interrupts.install()
     try:
-        app()
-    except SystemExit as end:
-        if end.code == INTERRUPTED:
-            log.print("interrupted: nothing unfinished is kept")
-        raise
+        with interrupts.session():
+            app()
     except ImecError as err:
         fail(str(err))
     except OSError as err:
-        fail(f"{err.filename or 'output'}: {err.strerror}")
+        what = err.strerror or one_line(err)
+        fail(f"{err.filename}: {what}" if err.filename else what)
+    except Exception as err:
+        fail(f"unforeseen: {one_line(err)}; {_log_of(err)}")
+
+
+def _log_of(err: Exception) -> str:
+    """Where the traceback is, for a report of the error."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="finn_imec_error_", suffix=".log", delete=False, encoding="utf-8", errors="replace"
+        ) as log:
+            log.write(shlex.join(sys.argv) + "\n\n")
+            traceback.print_exception(err, file=log)
+    except OSError as why:
+        return f"its log cannot be written: {why.strerror or why}"
+    return f"log: {log.name}"
 
 
 def fail(message: str) -> None:

@@ -6,21 +6,28 @@ import json
 import multiprocessing
 import os
 import stat
+import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
-from finn_imec.util import cache
+from finn_imec.util import cache, interrupts
 
 KEY = cache.digest(of="this test")
 
 
 @pytest.fixture(autouse=True)
 def root(tmp_path, monkeypatch) -> Path:
-    """A cache of this test alone."""
+    """A cache of this test alone, and a folder for temporary ones."""
     folder = tmp_path / "new" / "cache"
     monkeypatch.setenv("FINN_IMEC_CACHE", str(folder))
+    monkeypatch.setattr(cache, "_instead", {})
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     return folder
 
 
@@ -106,6 +113,16 @@ def edited(old: str, new: str):
     return edit
 
 
+def as_pipe(path: Path) -> None:
+    """Reading it would not end."""
+    path.unlink()
+    os.mkfifo(path)
+
+
+def without_files(path: Path) -> str:
+    return json.dumps(json.loads(path.read_text()) | {"files": {}})
+
+
 @pytest.mark.parametrize(
     ("file", "harm", "message"),
     [
@@ -119,6 +136,13 @@ def edited(old: str, new: str):
         ("entry.json", edited('"yosys"', '"cppsim"'), "entry.json is another entry's"),
         ("entry.json", edited(KEY, "0" * 32), "entry.json is another entry's"),
         ("entry.json", edited('"format": 1', '"format": 0'), "entry.json is another entry's"),
+        ("entry.json", lambda path: path.write_text("[" * 100_000), "entry.json is not readable"),
+        ("entry.json", edited('"a.txt"', '"c.txt"'), "c.txt: No such file or directory"),
+        ("entry.json", lambda path: path.write_text(without_files(path)), "entry.json names no file"),
+        ("entry.json", as_pipe, "entry.json: no regular file"),
+        ("a.txt", as_pipe, "a.txt: other content"),
+        ("b.bin", lambda path: path.chmod(0o666), "b.bin is writable by others (mode 666)"),
+        ("entry.json", lambda path: path.parent.chmod(0o777), "is writable by others (mode 777)"),
     ],
 )
 def test_a_damaged_entry_is_built_again_and_said_so(root, caplog, file, harm, message):
@@ -144,6 +168,116 @@ def test_folders_are_private(root):
         os.umask(umask)
     for made in (root, folder.parent, folder):
         assert stat.S_IMODE(made.stat().st_mode) == 0o700, made
+
+
+def test_nothing_of_another_user_is_read(root, caplog):
+    if os.geteuid():
+        pytest.skip("needs root, to give files away")
+    folder = cache.get_or_build("yosys", KEY, write).folder
+    os.chown(folder / "b.bin", 1234, -1)
+    assert not cache.get_or_build("yosys", KEY, write).cached
+    assert f"{folder}/b.bin belongs to user 1234" in caplog.text
+    caplog.clear()
+    os.chown(root, 1234, -1)
+    works_without(root, caplog, f"{root} belongs to user 1234")
+
+
+def test_a_cache_that_others_write_is_not_used(root, caplog):
+    root.mkdir(parents=True)
+    root.chmod(0o777)
+    works_without(root, caplog, f"{root} is writable by others (mode 777)")
+
+
+def test_entries_are_private_whatever_the_umask_is():
+    before = os.umask(0)
+    try:
+        folder = cache.get_or_build("yosys", KEY, write).folder
+    finally:
+        os.umask(before)
+    assert not any(path.stat().st_mode & 0o022 for path in folder.iterdir())
+    assert cache.get_or_build("yosys", KEY, refuse).cached
+
+
+def test_an_entry_that_does_not_load_is_built_again(root, caplog):
+    """By what its user says of it, although it is as written."""
+    loads = []
+
+    def check(folder: Path) -> None:
+        if not loads:
+            raise OSError("no library of this machine")
+
+    def build(folder: Path) -> None:
+        loads.append(folder)
+        write(folder)
+
+    folder = cache.get_or_build("yosys", KEY, write).folder
+    assert not cache.get_or_build("yosys", KEY, build, check).cached
+    assert f"{folder} is damaged and built again: no library of this machine" in caplog.text
+    loads.clear()
+    with pytest.raises(cache.CacheError, match=f"cache folder {root} and .*: no library of this machine"):
+        cache.get_or_build("yosys", KEY, write, check)
+
+
+#: What is done on a file system of its own, in Python: the root of a cache is in CACHE.
+_ON_A_MOUNT = """
+import os, sys
+from pathlib import Path
+from finn_imec.util import cache
+before = sorted(os.listdir(os.environ["FINN_IMEC_CACHE"]))
+def write(folder):
+    (folder / "program").write_bytes(b"#!/bin/sh\\n" + bytes(int(sys.argv[1])))
+    (folder / "program").chmod(0o755)
+def check(folder):
+    if not os.access(folder / "program", os.X_OK):
+        raise PermissionError(13, "not to be run")
+entry = cache.get_or_build("cppsim", "0" * 32, write, check)
+assert (entry.folder / "program").stat().st_size == 10 + int(sys.argv[1])
+print(entry.folder)
+assert sorted(os.listdir(os.environ["FINN_IMEC_CACHE"])) in (before, ["cppsim"])
+assert not [*Path(os.environ["FINN_IMEC_CACHE"]).rglob("building-*")]
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "size", "why"),
+    [
+        ("size=8m", 100, ""),
+        ("size=2m", 3_000_000, "No space left on device"),
+        ("size=64k", 30_000, ""),
+        ("size=8m,noexec", 100, "not to be run"),
+        ("size=8m,ro", 100, "Read-only file system"),
+    ],
+)
+def test_a_cache_on_another_file_system(tmp_path, root, options, size, why):
+    """Full, read-only, or without execution: another one is used, and goes with the process."""
+    root.mkdir(parents=True)
+    mount = ["unshare", "--mount", "sh", "-c"]
+    script = f'mount -t tmpfs -o {options},mode=700 none "$0" && exec "$@"'
+    if subprocess.run([*mount, script, root, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("may not mount")
+    program = [sys.executable, "-c", _ON_A_MOUNT, str(size)]
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
+    done = subprocess.run(
+        [*mount, script, root, *program], capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()).is_relative_to(root) == (not why)
+    assert done.stderr.count("\n") == bool(why)
+    assert why in done.stderr and (not why or f"cache folder {root} is not used" in done.stderr)
+    assert not names(tmp_path / "temporary")
+
+
+def test_what_a_killed_process_left_is_removed(root):
+    """But not what another one is building."""
+    kind = root / "yosys"
+    kind.mkdir(parents=True)
+    left = kind / f"{cache.BUILDING}1"
+    (left / "built").mkdir(parents=True)
+    other = interrupts.make_unfinished(kind, cache.BUILDING)
+    left.mkdir()
+    cache.get_or_build("yosys", KEY, write)
+    assert names(kind) == sorted([KEY, other.name])
+    interrupts.remove(other)
 
 
 def test_a_folder_that_exists_keeps_its_permissions(root):
@@ -182,8 +316,9 @@ def processes_at_once(number: int) -> list[int]:
     return [times for times, _, _ in answers]
 
 
-def test_processes_at_once_build_an_entry_once(root):
-    assert sorted(processes_at_once(4)) == [0, 0, 0, 1]
+@pytest.mark.parametrize("number", [2, 8])
+def test_processes_at_once_build_an_entry_once(root, number):
+    assert sorted(processes_at_once(number)) == [0] * (number - 1) + [1]
     assert names(root / "yosys") == [KEY]
 
 
@@ -244,10 +379,28 @@ def test_digests_of_a_folder(tmp_path):
     assert after["one.h"] == before["one.h"] and after["below/two.h"] != before["below/two.h"]
 
 
-def test_a_cache_that_cannot_be_written_is_named(root):
+def works_without(root: Path, caplog, why: str) -> None:
+    """An entry is built in a temporary cache, once, with one line that names the cache."""
+    first = cache.get_or_build("yosys", KEY, write)
+    assert not first.folder.is_relative_to(root) and names(first.folder) == ["a.txt", "b.bin", "entry.json"]
+    assert cache.get_or_build("yosys", KEY, refuse) == cache.Entry(first.folder, cached=True)
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert f"cache folder {root} is not used: " in record.message and why in record.message
+    assert "FINN_IMEC_CACHE may name another" in record.message
+
+
+def test_a_cache_that_is_no_folder(root, caplog):
     root.parent.mkdir()
     root.touch()
-    with pytest.raises(cache.CacheError, match=rf"cache folder {root}/yosys: .*FINN_IMEC_CACHE may name"):
-        cache.get_or_build("yosys", KEY, write)
+    works_without(root, caplog, "File exists")
+
+
+def test_a_cache_where_nothing_can_be_made(monkeypatch, caplog):
+    monkeypatch.setenv("FINN_IMEC_CACHE", "/proc/finn_imec")
+    works_without(Path("/proc/finn_imec"), caplog, "No such file or directory")
+
+
+def test_a_kind_that_does_not_exist():
     with pytest.raises(ValueError, match="kind: 'models'; accepted are verilator, cppsim, yosys, data"):
         cache.get_or_build("models", KEY, write)

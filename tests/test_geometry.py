@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise, product, takewhile
@@ -18,6 +19,7 @@ from finn_imec.layer.line_buffer import FINN_QUEUE_BITS, LineBuffer
 from finn_imec.layer.memories import address_bits
 from finn_imec.layer.storage import PIPELINE_STAGES
 from finn_imec.layer.units import cheapest_folding, storage
+from finn_imec.layer.window import WindowUnit
 from finn_imec.util.errors import GeometryError
 
 layers = partial(geometries, with_depthwise=True)
@@ -241,6 +243,55 @@ def test_stream_cycles(geometry):
     assert last.tolist() == [cycle + PIPELINE_STAGES for cycle in storage(geometry).last_reads(2)]
 
 
+def every_cycle(unit: LineBuffer, frames: int) -> tuple[list[int], list[int]]:
+    """LineBuffer.cycles by the rules of imec_sequencer.sv, cycle by cycle."""
+    g, arrivals = unit.layer, Arrivals(unit.layer)
+    words = frames * g.input_dim[0] * g.input_dim[1] * g.cf
+    coming = arrivals.words(frames)
+    padding = next(coming, None)
+    complete_at = g.cycles_per_word - 1
+    reads = g.nf * g.sf
+    folds_before = g.nf - unit._retiring_folds
+    oh, ow = g.ofm_dim
+    row = [0] * (ow - 1)
+    steps = iter(([*row, 1] * (oh - 1) + [*row, 2]) * frames)
+    step = next(steps, None)
+    free = unit.words
+    written: list[int] = []
+    folds: list[int] = []
+    read, collected, cycle = 0, arrivals.start, arrivals.start
+    while step is not None or len(written) < words:
+        complete = padding or (padding is False and collected == complete_at)
+        starts = step is not None and (read > 0 or free <= unit.slack_words)
+        advance = g.advance_words[step or 0]
+        if unit.dual_port:
+            reads_now, write = starts, complete and free > 0
+            freed = advance * (reads_now and read == reads - g.sf)
+        else:
+            in_place = unit.in_place_words[step or 0]
+            fold, place = divmod(read, g.sf)
+            write_only = complete and free > 0
+            reads_now = starts and not write_only
+            in_run = place < in_place // unit._retiring_folds
+            retires = reads_now and fold >= folds_before and in_run
+            write = write_only or (complete and retires)
+            freed = retires + (advance - in_place) * (reads_now and read == reads - 1)
+        free += freed - write
+        collected = 0 if write and not padding else min(collected + 1, complete_at)
+        if write:
+            if not padding:
+                written.append(cycle)
+            padding = next(coming, None)
+        if reads_now:
+            read += 1
+            if read % g.sf == 0:
+                folds.append(cycle)
+            if read == reads:
+                read, step = 0, next(steps, None)
+        cycle += 1
+    return written, folds
+
+
 @settings(max_examples=100)
 @given(padded_layers(max_extra=14))
 @example(ConvGeometry((1, 2), (7, 17), 4, 2, (3, 1), simd=2, pe=2, padding=(1, 3, 0, 0), simd_in=1))
@@ -249,8 +300,52 @@ def test_windows_that_are_alike_are_skipped_exactly(geometry):
     """Rows and columns that are counted at once take what they take cycle by cycle."""
     for ports in (1, 2):
         unit = storage(replace(geometry, buffer_ports=ports))
-        stepped = unit.cycles(3)[1][geometry.windows * geometry.nf - 1 :: geometry.windows * geometry.nf]
-        assert unit.last_reads(3) == (stepped + 1).tolist()
+        written, folds = every_cycle(unit, 3)
+        assert [cycles.tolist() for cycles in unit.cycles(3)] == [written, folds]
+        assert unit.cycles(3, geometry.cf)[0].tolist() == written[geometry.cf - 1 :: geometry.cf]
+        of_a_frame = geometry.windows * geometry.nf
+        assert unit.last_reads(3) == [cycle + 1 for cycle in folds[of_a_frame - 1 :: of_a_frame]]
+
+
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        ConvGeometry((7, 7), (224, 224), 3, 64, (2, 2), simd=3, pe=64),
+        ConvGeometry((3, 3), (512, 512), 3, 32, simd=3, pe=32),
+        ConvGeometry((3, 3), (514, 514), 3, 32, simd=1, pe=8, padding=(1, 1, 1, 1)),
+        ConvGeometry((3, 3), (514, 514), 3, 32, simd=27, pe=32, padding=(1, 1, 1, 1)),
+        ConvGeometry((3, 3), (512, 512), 512, 8, (4, 4), simd=2, pe=4, simd_in=512),
+    ],
+    ids=str,
+)
+def test_cycles_of_large_images_take_no_time(geometry):
+    """Measured 0.1 s at most; stepping through every cycle takes 1.4 to 60 s."""
+    start = time.process_time()
+    unit = LineBuffer(geometry) if not geometry.parallel_window else WindowUnit(geometry)
+    assert len(unit.stream_cycles()[1]) == geometry.windows * geometry.nf
+    assert time.process_time() - start < 1
+
+
+def test_foldings_of_many_channels_take_no_time():
+    """And counts beyond what RTL counts in are refused at once."""
+    start = time.process_time()
+    assert divisors(1) == [1]
+    assert divisors(2**31 - 1) == [1, 2**31 - 1]
+    most = ConvGeometry((1, 1), (1, 1), 2**31 - 1, 720_720)
+    assert len(most.legal_foldings()) == 2 * 240
+    for change in (
+        {"ofm_channels": 2**31},
+        {"ifm_dim": (2**31 - 1, 2**31 - 1)},
+        {"kernel": (2**20, 2**20), "ifm_dim": (2**20, 2**20)},
+    ):
+        with pytest.raises(GeometryError, match="at most 2147483647"):
+            replace(most, **change)
+    assert time.process_time() - start < 0.1
+
+
+@given(st.integers(1, 3000))
+def test_divisors(n):
+    assert divisors(n) == [d for d in range(1, n + 1) if n % d == 0]
 
 
 def run_two_ports(geometry: ConvGeometry, frames: int) -> list[int]:

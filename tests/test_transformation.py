@@ -11,6 +11,7 @@ from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.custom_op.registry import getCustomOp
+from qonnx.transformation.general import GiveUniqueNodeNames
 from stitching import V0_10, remove_initializer
 
 from finn_imec.algorithms.reference import random_values, reference
@@ -307,6 +308,7 @@ def test_dynamic_padding_stays(make_pair_model):
 def test_padding_needs_a_datatype_with_zero(make_pair_model):
     """FINN's FMPadding does not take it either."""
     model = make_pair_model(make_path(STRIDED))
+    model.set_tensor_datatype("ifm", DataType["BIPOLAR"])
     for node in model.graph.node:
         getCustomOp(node).set_nodeattr("inputDataType", "BIPOLAR")
     with pytest.raises(AssertionError, match="must support zero"):
@@ -326,6 +328,11 @@ def test_streams_keep_their_widths(make_pair_model):
     assert inst.get_folded_output_shape() == mvau.get_folded_output_shape()
     assert inst.get_instream_width() == swg.get_instream_width()
     assert inst.get_outstream_width() == mvau.get_outstream_width()
+
+
+def pair_cycles(specialized) -> int:
+    """FINN's estimate: its slowest node."""
+    return max(getCustomOp(node).get_exp_cycles() for node in specialized.graph.node)
 
 
 WIDE = ConvGeometry((3, 3), (7, 7), 4, 6)
@@ -350,7 +357,7 @@ def test_simd_over_several_pixels_of_a_stream_is_refolded(make_pair_model, geome
     geometry = geometry.with_folding(1, 1, simd_in)
     path = make_path(geometry)
     model = make_pair_model(path, mvau={"SIMD": simd, "PE": pe})
-    cycles = geometry.compute_cycles // (simd * pe)
+    cycles = pair_cycles(make_pair_model(path, backend="rtl", mvau={"SIMD": simd, "PE": pe}))
     limit = int(cycles * CYCLE_TOLERANCE)
     fast_enough = [
         (s * p, s > 4, -s, p)
@@ -505,6 +512,57 @@ def test_a_refused_pair_does_not_keep_others_from_being_swapped(make_pair_model)
     np.testing.assert_array_equal(execute(fused, ifm), reference(last, reference(first, ifm)))
 
 
+def without(name: str):
+    """Removes an attribute of a node."""
+
+    def damage(node) -> None:
+        kept = [attribute for attribute in node.attribute if attribute.name != name]
+        del node.attribute[:]
+        node.attribute.extend(kept)
+
+    return damage
+
+
+def with_value(name: str, value):
+    """Gives a node's attribute another value, of any type."""
+
+    def damage(node) -> None:
+        without(name)(node)
+        node.attribute.append(helper.make_attribute(name, value))
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    ("number", "damage", "reason"),
+    [
+        (1, with_value("PE", 0), "PE=0 of MVAU_1 is no folding of MH=5: accepted are [1, 5]"),
+        (1, with_value("PE", 2), "PE=2 of MVAU_1 is no folding of MH=5: accepted are [1, 5]"),
+        (1, with_value("SIMD", -3), "SIMD=-3 of MVAU_1 is no folding of MW=24"),
+        (1, with_value("MH", 2**40), "ofm_channels=1099511627776: expected an integer"),
+        (1, without("MW"), "Required attribute MW unspecified in a MVAU node"),
+        (1, with_value("SIMD", "three"), "SIMD=0 of MVAU_1 is no folding of MW=24"),
+        (1, with_value("weightDataType", "INT"), "weightDataType='INT': accepted are QONNX datatypes"),
+        (1, with_value("resType", "abacus"), "abacus"),
+        (1, lambda node: node.output.pop(), "IndexError"),
+        (0, without("ConvKernelDim"), "Required attribute ConvKernelDim unspecified"),
+        (0, with_value("Stride", [0, 0]), "stride=[0, 0]: expected (height, width)"),
+        (0, with_value("ConvKernelDim", [3]), "kernel"),
+        (0, with_value("SIMD", 0), "SIMD=0 of ConvolutionInputGenerator_1 is no folding of IFMChannels=6"),
+    ],
+)
+def test_a_broken_pair_is_left_for_whatever_finn_says_of_it(make_pair_model, number, damage, reason):
+    model, *_ = two_pairs(make_pair_model)
+    model = model.transform(GiveUniqueNodeNames())
+    pair = [model.get_node_from_name(name) for name in ("ConvolutionInputGenerator_1", "MVAU_1")]
+    damage(pair[number])
+    fused, (good, bad) = infer(model)
+    assert (good.imecconv, good.reason) == ("IMECConv_0", None)
+    assert bad.imecconv is None and reason in bad.reason
+    assert "\n" not in str(bad)
+    assert [n.op_type for n in fused.graph.node] == ["IMECConv", "ConvolutionInputGenerator", "MVAU"]
+
+
 def test_it_is_done_after_one_run(make_pair_model):
     fused, _ = infer(make_pair_model(PATH))
     again, report = infer(fused)
@@ -582,6 +640,31 @@ def test_a_vvau_that_a_dma_feeds_stays(make_pair_model):
     left, (report,) = infer(model)
     assert "VVAU" in [node.op_type for node in left.graph.node]
     assert report.reason == "input weights of VVAU_0 is not a constant"
+
+
+def test_the_tensor_decides_what_arrives(make_pair_model):
+    """Not the generator's attributes: a batch, or a type that its neighbors do not have."""
+    model = make_pair_model(PATH)
+    model.set_tensor_shape("ifm", [4, *model.get_tensor_shape("ifm")[1:]])
+    assert_refused(model, "its input shape is (4, 6, 7, 4), not (1, H, W, C) of its attributes")
+    model = make_pair_model(PATH)
+    del model.graph.quantization_annotation[:]
+    assert_refused(model, "its input ifm is annotated as FLOAT32, its inputDataType is INT4: accepted is")
+
+
+@pytest.mark.parametrize("name", ["strided 1x1", "stride beyond the kernel", "strided"])
+def test_abstract_pairs_are_judged_like_specialized_ones(make_pair_model, name):
+    """FINN's abstract generator estimates 0 cycles."""
+    geometry = {
+        "strided 1x1": ConvGeometry((1, 1), (8, 6), 4, 4, (2, 2), simd=2, pe=2),
+        "stride beyond the kernel": ConvGeometry((2, 2), (32, 32), 8, 16, (3, 3), simd=4, pe=16),
+        "strided": ConvGeometry((3, 3), (8, 8), 4, 4, (2, 2), simd=4, pe=4),
+    }[name]
+    abstract, rtl = (
+        infer(make_pair_model(make_path(geometry), backend=backend), 1.02)[1][0] for backend in ("", "rtl")
+    )
+    assert abstract.swapped and not abstract.refolded
+    assert (abstract.pair_cycles, abstract.cycles) == (rtl.pair_cycles, rtl.cycles)
 
 
 @pytest.mark.parametrize("bad", ["INT32", "INT17", "FLOAT32"])

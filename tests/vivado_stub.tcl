@@ -173,11 +173,13 @@ proc set_msg_config {args} {}
 proc update_ip_catalog {} {}
 proc save_bd_design {} {}
 proc assign_bd_address {} {}
-proc add_files {-norecurse file} {
-    if {![file isfile $file]} { fail "add_files: no file $file" }
-    if {$file ni $::bd::files} {
-        lappend ::bd::files $file
-        parse $file
+proc add_files {-norecurse files} {
+    foreach file $files {
+        if {![file isfile $file]} { fail "add_files: no file $file" }
+        if {$file ni $::bd::files} {
+            lappend ::bd::files $file
+            parse $file
+        }
     }
 }
 proc create_bd_design {name} { set ::bd::design $name }

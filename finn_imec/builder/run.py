@@ -13,7 +13,6 @@ import importlib.util
 import json
 import logging
 import os
-import shutil
 import sys
 import time
 import typing
@@ -33,7 +32,15 @@ from finn_imec.builder.steps import (
     step_name,
 )
 from finn_imec.compat.finn import FPGA_PART, finn_build_dir
-from finn_imec.util.errors import ImecError, MissingToolError, ModelError, UnsupportedError, require
+from finn_imec.util import interrupts
+from finn_imec.util.errors import (
+    ImecError,
+    MissingToolError,
+    ModelError,
+    UnsupportedError,
+    one_line,
+    require,
+)
 from finn_imec.util.onnx_model import load_onnx
 from finn_imec.util.output import make_scratch, relocate, replace_files
 
@@ -124,7 +131,7 @@ def build(
     model_path = Path(model_path).absolute()
     fields = _read_config(config)
     load_onnx(model_path)
-    scratch, created = make_scratch(output, {LOG, FAILED_LOG})
+    scratch = make_scratch(output, {LOG, FAILED_LOG})
     try:
         run = _Run(progress)
         with _finn(scratch / GENERATED):
@@ -141,14 +148,11 @@ def build(
         os.replace(scratch / LOG, log)
         if isinstance(run.error, _NoPair):
             raise ModelError(f"{model_path}: {run.error}; log: {log}")
-        raise BuildError(f"{run.step} failed: {_describe(run.error)}; log: {log}") from run.error
+        raise BuildError(f"{run.step} failed: {one_line(run.error)}; log: {log}") from run.error
     except OSError as err:
         raise ModelError(f"output folder {output}: cannot be written ({err})") from err
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        if created:
-            with contextlib.suppress(OSError):  # not empty: a result or a log is in it
-                output.rmdir()
+        interrupts.remove(scratch)
 
 
 # ---- input --------------------------------------------------------------------------------------
@@ -341,14 +345,6 @@ def _check_converted(model: Any, output: Path) -> None:
 
 def _one_line(err: Exception) -> str:
     return " ".join(str(err).split())
-
-
-def _describe(err: Exception) -> str:
-    """The error in one line, with its type unless it is an ImecError."""
-    text = _one_line(err)
-    if isinstance(err, ImecError):
-        return text
-    return f"{type(err).__name__}: {text}" if text else type(err).__name__
 
 
 class _NoSimEngine:

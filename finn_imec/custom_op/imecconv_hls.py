@@ -15,6 +15,7 @@ from finn_imec.hls.generate import ImecHls, require_vitis
 from finn_imec.layer.units import storage
 from finn_imec.streams.words import decode, encode
 from finn_imec.util.errors import UnsupportedError
+from finn_imec.util.names import identifier, is_identifier
 
 
 class IMECConv_hls(IMECConv, HLSBackend):
@@ -56,12 +57,17 @@ class IMECConv_hls(IMECConv, HLSBackend):
             )
         datapath = self.constant_datapath(model)
         try:
-            return ImecHls(node.name, datapath, self.get_nodeattr("ram_style"))
+            return ImecHls(identifier(node.name), datapath, self.get_nodeattr("ram_style"))
         except UnsupportedError as err:
             raise UnsupportedError(f"{node.name}: {err}") from err
 
     def code_generation_ipgen(self, model: Any, fpgapart: str, clk: float) -> None:
         """Write top level, parameters, imec.hpp and the synthesis script into code_gen_dir_ipgen."""
+        name = self.onnx_node.name
+        if not is_identifier(name):  # FINN names the project after the node
+            raise UnsupportedError(
+                f"node name {name!r}: IMECConv_hls accepts identifiers here; apply QONNX' GiveUniqueNodeNames"
+            )
         directives = [*self.ipgen_default_directives(), *self.ipgen_extra_directives()]
         folder = Path(self.get_nodeattr("code_gen_dir_ipgen"))
         self._design(model).generate_project(folder, fpgapart, clk, directives)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from finn_imec.simulation.verilator import build
 from finn_imec.streams.design import Design
 from finn_imec.streams.words import as_words, decode, encode
 from finn_imec.util.errors import UnsupportedError
+from finn_imec.util.names import identifier, tcl_list
 
 
 class IMECConv_rtl(IMECConv, RTLBackend):
@@ -39,6 +41,13 @@ class IMECConv_rtl(IMECConv, RTLBackend):
         if self.get_nodeattr("pipeline") < 0:  # stored because latency depends on it
             datapath = replace(datapath, pipeline=pipeline_for(datapath.structure, clk))
             self.set_nodeattr("pipeline", datapath.pipeline)
+            period, path = period_ns(datapath.structure)
+            if period > clk:
+                warnings.warn(
+                    f"{self.onnx_node.name}: {clk} ns is not expected to be met: {period:.1f} ns through the "
+                    f"{path}; a slower clock or a smaller SIMD helps",
+                    stacklevel=2,
+                )
         folder = self.get_nodeattr("code_gen_dir_ipgen")
         top = self.get_verilog_top_module_name()
         mode = self.get_nodeattr("mem_mode")
@@ -89,12 +98,16 @@ class IMECConv_rtl(IMECConv, RTLBackend):
         """All sources, library files first; bare names unless abspath."""
         return [str(path) if abspath else path.name for path in self.design().sources]
 
+    def get_verilog_top_module_name(self) -> str:
+        """The node's name, or one made from it that is an identifier."""
+        return identifier(self.onnx_node.name)
+
     def code_generation_ipi(self) -> list[str]:
         """Vivado IP integrator commands that add the sources and instantiate the top level."""
         design = self.design()
         return [
-            *(f"add_files -norecurse {path}" for path in design.sources),
-            f"create_bd_cell -type module -reference {design.top} {self.onnx_node.name}",
+            *(f"add_files -norecurse {tcl_list(path)}" for path in design.sources),
+            f"create_bd_cell -type module -reference {design.top} {identifier(self.onnx_node.name)}",
         ]
 
     # ---- simulation -----------------------------------------------------------------------------

@@ -9,6 +9,7 @@ whose ap_types are Xilinx' simulation headers of 2018 under the Apache license.
 
 from __future__ import annotations
 
+import errno
 import functools
 import importlib.util
 import os
@@ -107,7 +108,11 @@ def compile_program(files: dict[str, str], main: str, flags: Sequence[str] = FLA
             first = next((line for line in lines if "error" in line), lines[0])
             raise HlsError(f"C++ compiler: {first} (log: {log})")
 
-    return cache.get_or_build("cppsim", key, compile_to).folder / "program"
+    def check(folder: Path) -> None:
+        if not os.access(folder / "program", os.X_OK):
+            raise PermissionError(errno.EACCES, "programs cannot be run there", str(folder))
+
+    return cache.get_or_build("cppsim", key, compile_to, check).folder / "program"
 
 
 @functools.cache

@@ -18,6 +18,7 @@ from finn_imec.layer.datapath import Datapath, smallest_datatype, stored_weights
 from finn_imec.layer.memories import RAM_STYLES
 from finn_imec.layer.structure import Structure
 from finn_imec.util.errors import MissingToolError, UnsupportedError
+from finn_imec.util.names import check_top
 from finn_imec.util.templates import render
 
 #: FINN's limit on the width of an ap_int (finn/util/basic.py, MAX_ALLOWED_AP_INT_W).
@@ -64,6 +65,7 @@ class ImecHls:
     ram_style: str = "auto"
 
     def __post_init__(self) -> None:
+        check_top(self.top)
         accepted = [style for style in RAM_STYLES if style != "ultra"]
         if self.ram_style not in accepted:
             raise UnsupportedError(

@@ -16,17 +16,22 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass, fields, replace
-from math import gcd
+from math import gcd, isqrt
 
 import numpy as np
 
 from finn_imec.layer.memories import RAM_STYLES
 from finn_imec.util.errors import GeometryError
 
+#: Largest value of a parameter, and largest count of weights or activations: RTL counts in 32 bits.
+LARGEST = 2**31 - 1
+
 
 def divisors(n: int) -> list[int]:
     """All positive divisors of n, ascending."""
-    return [d for d in range(1, n + 1) if n % d == 0]
+    candidates = np.arange(1, isqrt(n) + 1)
+    low: list[int] = candidates[n % candidates == 0].tolist()
+    return low + [n // d for d in reversed(low) if d * d != n]
 
 
 @dataclass(frozen=True)
@@ -98,13 +103,21 @@ class ConvGeometry:
                 numbers = tuple(map(operator.index, value if count > 1 else (value,)))
             except TypeError:
                 numbers = ()
-            if len(numbers) != count or min(numbers) < least:
+            if len(numbers) != count or min(numbers) < least or max(numbers) > LARGEST:
                 raise GeometryError(
-                    f"{field.name}={value!r}: expected {shapes[count]}, every value at least {least}"
+                    f"{field.name}={value!r}: expected {shapes[count]}, every value at least {least} and at "
+                    f"most {LARGEST}"
                 )
             object.__setattr__(self, field.name, numbers if count > 1 else numbers[0])
 
     def _check_shape(self) -> None:
+        (kh, kw), (h, w), channels = self.kernel, self.ifm_dim, self.ifm_channels
+        for name, count in (("K_h*K_w*C", kh * kw * channels), ("H*W*C", h * w * channels)):
+            if count > LARGEST:
+                raise GeometryError(
+                    f"{name}={count} of kernel={self.kernel}, ifm_dim={self.ifm_dim}, "
+                    f"ifm_channels={channels}: accepted is at most {LARGEST}"
+                )
         for axis, name in enumerate(("height", "width")):
             span = (self.kernel[axis] - 1) * self.dilation[axis] + 1
             if span > self.ifm_dim[axis]:

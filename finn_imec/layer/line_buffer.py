@@ -155,9 +155,9 @@ class LineBuffer(Storage):
         start = self.layer.live_words - trailing - ahead
         return [start + frame * self.cycles_per_frame for frame in range(1, frames + 1)]
 
-    def cycles(self, frames: int) -> tuple[np.ndarray, np.ndarray]:
-        """Cycle of each word's write (padding excluded), and of each fold's last read. int64."""
-        return self._sequencer.cycles(frames)
+    def cycles(self, frames: int, each: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Cycle of every `each`-th word's write (padding excluded), and of each fold's last read. int64."""
+        return self._sequencer.cycles(frames, each)
 
     @property
     def _is_formula(self) -> bool:

@@ -5,14 +5,16 @@ port the word that has just arrived may overwrite a word in the cycle of its las
 be refilled then are owed, and write-only cycles fill them. With two ports every word is written as soon as
 there is room.
 
-`last_reads` steps through windows and skips repetitions; `cycles` steps through every cycle.
+Both `last_reads` and `cycles` step through windows and skip repetitions; `cycles` also records what happens
+in them. tests/test_geometry.py steps through every cycle.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,14 +22,44 @@ from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.geometry import ConvGeometry
 
 
+class _Record:
+    """Cycles of events, in order, in parts: added one by one, or copied. Only every `each`-th is kept."""
+
+    def __init__(self, each: int = 1) -> None:
+        self.parts: list[np.ndarray] = []
+        self.each = each
+        self._until_next = each - 1  # events to pass over
+
+    def add(self, cycles: Sequence[int]) -> None:
+        """More events."""
+        self.parts.append(np.array(cycles[self._until_next :: self.each], np.int64))
+        self._until_next = (self._until_next - len(cycles)) % self.each
+
+    def copy(self, since: int, times: int, period: int) -> None:
+        """Repeat all parts from number `since` on, each time `period` cycles later.
+
+        They hold a multiple of `each` events.
+        """
+        once = self.all(since)
+        self.parts.append((period * np.arange(1, times + 1)[:, np.newaxis] + once).ravel())
+
+    def all(self, since: int = 0) -> np.ndarray:
+        """The events of all parts from number `since` on. int64."""
+        return np.concatenate([np.empty(0, np.int64), *self.parts[since:]])
+
+
 @dataclass
 class _Progress:
-    """State of a schedule: cycle, free words, cycles spent collecting the next word, words arrived."""
+    """State of a schedule: cycle, free words, cycles spent collecting the next word, words arrived.
+
+    records: of the cycles in which words are written (padding excluded) and folds end, if they are wanted.
+    """
 
     cycle: int
     free: int
     collected: int
     arrived: int = 0
+    records: tuple[_Record, _Record] | None = None
 
     def repeat(
         self,
@@ -38,18 +70,36 @@ class _Progress:
     ) -> None:
         """Do `what` `times` times. Each takes `words` words of input in the long run.
 
-        Once it leaves the state as it found it, all further times are the same while the words that arrive
+        Once it has led back to an earlier state, what follows is the same again, while the words that arrive
         are of the same kind; alike(word) is the number of such words from `word` on.
         """
-        while times:
-            cycle, free, collected, arrived = self.cycle, self.free, self.collected, self.arrived
+        seen: dict[tuple[int, int, int, int], _Seen] = {}
+        done = 0
+        while done < times:
+            left = alike(self.arrived)
+            # The last number stays the same as long as the words are of one kind.
+            state = self.free, self.collected, self.arrived - done * words, self.arrived + left
+            before = seen.get(state)
+            period = done - before.done if before else 1
+            same = min(times - done, (left - 1) // words) // period if before else 0
+            if before and same > 0:
+                for record, since in zip(self.records or (), before.parts):
+                    record.copy(since, same, self.cycle - before.cycle)
+                self.cycle += same * (self.cycle - before.cycle)
+                self.arrived += same * period * words
+                done += same * period
+                continue
+            seen[state] = _Seen(done, self.cycle, tuple(len(r.parts) for r in self.records or ()))
             what(self)
-            times -= 1
-            if (self.free, self.collected, self.arrived) == (free, collected, arrived + words):
-                same = max(0, min(times, (alike(arrived) - 1) // words - 1))
-                self.cycle += same * (self.cycle - cycle)
-                self.arrived += same * words
-                times -= same
+            done += 1
+
+
+class _Seen(NamedTuple):
+    """When a state was seen: after how many times, in which cycle, after how many parts of the records."""
+
+    done: int
+    cycle: int
+    parts: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -76,11 +126,33 @@ class Sequencer:
 
     def last_reads(self, frames: int) -> list[int]:
         """Cycle, from 1, of each frame's last read."""
+        return self._run(frames, self._start())
+
+    def cycles(self, frames: int, each: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Cycle, from 0, of every `each`-th word's write, and of each fold's last read. int64.
+
+        Words of padding do not count. each: a divisor of the words per pixel.
+        """
+        g, now, records = self.layer, self._start(), (_Record(each), _Record())
+        now.records = records
+        self._run(frames, now)
+        words = frames * g.input_dim[0] * g.input_dim[1] * g.cf
+        # The last frame's words that no window reads
+        missing = frames * self._arrivals.frame_words - now.arrived
+        if missing > 0:
+            self._write(now, missing, missing * (g.cycles_per_word + 1))
+        return records[0].all()[: words // each], records[1].all()
+
+    def _start(self) -> _Progress:
+        start = self._arrivals.start
+        return _Progress(start, self.words, start)
+
+    def _run(self, frames: int, now: _Progress) -> list[int]:
         g, arrivals = self.layer, self._arrivals
         (oh, ow), (sh, sw), total = g.ofm_dim, g.stride, arrivals.total(frames)
         one_port = partial(self._window_one_port, total=total)
         column = self._window_two_ports if self.dual_port else one_port
-        now, result = _Progress(arrivals.start, self.words, arrivals.start), []
+        result = []
 
         def alike(word: int) -> int:
             return arrivals.run(word)[0]
@@ -106,27 +178,35 @@ class Sequencer:
         if missing > 0:
             now.cycle += self._write(now, missing, missing * g.cycles_per_word + 1)[1]
             now.free = self.slack
+        if now.records is not None:
+            now.records[1].add(range(now.cycle + g.sf - 1, now.cycle + reads, g.sf))
         now.free -= self._write_during(now, reads - g.sf + 1)
         now.free += g.advance_words[step]
-        now.free -= self._write_during(now, g.sf - 1)
+        now.free -= self._write_during(now, g.sf - 1, reads - g.sf + 1)
         now.cycle += reads
 
-    def _write(self, now: _Progress, room: int, cycles: int) -> tuple[int, int]:
-        """(words written, cycles passed) until there is no room or `cycles` have passed."""
+    def _write(self, now: _Progress, room: int, cycles: int, since: int = 0) -> tuple[int, int]:
+        """(words written, cycles passed) until there is no room or `cycles` have passed.
+
+        The first of them is `since` cycles after now.cycle.
+        """
         word, written, passed = self.layer.cycles_per_word, 0, 0
         while written < room and passed < cycles:
             left, padding = self._arrivals.run(now.arrived)
             first, each = (0, 1) if padding else (word - 1 - now.collected, word)
             words = min(room - written, left, max(0, (cycles - passed - 1 - first) // each + 1))
             took = first + (words - 1) * each + 1 if words else cycles - passed
+            if now.records is not None and words and not padding:
+                start = now.cycle + since + passed + first
+                now.records[0].add(range(start, start + words * each, each))
             now.collected = 0 if words and not padding else min(now.collected + took, word - 1)
             now.arrived += words
             written, passed = written + words, passed + took
         return written, passed
 
-    def _write_during(self, now: _Progress, cycles: int) -> int:
-        """Words written in `cycles` cycles."""
-        written, passed = self._write(now, now.free, cycles)
+    def _write_during(self, now: _Progress, cycles: int, since: int = 0) -> int:
+        """Words written in `cycles` cycles, the first of them `since` cycles after now.cycle."""
+        written, passed = self._write(now, now.free, cycles, since)
         now.collected = min(now.collected + cycles - passed, self.layer.cycles_per_word - 1)
         return written
 
@@ -142,6 +222,8 @@ class Sequencer:
         in_place = self.in_place[step]
         per_fold = in_place // self.retiring_folds
         left, padding = self._arrivals.run(now.arrived)
+        written: list[int] = []
+        folds: list[int] = []
         read = 0
         while read < reads:
             if now.free > 0 and read == 0 and not padding:  # the window is incomplete
@@ -152,11 +234,12 @@ class Sequencer:
             # Until a word is retired, reads are back to back if nothing is owed.
             if now.free == 0 and not retires:
                 undisturbed = min(reads, max(fold + 1, folds_before) * g.sf) - read
+                if now.records is not None:
+                    folds += range(now.cycle + g.sf - place - 1, now.cycle + undisturbed, g.sf)
                 read += undisturbed
                 now.cycle += undisturbed
                 now.collected = min(now.collected + undisturbed, complete_at)
                 continue
-            now.cycle += 1
             complete = now.arrived < total and (padding or now.collected == complete_at)
             now.collected = min(now.collected + 1, complete_at)
             write_only = now.free > 0 and complete
@@ -165,62 +248,16 @@ class Sequencer:
                 now.collected = now.collected if padding else 0
                 now.arrived += 1
                 left -= 1
+                if not padding:
+                    written.append(now.cycle)
                 if left == 0:
                     left, padding = self._arrivals.run(now.arrived)
             now.free += (reads_now and retires and not complete) - write_only
             read += reads_now
+            if reads_now and place == g.sf - 1:
+                folds.append(now.cycle)
+            now.cycle += 1
         now.free += g.advance_words[step] - in_place
-
-    # ---- cycle by cycle -----------------------------------------------------------------------
-
-    def cycles(self, frames: int) -> tuple[np.ndarray, np.ndarray]:
-        """Cycle, from 0, of each word's write (padding excluded), and of each fold's last read."""
-        g, arrivals = self.layer, self._arrivals
-        words = frames * g.input_dim[0] * g.input_dim[1] * g.cf
-        coming = arrivals.words(frames)
-        padding = next(coming, None)
-        complete_at = g.cycles_per_word - 1
-        reads = g.nf * g.sf
-        folds_before = g.nf - self.retiring_folds
-        steps = self._steps(frames)
-        step = next(steps, None)
-        free = self.words
-        written: list[int] = []
-        folds: list[int] = []
-        read, collected, cycle = 0, arrivals.start, arrivals.start
-        while step is not None or len(written) < words:
-            complete = padding or (padding is False and collected == complete_at)
-            starts = step is not None and (read > 0 or free <= self.slack)
-            advance = g.advance_words[step or 0]
-            if self.dual_port:
-                reads_now, write = starts, complete and free > 0
-                freed = advance * (reads_now and read == reads - g.sf)
-            else:
-                in_place = self.in_place[step or 0]
-                fold, place = divmod(read, g.sf)
-                write_only = complete and free > 0
-                reads_now = starts and not write_only
-                in_run = place < in_place // self.retiring_folds
-                retires = reads_now and fold >= folds_before and in_run
-                write = write_only or (complete and retires)
-                freed = retires + (advance - in_place) * (reads_now and read == reads - 1)
-            free += freed - write
-            collected = 0 if write and not padding else min(collected + 1, complete_at)
-            if write:
-                if not padding:
-                    written.append(cycle)
-                padding = next(coming, None)
-            if reads_now:
-                read += 1
-                if read % g.sf == 0:
-                    folds.append(cycle)
-                if read == reads:
-                    read, step = 0, next(steps, None)
-            cycle += 1
-        return np.array(written), np.array(folds)
-
-    def _steps(self, frames: int) -> Iterator[int]:
-        """For each window of `frames` frames, the step that follows: 0 column, 1 row, 2 frame."""
-        oh, ow = self.layer.ofm_dim
-        row = [0] * (ow - 1)
-        return iter(([*row, 1] * (oh - 1) + [*row, 2]) * frames)
+        if now.records is not None:
+            for record, cycles in zip(now.records, (written, folds)):
+                record.add(cycles)

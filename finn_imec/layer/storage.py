@@ -73,8 +73,11 @@ class Storage(ABC):
         """Cycle, from 1, of each frame's last read, frames back to back."""
 
     @abstractmethod
-    def cycles(self, frames: int) -> tuple[np.ndarray, np.ndarray]:
-        """Cycle of each word's write (padding excluded), and of each fold's last read. int64."""
+    def cycles(self, frames: int, each: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Cycle of every `each`-th word's write (padding excluded), and of each fold's last read. int64.
+
+        each: a divisor of the words per pixel.
+        """
 
     @property
     def arrivals(self) -> Arrivals:
@@ -102,13 +105,19 @@ class Storage(ABC):
         input may arrive. The last output word is offered in the last of total_cycles(frames, stages).
         """
         g = self.layer
+        per_input = g.simd_in // gcd(g.word_channels, g.simd_in)
+        if g.cycles_per_word == 1:  # an input word is taken with the last of its buffer words
+            used, read = self.cycles(frames, per_input)
+            return self._into_register(used), read + stages
         written, read = self.cycles(frames)
         # Input and buffer words consist of pieces of gcd(SIMD_in, word_channels) channels. The last piece of
         # a buffer word is taken when the word is written, the others right after the previous word.
         pieces = np.repeat(written[:, np.newaxis], g.cycles_per_word, axis=1)
         others = g.cycles_per_word - 1
         pieces[:, :others] = np.append(0, written[:-1] + 1)[:, np.newaxis] + np.arange(others)
-        per_input = g.simd_in // gcd(g.word_channels, g.simd_in)
-        used = pieces.ravel()[per_input - 1 :: per_input]
-        # The input register takes a word in the cycle in which the one before leaves it.
-        return np.append(0, used[:-1] + 1), read + stages
+        return self._into_register(pieces.ravel()[per_input - 1 :: per_input]), read + stages
+
+    @staticmethod
+    def _into_register(used: np.ndarray) -> np.ndarray:
+        """When the input register takes each word: as soon as the one before leaves it, in cycle `used`."""
+        return np.append(0, used[:-1] + 1)

@@ -11,10 +11,10 @@ the chain, also hides the columns at the start of a row.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -108,42 +108,85 @@ class WindowUnit(Storage):
         # The state is steady at the latest when the queues are full.
         frames = 3 + queues.columns // (g.ofm_dim[0] * g.ifm_dim[1]) + queues.windows // g.windows
         starts = self.schedule(frames, queues)[1]
-        return starts[-1] - starts[-1 - g.windows]
+        return int(starts[-1] - starts[-1 - g.windows])
 
     def last_reads(self, frames: int) -> list[int]:
         """Cycle, from 1, of each frame's last read."""
         folds = self.layer.windows * self.layer.nf
         return [int(cycle) + 1 for cycle in self.cycles(frames)[1][folds - 1 :: folds]]
 
-    def cycles(self, frames: int) -> tuple[np.ndarray, np.ndarray]:
-        """Cycle, from 0, in which each pixel (padding excluded) is taken, and of each fold's last read."""
+    def cycles(self, frames: int, each: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Cycle, from 0, in which each pixel (padding excluded) is taken, and of each fold's last read.
+
+        each: of every `each`-th pixel only.
+        """
         g = self.layer
         taken, starts = self.schedule(frames, self.queues)
         last_of_fold = g.sf * np.arange(1, g.nf + 1) - 1
-        first_read = np.array(starts) + (g.sf > 1)  # out of the hold register
-        return np.array(taken), (first_read[:, np.newaxis] + last_of_fold).ravel()
+        first_read = starts + (g.sf > 1)  # out of the hold register
+        return taken[each - 1 :: each], (first_read[:, np.newaxis] + last_of_fold).ravel()
 
-    def schedule(self, frames: int, queues: Queues) -> tuple[list[int], list[int]]:
+    def schedule(self, frames: int, queues: Queues) -> tuple[np.ndarray, np.ndarray]:
         """Cycles in which each pixel of `cycles` is taken, and in which each window is loaded to be read.
 
         The rules of imec_window.sv, unstalled: a pixel arrives one cycle after the previous one, or when all
         its stream words have arrived. Columns and windows wait for those before them and for room in the next
         queue. A window is loaded in the cycle of the previous window's last read.
         """
-        g, arrivals = self.layer, self.arrivals
-        row_ends, column_ends = (self._window_ends(axis) for axis in (0, 1))
-        h, w = g.ifm_dim
-        pixel = g.cycles_per_word
-        now, image_pixel = arrivals.start - 1, -1  # last arrival of any pixel, of an image pixel
-        taken = []
-        columns = [-3] * max(1, queues.columns)  # when each left its queue, -3: long ago
-        windows = [-3 - g.weight_words] * max(1, queues.windows)
-        for i, padding in enumerate(islice(arrivals.words(frames), frames * h * w)):
-            y, x = divmod(i % (h * w), w)
+        g = self.layer
+        row_ends, _ = self._window_ends
+        (h, w), (top, left, bottom, right) = g.ifm_dim, g.padding
+        inside = np.arange(w)
+        inside = ((inside >= left) & (inside < w - right)).tolist()
+        now, image_pixel = self.arrivals.start - 1, -1  # last arrival of any pixel, of an image pixel
+        columns = (-3,) * max(1, queues.columns)  # when each left its queue, -3: long ago
+        windows = (-3 - g.weight_words,) * max(1, queues.windows)
+        long_ago = -3 - max(g.weight_words, g.cycles_per_word)
+        known: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+        taken, starts = [], []
+        for y in range(frames * h):
+            of_image = top <= y % h < h - bottom
+            # The same again, later, if it starts as an earlier row did.
+            relative = tuple(max(long_ago, t - now) for t in (image_pixel, *columns, *windows))
+            key = (of_image, row_ends[y % h], relative)
+            row = known.get(key)
+            if row is None:
+                split = 1 + len(columns)
+                padding = [not (of_image and each) for each in inside]
+                state = relative[0], relative[1:split], relative[split:]
+                row = known[key] = self._row(padding, row_ends[y % h], queues, *state)
+            row_taken, row_starts, passed, last, row_columns, row_windows = row
+            taken.append(now + row_taken)
+            starts.append(now + row_starts)
+            image_pixel = now + last
+            columns, windows = (tuple(now + t for t in queue) for queue in (row_columns, row_windows))
+            now += passed
+        return np.concatenate(taken), np.concatenate(starts)
+
+    def _row(
+        self,
+        padding: list[bool],
+        ends: bool,
+        queues: Queues,
+        image_pixel: int,
+        columns: Sequence[int],
+        windows: Sequence[int],
+    ) -> tuple[np.ndarray, np.ndarray, int, int, tuple[int, ...], tuple[int, ...]]:
+        """`schedule` of one row. Cycles are relative to the arrival of the last pixel before it.
+
+        ends: whether windows end in this row. image_pixel: last arrival of an image pixel. columns, windows:
+        when those in the queue left it. Returns the pixels taken, the windows loaded, and the arrival of the
+        row's last pixel, then the last three arguments after this row.
+        """
+        g = self.layer
+        column_ends = self._window_ends[1]
+        now, taken, loaded = 0, [], len(windows)
+        columns, windows = list(columns), list(windows)
+        for x, is_padding in enumerate(padding):
             now += 1
-            if not padding:
-                now = max(now, image_pixel + pixel)
-            if row_ends[y]:
+            if not is_padding:
+                now = max(now, image_pixel + g.cycles_per_word)
+            if ends:
                 if queues.columns:
                     now = max(now, columns[-queues.columns] + 1)
                 column = max(now + 1, columns[-1] + 1) if queues.columns else now
@@ -158,14 +201,20 @@ class WindowUnit(Storage):
                 columns.append(column)
                 if not queues.columns:
                     now = column
-            if not padding:
+            if not is_padding:
                 taken.append(now)
                 image_pixel = now
-        return taken, windows[max(1, queues.windows) :]
+        starts = np.array(windows[loaded:], np.int64)
+        last = tuple(columns[-max(1, queues.columns) :]), tuple(windows[-max(1, queues.windows) :])
+        return np.array(taken, np.int64), starts, now, image_pixel, *last
 
-    def _window_ends(self, axis: int) -> list[bool]:
-        """For each position on an axis, whether it is the last of a window."""
+    @cached_property
+    def _window_ends(self) -> tuple[list[bool], list[bool]]:
+        """For each row, and for each column, whether windows end in it."""
         g = self.layer
-        span = (g.kernel[axis] - 1) * g.dilation[axis] + 1
-        ends = range(span - 1, g.ifm_dim[axis], g.stride[axis])
-        return [position in ends for position in range(g.ifm_dim[axis])]
+        ends = []
+        for axis in (0, 1):
+            span = (g.kernel[axis] - 1) * g.dilation[axis] + 1
+            of_windows = range(span - 1, g.ifm_dim[axis], g.stride[axis])
+            ends.append([position in of_windows for position in range(g.ifm_dim[axis])])
+        return ends[0], ends[1]

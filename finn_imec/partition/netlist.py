@@ -19,6 +19,7 @@ from finn_imec.partition.parts import Part, check_supported, make_part
 from finn_imec.streams.design import PINS, Design, Probe, Stream
 from finn_imec.util import cache
 from finn_imec.util.errors import ModelError, require
+from finn_imec.util.names import identifier
 from finn_imec.util.templates import render
 
 TOP = "finn_partition"
@@ -97,7 +98,7 @@ class Netlist:
         folder = Path(folder).resolve()
         model = copy.deepcopy(model)
         nodes = list(model.graph.node)
-        _check_names(nodes)
+        _give_names(nodes)
         for node in nodes:
             check_supported(node)
         insts = {node.name: getCustomOp(node) for node in nodes}
@@ -184,14 +185,15 @@ class Netlist:
         }
 
 
-def _check_names(nodes: Sequence[Any]) -> None:
-    names = [node.name for node in nodes]
-    for node in nodes:
-        if not re.fullmatch(r"[A-Za-z_]\w*", node.name) or names.count(node.name) > 1:
-            raise ModelError(
-                f"node name {node.name!r} ({node.op_type}): accepted are different names of letters, "
-                "digits and underscores, as QONNX' GiveUniqueNodeNames gives"
-            )
+def _give_names(nodes: Sequence[Any]) -> None:
+    """Rename nodes whose names are no identifiers, or not their own: files and modules are named so."""
+    given: set[str] = set()
+    for i, node in enumerate(nodes):
+        name = identifier(node.name or node.op_type)
+        if name in given:
+            name = identifier(f"{name} of node {i}")
+        node.name = name
+        given.add(name)
 
 
 def _cell(inst: Any, model: Any, folder: Path) -> Cell:

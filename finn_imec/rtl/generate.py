@@ -14,6 +14,7 @@ from finn_imec.layer.window import Queues, WindowUnit
 from finn_imec.rtl.library import LIBRARY, library_path
 from finn_imec.streams.design import Design, Stream
 from finn_imec.streams.words import round_up_to_bytes
+from finn_imec.util.names import check_top
 from finn_imec.util.templates import render
 
 
@@ -68,6 +69,7 @@ class ImecRtl:
     ram_style_thresholds: str = "auto"
 
     def __post_init__(self) -> None:
+        check_top(self.top)
         _ = self.structure  # raises for unsupported attributes
 
     @cached_property

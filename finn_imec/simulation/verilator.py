@@ -41,6 +41,7 @@ Ports
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import importlib.metadata
 import importlib.util
@@ -67,6 +68,7 @@ from finn_imec.streams.words import pack, unpack
 from finn_imec.util import cache
 from finn_imec.util.deprecation import renamed_argument
 from finn_imec.util.errors import MissingToolError
+from finn_imec.util.names import literal
 from finn_imec.util.templates import render
 
 __all__ = [
@@ -206,7 +208,7 @@ def build(designs: Sequence[Design], *, jobs: int = 2, trace: str = "", optimize
             _compile(tools, work, folder / _LIBRARY, jobs, trace, level)
         (folder / _VERILATOR_LOG).write_text(said)
 
-    entry = cache.get_or_build(_KIND, key, compile_model)
+    entry = cache.get_or_build(_KIND, key, compile_model, lambda folder: ctypes.CDLL(str(folder / _LIBRARY)))
     return Model(entry.folder / _LIBRARY, entry.folder / _VERILATOR_LOG, designs, entry.cached, trace)
 
 
@@ -244,7 +246,7 @@ def _gather_sources(designs: Sequence[Design], data: Mapping[Path, Path]) -> dic
         for path in map(Path, design.sources):
             text = _read(path).decode(errors="surrogateescape")
             for name, stored in names.items():
-                text = text.replace(f'"{name}"', f'"{stored}"')
+                text = text.replace(literal(name), literal(stored))
             first = seen.setdefault((path.name, text), path)
             if first == path and sources.setdefault(path, text) != text:
                 raise ValueError(
@@ -284,8 +286,7 @@ def _literal(name: str, value: int | str, data_names: Mapping[str, str]) -> str:
     """A parameter's value as a Verilog literal."""
     if isinstance(value, str):
         value = data_names.get(value, value)
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
+        return literal(value)
     if isinstance(value, (int, np.integer)):
         value = int(value)
         if -(2**31) <= value < 2**31:
@@ -331,11 +332,13 @@ def _verilate(
     files = []
     for i, (path, text) in enumerate(sources.items()):
         content = text.encode(errors="surrogateescape")
-        if path.read_bytes() != content:  # it names a data file
-            path = work / "rewritten" / str(i) / path.name
-            path.parent.mkdir(parents=True)
-            path.write_bytes(content)
-        files.append(str(path.resolve()))
+        file = str(path.resolve())
+        # It names a data file, or Verilator could not name it in a `line.
+        if path.read_bytes() != content or literal(file) != f'"{file}"':
+            file = os.path.join("rewritten", str(i), path.name)
+            (work / file).parent.mkdir(parents=True)
+            (work / file).write_bytes(content)
+        files.append(file)
     command = [str(tools.verilator), "--cc", "--make", "json", "--quiet-stats", *_VERILATE]
     command += ["--prefix", "Vmodel", "--top-module", "finn_imec_streams", "--Mdir", "verilated"]
     command += [f"--trace-{trace}"] if trace else []
@@ -396,7 +399,11 @@ def _compile(tools: _Tools, work: Path, library: Path, jobs: int, trace: str, le
         tasks = [pool.submit(compile_unit, *unit) for unit in units]
         tasks += [pool.submit(compile_shared, Path(source), traced) for source in listed["global"]]
         tasks += [pool.submit(compile_shared, _HARNESS_CPP, traced)]
-        objects = [task.result() for task in tasks]
+        try:
+            objects = [task.result() for task in tasks]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # those that have not started
+            raise
     _run_cxx(
         tools,
         ["-shared", "-pthread", "-Wl,-Bsymbolic", *objects, *libraries, "-o", library],
@@ -413,7 +420,7 @@ def _join(work: Path, name: str, sources: Sequence[str | Path], most: int) -> li
     paths = []
     for i, group in enumerate(groups):
         path = work / f"{name}{i}.cpp"
-        path.write_text("".join(f'#include "{source}"\n' for source in group))
+        path.write_text("".join(f"#include {literal(source)}\n" for source in group))
         paths.append(path)
     return paths
 

@@ -9,13 +9,11 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.base import Transformation
 from qonnx.transformation.general import GiveUniqueNodeNames
-from qonnx.transformation.infer_datatypes import InferDataTypes
-from qonnx.transformation.infer_shapes import InferShapes
 
 from finn_imec.custom_op import imec_nodes, register
 from finn_imec.transformation.pair import Pair
 from finn_imec.util.deprecation import renamed_argument
-from finn_imec.util.errors import ImecError, ModelError
+from finn_imec.util.errors import ModelError, one_line
 
 #: Most cycles of an IMECConv relative to its pair's: part of the line buffer is refilled between two frames,
 #: which FINN's pair hides during the replay of its last window.
@@ -85,26 +83,28 @@ class InferIMECConv(Transformation):
         generators = [n for n in model.graph.node if n.op_type.startswith("ConvolutionInputGenerator")]
         self.report = [self._swap(model, generator) for generator in generators]
         if any(pair.swapped for pair in self.report):
-            before = {node.output[0]: node.name for node in model.graph.node}
-            for step in (GiveUniqueNodeNames(), InferShapes(), InferDataTypes()):
-                model = model.transform(step)
-            now = {before[n.output[0]]: n.name for n in model.graph.node if n.output[0] in before}
+            before = {node.output[0]: node.name for node in imec_nodes(model)}
+            model = model.transform(GiveUniqueNodeNames())
+            now = {before[n.output[0]]: n.name for n in imec_nodes(model)}
             self.report = [
                 replace(pair, imecconv=now.get(pair.imecconv, pair.imecconv)) for pair in self.report
             ]
         return model, False
 
     def _swap(self, model: ModelWrapper, generator: NodeProto) -> PairReport:
-        """Swap the pair of this sliding window unit, if possible."""
+        """Swap the pair of this sliding window unit, if possible; whatever FINN raises is why it stays."""
         pair = None
         try:
             pair = Pair.find(model, generator, self.absorb_padding)
             node = pair.imecconv(self.cycle_tolerance)
-        except ImecError as why:
+            inst = getCustomOp(node)
+            inst.verify_node()
+            cycles, pair_cycles = inst.get_exp_cycles(), pair.cycles
+        except Exception as why:
             unit = pair.matrix_unit.name if pair else None
-            return PairReport(generator.name, unit, None, str(why))
+            return PairReport(generator.name, unit, None, one_line(why))
         pair.replace_by(node)
-        inst = getCustomOp(node)
+        model.set_tensor_datatype(node.output[0], inst.get_output_datatype())
         folding = inst.get_nodeattr("SIMD"), inst.get_nodeattr("PE")
         return PairReport(
             generator.name,
@@ -113,8 +113,8 @@ class InferIMECConv(Transformation):
             None,
             *folding,
             refolded=folding != pair.folding,
-            pair_cycles=pair.cycles,
-            cycles=inst.get_exp_cycles(),
+            pair_cycles=pair_cycles,
+            cycles=cycles,
             fmpadding=pair.fmpadding and pair.fmpadding.name,
             padding_reason=pair.padding_reason,
         )

@@ -7,12 +7,13 @@ from functools import cached_property
 from typing import Any
 
 from onnx import NodeProto, helper
+from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.base import CustomOp
 from qonnx.custom_op.registry import getCustomOp
 
 from finn_imec.layer import baseline
-from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.geometry import ConvGeometry, divisors
 from finn_imec.layer.memories import MEM_MODES
 from finn_imec.layer.units import cheapest_folding, storage
 from finn_imec.util.errors import ImecError
@@ -27,6 +28,7 @@ OF_MATRIX_UNIT = (
     *("runtime_writeable_weights", "outFIFODepths", "mem_port", "output_hook", *PLACE),
 )
 
+DOMAIN = "finn.custom_op.fpgadataflow"
 _FMPADDING = ("FMPadding", "FMPadding_rtl", "FMPadding_hls")
 _BETWEEN = ("StreamingFIFO", "StreamingDataWidthConverter")
 #: Styles of the window generator's buffer that the user must have chosen; "distributed" is FINN's default,
@@ -148,7 +150,14 @@ class Pair:
     @cached_property
     def cycles(self) -> int:
         """Cycles per frame of the pair: FINN's estimate for the slowest of its nodes, corrected."""
-        cycles = max(inst.get_exp_cycles() for inst in self.insts)
+        first, generator, unit = self.insts
+        node = self.generator
+        if node.domain == DOMAIN:  # FINN estimates 0 until it is specialized, which is to RTL
+            node = NodeProto()
+            node.CopyFrom(self.generator)
+            node.op_type, node.domain = f"{node.op_type}_rtl", f"{node.domain}.rtl"
+            generator = getCustomOp(node)
+        cycles = max(inst.get_exp_cycles() for inst in (first, generator, unit))
         if self.keeps_folding and self._folded.parallel_window:
             # FINN's estimate of the window generator leaves out the cycles between two frames.
             cycles = max(cycles, baseline.pair_cycles(self._folded))
@@ -159,6 +168,8 @@ class Pair:
     def check(self) -> None:
         """Raise NotEligible if IMECConv does not support the pair."""
         _, generator, unit = self.insts
+        self._check_folding()
+        self._check_datatypes()
         for inst, name, accepted in (
             (generator, "dynamic_mode", (0,)),
             (unit, "pumpedCompute", (0,)),
@@ -177,9 +188,49 @@ class Pair:
         for name in self.matrix_unit.input[2 if streamed else 1 :]:
             if constant(self.model, name) is None:
                 raise NotEligible(f"input {name} of {self.matrix_unit.name} is not a constant")
-        shape = generator.get_normal_input_shape()
-        if len(shape) != 4 or shape[0] != 1:
-            raise NotEligible(f"its input shape is {shape}, not (1, H, W, C)")
+        self._check_input()
+
+    def _check_folding(self) -> None:
+        """FINN checks a folding only when it generates code, and its estimates are then meaningless."""
+        first, generator, unit = self.insts
+        geometry, (simd, pe), words = self.geometry, self.folding, ("IFMChannels", self.geometry.ifm_channels)
+        rows, columns = ("Kernel", "Channels") if geometry.depthwise else ("MW", "MH")
+        for inst, name, fold, (whole, count) in (
+            (first, "SIMD", first.get_nodeattr("SIMD"), words),
+            (generator, "SIMD", generator.get_nodeattr("SIMD"), words),
+            (unit, "SIMD", simd, (rows, geometry.mw)),
+            (unit, "PE", pe, (columns, geometry.mh)),
+        ):
+            if fold < 1 or count % fold:
+                raise NotEligible(
+                    f"{name}={fold} of {inst.onnx_node.name} is no folding of {whole}={count}: accepted are "
+                    f"{divisors(count)}"
+                )
+
+    def _check_datatypes(self) -> None:
+        for name in ("inputDataType", "weightDataType", "outputDataType", "accDataType"):
+            value = self.attributes[name]
+            try:
+                DataType[value]
+            except (KeyError, ValueError, AssertionError) as err:
+                raise NotEligible(f"{name}={value!r}: accepted are QONNX datatypes, e.g. INT4") from err
+
+    def _check_input(self) -> None:
+        """The tensor decides, not what the generator says of it: it is what arrives."""
+        tensor, inst = self.insts[0].onnx_node.input[0], self.insts[0]
+        for shape in (inst.get_normal_input_shape(), self.model.get_tensor_shape(tensor)):
+            if shape is not None and tuple(shape) != (
+                1,
+                *self.geometry.input_dim,
+                self.geometry.ifm_channels,
+            ):
+                raise NotEligible(f"its input shape is {tuple(shape)}, not (1, H, W, C) of its attributes")
+        annotated = self.model.get_tensor_datatype(tensor).name
+        if annotated != self.attributes["inputDataType"]:
+            raise NotEligible(
+                f"its input {tensor} is annotated as {annotated}, its inputDataType is "
+                f"{self.attributes['inputDataType']}: accepted is the same datatype"
+            )
 
     def choose_folding(self, cycle_tolerance: float) -> tuple[int, int]:
         """SIMD and PE: the pair's if at most cycle_tolerance times as slow, else the cheapest that is.
@@ -229,7 +280,7 @@ class Pair:
             inputs=[self.insts[0].onnx_node.input[0], *unit.input[1:]],
             outputs=[unit.output[0]],
             name=f"IMECConv_of_{unit.name}",
-            domain="finn.custom_op.fpgadataflow" + (".rtl" if specialized else ""),
+            domain=DOMAIN + (".rtl" if specialized else ""),
             backend="fpgadataflow",
             **self.attributes | own,
         )

@@ -12,6 +12,7 @@ from qonnx.transformation.base import Transformation
 
 from finn_imec.custom_op import is_imec_conv, register
 from finn_imec.util.errors import ModelError
+from finn_imec.util.names import identifier
 from finn_imec.util.onnx_model import constant
 
 
@@ -48,7 +49,7 @@ class WriteRuntimeWeights(Transformation):
                 stale.unlink()
             for layer, node in enumerate(nodes):
                 values = constant(inner, node.input[1])
-                path = weights / f"{index}_{layer}_{node.name}.dat"
+                path = weights / f"{index}_{layer}_{identifier(node.name)}.dat"
                 getCustomOp(node).make_weight_file(values, "decoupled_runtime", str(path))
         settings = Path(driver) / "settings.json"
         if changed and settings.is_file():

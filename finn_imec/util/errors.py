@@ -28,6 +28,14 @@ class ModelError(ImecError, ValueError):
     """A model or data file that cannot be read or lacks required content."""
 
 
+def one_line(err: BaseException) -> str:
+    """The error in one line, with its type unless it is an ImecError."""
+    text = " ".join(str(err).split())
+    if isinstance(err, ImecError):
+        return text
+    return f"{type(err).__name__}: {text}" if text else type(err).__name__
+
+
 def require(module: str, extra: str) -> ModuleType:
     """Import `module`, or raise MissingToolError naming the pip extra that installs it."""
     try:

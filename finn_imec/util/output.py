@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from finn_imec.util import interrupts
 from finn_imec.util.errors import ModelError
+
+#: Start of the names of folders inside an output folder, in which its files are written.
+UNFINISHED = ".unfinished-"
 
 #: Errors of a write without space; other errors inside a block are not the folder's.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -25,7 +27,7 @@ def output_folder(output: Path, marker: str) -> Iterator[Path]:
     cannot be written.
     """
     output = Path(output).absolute()
-    scratch, created = make_scratch(output, {marker})
+    scratch = make_scratch(output, {marker})
     try:
         yield scratch
         try:
@@ -38,14 +40,11 @@ def output_folder(output: Path, marker: str) -> Iterator[Path]:
             raise
         raise _unwritable(output, err) from err
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        if created and not (output / marker).exists():
-            with contextlib.suppress(OSError):
-                output.rmdir()
+        interrupts.remove(scratch)
 
 
-def make_scratch(output: Path, markers: set[str]) -> tuple[Path, bool]:
-    """A fresh folder inside `output` to write in, and whether `output` itself is new.
+def make_scratch(output: Path, markers: set[str]) -> Path:
+    """A fresh folder inside `output` to write in; `interrupts.remove` removes it, and `output` if empty.
 
     Inside, not next to it: `output` may be a mount point, or its parent read-only.
     """
@@ -53,12 +52,21 @@ def make_scratch(output: Path, markers: set[str]) -> tuple[Path, bool]:
         created = not output.exists()
         output.mkdir(parents=True, exist_ok=True)
         entries = {path.name for path in output.iterdir()}
+        left = {
+            name
+            for name in entries
+            if name.startswith(UNFINISHED) and interrupts.remove_if_left(output / name)
+        }
+        entries -= left
+        if any(name.startswith(UNFINISHED) for name in entries):
+            raise ModelError(f"output folder {output} is being written by another process: accepted is one")
         if entries and not entries & markers:
             raise ModelError(
                 f"output folder {output} holds other files; accepted is a new or empty folder, or "
                 "the output of an earlier run"
             )
-        return Path(tempfile.mkdtemp(prefix=".unfinished-", dir=output)), created
+        ours = created or (left and not entries)  # made by this run, or by a killed one
+        return interrupts.make_unfinished(output, UNFINISHED, output if ours else None)
     except OSError as err:
         raise _unwritable(output, err) from err
 
@@ -74,11 +82,12 @@ def replace_files(scratch: Path, output: Path) -> None:
     """
     earlier = scratch / "earlier"
     earlier.mkdir()
-    for new in [path for path in scratch.iterdir() if path != earlier]:
-        old = output / new.name
-        if old.exists():
-            os.replace(old, earlier / new.name)
-        os.replace(new, old)
+    with interrupts.uninterrupted():
+        for new in [path for path in scratch.iterdir() if path != earlier]:
+            old = output / new.name
+            if os.path.lexists(old):
+                os.replace(old, earlier / new.name)
+            os.replace(new, old)
 
 
 def relocate(scratch: Path, output: Path) -> None:

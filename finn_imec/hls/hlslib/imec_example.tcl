@@ -9,8 +9,8 @@ set part  [expr {[info exists ::env(IMEC_PART)]?  $::env(IMEC_PART)  : "xc7z020c
 set clock [expr {[info exists ::env(IMEC_CLOCK)]? $::env(IMEC_CLOCK) : 5}]
 
 open_project -reset project_imec_example
-add_files $folder/imec_example.cpp -cflags "-std=c++14 -I$folder"
-add_files -tb $folder/imec_tb.cpp -cflags "-std=c++14 -I$folder -Wno-unknown-pragmas"
+add_files [file join $folder imec_example.cpp] -cflags "-std=c++14"
+add_files -tb [file join $folder imec_tb.cpp] -cflags "-std=c++14 -Wno-unknown-pragmas"
 set_top imec_example
 open_solution -reset sol1
 set_part $part

@@ -181,7 +181,7 @@ module imec_conv import imec_pkg::*; #(
 	input	logic  ordy,
 	output	logic [PE*O_BITS-1:0]  odat
 );
-	function int unsigned gcd(input int unsigned  m, input int unsigned  n);
+	function automatic int unsigned gcd(input int unsigned  m, input int unsigned  n);
 		return  n == 0? m : gcd(n, m % n);
 	endfunction : gcd
 	localparam bit  WINDOW = SIMD > CHANNELS;

@@ -1,0 +1,222 @@
+"""SIGINT, SIGTERM and SIGHUP end a command at once: its processes and unfinished files with it.
+
+A command is not unwound: it may be in compiled code, in a queue of compilers, or in a library that catches
+everything. A thread of its own hears of the signal, stops what other threads do next, kills all descendants,
+removes unfinished folders, and exits with 128 + the signal's number. For a process that uses the package from
+Python nothing changes until it calls `install`.
+
+Folders of a killed process (SIGKILL) stay. Each holds a lock as long as its process lives, so that the next
+one can tell and removes them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import glob
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: What FINN and Verilator write into files without quoting it.
+UNQUOTED = '"\\\n'
+#: Start of the names of temporary folders of a command.
+SESSION = "finn_imec-"
+_PR_SET_CHILD_SUBREAPER = 36
+_SHOW_CURSOR = b"\x1b[?25h"
+
+#: Unfinished folders of this process -> their descriptor, which holds the lock, and a folder made for them.
+_unfinished: dict[Path, tuple[int, Path | None]] = {}
+#: Held while an end would leave half of something; how often this is so in the main thread.
+_critical = threading.RLock()
+_depth = 0
+_installed = False
+
+
+def install() -> None:
+    """Let the signals end this process, unless they are ignored, as in the background of a shell script."""
+    global _installed
+    if _installed:
+        return
+    _installed = True
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _wait)
+    os.register_at_fork(after_in_child=_forget)
+    threading.Thread(target=_listen, args=(reading,), name="interrupts", daemon=True).start()
+
+
+def _wait(number: int, frame: object) -> None:
+    """In the main thread: let `_listen` end the process, unless that waits for this thread."""
+    if not _depth:
+        threading.Event().wait()
+
+
+def _forget() -> None:
+    """In a fork: the signals, and what is unfinished, are its parent's."""
+    global _critical
+    _critical = threading.RLock()
+    signal.set_wakeup_fd(-1)
+    for number in SIGNALS:
+        if signal.getsignal(number) == _wait:
+            signal.signal(number, signal.SIG_DFL)
+    _unfinished.clear()
+
+
+def _listen(reading: int) -> None:
+    while True:
+        (number,) = os.read(reading, 1)
+        if number in SIGNALS:
+            end(number)
+
+
+def end(number: int) -> None:
+    """End this process as a signal of this number asks for."""
+    with _critical:
+        ending = threading.get_ident()
+
+        def wait(event: str, arguments: object) -> None:
+            """What opens, starts or removes anything in another thread goes no further."""
+            if threading.get_ident() != ending:
+                threading.Event().wait()
+
+        sys.addaudithook(wait)
+        try:
+            _kill_descendants()
+            for folder in list(_unfinished):
+                remove(folder)
+            if sys.stderr.isatty():
+                os.write(2, _SHOW_CURSOR)
+            os.write(2, b"interrupted: nothing unfinished is kept\n")
+        finally:
+            os._exit(128 + number)
+
+
+def _kill_descendants() -> None:
+    """Kill all processes that this one has started, and those that they have."""
+    with contextlib.suppress(OSError, AttributeError):  # orphans become our children: they are found, too
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    for _ in range(100):
+        descendants = _descendants()
+        if not descendants:
+            return
+        for process in descendants:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(process, signal.SIGKILL)
+        for process in descendants:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(process, os.WNOHANG)
+
+
+def _descendants() -> list[int]:
+    """Living descendants of this process, on Linux."""
+    children: dict[int, list[int]] = {}
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else []:
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            # PID (NAME) STATE PARENT ...; the name may hold anything
+            stat = Path(f"/proc/{int(name)}/stat").read_text(errors="replace")
+            state, parent = stat.rpartition(")")[2].split()[:2]
+            if state != "Z":
+                children.setdefault(int(parent), []).append(int(name))
+    found = children.get(os.getpid(), [])
+    for process in found:
+        found += children.get(process, [])
+    return found
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """A block, of milliseconds, that the signals do not cut in half."""
+    global _depth
+    main = threading.current_thread() is threading.main_thread()
+    with _critical:
+        _depth += main
+        try:
+            yield
+        finally:
+            _depth -= main
+
+
+# ---- unfinished folders -------------------------------------------------------------------------
+
+
+def make_unfinished(parent: Path, prefix: str, created: Path | None = None) -> Path:
+    """A new folder in `parent`, which goes if this process ends early; `remove` ends that.
+
+    Removes what killed processes of this user have left there under that prefix. created: an empty folder
+    that goes with it. Raises OSError.
+    """
+    for left in parent.glob(f"{glob.escape(prefix)}*"):
+        remove_if_left(left)
+    while True:
+        with uninterrupted():
+            folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+            descriptor = os.open(folder, os.O_RDONLY)
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if folder.is_dir():
+                _unfinished[folder] = descriptor, created
+                return folder
+            os.close(descriptor)  # another process took it for one that was left, before it was locked
+
+
+def remove(folder: Path) -> None:
+    """Remove an unfinished folder, and one that was made for it if that is empty now."""
+    if folder not in _unfinished:  # of the process that this one was forked from
+        return
+    descriptor, created = _unfinished.pop(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.close(descriptor)
+    if created is not None:
+        with contextlib.suppress(OSError):
+            created.rmdir()
+
+
+def remove_if_left(folder: Path) -> bool:
+    """Remove a folder of `make_unfinished`, of this user, whose process is gone; whether it was one."""
+    try:
+        if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
+            return False
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    except OSError:  # alive, or a file system without locks
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+@contextlib.contextmanager
+def session() -> Iterator[None]:
+    """Temporary files of this process and its children in one folder, which goes with them.
+
+    Not in a folder whose name FINN could not write into Verilog. Raises OSError if there is no place for one.
+    """
+    before = tempfile.tempdir, os.environ.get("TMPDIR")
+    places = (tempfile.gettempdir(), "/tmp", "/var/tmp")
+    place = next(place for place in places if not set(place) & set(UNQUOTED))
+    folder = make_unfinished(Path(place), SESSION)
+    tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before[0]
+        if before[1] is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = before[1]
+        remove(folder)
