@@ -33,7 +33,7 @@ from typing import Any
 
 from finn_imec.util.errors import ImecError
 
-KINDS = ("verilator", "cppsim", "yosys", "data")
+KINDS = ("verilator", "cppsim", "yosys", "place", "data")
 #: Version of the entry format. Part of every key, so versions of this package can share a cache.
 FORMAT = 1
 _ABOUT = "entry.json"
