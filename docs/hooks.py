@@ -103,11 +103,102 @@ def rtl_modules() -> str:
     return "\n".join(lines)
 
 
+#: Construct that front ends differ on -> (pattern of code without comments, what a front end has to do).
+#: `tests/test_front_end.py` checks that the library has no other of these kinds.
+CONSTRUCTS = {
+    "string parameter": (
+        r"\bparameter string\b",
+        "compare it in constant expressions; take it from a literal",
+    ),
+    "parameter without a type that holds text": (
+        r"\bparameter\s+\w+\s*(=\s*\"|[,)])",
+        "keep the text's own width, for `$bits`, part selects, and `==` with a literal of another length",
+    ),
+    "cast `string'(...)`": (r"\bstring'\(", "evaluate it in a constant expression"),
+    "array parameter": (
+        r"^\s*(?:heights_t|(?:bit|logic)\s*\[[^\]]*\]\s*\[[^\]]*\])\s+[A-Z][A-Z0-9_]*\s*[,=]",
+        "take packed arrays of two dimensions as parameters, also of a package's type",
+    ),
+    "parameter without a default": (
+        r"^\s*(?:parameter\s+string|parameter|(?:int\s+unsigned|bit|logic|heights_t)\s*(?:\[.*\])?)\s+[A-Z][A-Z0-9_]*"
+        r"\s*(?:,|\n\))",
+        "accept it, and refuse an instance that does not set it",
+    ),
+    "localparam among a module's parameters": (r"#\([^;]*?\blocalparam\b", "accept it, as a constant"),
+    "import in a module's header": (r"\bmodule \w+ import\b", "see the package's names in the parameters"),
+    "recursive module": (
+        r"\bmodule (\w+)\b[\s\S]*?(?<!module )\b\1 #\(",
+        "end the recursion by generate-if",
+    ),
+    "recursive function": (
+        r"\bfunction [^;(]*?(\w+)\s*\((?:(?!endfunction)[\s\S])*?\breturn\b[^;]*\b\1\(",
+        "evaluate it at compile time",
+    ),
+    "constant function": (
+        r"\bfunction\b",
+        "evaluate loops and local variables at compile time; some read the module's parameters",
+    ),
+    "function without `automatic`": (
+        r"\bfunction (?!automatic\b)",
+        "evaluate it at compile time all the same",
+    ),
+    "`$error` outside a procedure": (
+        r"^\t*if\([^;]*\)\s*\$error\(",
+        "end elaboration with this message (IEEE 1800, 20.10)",
+    ),
+    "generate-if without a named block": (
+        r"^\t+(?:else )?if\([^;]*?\)\s+(?:assign\b|imec_\w+ #)",
+        "accept it; hierarchical names inside are never used",
+    ),
+    "`$readmemh` of a name in a parameter": (r"\$readmemh\((?!\")", "read it at compile time, into a memory"),
+    "`$sformatf` for the name of a file": (r"\$sformatf\b", "evaluate it at compile time"),
+    "attribute whose value is a parameter": (r"\(\* \w+ = [A-Z]", "pass its text to inference"),
+    "`uwire`, also with a value": (r"\buwire\b", "one driver for each bit; slices may have different ones"),
+    "power-up value of a register": (
+        r"^\t+(?:logic|\w+_t)\b[^;()=]*\s[A-Z]\w*[a-z]\w*\s*=",
+        "keep it: it is the state before reset",
+    ),
+    "implicit port connection": (r"[(,]\s*\.\w+\s*[,)]", "connect `.clk` to `clk`"),
+    "cast to a width": (r"(?:\b[A-Z][A-Z0-9_]*|\d|\))'\(", "accept constant expressions as width"),
+    "cast to a local type": (r"\b\w+_t'\(", "accept types that depend on parameters"),
+    "variable in a loop of `always_comb`": (
+        r"\balways_comb\b(?:(?!\bend : gen|\balways_ff\b)[\s\S])*?\bautomatic\b",
+        "treat it as a wire",
+    ),
+}
+
+
+def library_code(path: Path) -> str:
+    """A file of the RTL library without comments."""
+    return re.sub(r"/\*.*?\*/|//[^\n]*", "", path.read_text(), flags=re.DOTALL)
+
+
+def uses(construct: str) -> list[str]:
+    """Names of the modules that use a construct, without "imec_"."""
+    pattern = re.compile(CONSTRUCTS[construct][0], re.MULTILINE)
+    files = sorted(library_path().glob("*.sv"))
+    return [path.stem.removeprefix("imec_") for path in files if pattern.search(library_code(path))]
+
+
+def constructs() -> str:
+    """CONSTRUCTS as a table, with where they are."""
+    most = len(list(library_path().glob("*.sv"))) // 2
+    lines = ["| construct | in `imec_*` | a front end has to |", "|---|---|---|"]
+    for construct, (_, needed) in CONSTRUCTS.items():
+        where = uses(construct)
+        if not where:
+            raise KeyError(f"docs/hooks.py: no module has the construct {construct!r}")
+        text = "most modules" if len(where) > most else ", ".join(where)
+        lines.append(f"| {construct} | {text} | {needed} |")
+    return "\n".join(lines)
+
+
 GENERATORS: dict[str, Callable[[], str]] = {
     "node attributes": node_attributes,
     "inherited attributes": inherited_attributes,
     "command line": command_line,
     "rtl modules": rtl_modules,
+    "constructs": constructs,
 }
 
 

@@ -40,6 +40,14 @@ console = Console()
 log = Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        help="Random thresholds per channel, 0 for none; default: those of MODEL, or as many as outputs as "
+        "wide as the activations, at most 8 bits, need.",
+        min=0,
+    ),
+]
 GEOMETRY_HELP = (
     "H,W,C,M,KH,KW[,SH,SW[,DH,DW[,PT,PL,PB,PR]]]: input height, width, channels, output channels, "
     "kernel, stride, dilation, padding at top, left, bottom, right."
@@ -203,14 +211,7 @@ def compare(
     depthwise: Annotated[bool, typer.Option(help="With --geometry: depthwise, with FINN's VVAU.")] = False,
     activation: Annotated[str, typer.Option(help="Input datatype, with --geometry.")] = "INT2",
     weight: Annotated[str, typer.Option(help="Weight datatype, with --geometry.")] = "INT2",
-    steps: Annotated[
-        int | None,
-        typer.Option(
-            help="Random thresholds per channel, 0 for none; default: those of MODEL, or as many as outputs "
-            "as wide as the activations, at most 8 bits, need.",
-            min=0,
-        ),
-    ] = None,
+    steps: Steps = None,
     core: Annotated[str, typer.Option(help="FINN's multipliers: auto, lut or dsp.")] = "auto",
     clock: Annotated[
         float,
@@ -230,28 +231,10 @@ def compare(
     from finn_imec.report.results import COMPARISON, comparison_folder, write_rows
     from finn_imec.report.table import comparison_table
     from finn_imec.synthesis import comparison
-    from finn_imec.synthesis.layer_sets import default_steps, named_layers
 
-    if sum(v is not None for v in (model, geometry, layers)) != 1:
-        raise typer.BadParameter("give one of MODEL, --geometry and --layers")
-    if core not in ("auto", "lut", "dsp"):
-        raise typer.BadParameter(f"--core {core}: accepted are auto, lut, dsp")
-    if model is not None:
-        chosen = comparison.layers_of_model(load_model(model))
-        if steps is not None:
-            chosen = [layer.with_random_thresholds(steps) for layer in chosen]
-    elif geometry is not None:
-        shape = parse_geometry(geometry, simd, pe, depthwise)
-        layer = comparison.random_layer("layer", shape, *datatypes(activation, weight))
-        if steps is None:
-            steps = default_steps(layer.input_datatype.bitwidth())
-        chosen = [layer.with_random_thresholds(steps)]
-    else:
-        try:
-            widths = [int(v) for v in bits.split(",")]
-            chosen = [layer for b in widths for layer in named_layers(layers, b, steps)]
-        except ValueError as err:
-            raise typer.BadParameter(f"--layers {layers} --bits {bits}: {err}") from err
+    chosen = chosen_layers(
+        model, geometry, layers, bits, simd, pe, depthwise, activation, weight, steps, core
+    )
     with comparison_folder(output) if output else nullcontext() as folder:
         with progress_bar("synthesis and simulation", len(chosen)) as advance:
             rows = comparison.compare(
@@ -268,6 +251,114 @@ def compare(
             for side in (row.finn, row.imec):
                 console.print(f"{row.layer}, {'FINN' if side is row.finn else 'IMECConv'}:", markup=False)
                 console.print(side.path, markup=False, highlight=False, soft_wrap=True)
+
+
+def chosen_layers(
+    model: Path | None,
+    geometry: str | None,
+    layers: str | None,
+    bits: str,
+    simd: int | None,
+    pe: int | None,
+    depthwise: bool,
+    activation: str,
+    weight: str,
+    steps: int | None,
+    core: str,
+) -> list[Any]:
+    """The layers that options of `compare` and `vivado` choose; BadParameter if that is not one choice."""
+    from finn_imec.synthesis import comparison
+    from finn_imec.synthesis.layer_sets import default_steps, named_layers
+
+    if sum(v is not None for v in (model, geometry, layers)) != 1:
+        raise typer.BadParameter("give one of MODEL, --geometry and --layers")
+    if core not in ("auto", "lut", "dsp"):
+        raise typer.BadParameter(f"--core {core}: accepted are auto, lut, dsp")
+    if model is not None:
+        chosen = comparison.layers_of_model(load_model(model))
+        return chosen if steps is None else [layer.with_random_thresholds(steps) for layer in chosen]
+    if geometry is not None:
+        shape = parse_geometry(geometry, simd, pe, depthwise)
+        layer = comparison.random_layer("layer", shape, *datatypes(activation, weight))
+        if steps is None:
+            steps = default_steps(layer.input_datatype.bitwidth())
+        return [layer.with_random_thresholds(steps)]
+    try:
+        widths = [int(v) for v in bits.split(",")]
+        return [layer for b in widths for layer in named_layers(layers, b, steps)]
+    except ValueError as err:
+        raise typer.BadParameter(f"--layers {layers} --bits {bits}: {err}") from err
+
+
+@app.command()
+def vivado(
+    folder: Annotated[Path, typer.Argument(help="Folder for RTL, scripts and reports.")],
+    model: Annotated[Path | None, typer.Option(help=".onnx of FINN layers, or a CNV .npz.")] = None,
+    geometry: Annotated[str | None, typer.Option(help=GEOMETRY_HELP)] = None,
+    layers: Annotated[str | None, typer.Option(help="cnv-w1a1, cnv-w2a2 or padded.")] = None,
+    bits: Annotated[str, typer.Option(help="Bit widths, comma separated, with --layers.")] = "2",
+    simd: Annotated[int | None, typer.Option(help="With --geometry; default: all input channels.")] = None,
+    pe: Annotated[int | None, typer.Option(help="With --geometry; default: all output channels.")] = None,
+    depthwise: Annotated[bool, typer.Option(help="With --geometry: depthwise, with FINN's VVAU.")] = False,
+    activation: Annotated[str, typer.Option(help="Input datatype, with --geometry.")] = "INT2",
+    weight: Annotated[str, typer.Option(help="Weight datatype, with --geometry.")] = "INT2",
+    steps: Steps = None,
+    core: Annotated[str, typer.Option(help="FINN's multipliers: auto, lut or dsp.")] = "auto",
+    part: Annotated[str | None, typer.Option(help="Device; default: xc7z020clg400-1.")] = None,
+    clock: Annotated[
+        float | None, typer.Option(help="Period to meet, in ns; default: 5.", min=0.1, max=1000)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare both sides in Vivado: write scripts, run them where Vivado is, read the reports.
+
+    Without MODEL, --geometry and --layers it goes on in a FOLDER that it wrote: reports that are there, also
+    from another machine, are read, and missing ones made.
+    """
+    import shutil
+
+    from finn_imec.report.results import COMPARISON, comparison_folder, load_rows
+    from finn_imec.report.table import vivado_table
+    from finn_imec.report.vivado import merged
+    from finn_imec.synthesis import vivado as tool
+
+    settings = {"part": part, "clock_ns": clock}
+    given = {key: value for key, value in settings.items() if value is not None}
+    new = not all(v is None for v in (model, geometry, layers))
+    if new:
+        tool.check_part(part or tool.PART)
+        chosen = chosen_layers(
+            model, geometry, layers, bits, simd, pe, depthwise, activation, weight, steps, core
+        )
+        with comparison_folder(folder) as scratch:
+            with progress_bar("RTL of both sides", len(chosen)) as advance:
+                tool.write(chosen, scratch, core=core, progress=lambda name: advance(label=name), **given)
+            tool.keep_reports(folder, scratch)
+    elif given:
+        raise typer.BadParameter(
+            "--part and --clock are for new layers: give one of --model, --geometry, --layers"
+        )
+    written = tool.load(folder)
+    program = shutil.which("vivado")
+    if written.pending and program is not None:
+        with progress_bar("Vivado", 2 * len(written.layers)) as advance:
+            tool.run(written, program, lambda label: advance(label=label))
+    if new and program is None and len(written.pending) == 4 * len(written.layers):
+        if as_json:
+            print_json(merged(written, None, ()))
+        (log if as_json else console).print(
+            f"Nothing was synthesized: 'vivado' is not on the PATH. The scripts are written. Run\n"
+            f"  sh {shlex.quote(str(folder / tool.RUN_ALL))}\n"
+            f"where Vivado is, then\n  finn-imec vivado {shlex.quote(str(folder))}\nto read the reports.",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
+        return
+    rows = load_rows(folder / COMPARISON) if (folder / COMPARISON).is_file() else ()
+    result = merged(written, tool.results(written), rows)
+    if as_json:
+        print_json(result)
+    else:
+        console.print(vivado_table(result))
 
 
 def datatypes(*names: str) -> Sequence[str]:

@@ -32,7 +32,7 @@ from finn_imec.synthesis.comparison import random_layer
 
 TESTBENCHES = Path(__file__).parent / "rtl"
 #: Models of the vendor's primitives, which synthesis takes from its own library.
-PRIMITIVES = tuple(TESTBENCHES / name for name in ("LUT6.sv", "DSP48E1.sv"))
+PRIMITIVES = tuple(TESTBENCHES / f"{name}.sv" for name in ("LUT6", "MUXF7", "MUXF8", "DSP48E1"))
 N = 300  # words of a random stimulus
 FRAMES = 3
 
@@ -57,7 +57,6 @@ class Bench:
 
     undefined: outputs before this one depend on uninitialized memory. ahead: words that come after
     the outputs, of what would be next. memories: words of the files in such parameters.
-    synthesis: of the RTL as synthesis reads it, where that differs from simulation's.
     """
 
     module: str
@@ -69,12 +68,6 @@ class Bench:
     undefined: int = 0
     ahead: int = 0
     memories: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    synthesis: bool = False
-
-    @property
-    def model(self) -> tuple[str, bool]:
-        """Benches that share a Verilator model: those of a module, as simulation or synthesis reads it."""
-        return self.module, self.synthesis
 
     def design(self, folder: Path) -> Design:
         parameters, files = dict(self.parameters), ()
@@ -91,7 +84,6 @@ class Bench:
             (Stream("out0_V", self.out_bits),),
             parameters,
             data_files=files,
-            defines={"SYNTHESIS": None} if self.synthesis else {},
         )
 
 
@@ -228,6 +220,11 @@ def rom(depth: int, width: int, style: str, layout: str = "plain") -> Bench:
     return Bench("imec_rom", parameters, bits, width, inputs, outputs, memories=memories)
 
 
+def two_steps(bench: Bench) -> Bench:
+    """The same memory with another register."""
+    return replace(bench, parameters={**bench.parameters, "STEPS": 2})
+
+
 def lut6(init: int) -> Bench:
     return Bench("imec_lut6", {"INIT": init}, 6, 1, list(range(64)), [init >> i & 1 for i in range(64)])
 
@@ -261,6 +258,32 @@ def compress(*heights: int) -> Bench:
         outputs.append(total)
     packed = sum(height << 16 * col for col, height in enumerate(heights))
     return Bench("imec_compress", {"COLS": cols, "HEIGHT": packed}, bits, cols, inputs, outputs)
+
+
+def table(rows: int, width: int) -> Bench:
+    rng = generator(rows, width)
+    words = [int(word) for word in rng.integers(2 ** (width + 4), size=rows)]
+    inputs = [*range(rows), *(int(a) for a in rng.integers(0, rows, N))]
+    parameters = {"ROWS": rows, "TABLE_WIDTH": width + 4, "TABLE": vector(words, width + 4)[0]}
+    outputs = [words[a] >> 3 & 2**width - 1 for a in inputs]
+    parameters |= {"LSB": 3, "WIDTH": width}
+    return Bench("imec_table", parameters, address_bits(rows), width, inputs, outputs)
+
+
+def muxf(n: int) -> Bench:
+    cases = [(sel, d) for d in range(2**n) for sel in range(n)]
+    inputs = [word((sel, 2), (d, n)) for sel, d in cases]
+    return Bench("imec_muxf", {"N": n}, n + 2, 1, inputs, [d >> sel & 1 for sel, d in cases])
+
+
+def register(width: int) -> Bench:
+    words = random_words(width, N, generator(width))
+    return Bench("imec_register", {"WIDTH": width}, width, width, words, words)
+
+
+def output(width: int, n: int) -> Bench:
+    words = random_words(width, N, generator(width, n))
+    return Bench("imec_output", {"WIDTH": width, "WORDS": n}, width, width, words, words)
 
 
 @dataclass(frozen=True)
@@ -304,7 +327,7 @@ def pipelined(bench: Bench, steps: int, **parameters: int) -> Bench:
     return replace(bench, parameters=parameters, outputs=outputs, undefined=steps)
 
 
-def dot_planes(simd: int, a: Kind, w: Kind, pe: int = 1) -> Bench:
+def dot_planes(simd: int, a: Kind, w: Kind, pe: int = 1, pipeline: int = 0) -> Bench:
     inputs, a_codes, w_codes = operands(pe, simd, a, w)
     total = np.zeros((len(inputs), pe), np.int64)
     for i in range(a.bits):
@@ -317,10 +340,11 @@ def dot_planes(simd: int, a: Kind, w: Kind, pe: int = 1) -> Bench:
     parameters = {"PE": pe, "SIMD": simd, **a.parameters("A"), **w.parameters("W")}
     in_bits = simd * (a.bits + pe * w.bits)
     outputs = [vector(row, bits)[0] for row in total.tolist()]
-    return Bench("imec_dot_planes", parameters, in_bits, pe * bits, inputs, outputs)
+    bench = Bench("imec_dot_planes", parameters, in_bits, pe * bits, inputs, outputs)
+    return pipelined(bench, max(1, pipeline), PIPELINE=pipeline)
 
 
-def dot_product(simd: int, a: Kind, w: Kind, pe: int = 1) -> Bench:
+def dot_product(simd: int, a: Kind, w: Kind, pe: int = 1, pipeline: int = 0) -> Bench:
     inputs, a_codes, w_codes = operands(pe, simd, a, w)
     bits = a.bits + w.bits + 1 + (simd - 1).bit_length()
     values = np.vectorize(a.value)(a_codes) * np.vectorize(w.value)(w_codes)
@@ -328,7 +352,8 @@ def dot_product(simd: int, a: Kind, w: Kind, pe: int = 1) -> Bench:
     parameters = {k: v for k, v in parameters.items() if not k.endswith("BIPOLAR")}
     in_bits = simd * (a.bits + pe * w.bits)
     outputs = [vector(row, bits)[0] for row in values.sum(axis=2).tolist()]
-    return Bench("imec_dot_product", parameters, in_bits, pe * bits, inputs, outputs)
+    bench = Bench("imec_dot_product", parameters, in_bits, pe * bits, inputs, outputs)
+    return pipelined(bench, max(1, pipeline), PIPELINE=pipeline)
 
 
 def delay(width: int, steps: int) -> Bench:
@@ -430,8 +455,50 @@ def mac(
     return Bench("imec_mac", mac_parameters(path), in_bits, pe * acc_bits, inputs, outputs)
 
 
-def threshold(pe: int, nf: int, steps: int, acc_bits: int, o_bits: int, bias: int, search: str = "") -> Bench:
-    """Of imec_threshold, or of imec_threshold_search with this RAM_STYLE."""
+def threshold(pe: int, nf: int, steps: int, acc_bits: int, o_bits: int, bias: int) -> Bench:
+    inputs, outputs, table = activations(pe, nf, steps, acc_bits, o_bits, bias)
+    parameters = {"PE": pe, "NF": nf, "STEPS": steps, "ACC_BITS": acc_bits, "O_BITS": o_bits, "BIAS": bias}
+    memories = {"INIT_FILE": [vector(row, acc_bits)[0] for row in table.reshape(nf, -1).tolist()]}
+    in_bits = pe * acc_bits + address_bits(nf)
+    return Bench("imec_threshold", parameters, in_bits, pe * o_bits, inputs, outputs, memories=memories)
+
+
+def search(
+    pe: int,
+    nf: int,
+    steps: int,
+    acc_bits: int,
+    o_bits: int,
+    bias: int,
+    engines: int,
+    style: str = "",
+    fast: int = 0,
+) -> Bench:
+    """imec_threshold_search with these engines, in block RAM of a RAM_STYLE or, without one, in a table."""
+    inputs, outputs, table = activations(pe, nf, steps, acc_bits, o_bits, bias)
+    each, per_channel, high = pe // engines, 2 ** steps.bit_length(), 2 ** (acc_bits - 1) - 1
+    channels = 1 << (each - 1).bit_length()
+    words = np.full((engines, nf, channels, per_channel), high)
+    words[:, :, :each, 1 : steps + 1] = table.reshape(nf, engines, each, steps).swapaxes(0, 1)
+    rows = words.reshape(engines, -1)
+    parameters = {"PE": pe, "NF": nf, "STEPS": steps, "ACC_BITS": acc_bits, "O_BITS": o_bits, "BIAS": bias}
+    parameters |= {"ENGINES": engines, "READ": int(bool(style)), "FAST": fast, "RAM_STYLE": style or "auto"}
+    memories = {}
+    if style:
+        files = {f"INIT{i or ''}_FILE": rows[min(i, engines - 1)].tolist() for i in range(4)}
+        memories = {name: [word((v, acc_bits)) for v in values] for name, values in files.items()}
+    else:
+        parameters |= {"ROWS": rows.shape[1], "TABLE": vector(rows.T.ravel().tolist(), acc_bits)[0]}
+    in_bits = pe * acc_bits + address_bits(nf)
+    return Bench(
+        "imec_threshold_search", parameters, in_bits, pe * o_bits, inputs, outputs, memories=memories
+    )
+
+
+def activations(
+    pe: int, nf: int, steps: int, acc_bits: int, o_bits: int, bias: int
+) -> tuple[list[int], list[int], np.ndarray]:
+    """(input words, output words, sorted thresholds (nf, PE, steps)), values at thresholds included."""
     rng = generator(pe, nf, steps)
     low, high = -(2 ** (acc_bits - 1)), 2 ** (acc_bits - 1) - 1
     table = np.sort(rng.integers(low, high + 1, (nf, pe, steps)), axis=2)
@@ -443,17 +510,7 @@ def threshold(pe: int, nf: int, steps: int, acc_bits: int, o_bits: int, bias: in
         inputs.append(word((fold, address_bits(nf)), vector(acc, acc_bits)))
         reached = (acc[:, None] >= table[fold]).sum(axis=1) + bias
         outputs.append(vector(reached, o_bits)[0])
-    parameters = {"PE": pe, "NF": nf, "STEPS": steps, "ACC_BITS": acc_bits, "O_BITS": o_bits}
-    parameters |= {"BIAS": bias} | ({"RAM_STYLE": search} if search else {})
-    module, rows = "imec_threshold", {"INIT_FILE": table.reshape(nf, -1)}
-    if search:
-        module = "imec_threshold_search"
-        padding = (0, 0), (0, 0), (1, 2 ** steps.bit_length() - 1 - steps)
-        padded = np.pad(table, padding, constant_values=high).transpose(1, 0, 2).reshape(pe, -1, 1)
-        rows = {f"INIT{i or ''}_FILE": padded[min(i, pe - 1)] for i in range(4)}
-    memories = {name: [vector(row, acc_bits)[0] for row in each] for name, each in rows.items()}
-    in_bits = pe * acc_bits + address_bits(nf)
-    return Bench(module, parameters, in_bits, pe * o_bits, inputs, outputs, memories=memories)
+    return inputs, outputs, table
 
 
 def schedule(g: ConvGeometry, unit: LineBuffer | None = None) -> dict[str, int]:
@@ -606,16 +663,17 @@ BENCHES = [
     rom(9, 3, "block", "paired"),
     rom(1152, 5, "block", "paired"),
     rom(1279, 2, "block", "paired"),
-    *(counter6(n) for n in range(1, 7)),
-    *(compress(n) for n in (*range(1, 14), 17, 18, 19, 36, 37, 100)),
     *(
-        compress(*heights)
-        for heights in (
-            (1, 2), (3, 3), (2, 3, 1), (4, 0, 5), (6, 11, 6), (6, 17, 17, 6), (3,) * 6,
+        two_steps(bench)
+        for bench in (
+            rom(2, 3, "auto"), rom(37, 65, "distributed"), rom(1152, 5, "block", "paired"),
+            rom(4097, 3, "block", "banked"),
+            strip(1, 5), strip(19, 8, "distributed"), strip(64, 9, "block", dual_port=True),
         )
     ),
-    *(pipelined(compress(*heights), 1, PIPELINED=1) for heights in ((2,), (7, 3), (17, 17, 6))),
-    pipelined(dot_product(3, Kind(8), Kind(8, True)), 2, PIPELINE=2),
+    *(register(width) for width in (1, 7)),
+    *(output(width, n) for width, n in ((1, 1), (5, 1), (1, 2), (9, 2))),
+    dot_product(3, Kind(8), Kind(8, True), pipeline=2),
     *(
         dot_product(*args)
         for args in (
@@ -624,12 +682,8 @@ BENCHES = [
             (2, Kind(16), Kind(16)), (7, Kind(16, True), Kind(16, True), 2),
         )
     ),
-    threshold(1, 1, 1, 4, 1, 0, "distributed"),
-    threshold(3, 2, 3, 7, 2, -2, "block"),
-    threshold(2, 3, 6, 9, 4, 3, "distributed"),
-    threshold(1, 5, 16, 12, 8, -100, "auto"),
-    threshold(4, 3, 31, 10, 5, -16, "distributed"),
-    threshold(2, 4, 255, 16, 8, 0, "block"),
+    *(delay(width, steps) for width, steps in ((1, 0), (5, 1), (3, 2), (2, 9))),
+    *(total(n, bits) for n, bits in ((1, 3), (2, 5), (3, 1), (4, 7), (5, 4), (16, 7), (17, 2), (65, 3))),
     *map(sequencer, LAYERS),
     *(
         axis(*args)
@@ -642,7 +696,7 @@ BENCHES = [
     *(window(*case) for case in WINDOWS),
 ]  # fmt: skip
 
-#: Of the modules that synthesis reads otherwise than simulation
+#: Of the modules that have PRIMITIVES
 TWO_FOLD = [
     *(dsp48(head, late) for head in (0, 1) for late in (0, 1)),
     *(
@@ -660,9 +714,24 @@ TWO_FOLD = [
             (2, 9, Kind(6, True), Kind(6, True), 31, 2), (1, 20, Kind(8, True), Kind(8, True)),
         )
     ),
+    *(counter6(n) for n in range(1, 7)),
+    *(compress(n) for n in (*range(1, 14), 17, 18, 19, 36, 37, 100)),
+    *(
+        compress(*heights)
+        for heights in (
+            (1, 2), (3, 3), (2, 3, 1), (4, 0, 5), (6, 11, 6), (6, 17, 17, 6), (3,) * 6,
+        )
+    ),
+    *(pipelined(compress(*heights), 1, ROWS=1) for heights in ((2,), (7, 3), (17, 17, 6))),
+    pipelined(compress(17, 17, 6), 1, CUT=6),
+    pipelined(compress(17, 40, 6), 2, CUT=6, ROWS=1),
+    pipelined(compress(2, 2), 2, CUT=6, ROWS=1),
+    *(table(rows, width) for rows, width in ((1, 2), (16, 5), (17, 3), (64, 4), (65, 2), (130, 3), (256, 2))),
+    *(muxf(n) for n in (1, 2, 3, 4)),
     *(lut6(init) for init in (1, 1 << 63, 0x0123_4567_89AB_CDEF)),
     *(mux(n, width) for n in (*range(1, 10), 16, 17, 18, 21) for width in (1, 3)),
     *(rom(depth, 7, "distributed", "table") for depth in (1, 2, 36, 64, 65, 72, 80)),
+    two_steps(rom(72, 5, "distributed", "table")),
     *(
         rom(rows * banks + rest, width, "block", "banked")
         for rows, banks, rest, width in (
@@ -682,12 +751,10 @@ TWO_FOLD = [
         )
     ),
     *(
-        pipelined(dot_planes(*args), steps, PIPELINE=steps)
-        for steps in (1, 2)
-        for args in ((1, BIPOLAR, BIPOLAR), (40, BIPOLAR, BIPOLAR, 2), (8, Kind(2), Kind(2, True), 2))
+        dot_planes(*args, pipeline=pipeline)
+        for pipeline in (1, 2, 3)
+        for args in ((1, BIPOLAR, BIPOLAR, 1), (40, BIPOLAR, BIPOLAR, 2), (8, Kind(2), Kind(2, True), 2))
     ),
-    *(delay(width, steps) for width, steps in ((1, 0), (5, 1), (3, 2), (2, 9))),
-    *(total(n, bits) for n, bits in ((1, 3), (2, 5), (3, 1), (4, 7), (5, 4), (16, 7), (17, 2), (65, 3))),
     *(
         mac(*args, pipeline=pipeline)
         for args in (
@@ -714,14 +781,28 @@ TWO_FOLD = [
     threshold(3, 2, 3, 7, 2, -2),
     threshold(2, 4, 7, 9, 4, 3),
     threshold(1, 5, 15, 12, 8, -100),
+    search(1, 1, 1, 4, 1, 0, 1),
+    search(3, 2, 3, 7, 2, -2, 1),
+    search(4, 3, 6, 9, 4, 3, 2),
+    search(2, 4, 31, 10, 5, -16, 2),
+    search(1, 5, 16, 12, 8, -100, 1, "auto"),
+    search(3, 2, 3, 7, 2, -2, 3, "block"),
+    search(6, 3, 31, 10, 5, -16, 2, "block"),
+    search(4, 3, 6, 9, 4, 3, 1, "distributed"),
+    search(1, 5, 16, 12, 8, -100, 1, "auto", fast=1),
+    search(2, 4, 255, 16, 8, 0, 2, "block", fast=1),
 ]  # fmt: skip
-BENCHES += TWO_FOLD + [replace(bench, synthesis=True) for bench in TWO_FOLD]
+BENCHES += [
+    replace(bench, parameters={**bench.parameters, "PRIMITIVES": primitives})
+    for primitives in (0, 1, 2)
+    for bench in TWO_FOLD
+    if primitives != 1 or bench.module in ("imec_lut6", "imec_mux", "imec_table", "imec_muxf", "imec_dsp48")
+]
 
 
 def bench_id(bench: Bench) -> str:
-    values = (f"{v:x}" if name == "STEP" else str(v) for name, v in bench.parameters.items())
-    view = "-synthesis" if bench.synthesis else ""
-    return f"{bench.module}{view}-{'.'.join(values)}"
+    values = (f"{v:x}" if name in ("STEP", "TABLE") else str(v) for name, v in bench.parameters.items())
+    return f"{bench.module}-{'.'.join(values)}"
 
 
 def stimulus(kind: str, bench: Bench) -> Stimulus:

@@ -151,7 +151,7 @@ CHANNELS = one_port(depthwise((1, 2), (1, 3), nf=2))
 SLACK = two_ports(1, layer((1, 2), (2, 4), stride=(2, 2), nf=2))
 SEQUENCER = Proof(
     "imec_sequencer",
-    ("imec_counter", "imec_ring", "imec_strip"),
+    ("imec_counter", "imec_delay", "imec_ring", "imec_strip"),
     6,
     18,
     [
@@ -176,16 +176,18 @@ SEQUENCER = Proof(
     ],
     [
         Mutation(ROW, "Debt <= debt_t'(LIVE - 1)", "Debt <= debt_t'(LIVE - 2)"),
-        Mutation(ROW, "miss = rd && dies && !ivld", "miss = 1'b0"),
+        Mutation(ROW, "miss = rd && Dies && !ivld", "miss = 1'b0"),
         Mutation(ROW, "ADVANCE_ROW    - DIE_FOLDS", "ADVANCE_ROW + 1 - DIE_FOLDS"),
         Mutation(ROW, "ADDR_BITS'(DEPTH-1)?", "ADDR_BITS'(DEPTH-2)?"),
         Mutation(ROW, "&& !write_only && !incomplete", "&& !incomplete"),
-        Mutation(ROW, "<= window_end? '0", "<= fold_end? '0"),
+        Mutation(ROW, "<= WindowEnd? '0", "<= FoldEnd? '0"),
+        Mutation(ROW, "load = rd || !Vld", "load = rd"),
+        Mutation(ROW, "Dies <= (DEPTHWISE || fold_last)", "Dies <= (DEPTHWISE || FoldLast)"),
         Mutation(ROW, "(STEP[i] - DEPTH)", "(STEP[i] - DEPTH + 1)", "imec_ring.sv"),
-        Mutation(CHANNELS, "WindowStart <= window_end", "WindowStart <= fold_end"),
+        Mutation(CHANNELS, "WindowStart <= WindowEnd", "WindowStart <= FoldEnd"),
         Mutation(SLACK, "debt_t'(-1 - int'(SLACK))", "debt_t'(-2 - int'(SLACK))"),
-        Mutation(SLACK, "en && (wvld || incomplete) &&", "en &&"),
-        Mutation(SLACK, "rd && FoldStart && fold_last", "rd && FoldStart"),
+        Mutation(SLACK, "en && ((wvld && Vld) || incomplete) &&", "en &&"),
+        Mutation(SLACK, "rd && FoldStart && FoldLast", "rd && FoldStart"),
         Mutation(SLACK, "taken? debt_t'(ADVANCE_COLUMN - 1)", "taken? debt_t'(ADVANCE_COLUMN)"),
         Mutation(SLACK, "BACK = SLACK + 1", "BACK = SLACK"),
         Mutation(SLACK, "DUAL_PORT? write_addr : addr", "addr", "imec_strip.sv"),

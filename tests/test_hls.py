@@ -150,6 +150,49 @@ def test_iterations_of_the_header_are_the_models():
     assert cppsim.compile_program(files, "counts.cpp").is_file()
 
 
+def test_bits_and_registers_of_the_header():
+    """No wider counters than needed; a strip that is read up to 3 iterations after a write has no memory."""
+    short = {
+        "3,1, 9,8, 2,4": 3,
+        "1,2, 9,8, 4,4, 1,1, 1,1, 4": 2,
+        "1,2, 9,8, 4,4, 1,1, 1,1, 2": 4,
+        "3,3, 9,8, 2,4": 9,
+    }
+    checks = [
+        f'static_assert(imec::geometry<{layer}>::DISTANCE == {distance}, "distance");'
+        for layer, distance in short.items()
+    ]
+    for distance in (1, 2, 3, 4, 9):
+        memory = "registers" if distance <= 3 else "ram_block"
+        checks.append(
+            f"static_assert(std::is_same<imec::storage<{distance}, imec::ram_block>, imec::{memory}>::value, "
+            '"storage");'
+        )
+    for words, bits in ((1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (256, 8), (257, 9)):
+        checks.append(f'static_assert(imec::index<{words}>::width == {bits}, "bits");')
+    text = '#include "imec.hpp"\n' + "\n".join(checks) + "\nint main() {}\n"
+    files = {"imec.hpp": (hls.library_path() / "imec.hpp").read_text(), "registers.cpp": text}
+    assert cppsim.compile_program(files, "registers.cpp").is_file()
+
+
+@pytest.mark.parametrize(
+    "g",
+    [
+        ConvGeometry((3, 1), (9, 8), 2, 4, simd=2, pe=2),
+        ConvGeometry((1, 2), (4, 7), 4, 4, (1, 2), simd=4, pe=4),
+        ConvGeometry((1, 1), (5, 5), 4, 4, (2, 2), simd=2, pe=2),
+        ConvGeometry((2, 1), (7, 1), 2, 2, (3, 1), simd=2, pe=1),
+        ConvGeometry((2, 2), (5, 3), 2, 4, simd=8, pe=2),  # lines
+    ],
+    ids=lambda g: f"{g.kernel}",
+)
+def test_short_distances_are_bit_exact(g):
+    path = make_path("INT3", "INT2", "INT12", geometry=g)
+    design = hls.ImecHls("short_distance", path)
+    ifm = random_input(path)
+    assert np.array_equal(simulate(hls.build([design]), design, ifm), reference(path, ifm))
+
+
 # ---- generated code -----------------------------------------------------------------------------
 
 

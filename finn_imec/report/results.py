@@ -16,6 +16,7 @@ from finn_imec.layer import baseline
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.units import storage
 from finn_imec.synthesis.rows import FIGURES, Row
+from finn_imec.synthesis.vivado import SETTINGS as VIVADO
 from finn_imec.transformation.infer_imec_conv import PairReport
 from finn_imec.util.errors import ModelError
 from finn_imec.util.onnx_model import load_onnx
@@ -162,8 +163,8 @@ def _read_json(path: Path, expected: type | tuple[type, ...]) -> Any:
 
 
 def comparison_folder(folder: Path) -> AbstractContextManager[Path]:
-    """output_folder for COMPARISON: a new or empty folder, or one with results."""
-    marker = next((name for name in WRITTEN_BY if (folder / name).is_file()), COMPARISON)
+    """output_folder for COMPARISON: a new or empty folder, or one with results or of `finn-imec vivado`."""
+    marker = next((name for name in (*WRITTEN_BY, VIVADO) if (folder / name).is_file()), COMPARISON)
     return output_folder(folder, marker=Path(marker).parts[0])
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from finn_imec.synthesis.rows import Row, geometric_means
@@ -20,6 +22,8 @@ COLUMNS = {
     "depth": "depth",
     "cycles": "cycles",
 }
+#: Of them, those of `vivado_table`.
+VIVADO_COLUMNS = ("lut", "memory", "ff", "bram18", "dsp")
 #: Additional columns for wide tables.
 TITLES = COLUMNS | {
     "lut_paired": "LUT, paired",
@@ -108,3 +112,38 @@ def number_text(value: int | None) -> str:
 def ratio_text(value: float | None) -> str:
     """0.12; - for None."""
     return "-" if value is None else f"{value:.2f}"
+
+
+def vivado_table(result: Mapping[str, Any]) -> Table:
+    """`vivado.merged` as a table: per layer a line for FINN's pair, IMECConv and the ratio, by each tool."""
+    steps = ", ".join(map(str, sorted({layer["steps"] for layer in result["layers"]})))
+    table = Table(
+        title="FINN's SWG + MVAU + Thresholding beside IMECConv at the same folding",
+        caption=f"Vivado, routed out of context on {result['part']} for {result['clock_ns']:g} ns; ns: that "
+        "less the slack. Yosys, 7-series, before placement. mem: LUTs used as memory; BRAM: 18 kbit. "
+        f"Thresholds per channel, on both sides: {steps}",
+        box=box.SIMPLE,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for title in ("layer", "by", ""):
+        table.add_column(title, no_wrap=True)
+    for key in (*VIVADO_COLUMNS, "ns"):
+        table.add_column(COLUMNS.get(key, key), justify="right", no_wrap=True)
+    for layer in result["layers"]:
+        names = iter(
+            (
+                escape(layer["layer"]),
+                f"{layer['bits']} bit, {layer['core']}",
+                f"PE {layer['pe']}, SIMD {layer['simd']}",
+            )
+        )
+        for tool, values in (("Vivado", layer), ("Yosys", layer.get("yosys"))):
+            for side, title in (("finn", "FINN"), ("imec", "IMEC"), ("ratio", "ratio")) if values else ():
+                figures = values[side]
+                text = ratio_text if side == "ratio" else number_text
+                period = ratio_text(figures["period_ns"])  # two digits, too
+                cells = [text(figures[key]) for key in VIVADO_COLUMNS]
+                table.add_row(next(names, ""), tool, title, *cells, period)
+        table.add_section()
+    return table

@@ -186,7 +186,7 @@ def generate_imec(layer: Layer, core: str, folder: Path, clock_ns: float = CLOCK
     path = replace(layer.datapath(), geometry=g, res_type=core)
     path = replace(path, pipeline=path.structure.pipeline_for(clock_ns))
     design = ImecRtl("imecconv", path).generate(folder)
-    parts = {"core": "conv*.mac"} | ({"activation": "conv*.threshold"} if layer.steps else {})
+    parts = {"core": "conv*.mac"} | ({"activation": "conv*.threshold"} if layer.steps > 1 else {})
     return ImecSide(design, parts, path.structure.output_bits, path.pipeline)
 
 

@@ -1,4 +1,4 @@
-// Behavioral model of the primitive that imec_lut6 instantiates for synthesis (UG953).
+// Behavioral model of the primitive that imec_lut6 instantiates (UG953).
 module LUT6 #(
 	logic [63:0]  INIT
 )(

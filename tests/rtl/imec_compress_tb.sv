@@ -1,8 +1,10 @@
-// imec_compress as a stream: d in, y out, one word late if PIPELINED.
+// imec_compress as a stream: d in, y out, a word late for each register.
 module imec_compress_tb import imec_pkg::*; #(
+	int unsigned  PRIMITIVES = 0,
 	int unsigned  COLS,
 	heights_t  HEIGHT,
-	bit  PIPELINED = 0
+	int unsigned  CUT = 0,
+	bit  ROWS = 0
 )(
 	input	logic  ap_clk,
 	input	logic  ap_rst_n,
@@ -18,7 +20,7 @@ module imec_compress_tb import imec_pkg::*; #(
 	assign	in0_V_TREADY  = out0_V_TREADY;
 	assign	out0_V_TVALID = in0_V_TVALID;
 
-	imec_compress #(.COLS(COLS), .HEIGHT(HEIGHT), .PIPELINED(PIPELINED)) dut(
+	imec_compress #(.PRIMITIVES(PRIMITIVES), .COLS(COLS), .HEIGHT(HEIGHT), .CUT(CUT), .ROWS(ROWS)) dut(
 		.clk(ap_clk), .en(in0_V_TVALID && in0_V_TREADY), .d(in0_V_TDATA), .y(out0_V_TDATA)
 	);
 

@@ -1,5 +1,6 @@
 // imec_counter6 as a stream: d in, n out.
 module imec_counter6_tb #(
+	int unsigned  PRIMITIVES = 0,
 	int unsigned  N
 )(
 	input	logic  ap_clk,
@@ -16,6 +17,6 @@ module imec_counter6_tb #(
 	assign	in0_V_TREADY  = out0_V_TREADY;
 	assign	out0_V_TVALID = in0_V_TVALID;
 
-	imec_counter6 #(.N(N)) dut(.d(in0_V_TDATA), .n(out0_V_TDATA));
+	imec_counter6 #(.PRIMITIVES(PRIMITIVES), .N(N)) dut(.d(in0_V_TDATA), .n(out0_V_TDATA));
 
 endmodule : imec_counter6_tb

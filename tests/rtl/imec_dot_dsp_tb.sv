@@ -1,5 +1,6 @@
 // imec_dot_dsp as a stream: { w, a } in, y out. Weights are delayed as its header asks.
 module imec_dot_dsp_tb import imec_pkg::*; #(
+	int unsigned  PRIMITIVES = 0,
 	int unsigned  PE,
 	int unsigned  SIMD,
 	int unsigned  A_BITS,
@@ -46,7 +47,7 @@ module imec_dot_dsp_tb import imec_pkg::*; #(
 	end : genChannel
 
 	imec_dot_dsp #(
-		.PE(PE), .SIMD(SIMD), .A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .W_BITS(W_BITS), .W_SIGNED(W_SIGNED),
+		.PRIMITIVES(PRIMITIVES), .PE(PE), .SIMD(SIMD), .A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .W_BITS(W_BITS), .W_SIGNED(W_SIGNED),
 		.FIELDS(FIELDS), .SPACING(SPACING), .FIELD_BITS(FIELD_BITS), .CHAINS(CHAINS), .BIAS(BIAS), .CENTRED(CENTRED)
 	) dut(
 		.clk(ap_clk), .en, .a(in0_V_TDATA[0 +: SIMD*A_BITS]), .w(late), .y(out0_V_TDATA)

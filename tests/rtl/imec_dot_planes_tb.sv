@@ -1,5 +1,6 @@
-// imec_dot_planes as a stream: { w[PE-1], .., w[0], a } in, y of all PE out, PIPELINE words late.
+// imec_dot_planes as a stream: { w[PE-1], .., w[0], a } in, y of all PE out, imec_pkg::lut_steps words late.
 module imec_dot_planes_tb #(
+	int unsigned  PRIMITIVES = 0,
 	int unsigned  PE,
 	int unsigned  SIMD,
 	int unsigned  A_BITS,
@@ -26,7 +27,7 @@ module imec_dot_planes_tb #(
 	assign	out0_V_TVALID = in0_V_TVALID;
 
 	imec_dot_planes #(
-		.PE(PE), .SIMD(SIMD),
+		.PRIMITIVES(PRIMITIVES), .PE(PE), .SIMD(SIMD),
 		.A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .A_BIPOLAR(A_BIPOLAR),
 		.W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR), .PIPELINE(PIPELINE)
 	) dut(

@@ -1,4 +1,4 @@
-// imec_dot_product as a stream: { w[PE-1], .., w[0], a } in, y of all PE out, PIPELINE words late.
+// imec_dot_product as a stream: { w[PE-1], .., w[0], a } in, y of all PE out, imec_pkg::lut_steps words late.
 module imec_dot_product_tb #(
 	int unsigned  PE,
 	int unsigned  SIMD,

@@ -1,5 +1,6 @@
 // imec_dsp48 as a stream: { pcin, b, a, d } in, p out.
 module imec_dsp48_tb #(
+	int unsigned  PRIMITIVES = 0,
 	bit  HEAD,
 	bit  LATE,
 	logic [47:0]  C
@@ -27,7 +28,7 @@ module imec_dsp48_tb #(
 
 	uwire [47:0]  pcin;
 	imec_delay #(.WIDTH(48), .STEPS(STEPS-1)) cascade(.clk(ap_clk), .en, .d(in0_V_TDATA[68 +: 48]), .q(pcin));
-	imec_dsp48 #(.HEAD(HEAD), .LATE(LATE), .C(C)) dut(
+	imec_dsp48 #(.PRIMITIVES(PRIMITIVES), .HEAD(HEAD), .LATE(LATE), .C(C)) dut(
 		.clk(ap_clk), .en,
 		.d(in0_V_TDATA[0 +: 25]), .a(in0_V_TDATA[25 +: 25]), .b(in0_V_TDATA[50 +: 18]),
 		.pcin, .p(out0_V_TDATA), .pcout()

@@ -1,5 +1,6 @@
 // imec_lut6 as a stream: i in, o out.
 module imec_lut6_tb #(
+	int unsigned  PRIMITIVES = 0,
 	logic [63:0]  INIT
 )(
 	input	logic  ap_clk,
@@ -16,6 +17,6 @@ module imec_lut6_tb #(
 	assign	in0_V_TREADY  = out0_V_TREADY;
 	assign	out0_V_TVALID = in0_V_TVALID;
 
-	imec_lut6 #(.INIT(INIT)) dut(.i(in0_V_TDATA), .o(out0_V_TDATA));
+	imec_lut6 #(.PRIMITIVES(PRIMITIVES), .INIT(INIT)) dut(.i(in0_V_TDATA), .o(out0_V_TDATA));
 
 endmodule : imec_lut6_tb

@@ -1,6 +1,7 @@
 // imec_mac as a stream: { start, w, a, last, first } in, acc of all PE out after a fold's last word.
 // Weights are delayed as imec_dot_dsp's header asks.
 module imec_mac_tb import imec_pkg::*; #(
+	int unsigned  PRIMITIVES = 0,
 	parameter string  CORE,
 	int unsigned  PE,
 	int unsigned  SIMD,
@@ -70,7 +71,7 @@ module imec_mac_tb import imec_pkg::*; #(
 	end : genChannel
 
 	imec_mac #(
-		.CORE(CORE), .PE(PE), .SIMD(SIMD), .DEPTHWISE(DEPTHWISE),
+		.PRIMITIVES(PRIMITIVES), .CORE(CORE), .PE(PE), .SIMD(SIMD), .DEPTHWISE(DEPTHWISE),
 		.A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .A_BIPOLAR(A_BIPOLAR),
 		.W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR), .WIDEN(WIDEN),
 		.ACC_BITS(ACC_BITS), .DOUBLE(DOUBLE), .PIPELINE(PIPELINE),

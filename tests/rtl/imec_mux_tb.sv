@@ -1,5 +1,6 @@
 // imec_mux as a stream: words and selection in, word out.
 module imec_mux_tb #(
+	int unsigned  PRIMITIVES = 0,
 	int unsigned  N,
 	int unsigned  WIDTH,
 	localparam int unsigned  BITS = N > 1? $clog2(N) : 1
@@ -18,6 +19,6 @@ module imec_mux_tb #(
 	assign	out0_V_TVALID = in0_V_TVALID;
 	assign	in0_V_TREADY = out0_V_TREADY;
 
-	imec_mux #(.N(N), .WIDTH(WIDTH)) dut(.sel(in0_V_TDATA[BITS-1:0]), .d(in0_V_TDATA[BITS +: N*WIDTH]), .q(out0_V_TDATA));
+	imec_mux #(.PRIMITIVES(PRIMITIVES), .N(N), .WIDTH(WIDTH)) dut(.sel(in0_V_TDATA[BITS-1:0]), .d(in0_V_TDATA[BITS +: N*WIDTH]), .q(out0_V_TDATA));
 
 endmodule : imec_mux_tb

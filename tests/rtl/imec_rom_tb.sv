@@ -1,5 +1,6 @@
 // imec_rom as a stream: addr in, q out.
 module imec_rom_tb #(
+	int unsigned  PRIMITIVES = 0,
 	int unsigned  DEPTH,
 	int unsigned  WIDTH,
 	parameter string  LAYOUT = "plain",
@@ -10,6 +11,7 @@ module imec_rom_tb #(
 	int unsigned  TABLE_LSB = 0,
 	logic [ROWS-1:0][TABLE_WIDTH-1:0]  TABLE = '0,
 	parameter     RAM_STYLE = "auto",
+	int unsigned  STEPS = 1,
 	localparam int unsigned  BITS = DEPTH > 1? $clog2(DEPTH) : 1
 )(
 	input	logic  ap_clk,
@@ -23,18 +25,18 @@ module imec_rom_tb #(
 	input	logic  out0_V_TREADY,
 	output	logic [WIDTH-1:0]  out0_V_TDATA
 );
-	logic  Vld = 0;
-	uwire  en = !Vld || out0_V_TREADY;
+	logic [STEPS-1:0]  Vld = 0;
+	uwire  en = !Vld[STEPS-1] || out0_V_TREADY;
 	always_ff @(posedge ap_clk) begin
 		if(!ap_rst_n)  Vld <= 0;
-		else if(en)    Vld <= in0_V_TVALID;
+		else if(en)    Vld <= STEPS'({ Vld, in0_V_TVALID });
 	end
-	assign	out0_V_TVALID = Vld;
+	assign	out0_V_TVALID = Vld[STEPS-1];
 	assign	in0_V_TREADY = en;
 
 	imec_rom #(
-		.DEPTH(DEPTH), .WIDTH(WIDTH), .LAYOUT(LAYOUT), .INIT_FILE(INIT_FILE), .REST_FILE(REST_FILE),
-		.ROWS(ROWS), .TABLE_WIDTH(TABLE_WIDTH), .TABLE_LSB(TABLE_LSB), .TABLE(TABLE), .RAM_STYLE(RAM_STYLE)
+		.PRIMITIVES(PRIMITIVES), .DEPTH(DEPTH), .WIDTH(WIDTH), .LAYOUT(LAYOUT), .INIT_FILE(INIT_FILE), .REST_FILE(REST_FILE),
+		.ROWS(ROWS), .TABLE_WIDTH(TABLE_WIDTH), .TABLE_LSB(TABLE_LSB), .TABLE(TABLE), .RAM_STYLE(RAM_STYLE), .STEPS(STEPS)
 	) dut(
 		.clk(ap_clk), .en, .addr(in0_V_TDATA), .q(out0_V_TDATA)
 	);

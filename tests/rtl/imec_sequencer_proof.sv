@@ -95,9 +95,23 @@ module imec_sequencer_proof #(
 	uwire  f_end = i_end && F == num_t'(NF-1);
 	uwire  x_end = f_end && X == num_t'((W - (KW-1)*DW - 1) / SW);
 	uwire  y_end = x_end && Y == num_t'((H - (KH-1)*DH - 1) / SH);
-	uwire num_t  base   = Frame + (Y*num_t'(SH*W) + X*num_t'(SW))*num_t'(CF);
-	uwire num_t  offset = (I*num_t'(DH*W) + J*num_t'(DW))*num_t'(CF) + (DEPTHWISE? F : C);
+	function automatic num_t number(	// of a word, counted from its frame
+		input num_t  y, input num_t  x, input num_t  f, input num_t  i, input num_t  j, input num_t  c
+	);
+		return  (y*num_t'(SH*W) + x*num_t'(SW) + i*num_t'(DH*W) + j*num_t'(DW))*num_t'(CF) + (DEPTHWISE? f : c);
+	endfunction : number
+	uwire num_t  base   = Frame + number(Y, X, '0, '0, '0, '0);
+	uwire num_t  offset = number('0, '0, F, I, J, C);
 	uwire num_t  index  = (I*num_t'(KW) + J)*num_t'(PARTS) + C;
+
+	// The read after it
+	uwire num_t  next_C = c_end? '0 : C + 1'b1;
+	uwire num_t  next_J = !c_end? J : j_end? '0 : J + 1'b1;
+	uwire num_t  next_I = !j_end? I : i_end? '0 : I + 1'b1;
+	uwire num_t  next_F = !i_end? F : f_end? '0 : F + 1'b1;
+	uwire num_t  next_X = !f_end? X : x_end? '0 : X + 1'b1;
+	uwire num_t  next_Y = !x_end? Y : y_end? '0 : Y + 1'b1;
+	uwire num_t  next_frame = y_end? Frame + num_t'(FRAME) : Frame;
 
 	uwire num_t  ahead = Taken - base;	// words taken, from the window's first on
 	uwire num_t  age   = ahead - offset;	// of the word to read, 1 for the newest
@@ -119,13 +133,8 @@ module imec_sequencer_proof #(
 		else begin
 			if(ivld && irdy)  Taken <= Taken + 1'b1;
 			if(rvld) begin
-				C <= c_end? '0 : C + 1'b1;
-				if(c_end)  J <= j_end? '0 : J + 1'b1;
-				if(j_end)  I <= i_end? '0 : I + 1'b1;
-				if(i_end)  F <= f_end? '0 : F + 1'b1;
-				if(f_end)  X <= x_end? '0 : X + 1'b1;
-				if(x_end)  Y <= y_end? '0 : Y + 1'b1;
-				if(y_end)  Frame <= Frame + num_t'(FRAME);
+				{ Y, X, F, I, J, C } <= { next_Y, next_X, next_F, next_I, next_J, next_C };
+				Frame <= next_frame;
 			end
 		end
 	end
@@ -148,12 +157,23 @@ module imec_sequencer_proof #(
 		DUAL_PORT? (last_fold && index != 0? advance : '0) :
 		DEPTHWISE? F*in_run + gone : (last_fold? gone : '0);
 
+	// Loops
+	uwire num_t  loop_y = dut.Vld? next_Y : Y;
+	uwire num_t  loop_x = dut.Vld? next_X : X;
+	uwire num_t  loop_f = dut.Vld? next_F : F;
+	uwire num_t  loop_i = dut.Vld? next_I : I;
+	uwire num_t  loop_j = dut.Vld? next_J : J;
+	uwire num_t  loop_c = dut.Vld? next_C : C;
+	uwire num_t  loop_index  = (loop_i*num_t'(KW) + loop_j)*num_t'(PARTS) + loop_c;
+	uwire num_t  loop_number = number(loop_y, loop_x, loop_f, loop_i, loop_j, loop_c);
+
 	// Slots
 	uwire num_t  write_slot = num_t'({ 1'b0, write_addr });
-	uwire num_t  read_slot  = num_t'({ 1'b0, dut.read_addr });
+	uwire num_t  read_slot  = num_t'({ 1'b0, dut.ReadAddr });
+	uwire num_t  next_slot  = num_t'({ 1'b0, dut.addr });
 	function automatic logic is_laps(input num_t  x);
 		automatic logic  any = 0;
-		for(int  n = -1 - int'(OWED_MOST/DEPTH); n <= 1; n++)  any |= x == num_t'(n*int'(DEPTH));
+		for(int  n = -2 - 2*int'(OWED_MOST/DEPTH); n <= 2; n++)  any |= x == num_t'(n*int'(DEPTH));
 		return  any;
 	endfunction : is_laps
 
@@ -172,16 +192,27 @@ module imec_sequencer_proof #(
 		if(Ready) begin
 			`LEMMA(1, I >= 0 && I < num_t'(KH) && J >= 0 && J < num_t'(KW) && C >= 0 && C < num_t'(PARTS))
 			`LEMMA(1, Y >= 0 && Y < num_t'(OH) && X >= 0 && X < num_t'(OW) && F >= 0 && F < num_t'(NF))
-			`LEMMA(1, num_t'(dut.row.left)    == num_t'(OH-1) - Y)
-			`LEMMA(1, num_t'(dut.column.left) == num_t'(OW-1) - X)
-			`LEMMA(1, num_t'(dut.fold.left)   == num_t'(NF-1) - F)
+			// The loops, one word ahead if the next read is known
+			`LEMMA(1, num_t'(dut.row.left)    == num_t'(OH-1) - loop_y)
+			`LEMMA(1, num_t'(dut.column.left) == num_t'(OW-1) - loop_x)
+			`LEMMA(1, num_t'(dut.fold.left)   == num_t'(NF-1) - loop_f)
 			`LEMMA(1, num_t'(dut.outer.left) < num_t'(OUTER) && num_t'(dut.inner.left) < num_t'(INNER))
 			`LEMMA(1, num_t'(dut.run.left) < num_t'(RUN))
-			`LEMMA(1, num_t'(SF-1) - index ==
+			`LEMMA(1, num_t'(SF-1) - loop_index ==
 				(num_t'(dut.outer.left)*num_t'(INNER) + num_t'(dut.inner.left))*num_t'(RUN) + num_t'(dut.run.left)
 			)
+			`LEMMA(1, dut.row_last == (dut.row.left == '0) && dut.column_last == (dut.column.left == '0))
+			`LEMMA(1, dut.fold_last == (dut.fold.left == '0) && dut.outer_last == (dut.outer.left == '0))
+			`LEMMA(1, dut.inner_last == (dut.inner.left == '0) && dut.run_last == (dut.run.left == '0))
+			if(!dut.Vld)  `LEMMA(1, Taken == '0 && Frame == '0 && { Y, X, F, I, J, C } == '0)
+
+			// The next read
 			`LEMMA(1, dut.FoldStart   == (index == 0))
 			`LEMMA(1, dut.WindowStart == (index == 0 && F == 0))
+			if(dut.Vld) begin
+				`LEMMA(1, dut.FoldEnd == i_end && dut.WindowEnd == f_end && dut.FoldLast == last_fold)
+				`LEMMA(1, dut.ColumnLast == (X == num_t'(OW-1)) && dut.RowLast == (Y == num_t'(OH-1)))
+			end
 			`LEMMA(1, weight_addr == WEIGHT_BITS'(F*num_t'(SF) + index))
 
 			`LEMMA(2, num_t'(dut.Debt) == num_t'(LIVE-1) - ahead + dead)
@@ -189,8 +220,9 @@ module imec_sequencer_proof #(
 			if(!dut.WindowStart)  `LEMMA(2, ahead > num_t'(SPAN))
 			if(DUAL_PORT)  `LEMMA(2, ahead <= num_t'(DEPTH) + (last_fold && index != 0? index - num_t'(1) : num_t'(0)))
 
-			`LEMMA(3, write_slot < num_t'(DEPTH) && read_slot < num_t'(DEPTH))
-			`LEMMA(3, is_laps(read_slot - write_slot + age))
+			`LEMMA(3, write_slot < num_t'(DEPTH) && next_slot < num_t'(DEPTH))
+			`LEMMA(3, is_laps(next_slot - write_slot + Taken - (dut.Vld? next_frame : Frame) - loop_number))
+			if(dut.Vld)  `LEMMA(3, read_slot < num_t'(DEPTH) && is_laps(read_slot - write_slot + age))
 			if(!Full)  `LEMMA(3, write_slot == Taken && base >= 0)
 
 			if(rvld && strip_addr == Slot)  `LEMMA(4, newest == base + offset && (Full || below))
@@ -200,7 +232,10 @@ module imec_sequencer_proof #(
 		end
 	end
 	if(!DUAL_PORT) begin : genHead
-		always_comb  if(Ready)  `LEMMA(1, dut.genSinglePort.Head == (index < num_t'(RUN)))
+		always_comb begin
+			if(Ready)  `LEMMA(1, dut.genSinglePort.Head == (loop_index < num_t'(RUN)))
+			if(Ready && dut.Vld)  `LEMMA(1, dut.genSinglePort.Dies == ((DEPTHWISE || last_fold) && index < in_run))
+		end
 	end : genHead
 
 	//-----------------------------------------------------------------------
@@ -216,7 +251,7 @@ module imec_sequencer_proof #(
 			if(rvld)  `PROPERTY(4, rfirst == (index == 0) && rlast == i_end)
 
 			// Handshakes
-			if(rvld)  `PROPERTY(4, en && wvld)
+			if(rvld)  `PROPERTY(4, en && wvld && dut.Vld)
 			if(irdy)  `PROPERTY(4, en)
 			`PROPERTY(4, strip_we == (ivld && irdy))
 

@@ -4,6 +4,7 @@ module imec_strip_tb #(
 	int unsigned  WIDTH,
 	bit  DUAL_PORT,
 	parameter     RAM_STYLE = "auto",
+	int unsigned  STEPS = 1,
 	localparam int unsigned  BITS = DEPTH > 1? $clog2(DEPTH) : 1
 )(
 	input	logic  ap_clk,
@@ -17,16 +18,16 @@ module imec_strip_tb #(
 	input	logic  out0_V_TREADY,
 	output	logic [WIDTH-1:0]  out0_V_TDATA
 );
-	logic  Vld = 0;
-	uwire  en = !Vld || out0_V_TREADY;
+	logic [STEPS-1:0]  Vld = 0;
+	uwire  en = !Vld[STEPS-1] || out0_V_TREADY;
 	always_ff @(posedge ap_clk) begin
 		if(!ap_rst_n)  Vld <= 0;
-		else if(en)    Vld <= in0_V_TVALID;
+		else if(en)    Vld <= STEPS'({ Vld, in0_V_TVALID });
 	end
-	assign	out0_V_TVALID = Vld;
+	assign	out0_V_TVALID = Vld[STEPS-1];
 	assign	in0_V_TREADY = en;
 
-	imec_strip #(.DEPTH(DEPTH), .WIDTH(WIDTH), .DUAL_PORT(DUAL_PORT), .RAM_STYLE(RAM_STYLE)) dut(
+	imec_strip #(.DEPTH(DEPTH), .WIDTH(WIDTH), .DUAL_PORT(DUAL_PORT), .RAM_STYLE(RAM_STYLE), .STEPS(STEPS)) dut(
 		.clk(ap_clk), .en,
 		.addr(in0_V_TDATA[1 +: BITS]), .write_addr(in0_V_TDATA[1+BITS +: BITS]),
 		.we(in0_V_TVALID && in0_V_TDATA[0]), .d(in0_V_TDATA[1+2*BITS +: WIDTH]),

@@ -1,5 +1,6 @@
 // imec_threshold as a stream: { acc, fold } in, y out.
 module imec_threshold_tb #(
+	int unsigned  PRIMITIVES = 0,
 	int unsigned  PE,
 	int unsigned  NF,
 	int unsigned  STEPS,
@@ -20,13 +21,14 @@ module imec_threshold_tb #(
 	input	logic  out0_V_TREADY,
 	output	logic [PE*O_BITS-1:0]  out0_V_TDATA
 );
-	assign	in0_V_TREADY  = out0_V_TREADY;
-	assign	out0_V_TVALID = in0_V_TVALID;
-
 	imec_threshold #(
-		.PE(PE), .NF(NF), .STEPS(STEPS), .ACC_BITS(ACC_BITS), .O_BITS(O_BITS), .BIAS(BIAS), .INIT_FILE(INIT_FILE)
+		.PRIMITIVES(PRIMITIVES), .PE(PE), .NF(NF), .STEPS(STEPS), .ACC_BITS(ACC_BITS), .O_BITS(O_BITS), .BIAS(BIAS),
+		.INIT_FILE(INIT_FILE)
 	) dut(
-		.fold(in0_V_TDATA[0 +: FOLD_BITS]), .acc(in0_V_TDATA[FOLD_BITS +: PE*ACC_BITS]), .y(out0_V_TDATA)
+		.clk(ap_clk), .rst(!ap_rst_n),
+		.ivld(in0_V_TVALID), .irdy(in0_V_TREADY), .next_irdy(),
+		.fold(in0_V_TDATA[0 +: FOLD_BITS]), .acc(in0_V_TDATA[FOLD_BITS +: PE*ACC_BITS]),
+		.ovld(out0_V_TVALID), .ordy(out0_V_TREADY), .next_ordy(1'b0), .y(out0_V_TDATA)
 	);
 
 endmodule : imec_threshold_tb

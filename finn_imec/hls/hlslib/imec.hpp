@@ -65,6 +65,11 @@
  *	    replace words retired in another way           write-only
  *	  consume what no window reads                     write-only
  *
+ *	What a read needs of the loop nest is in registers when it comes: read_order runs a
+ *	read ahead (read_plan). Between iterations an address then takes one addition and a
+ *	choice by its sign, and the choice between reading and writing only a flag. Addresses
+ *	and counters have the bits that they need.
+ *
  *	iterations per frame =
  *	  OH*OW*SF*NF
  *	  + OH*(OW-1) * (ADVANCE_COLUMN - DIE_FOLDS*DIE_COLUMN)
@@ -105,7 +110,9 @@
  *	If DEPTHWISE, word c of window pixel q is read at pos(o) = c*SF + q, and
  *	R >= DEPTH-o >= (SF-q)*CF - c, so R + pos(o) >= SF + CF-1. A word written in place
  *	in fold c is read in fold c of a later window, NF*SF >= SF + CF-1 iterations later.
- *	This is the DISTANCE that the dependence pragma states.
+ *	This is the DISTANCE that the dependence pragma states. Up to a DISTANCE of 3, as with
+ *	a 3x1 kernel and one word per pixel, the strip is in registers, whatever BUFFER says,
+ *	because a memory's read latency may exceed that. So are lines of at most 3 columns.
  *	acc: the only other loop-carried value besides counters; one addition.
  *
  * What it does not do
@@ -194,7 +201,20 @@ template<int N> struct constant<ap_uint<N>> { using type = std::uint64_t; };
 #endif
 
 constexpr unsigned min(unsigned const  a, unsigned const  b) { return  a < b? a : b; }
+constexpr unsigned max(unsigned const  a, unsigned const  b) { return  a > b? a : b; }
 constexpr unsigned gcd(unsigned const  a, unsigned const  b) { return  b == 0? a : gcd(b, a % b); }
+/// Bits of the numbers 0..n
+constexpr int bits(unsigned const  n) { return  n < 2? 1 : 1 + bits(n/2); }
+
+/// A number below N
+template<unsigned N>
+using index = ap_uint<bits(N-1)>;
+/// The next one, 0 after the last
+template<unsigned N>
+index<N> successor(index<N> const &i) {
+#pragma HLS inline
+	return  i == N-1? index<N>(0) : index<N>(i + 1);
+}
 
 //---------------------------------------------------------------------------
 // Geometry
@@ -267,11 +287,18 @@ struct geometry {
 	static constexpr unsigned  DIE_COLUMN = min(RUN, ADVANCE_COLUMN);
 	static constexpr unsigned  DIE_ROW    = min(RUN, ADVANCE_ROW);
 
+	// Write-only iterations after the last read of a window that another one in the row follows, of the
+	// row's last window, and of the frame's; the first window waits for DEPTH of them
+	static constexpr unsigned  OWED_COLUMN = ADVANCE_COLUMN - DIE_FOLDS*DIE_COLUMN;
+	static constexpr unsigned  OWED_ROW    = ADVANCE_ROW    - DIE_FOLDS*DIE_ROW;
+	static constexpr unsigned  OWED_FRAME  = ADVANCE_FRAME  - DEPTH;
+	static constexpr unsigned  MOST_OWED = max(max(DEPTH, OWED_FRAME), max(OWED_COLUMN, OWED_ROW));
+
 	static constexpr unsigned  ITERATIONS =
 		WINDOWS? H*W + OH*OW*(SF*NF - 1) :
 		OH*OW*SF*NF
-		+ OH*(OW-1)*(ADVANCE_COLUMN - DIE_FOLDS*DIE_COLUMN)
-		+ (OH-1)*(ADVANCE_ROW - DIE_FOLDS*DIE_ROW)
+		+ OH*(OW-1)*OWED_COLUMN
+		+ (OH-1)*OWED_ROW
 		+ ADVANCE_FRAME;
 };
 
@@ -320,6 +347,17 @@ struct ram_ultra {
 		(void)memory;
 	}
 };
+
+struct registers {
+	template<typename T> static void bind(T &memory) {
+#pragma HLS inline
+#pragma HLS array_partition variable=memory complete dim=1
+		(void)memory;
+	}
+};
+/// BUFFER, or registers where a word is read so soon after it was written that no memory is sure to keep II=1.
+template<unsigned DISTANCE, typename BUFFER>
+using storage = typename std::conditional<DISTANCE <= 3, registers, BUFFER>::type;
 
 //---------------------------------------------------------------------------
 // Activations: (neuron fold, PE, accumulator) -> code of the output element
@@ -375,7 +413,8 @@ void convert(
 
 	ap_uint<G::SIMD_IN*BITS>  x = 0;
 	ap_uint<G::WORD   *BITS>  y = 0;
-	unsigned  in = 0, out = 0;
+	index<PARTS_IN>   in = 0;
+	index<PARTS_OUT>  out = 0;
 	for(unsigned  i = 0; i < G::H_IN*G::W_IN*G::C/COMMON; i++) {
 #pragma HLS pipeline II=1 style=flp
 		if(in == 0)  x = src.read();
@@ -383,12 +422,9 @@ void convert(
 		x >>= PARTS_IN == 1? 0 : PART_BITS;
 		y >>= PARTS_OUT == 1? 0 : PART_BITS;
 		y(G::WORD*BITS - 1, G::WORD*BITS - PART_BITS) = part;
-		in  = in  == PARTS_IN -1? 0 : in +1;
-		if(out == PARTS_OUT-1) {
-			dst.write(y);
-			out = 0;
-		}
-		else  out++;
+		if(out == PARTS_OUT-1)  dst.write(y);
+		in  = successor<PARTS_IN>(in);
+		out = successor<PARTS_OUT>(out);
 	}
 }
 
@@ -401,7 +437,9 @@ void pad(
 	hls::stream<ap_uint<G::WORD*BITS>> &src,
 	hls::stream<ap_uint<G::WORD*BITS>> &dst
 ) {
-	unsigned  cf = 0, x = 0, y = 0;
+	index<G::CF>  cf = 0;
+	index<G::W>   x = 0;
+	index<G::H>   y = 0;
 	for(unsigned  i = 0; i < G::H*G::W*G::CF; i++) {
 #pragma HLS pipeline II=1 style=flp
 		bool const  inside = G::TOP <= y && y < G::H-G::BOTTOM && G::LEFT <= x && x < G::W-G::RIGHT;
@@ -410,22 +448,93 @@ void pad(
 		dst.write(word);
 		bool const  pixel_end = cf == G::CF-1;
 		bool const  row_end   = pixel_end && x == G::W-1;
-		cf = pixel_end? 0 : cf + 1;
-		if(pixel_end)  x = row_end? 0 : x + 1;
-		if(row_end)    y++;
+		cf = successor<G::CF>(cf);
+		if(pixel_end)  x = successor<G::W>(x);
+		if(row_end)    y = successor<G::H>(y);
 	}
 }
 
 //---------------------------------------------------------------------------
 // Convolution
 
-/// a + step modulo n, for a, step < n
+/// A step of addresses modulo N, both as it is and less N: a step is one addition and a choice by a sign.
 template<unsigned N>
-unsigned wrap(unsigned const  a, unsigned const  step) {
+struct ring_step {
+	index<N>  step;
+	ap_int<bits(N)+1>  back;
+	ring_step(unsigned const  n = 0) : step(n), back(int(n) - int(N)) {}
+
+	index<N> from(index<N> const &address) const {
 #pragma HLS inline
-	unsigned const  sum = a + step;
-	return  sum < N? sum : sum - N;
-}
+		ap_int<bits(N)+1> const  wrapped = address + back;
+		return  wrapped < 0? index<N>(address + step) : index<N>(wrapped);
+	}
+};
+
+/// All that depends on where in a frame a buffer word is read.
+template<typename G>
+struct read_plan {
+	bool  fold_first, fold_end, window_end;	// the first or last word of its fold, the last of its window
+	bool  replaced;	// a new word takes its place
+	index<G::NF>  nf;
+	ring_step<G::DEPTH>  step;	// to the next word
+	ap_uint<bits(G::MOST_OWED)>  owed;	// write-only iterations before the next word
+};
+
+/**
+ * The loop nest of the reads. It runs a read ahead: plan() is of the next word and kept in registers, so that
+ * no counter is compared, and no step chosen, in the iteration in which the word is read.
+ */
+template<typename G>
+struct read_order {
+	index<G::PIXEL>  cf = 0;
+	index<G::KW>  kw = 0;
+	index<G::SF>  sf = 0;
+	index<G::NF>  nf = 0;
+	index<G::OW>  x = 0;
+	index<G::OH>  y = 0;
+
+	read_plan<G> plan() {
+#pragma HLS inline
+		constexpr unsigned  DEPTH = G::DEPTH;
+		bool const  last_fold   = nf == G::NF-1;
+		bool const  last_column = x == G::OW-1;
+		bool const  last_row    = y == G::OH-1;
+		bool const  pixel_end  = cf == G::PIXEL-1;
+		bool const  column_end = pixel_end && kw == G::KW-1;
+		unsigned const  dying =
+			!last_fold && !G::DEPTHWISE? 0 : !last_column? G::DIE_COLUMN : !last_row? G::DIE_ROW : 0;
+
+		read_plan<G>  p;
+		p.fold_first = sf == 0;
+		p.fold_end   = sf == G::SF-1;
+		p.window_end = p.fold_end && last_fold;
+		p.replaced   = sf < dying;
+		p.nf = nf;
+		// A window's first word is 1 modulo DEPTH after its last
+		unsigned const  step =
+			p.window_end? (
+				!last_column? (G::ADVANCE_COLUMN + 1) % DEPTH :
+				!last_row?    (G::ADVANCE_ROW    + 1) % DEPTH : 1 % DEPTH
+			) :
+			p.fold_end? G::FOLD_STEP % DEPTH :
+			!pixel_end? 1 % DEPTH :
+			!column_end? G::COLUMN_STEP % DEPTH : G::ROW_STEP % DEPTH;
+		p.step = ring_step<DEPTH>(step);
+		unsigned const  owed = !last_column? G::OWED_COLUMN : !last_row? G::OWED_ROW : G::OWED_FRAME;
+		p.owed = p.window_end? owed : 0;
+
+		cf = successor<G::PIXEL>(cf);
+		if(pixel_end)  kw = successor<G::KW>(kw);
+		sf = successor<G::SF>(sf);
+		if(p.fold_end)  nf = successor<G::NF>(nf);
+		if(p.window_end) {
+			x = successor<G::OW>(x);
+			if(last_column)  y = successor<G::OH>(y);
+		}
+		return  p;
+	}
+};
 
 /**
  * Multiply SIMD activations by a weight word, accumulate, and write the result if they are the
@@ -471,11 +580,10 @@ void convolve(
 ) {
 	constexpr int       A = TA::width;
 	constexpr unsigned  DEPTH = G::DEPTH;
-	constexpr unsigned  SF = G::SF;
 	constexpr unsigned  DISTANCE = G::DISTANCE;
 
 	ap_uint<G::WORD*A>  strip[DEPTH];
-	BUFFER::bind(strip);
+	storage<DISTANCE, BUFFER>::bind(strip);
 
 	TAcc  acc[G::PE];
 #pragma HLS array_partition variable=acc complete
@@ -484,28 +592,26 @@ void convolve(
 		acc[pe] = 0;
 	}
 
-	unsigned  owed = DEPTH;	// buffer words to write before the next read
-	unsigned  write_addr = 0, read_addr = 0, weight_addr = 0;
-	unsigned  cf = 0, kw = 0, sf = 0, nf = 0, x = 0, y = 0;
+	read_order<G>  order;
+	read_plan<G>  now = order.plan();	// of the word at read_addr
+	ap_uint<bits(G::MOST_OWED)>  owed = DEPTH;	// buffer words to write before it is read
+	bool  write_only = true;	// owed > 0
+	index<DEPTH>  write_addr = 0, read_addr = 0;
+	index<G::SF*G::NF>  weight_addr = 0;
 	for(unsigned  i = 0; i < G::ITERATIONS; i++) {
 #pragma HLS pipeline II=1 style=flp
 #pragma HLS dependence variable=strip inter RAW distance=DISTANCE true
 		(void)DISTANCE;
-		bool const  write_only = owed > 0;
-		bool const  last_fold   = nf == G::NF-1;
-		bool const  last_column = x == G::OW-1;
-		bool const  last_row    = y == G::OH-1;
-		unsigned const  dying =
-			!last_fold && !G::DEPTHWISE? 0 : !last_column? G::DIE_COLUMN : !last_row? G::DIE_ROW : 0;
-		bool const  replace = !write_only && sf < dying;	// then read_addr == write_addr
-
 		ap_uint<G::WORD*A>  word = 0;
 		if(!write_only)  word = strip[read_addr];
-		if(write_only || replace) {
+		if(write_only || now.replaced) {	// if replaced, read_addr == write_addr
 			strip[write_addr] = src.read();
-			write_addr = wrap<DEPTH>(write_addr, 1 % DEPTH);
+			write_addr = successor<DEPTH>(write_addr);
 		}
-		if(write_only)  owed--;
+		if(write_only) {
+			write_only = owed != 1;
+			owed--;
+		}
 		else {
 			TA  a[G::WORD];
 #pragma HLS array_partition variable=a complete
@@ -513,47 +619,26 @@ void convolve(
 #pragma HLS unroll
 				a[l] = TA(ap_uint<A>(word((l+1)*A - 1, l*A)));
 			}
-			bool const  fold_end = sf == SF-1;
-			accumulate<G, TA, TW, TAcc>(a, weights[weight_addr], sf == 0, fold_end, nf, acc, activation, dst);
-
-			// Advance
-			bool const  pixel_end  = cf == G::PIXEL-1;
-			bool const  column_end = pixel_end && kw == G::KW-1;
-			bool const  window_end = fold_end && last_fold;
-			// A window's first word is 1 modulo DEPTH after its last
-			unsigned const  step =
-				window_end? (
-					!last_column? (G::ADVANCE_COLUMN + 1) % DEPTH :
-					!last_row?    (G::ADVANCE_ROW    + 1) % DEPTH : 1 % DEPTH
-				) :
-				fold_end? G::FOLD_STEP % DEPTH :
-				!pixel_end? 1 % DEPTH :
-				!column_end? G::COLUMN_STEP % DEPTH : G::ROW_STEP % DEPTH;
-			read_addr = wrap<DEPTH>(read_addr, step);
-			weight_addr = window_end? 0 : weight_addr + 1;
-			cf = pixel_end? 0 : cf + 1;
-			if(pixel_end)  kw = column_end? 0 : kw + 1;
-			sf = fold_end? 0 : sf + 1;
-			if(fold_end)   nf = last_fold? 0 : nf + 1;
-			if(window_end) {
-				owed =
-					!last_column? G::ADVANCE_COLUMN - G::DIE_FOLDS*G::DIE_COLUMN :
-					!last_row?    G::ADVANCE_ROW    - G::DIE_FOLDS*G::DIE_ROW :
-					              G::ADVANCE_FRAME  - DEPTH;
-				if(last_column)  y = last_row? 0 : y + 1;
-				x = last_column? 0 : x + 1;
-			}
+			accumulate<G, TA, TW, TAcc>(
+				a, weights[weight_addr], now.fold_first, now.fold_end, now.nf, acc, activation, dst
+			);
+			read_addr = now.step.from(read_addr);
+			weight_addr = now.window_end? index<G::SF*G::NF>(0) : index<G::SF*G::NF>(weight_addr + 1);
+			owed = now.owed;
+			write_only = now.owed != 0;
+			now = order.plan();
 		}
 	}
 }
 
 /// Step to the next position of an axis; `wait` counts the positions before one that ends a window.
 template<unsigned N, unsigned SPAN, unsigned STRIDE>
-void advance(unsigned &position, unsigned &wait) {
+void advance(index<N> &position, index<max(SPAN, STRIDE)> &wait) {
 #pragma HLS inline
 	bool const  last = position == N-1;
-	wait = last? SPAN-1 : wait == 0? STRIDE-1 : wait-1;
-	position = last? 0 : position + 1;
+	unsigned const  again = last? SPAN-1 : STRIDE-1;
+	wait = last || wait == 0? index<max(SPAN, STRIDE)>(again) : index<max(SPAN, STRIDE)>(wait - 1);
+	position = successor<N>(position);
 }
 
 /// The same with SIMD > C, whole windows in registers. See the head of this file.
@@ -573,7 +658,7 @@ void convolve(
 
 	pixel  lines[G::W][ROWS];	// newest first
 #pragma HLS array_reshape variable=lines complete dim=2
-	BUFFER::bind(lines);
+	storage<DISTANCE, BUFFER>::bind(lines);
 
 	pixel  chain[SPAN_W][G::KH];	// columns, newest first, from the top
 #pragma HLS array_partition variable=chain complete dim=0
@@ -586,7 +671,13 @@ void convolve(
 	}
 
 	bool  reading = false;
-	unsigned  x = 0, y = 0, wait_x = SPAN_W-1, wait_y = SPAN_H-1, sf = 0, nf = 0;
+	index<G::W>  x = 0;
+	index<G::H>  y = 0;
+	index<max(SPAN_W, G::SW)>  wait_x = SPAN_W-1;
+	index<max(SPAN_H, G::SH)>  wait_y = SPAN_H-1;
+	index<G::SF>  sf = 0;
+	index<G::NF>  nf = 0;
+	index<G::SF*G::NF>  weight_addr = 0;
 	for(unsigned  i = 0; i < G::ITERATIONS; i++) {
 #pragma HLS pipeline II=1 style=flp
 #pragma HLS dependence variable=lines inter RAW distance=DISTANCE true
@@ -626,11 +717,12 @@ void convolve(
 			}
 			bool const  fold_end = sf == G::SF-1;
 			accumulate<G, TA, TW, TAcc>(
-				window[sf], weights[nf*G::SF + sf], sf == 0, fold_end, nf, acc, activation, dst
+				window[sf], weights[weight_addr], sf == 0, fold_end, nf, acc, activation, dst
 			);
 			reading = !fold_end || nf != G::NF-1;
-			sf = fold_end? 0 : sf + 1;
-			if(fold_end)  nf = reading? nf + 1 : 0;
+			weight_addr = successor<G::SF*G::NF>(weight_addr);
+			sf = successor<G::SF>(sf);
+			if(fold_end)  nf = successor<G::NF>(nf);
 		}
 	}
 }
@@ -689,7 +781,8 @@ void conv_as_wide(
  * TA	activation type: ap_int, ap_uint, bipolar or xnor, of 1..16 bits
  * TW	weight type: the same choice; xnor goes with xnor
  * TAcc	accumulator: ap_int or ap_uint that holds every result and every threshold
- * BUFFER	memory of the line buffer: ram_auto, ram_distributed, ram_block, ram_ultra
+ * BUFFER	memory of the line buffer: ram_auto, ram_distributed, ram_block, ram_ultra; see
+ *	Dependences for when it is in registers
  * ACT	pass_through, thresholds or any type with the same interface
  */
 template<typename G, typename TA, typename TW, typename TAcc, typename BUFFER = ram_auto, typename ACT>
