@@ -373,7 +373,7 @@ def test_imecconv_is_counted_by_parts(tmp_path):
     layer = random_layer("layer", geometry, "INT3", "INT3").with_random_thresholds(7)
     side = generate_imec(layer, "lut", tmp_path)
     got = yosys.count(side.design, parts=side.parts, flows=("default",), dsp=False)
-    assert all(got[part]["lut"] > 50 and got[part]["ff"] > 10 for part in ("core", "activation", "surround"))
+    assert all(got[part]["lut"] > 20 and got[part]["ff"] > 10 for part in ("core", "activation", "surround"))
     assert got["lut"] == sum(got[part]["lut"] for part in ("core", "activation", "surround"))
 
 
