@@ -60,6 +60,7 @@ if [ -e "$data/cnvW1A1.npz" ]; then
 		measure "hls-$network" python hls.py "$data/$network.npz" "$data/images.npz" --json
 	done
 fi
+measure routed python routed.py --json
 measure scale python scale.py
 measure paper finn-imec paper --results out --output out/paper --json
 measure verify finn-imec verify --cases 5000 --seed 1 --json

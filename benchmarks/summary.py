@@ -96,11 +96,15 @@ class Results:
         counted = {key: TITLES[key] for key in COUNTED}
         comparisons, networks = self.comparisons(), self.networks()
         most_cycles = max(row.ratio["cycles"] for rows in comparisons.values() for row in rows)
+        rows = [row for table in comparisons.values() for row in table]
+        clocks = sorted({row.clock_ns for row in rows if row.clock_ns})
         power = [
             row for path in sorted(self.folder.glob("power-*.json")) for row in self.load(path.stem)["rows"]
         ]
         return render(
             Path(__file__).with_name("results.md.j2"),
+            nodes="both with thresholds" if all(row.steps for row in rows) else "both without thresholds",
+            clock=" or ".join(f"{ns:g} ns" for ns in clocks),
             means=means_table(self.means()),
             most_cycles=f"{math.ceil(most_cycles * 1000) / 1000:.3f}",
             layers={name: layer_table(rows) for name, rows in comparisons.items()},

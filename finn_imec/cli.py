@@ -222,6 +222,9 @@ def compare(
         float,
         typer.Option(help="Period in ns to meet with fewest LUTs, by a model before placement.", min=0.1),
     ] = CLOCK_NS,
+    place: Annotated[
+        bool, typer.Option("--place", help="Also place and route both sides, on an ECP5: minutes a layer.")
+    ] = False,
     path: Annotated[bool, typer.Option("--path", help="Also print the longest path of each side.")] = False,
     output: Annotated[
         Path | None,
@@ -239,7 +242,9 @@ def compare(
     )
     with comparison_folder(output) if output else nullcontext() as folder:
         with progress_bar("synthesis and simulation", len(chosen)) as advance:
-            rows = comparison.compare(chosen, core, progress=lambda name: advance(label=name), clock_ns=clock)
+            rows = comparison.compare(
+                chosen, core, progress=lambda name: advance(label=name), clock_ns=clock, routed=place
+            )
         rows = [replace(row, geometry=layer.geometry) for row, layer in zip(rows, chosen)]
         if folder is not None:
             write_rows(rows, shlex.join(["finn-imec", *sys.argv[1:]]), folder / COMPARISON)

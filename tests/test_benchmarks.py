@@ -127,3 +127,22 @@ def test_counts_are_those_of_the_committed_table(tmp_path):
     got = count(design, flows=("default",), dsp=False)
     for key in ("lut", "lut_logic", "lutram", "srl", "ff", "bram18", "dsp"):
         assert got[key] == pytest.approx(row["imec"][key], rel=0.03, abs=2), key
+
+
+def test_routed_clocks_beside_the_model():
+    """The model orders three of four sides as routing does, and the two layers the other way round."""
+    import routed
+
+    def row(name: str, *clocks: tuple[float, float]) -> Row:
+        row = Row.from_dict(rows("demo.json")["comparison"][0])
+        sides = (
+            replace(side, period_ns=1000 / modeled, routed_mhz=mhz)
+            for side, (modeled, mhz) in zip((row.finn, row.imec), clocks)
+        )
+        return replace(row, layer=name, **dict(zip(("finn", "imec"), sides)))
+
+    found = routed.summary([row("a", (100, 80), (200, 120)), row("b", (150, 100), (180, 200))])
+    assert found["routed_ratio"] == pytest.approx((1.5 * 2) ** 0.5)
+    assert found["modeled_ratio"] == pytest.approx((2 * 1.2) ** 0.5)
+    assert found["rank_correlation_sides"] == pytest.approx(0.8)
+    assert found["rank_correlation_ratios"] == pytest.approx(-1)

@@ -49,7 +49,8 @@ def comparison_table(rows: Sequence[Row]) -> Table:
     table.add_column("")
     # The period says more than levels of LUTs, and 80 columns have no room for both.
     columns = [key for key in COLUMNS if not (timed and key == "depth")]
-    for title in (*map(COLUMNS.get, columns), *(["ns"] if timed else [])):
+    routed = all(side.routed_mhz is not None for row in rows for side in (row.finn, row.imec))
+    for title in (*map(COLUMNS.get, columns), *(["ns"] if timed else []), *(["MHz"] if routed else [])):
         table.add_column(title, justify="right", no_wrap=True)
     for row in rows:
         lines = (
@@ -61,6 +62,8 @@ def comparison_table(rows: Sequence[Row]) -> Table:
             cells = [text(values[key]) for key in columns]
             if timed:
                 cells.append(_period(row, side))
+            if routed:
+                cells.append(_clock(row, side))
             table.add_row(left, side, *cells)
         table.add_section()
     means = geometric_means(rows)
@@ -80,7 +83,8 @@ def _caption(rows: Sequence[Row]) -> str:
     clock = f"Clock: {clocks}; {_LATE} misses it. " if clocks else ""
     return (
         f"{nodes}{clock}Yosys, 7-series. paired: LUTs after sharing dual-output sites; "
-        "mem: LUTs used as LUTRAM or SRL; BRAM: 18 kbit; depth: LUT levels; ns: period by cell delays"
+        "mem: LUTs used as LUTRAM or SRL; BRAM: 18 kbit; depth: LUT levels; ns: period by cell delays; "
+        "MHz: routed on an ECP5"
     )
 
 
@@ -92,6 +96,12 @@ def _period(row: Row, side: str) -> str:
         return f"{getattr(row, sides[side]).period_ns:.2f}{late}"
     finn, imec = row.finn.period_ns or 0.0, row.imec.period_ns or 0.0
     return ratio_text(imec / finn if finn else None)
+
+
+def _clock(row: Row, side: str) -> str:
+    """Routed clock of a side in MHz, or IMECConv's over FINN's."""
+    clocks = {"FINN": row.finn.routed_mhz, "IMEC": row.imec.routed_mhz}
+    return f"{clocks[side]:.1f}" if side in clocks else ratio_text(clocks["IMEC"] / clocks["FINN"])
 
 
 def number_text(value: int | None) -> str:

@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from finn_imec.util.errors import UnsupportedError
-
 Module = Mapping[str, Any]
 
 
@@ -23,7 +21,7 @@ def cells_of_parts(mapped: Module, read: Module, parts: Mapping[str, str]) -> di
     """Part -> names of its cells in `mapped`, a flattened and mapped module of a Yosys JSON netlist.
 
     read: the same module as it was read, flattened. parts: part -> pattern (fnmatch) of the paths of its
-    instances. Raises UnsupportedError for a pattern without an instance.
+    instances; without an instance the part has no cells.
     """
     names = _Names(read)
     return {part: _Part(mapped, names, pattern).cells() for part, pattern in parts.items()}
@@ -72,8 +70,6 @@ class _Part:
             for net, known in names.names.items()
             if any(fnmatchcase(name, f"{pattern}.*") for name in known)
         }
-        if not inner:
-            raise UnsupportedError(f"no instance {pattern} in the design, of which a part is to be counted")
         seen = {names.source(net) for net in inner}
         self.named: dict[int, bool] = {}  # net of the mapped netlist -> it is driven in the part
         self.seen: set[int] = set()  # nets of the mapped netlist that the part sees

