@@ -27,7 +27,8 @@ def code_digest() -> str:
 
 def _files() -> Iterator[Path]:
     for folder in _FOLDERS:
-        yield from sorted(p for p in (_PACKAGE / folder).rglob("*") if p.suffix in _SUFFIXES)
+        found = sorted(p for p in (_PACKAGE / folder).rglob("*") if p.suffix in _SUFFIXES)
+        yield from (path for path in found if path.stem != "estimate")  # nothing is generated from it
     here = Path(__file__).parent
     yield from sorted(
         p for p in here.iterdir() if p.suffix in _SUFFIXES and (p.suffix != ".py" or p.stem in _COUNTING)
