@@ -29,7 +29,7 @@ from finn_imec.layer.core import RES_TYPES
 from finn_imec.layer.estimate import Estimate
 from finn_imec.layer.geometry import ConvGeometry, divisors
 from finn_imec.layer.memories import AUTO_ROM_WORDS
-from finn_imec.layer.structure import MAX_PARALLEL_STEPS, MAX_PIPELINE, Structure
+from finn_imec.layer.structure import MAX_PIPELINE, Structure
 from finn_imec.layer.units import storage
 from finn_imec.rtl.generate import ImecRtl
 from finn_imec.synthesis.stamp import code_digest
@@ -85,7 +85,7 @@ def random_layer(number: int) -> tuple[Parameters, str]:
         if 8 <= geometry.pe * geometry.simd * a * w <= MOST_PRODUCTS:
             break
     steps = 0 if chance(0.4) else 2 ** pick(1, 2, 2, 3, 4, 4, 8) - 1
-    search = steps > MAX_PARALLEL_STEPS and geometry.sf >= steps.bit_length()
+    search = steps > 1 and geometry.sf > steps.bit_length()
     if search and steps * outputs > MOST_SEARCHED:
         steps = 31
     if not search and steps * geometry.pe * (8 + a + w) > MOST_THRESHOLDS:

@@ -89,13 +89,13 @@ def kinds() -> Iterator[tuple[str, Callable[[], ImecRtl]]]:
         )
     for res_type in ("lut", "dsp"):
         g = replace(LAYER, buffer_style="block")
-        options = {"res_type": res_type, "ram_style": "block", "pipeline": 1}
+        options = {"res_type": res_type, "ram_style": "block", "pipeline": 2}
         yield (
             f"block RAM with output registers, {res_type}",
             lambda g=g, o=options: layer(g, "INT4", "INT4", **o),
         )
     g = replace(WINDOW, buffer_style="block")
-    yield "lines with output registers", lambda g=g: layer(g, ram_style="block", pipeline=1)
+    yield "lines with output registers", lambda g=g: layer(g, ram_style="block", pipeline=2)
     yield (
         "dsp, written weights",
         lambda: layer(activation="INT4", weight="INT4", mem_mode="internal_decoupled", runtime=True),
@@ -131,6 +131,8 @@ def kinds() -> Iterator[tuple[str, Callable[[], ImecRtl]]]:
     yield "1 threshold, many folds", lambda: layer(many, output_datatype="BINARY", steps=1)
     yield "thresholds with ActVal", lambda: layer(output_datatype="INT4", steps=15)
     yield "shared thresholds", lambda: layer(output_datatype="UINT2", steps=3, one_row=True)
+    deep = ConvGeometry((1, 1), (2, 2), 64, 512, simd=1, pe=1)
+    yield "deep thresholds", lambda: layer(deep, output_datatype="UINT4", steps=15)
     yield "255 thresholds", lambda: layer(output_datatype="UINT8", steps=255)
     fast = replace(LAYER, simd=4)  # a word a fold for each bit, and one more
     yield "255 thresholds, short folds", lambda: layer(fast, output_datatype="UINT8", steps=255)
@@ -223,7 +225,7 @@ def test_every_kind_is_there():
     }
     searches = [s.search for s in structures if s.search]
     assert {search.memory.style for search in searches} == set(RAM_STYLES) - {"auto"}
-    assert {(search.read, search.fast) for search in searches} == {(0, False), (1, False), (1, True)}
+    assert {(search.read, search.fast) for search in searches} == {(0, False), (1, False), (1, True), (2, False)}
     assert {search.engines == s.geometry.pe for s in structures if (search := s.search)} == {True, False}
     assert outcomes(lambda s: (s.biased, s.starts_in_table)) >= {(True, True), (True, False), (False, True)}
     assert outcomes(lambda s: s.memory_steps) == {1, 2}

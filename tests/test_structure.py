@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from finn_imec.layer.clock import period_ns, pipeline_for
 from finn_imec.layer.core import Core, Operand
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import Memory, rom_spill, spilled_widths
-from finn_imec.layer.structure import Structure
+from finn_imec.layer.structure import MAX_PIPELINE, REGISTERS, Search, Structure
 from finn_imec.layer.units import storage
 
 INT4 = Operand(4, True, False)
@@ -32,9 +35,10 @@ def test_auto_weights_are_luts_up_to_two_lut6_and_a_muxf7(depth, style):
 
 
 @pytest.mark.parametrize(("outputs", "style"), [(64, "distributed"), (65, "block")])
-def test_auto_thresholds_are_luts_up_to_the_same_depth(outputs, style):
-    """Two words for the one threshold of each channel, 128 and 130 of them."""
-    assert structure(8, outputs, steps=1).resolved_ram_style_thresholds == style
+def test_auto_thresholds_are_luts_up_to_four_lut6(outputs, style):
+    """Four words for the three thresholds of each channel, 256 and 260 of them."""
+    search = structure(8, outputs, steps=3).search
+    assert (search.memory.words, search.memory.style) == (4 * outputs, style)
 
 
 def blocks(depth: int, widths: list[int]) -> int:
@@ -77,9 +81,48 @@ def test_what_multiplies(res_type, a_bits, w_bits, kind):
 
 
 @pytest.mark.parametrize(
-    ("reads", "steps", "search"),
-    [(5, 16, True), (4, 16, False), (5, 15, False), (5, 31, True), (5, 32, False)],
+    ("reads", "steps", "cycles"),
+    [(6, 16, 5), (5, 16, None), (5, 15, 4), (6, 31, 5), (6, 32, None), (3, 3, 2), (2, 3, None), (9, 1, None)],
 )
-def test_thresholds_are_searched_where_a_fold_leaves_time(reads, steps, search):
-    """A cycle for each bit of the count, 5 up to 31 thresholds, within the reads of the next fold."""
-    assert structure(reads, 4, steps).search == search
+def test_thresholds_are_searched_where_a_fold_leaves_time(reads, steps, cycles):
+    """A cycle for each bit of the count and one more, within the reads of the next fold."""
+    search = structure(reads, 4, steps).search
+    assert (search and search.cycles) == cycles
+    assert structure(reads, 4, steps).sign == (steps == 1)
+
+
+def searched(pe: int, nf: int, sf: int, steps: int, style: str = "auto", acc_bits: int = 16) -> Search | None:
+    layer = ConvGeometry((1, 1), (4, 4), sf, nf * pe, pe=pe)
+    return Structure.of_any_weights(
+        layer, INT4, INT4, acc_bits, 8, steps, res_type="lut", ram_style_thresholds=style
+    ).search
+
+
+@pytest.mark.parametrize(
+    ("layer", "engines", "words", "read", "fast"),
+    [
+        ((16, 4, 36, 3), 1, 256, 0, False),  # 16 channels in turn, 2 cycles each
+        ((16, 4, 32, 3), 2, 128, 0, False),
+        ((8, 16, 72, 15), 2, 1024, 1, False),  # 4 channels in turn, 9 cycles each
+        ((4, 128, 144, 15, "auto", 17), 1, 8192, 2, False),  # several rows of block RAM: 13 cycles
+        ((16, 4, 9, 255), 16, 1024, 1, True),  # 8 cycles
+        ((6, 2, 40, 3, "block"), 1, 64, 1, False),  # room for 8 channels: 5 cycles each
+    ],
+)
+def test_as_few_engines_as_a_fold_has_cycles_for(layer, engines, words, read, fast):
+    search = searched(*layer)
+    assert (search.engines, search.memory.words, search.read, search.fast) == (engines, words, read, fast)
+    assert search.cycles < layer[2]
+
+
+@pytest.mark.parametrize("core", ["lut", "dsp"])
+def test_more_registers_make_a_faster_clock(core):
+    """From block RAM into the multipliers without a register in between; with one; and faster than both."""
+    layer = ConvGeometry((3, 3), (8, 8), 64, 64, simd=32, pe=4)
+    plain = Structure.of_any_weights(layer, INT4, INT4, 16, 16, res_type=core)
+    assert plain.resolved_ram_style == "block"
+    levels = {clk: pipeline_for(plain, clk) for clk in (10.0, 5.0, 1.0)}
+    periods = {clk: period_ns(replace(plain, pipeline=level))[0] for clk, level in levels.items()}
+    assert periods[10.0] <= 10 and periods[5.0] <= 5 < periods[10.0]
+    assert periods[1.0] == min(period_ns(replace(plain, pipeline=p))[0] for p in range(MAX_PIPELINE + 1))
+    assert REGISTERS[levels[5.0]].memory and not REGISTERS[levels[10.0]].memory

@@ -47,6 +47,7 @@ LUT_COEFFICIENTS: Mapping[str, float] = {
     "comparator_roms": 0.914,
     "comparator_sums": 0.621,
     "searches": 1.002,
+    "outputs": 1.000,
 }
 #: A slice has two registers for each LUT.
 LUTS_PER_FF = 0.5
@@ -192,6 +193,7 @@ class Estimate:
             "comparator_roms": Memory(g.nf, parallel * s.acc_bits, "distributed").rom_luts,
             "comparator_sums": g.pe * sum(compressor_luts((s.steps,))) if parallel else 0,
             "searches": s.search.luts(g.pe) if s.search else 0,
+            "outputs": s.out_bits * (s.output_words > 1),
         }
 
 

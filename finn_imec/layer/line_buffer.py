@@ -151,8 +151,7 @@ class LineBuffer(Storage):
             return self._sequencer.last_reads(frames)
         # Words of the last window that are replaced after its last read
         trailing = self.layer.advance_words[2] - self.in_place_words[2]
-        ahead = min(-self.arrivals.start, self.arrivals.runs.first)  # words of padding before any input
-        start = self.layer.live_words - trailing - ahead
+        start = self.arrivals.start + self.layer.live_words - trailing
         return [start + frame * self.cycles_per_frame for frame in range(1, frames + 1)]
 
     def cycles(self, frames: int, each: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -161,7 +160,8 @@ class LineBuffer(Storage):
 
     @property
     def _is_formula(self) -> bool:
-        return not self.dual_port and self.layer.cycles_per_word == 1
+        gap = self.arrivals.runs.first == 1  # a cycle without a word after the first, of padding
+        return not self.dual_port and self.layer.cycles_per_word == 1 and not gap
 
     @property
     def _sequencer(self) -> Sequencer:

@@ -77,10 +77,14 @@ class Search:
     cycles: int
 
     def luts(self, pe: int) -> int:
-        """About how many LUTs it takes, block RAM included."""
+        """About how many LUTs it takes besides its memories."""
         each = pe // self.engines
-        datapath = self.memory.bits * (1 + ceil((each - 1) / 3)) + 6
-        return ceil(self.engines * (self.memory.rom_luts + datapath + LUTS_PER_RAMB18 * self.memory.bram18))
+        return self.engines * (self.memory.bits * (1 + ceil((each - 1) / 3)) + 6)
+
+    def cost(self, pe: int) -> float:
+        """About how many LUTs it takes, block RAM included."""
+        memory = self.memory.rom_luts + LUTS_PER_RAMB18 * self.memory.bram18
+        return self.luts(pe) + self.engines * memory
 
 
 @dataclass(frozen=True)
@@ -186,7 +190,7 @@ class Structure:
                     found.append(Search(engines, memory, 1, True, bits))
         fitting = [search for search in found if search.cycles < g.sf]
         slow = [search for search in fitting if not search.fast]
-        return min(slow or fitting, key=lambda search: search.luts(g.pe), default=None)
+        return min(slow or fitting, key=lambda search: search.cost(g.pe), default=None)
 
     # ---- latency ------------------------------------------------------------------------------
 
