@@ -20,6 +20,7 @@ from rich.progress import track
 from rich.table import Table
 
 from finn_imec.compat.finn import CLOCK_NS
+from finn_imec.report.table import ratio_text
 from finn_imec.synthesis.comparison import compare_layer
 from finn_imec.synthesis.layer_sets import named_layers
 from finn_imec.synthesis.rows import SIDES, Row
@@ -36,13 +37,15 @@ def measured(cell: str, clock_ns: float) -> Row:
     return compare_layer(layer, "lut", clock_ns=clock_ns, routed=True)
 
 
-def rank_correlation(a: Sequence[float], b: Sequence[float]) -> float:
-    """Spearman's, of numbers that differ."""
+def rank_correlation(a: Sequence[float], b: Sequence[float]) -> float | None:
+    """Spearman's, of numbers that differ; None for a single one."""
+    if len(a) < 2:
+        return None
     ranks = [np.argsort(np.argsort(values)) for values in (a, b)]
     return float(np.corrcoef(*ranks)[0, 1])
 
 
-def summary(rows: Sequence[Row]) -> dict[str, float]:
+def summary(rows: Sequence[Row]) -> dict[str, float | None]:
     """Geometric mean of IMECConv's routed clock over FINN's, and how well the model orders clocks.
 
     sides: rank correlation of modeled and routed clocks of all sides; ratios: of IMECConv's over FINN's.
@@ -72,7 +75,7 @@ def show(console: Console, rows: Sequence[Row]) -> None:
         table.add_row(row.layer, row.bits, *cells, f"{row.imec.routed_mhz / row.finn.routed_mhz:.2f}")
     console.print(table)
     for name, value in summary(rows).items():
-        console.print(f"{name}: {value:.2f}")
+        console.print(f"{name}: {ratio_text(value)}")
 
 
 def main(

@@ -146,3 +146,4 @@ def test_routed_clocks_beside_the_model():
     assert found["modeled_ratio"] == pytest.approx((2 * 1.2) ** 0.5)
     assert found["rank_correlation_sides"] == pytest.approx(0.8)
     assert found["rank_correlation_ratios"] == pytest.approx(-1)
+    assert routed.summary([row("a", (100, 80), (200, 120))])["rank_correlation_ratios"] is None

@@ -402,5 +402,7 @@ def test_a_cache_where_nothing_can_be_made(monkeypatch, caplog):
 
 
 def test_a_kind_that_does_not_exist():
-    with pytest.raises(ValueError, match="kind: 'models'; accepted are verilator, cppsim, yosys, data"):
+    with pytest.raises(
+        ValueError, match="kind: 'models'; accepted are verilator, cppsim, yosys, place, data"
+    ):
         cache.get_or_build("models", KEY, write)
