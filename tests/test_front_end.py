@@ -225,7 +225,8 @@ def test_every_kind_is_there():
     }
     searches = [s.search for s in structures if s.search]
     assert {search.memory.style for search in searches} == set(RAM_STYLES) - {"auto"}
-    assert {(search.read, search.fast) for search in searches} == {(0, False), (1, False), (1, True), (2, False)}
+    reads = {(search.read, search.fast) for search in searches}
+    assert reads == {(0, False), (1, False), (1, True), (2, False)}
     assert {search.engines == s.geometry.pe for s in structures if (search := s.search)} == {True, False}
     assert outcomes(lambda s: (s.biased, s.starts_in_table)) >= {(True, True), (True, False), (False, True)}
     assert outcomes(lambda s: s.memory_steps) == {1, 2}

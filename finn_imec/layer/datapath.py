@@ -217,7 +217,7 @@ class Datapath:
         if self._steps == 0:
             return self.offsets
         if self._steps == 1:
-            return self.offsets - self._single_thresholds
+            return np.asarray(self.offsets - self._single_thresholds)
         low, _ = self._counted_range
         return np.full(self.geometry.mh, -(2 ** (self.acc_bits - 1)) - low)
 

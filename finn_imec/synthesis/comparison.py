@@ -237,8 +237,9 @@ def compare_layer(
 
     core: resType of both, "dsp", "lut" or "auto" (default_core). clock_ns: period to meet, by the model of
     `timing`: IMECConv has the registers that it needs for it, and of each side's flows the one with fewest
-    LUTs that meets it counts; see yosys.count. routed: place and route both sides, too, see place. The line
-    buffers of both sides are in LUT memory, weights where each side's own rule puts them.
+    LUTs that meets it counts, or the one with fewest LUTs if none does. routed: place and route both sides,
+    too, see place. The line buffers of both sides are in LUT memory, weights where each side's own rule puts
+    them.
     """
     core = default_core(layer) if core == "auto" else core
     if routed:
@@ -273,8 +274,10 @@ def place_both(pair: FinnPair, imec: ImecSide) -> dict[str, Routed]:
 
 
 def _resources(side: FinnPair | ImecSide, flows: Sequence[str], dsp: bool, clock_ns: float) -> dict[str, Any]:
-    """All figures of a Side except cycles."""
-    counted = count(side.design, parts=side.parts, flows=tuple(flows), dsp=dsp, clock_ns=clock_ns)
+    """All figures of a Side except cycles: of the flow with fewest LUTs that meets the clock, or of all."""
+    options = {"parts": side.parts, "flows": tuple(flows), "dsp": dsp}
+    fast, smallest = (count(side.design, clock_ns=clock, **options) for clock in (clock_ns, None))
+    counted = fast if fast["period_ns"] <= clock_ns else smallest
     parts = {f"{part}_{key}": counted[part][key] for part in PARTS if part in counted for key in PART_FIGURES}
     modeled = {key: counted[key] for key in ("ff_absorbable", "period_ns", "path", "lut_by_flow")}
     return {**{key: counted[key] for key in FIGURES}, **parts, **modeled}
