@@ -18,6 +18,7 @@ from finn_imec.baseline_rtl.finn_pair import FinnPair
 from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.datapath import Datapath, smallest_datatype
 from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.numbers import whole_numbers
 from finn_imec.layer.structure import MAX_PIPELINE
 from finn_imec.rtl.generate import ImecRtl, mac_parameters
 from finn_imec.simulation.stimulus import SimulationError, Stimulus
@@ -58,7 +59,7 @@ class Layer:
         """The layer's arithmetic without activation, with the narrowest accumulator."""
         wide = Datapath(
             self.geometry, self.input_datatype, self.weight_datatype,
-            DataType["INT32"], self.weights, xnor=self.xnor,
+            DataType["INT62"], self.weights, xnor=self.xnor,
         )  # fmt: skip
         low, high = wide.accumulator_range
         return replace(wide, output_datatype=smallest_datatype(int(low.min()), int(high.max())))
@@ -89,7 +90,7 @@ def layers_of_model(model: Any) -> list[Layer]:
                 inst.geometry,
                 inst.get_input_datatype(0),
                 inst.get_input_datatype(1),
-                model.get_initializer(node.input[1]).astype(np.int64),
+                whole_numbers(model.get_initializer(node.input[1]), f"weights of {node.name}"),
                 bool(inst.get_nodeattr("binaryXnorMode")),
             )
         )
