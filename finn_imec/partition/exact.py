@@ -39,19 +39,23 @@ def execute(model: Any, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     versions = model.get_opset_imports()
     for node in model.graph.node:
         hardware = in_hardware(node)
-        for name in (*node.input, *(node.output if hardware else ())):
-            if name in context and context[name].dtype.kind == "f":
-                exact = hardware and model.get_tensor_datatype(name).is_integer()
-                context[name] = _as_type(context[name], np.float64 if exact else np.float32, node, name)
-        try:
-            sanitize_quant_values(model, node.input, context)
-            version = versions.get(node.domain, get_preferred_qonnx_opset())
-            execute_node(node, context, model.graph, version, return_full_exec_context=True)
-            sanitize_quant_values(model, node.output, context)
-        except ImecError:
-            raise
-        except Exception as err:
-            raise ModelError(f"{node.name} ({node.op_type}): {one_line(err)}") from err
+        version = versions.get(node.domain, get_preferred_qonnx_opset())
+        # Some of FINN's layers use onnxruntime, too, and fail in float64.
+        for exact in (True, False) if hardware else (False,):
+            for name in (*node.input, *(node.output if hardware else ())):
+                if context.get(name) is not None and context[name].dtype.kind == "f":
+                    wide = exact and model.get_tensor_datatype(name).is_integer()
+                    context[name] = _as_type(context[name], np.float64 if wide else np.float32, node, name)
+            try:
+                sanitize_quant_values(model, node.input, context)
+                execute_node(node, context, model.graph, version, return_full_exec_context=True)
+                sanitize_quant_values(model, node.output, context)
+                break
+            except ImecError:
+                raise
+            except Exception as err:
+                if not exact:
+                    raise ModelError(f"{node.name} ({node.op_type}): {one_line(err)}") from err
         for name in node.output if hardware else ():
             values = context[name]
             integer = model.get_tensor_datatype(name).is_integer()

@@ -12,6 +12,7 @@ from finn_imec.layer.numbers import whole_numbers
 from finn_imec.layer.units import storage
 from finn_imec.partition.exact import execute
 from finn_imec.simulation.stimulus import SimulationError
+from finn_imec.util.onnx_model import transformed
 
 
 def run_network(
@@ -69,5 +70,4 @@ def prepare_network(model: Any, folder: Path) -> Any:
     from finn_imec.transformation.specialize_imec_conv import SpecializeIMECConv
 
     with finn_build_dir(folder):
-        model = model.transform(SpecializeIMECConv()).transform(PrepareIP(FPGA_PART, CLOCK_NS))
-        return model.transform(PrepareRTLSim())
+        return transformed(model, SpecializeIMECConv(), PrepareIP(FPGA_PART, CLOCK_NS), PrepareRTLSim())
