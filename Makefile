@@ -12,7 +12,7 @@ OUT    ?= imec_demo
 PYTEST := $(VENV)/bin/python -m pytest -n 2 --dist loadfile
 QUICK  := not (slow or simulation or synthesis or training)
 
-.PHONY: demo test test-quick lint coverage docs release benchmarks setup clean
+.PHONY: demo test test-quick lint coverage docs release fuzz benchmarks setup clean
 setup: $(READY)
 
 # apt packages only where something is missing; root or sudo, else say what to install.
@@ -44,6 +44,10 @@ docs: $(READY)
 
 release: $(READY)
 	PYTHON=$(VENV)/bin/python sh scripts/release.sh
+
+# 5,000 broken inputs, in hours; FUZZ has options: --minutes 30, --seed 1. A rerun goes on.
+fuzz: $(READY)
+	$(VENV)/bin/python benchmarks/fuzz.py --out benchmarks/out/fuzz.jsonl $(FUZZ)
 
 benchmarks: $(READY)
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sh benchmarks/run.sh

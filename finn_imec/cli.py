@@ -388,7 +388,11 @@ def load_model(path: Path) -> Any:
         return build_cnv(path)
     from qonnx.core.modelwrapper import ModelWrapper
 
-    return ModelWrapper(load_onnx(path))
+    model = load_onnx(path)
+    try:
+        return ModelWrapper(model)
+    except Exception as err:  # of any type, by what is broken
+        raise ModelError(f"{path}: {one_line(err)}") from err
 
 
 @app.command()
@@ -703,6 +707,10 @@ def main() -> None:
     130, 143, 129 after SIGINT, SIGTERM, SIGHUP: outputs are complete or absent, and a rerun uses the caches.
     """
     interrupts.install()
+    try:
+        os.getcwd()
+    except OSError:
+        fail("the current folder does not exist any more")
     try:
         with interrupts.session():
             app()

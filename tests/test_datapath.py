@@ -315,10 +315,10 @@ def test_widest_and_narrowest_operands_are_accepted(name):
     ("arguments", "message"),
     [
         ({"weights": ONES.T}, r"weights have shape \(3, 2\), expected \(MW, MH\)=\(2, 3\)"),
-        ({"weights": 2 * ONES}, "weights hold values that weightDataType=INT2 does not allow"),
-        ({"weights": 0.5 * ONES}, "weights hold values that weightDataType=INT2 does not allow"),
-        ({"wdt": "BIPOLAR", "weights": 0 * ONES}, "weightDataType=BIPOLAR does not allow"),
-        ({"weights": math.nan * ONES}, "weightDataType=INT2 does not allow"),
+        ({"weights": 2 * ONES}, "weights of weightDataType=INT2: the value 2: accepted are INT2"),
+        ({"weights": 0.5 * ONES}, "weights of weightDataType=INT2: the value 0.5: accepted are INT2"),
+        ({"wdt": "BIPOLAR", "weights": 0 * ONES}, "weights of weightDataType=BIPOLAR: the value 0: accepted"),
+        ({"weights": math.nan * ONES}, "weights of weightDataType=INT2: the value nan"),
         (
             {"xnor": True, "wdt": "BINARY"},
             "binaryXnorMode=1 needs BINARY inputs and weights, not INT4 and BINARY",

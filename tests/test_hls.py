@@ -66,7 +66,7 @@ def simulate(program: Path, design: hls.ImecHls, ifm: np.ndarray) -> np.ndarray:
 def compile_testbench(target: Path, *flags: str) -> subprocess.CompletedProcess:
     library = hls.library_path()
     sources = [library / "imec_tb.cpp", library / "imec_example.cpp"]
-    command = [*cppsim.compiler(), "-std=c++14", "-isystem", str(HEADERS), *flags]
+    command = [*cppsim.compiler()[0], "-std=c++14", "-isystem", str(HEADERS), *flags]
     return subprocess.run([*command, *map(str, sources), "-o", str(target)], capture_output=True, text=True)
 
 
@@ -96,7 +96,7 @@ def test_testbench_notices_a_wrong_buffer_address(tmp_path):
     text = header.read_text()
     assert text.count("G::ROW_STEP % DEPTH") == 1
     header.write_text(text.replace("G::ROW_STEP % DEPTH", "1 % DEPTH"))
-    command = [*cppsim.compiler(), "-std=c++14", "-O0", "-w", "-isystem", str(HEADERS)]
+    command = [*cppsim.compiler()[0], "-std=c++14", "-O0", "-w", "-isystem", str(HEADERS)]
     sources = ["imec_tb.cpp", "imec_example.cpp"]
     subprocess.run([*command, *sources, "-o", "tb"], cwd=library, check=True)
     done = subprocess.run([library / "tb"], capture_output=True, text=True)
@@ -325,7 +325,7 @@ def test_headers_of_vitis_come_first(tmp_path, monkeypatch):
 
 def test_missing_compiler_is_named(monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler -O2")
-    with pytest.raises(MissingToolError, match="no-such-compiler is not on the PATH"):
+    with pytest.raises(MissingToolError, match="'no-such-compiler' is not on the PATH"):
         cppsim.compile_program({"main.cpp": ""}, "main.cpp")
 
 

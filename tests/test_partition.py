@@ -749,7 +749,7 @@ def test_node_that_finn_does_not_know(finn):
         {"x": ((1, 2), "UINT2")},
         {"y": ((1, 2), "UINT2")},
     )
-    with pytest.raises(ModelError, match="FINN's SpecializeLayers: .*OneOfNextYear"):
+    with pytest.raises(ModelError, match="SpecializeLayers: .*OneOfNextYear"):
         partition.simulate(model, random_frames(model))
 
 

@@ -19,6 +19,7 @@ from finn_imec.layer.core import RES_TYPES, Operand
 from finn_imec.layer.datapath import Datapath, smallest_datatype, weight_words
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import MEM_MODES, RAM_STYLES
+from finn_imec.layer.numbers import ROUNDING, whole_numbers
 from finn_imec.layer.structure import MAX_PIPELINE
 from finn_imec.streams.words import round_up_to_bytes
 from finn_imec.util.errors import ImecError, UnsupportedError
@@ -292,10 +293,22 @@ class IMECConv(NodeEstimates, HWCustomOp):
     def execute_node(self, context: dict, graph: Any) -> None:
         """Compute in numpy."""
         node = self.onnx_node
-        ifm = np.rint(context[node.input[0]]).astype(np.int64)
+        ifm = self.integers(context)
         thresholds = context[node.input[2]] if len(node.input) > 2 else None
         datapath = self.datapath(context[node.input[1]], thresholds)
-        context[node.output[0]] = convolve(datapath, ifm).astype(np.float32)
+        self.set_output(context, convolve(datapath, ifm))
+
+    def integers(self, context: dict) -> np.ndarray:
+        """The node's input in an execution context. int64. Raises UnsupportedError for other values."""
+        name = self.onnx_node.input[0]
+        what = f"{self.onnx_node.name}: input {name}"
+        return whole_numbers(context[name], what, self.get_input_datatype(0), ROUNDING)
+
+    def set_output(self, context: dict, ofm: np.ndarray) -> None:
+        """Put integers into an execution context, whose array tells the type: float32 or float64."""
+        name = self.onnx_node.output[0]
+        dtype = context[name].dtype if name in context else np.dtype(np.float32)
+        context[name] = ofm.astype(dtype if dtype.kind == "f" else np.float32)
 
     # ---- minimization ---------------------------------------------------------------------------
 

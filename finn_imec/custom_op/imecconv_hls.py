@@ -120,13 +120,13 @@ class IMECConv_hls(IMECConv, HLSBackend):
         if not mode:
             IMECConv.execute_node(self, context, graph)
             return
-        node, geometry = self.onnx_node, self.geometry
-        ifm = np.rint(context[node.input[0]]).astype(np.int64)
+        geometry = self.geometry
+        ifm = self.integers(context)
         words = encode(ifm, self.get_input_datatype(0), geometry.simd_in)
         out = self._cppsim(words) if mode == "cppsim" else self._rtlsim(words)
         ofm = decode(out, self.get_output_datatype(), geometry.pe)
         shape = (len(ifm), *self.get_normal_output_shape()[1:])
-        context[node.output[0]] = ofm.reshape(shape).astype(np.float32)
+        self.set_output(context, ofm.reshape(shape))
 
     def _cppsim(self, words: np.ndarray) -> np.ndarray:
         program = Path(self.get_nodeattr("executable_path"))

@@ -160,7 +160,7 @@ class IMECConv_rtl(IMECConv, RTLBackend):
             IMECConv.execute_node(self, context, graph)
             return
         node, geometry = self.onnx_node, self.geometry
-        ifm = np.rint(context[node.input[0]]).astype(np.int64)
+        ifm = self.integers(context)
         inputs = {"in0_V": encode(ifm, self.get_input_datatype(0), geometry.simd_in)}
         if self.get_nodeattr("mem_mode") == "external":
             words = self.weight_words(context[node.input[1]])
@@ -169,7 +169,7 @@ class IMECConv_rtl(IMECConv, RTLBackend):
         out = self._run(self.get_rtlsim(), inputs, len(ifm))
         ofm = decode(out, self.get_output_datatype(), geometry.pe)
         shape = (len(ifm), *self.get_normal_output_shape()[1:])
-        context[node.output[0]] = ofm.reshape(shape).astype(np.float32)
+        self.set_output(context, ofm.reshape(shape))
 
     # ---- FIFO sizing ----------------------------------------------------------------------------
 

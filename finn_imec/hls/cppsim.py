@@ -14,7 +14,6 @@ import functools
 import importlib.util
 import os
 import shlex
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ import numpy as np
 from finn_imec.hls.generate import ImecHls, library_path, write_files
 from finn_imec.streams.words import round_up_to_bytes
 from finn_imec.util import cache
+from finn_imec.util.compiler import compiler
 from finn_imec.util.errors import ImecError, MissingToolError
 from finn_imec.util.templates import render
 
@@ -70,14 +70,6 @@ def simulation_sources(designs: Sequence[ImecHls], main: str = "cppsim.cpp") -> 
     return files
 
 
-def compiler() -> list[str]:
-    """The C++ compiler's command: $CXX, else g++, else clang++. MissingToolError if there is none."""
-    command = shlex.split(os.environ.get("CXX", "")) or [shutil.which("g++") or "clang++"]
-    if not shutil.which(command[0]):
-        raise MissingToolError(f"cppsim needs a C++14 compiler, and {command[0]} is not on the PATH")
-    return command
-
-
 def compile_program(files: dict[str, str], main: str, flags: Sequence[str] = FLAGS) -> Path:
     """Compile `main`, one of these files (name -> text), or take the program from the cache.
 
@@ -85,11 +77,11 @@ def compile_program(files: dict[str, str], main: str, flags: Sequence[str] = FLA
     files and of the ap_int headers, the compiler, its version and the flags. Raises HlsError with the
     compiler's first error and the log's path, MissingToolError without compiler or headers.
     """
-    command, headers = compiler(), header_path()
+    (command, version), headers = compiler(), header_path()
     key = cache.digest(
         files=files,
         main=main,
-        compiler=[command, subprocess.run([*command, "--version"], capture_output=True, text=True).stdout],
+        compiler=[command, version],
         flags=flags,
         headers=_header_digests(headers),
     )

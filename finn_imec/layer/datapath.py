@@ -16,6 +16,7 @@ from qonnx.core.datatype import BaseDataType, DataType
 from finn_imec.layer.core import Core, Operand, folded_weights
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import power_of_two
+from finn_imec.layer.numbers import whole_numbers
 from finn_imec.layer.structure import Search, Structure
 from finn_imec.util.errors import UnsupportedError
 
@@ -70,13 +71,10 @@ class Datapath:
         weights, expected = np.asarray(self.weights), (self.geometry.mw, self.geometry.mh)
         if weights.shape != expected:
             raise UnsupportedError(f"weights have shape {weights.shape}, expected (MW, MH)={expected}")
-        whole = np.rint(weights)
-        exact = np.isfinite(whole).all() and (whole == weights).all()
-        if not exact or not all(self.weight_datatype.allowed(v) for v in np.unique(whole)):
-            raise UnsupportedError(
-                f"weights hold values that weightDataType={self.weight_datatype.name} does not allow"
-            )
-        object.__setattr__(self, "weights", whole.astype(np.int64))
+        whole = whole_numbers(
+            weights, f"weights of weightDataType={self.weight_datatype.name}", self.weight_datatype
+        )
+        object.__setattr__(self, "weights", whole)
 
     def _check_output_range(self) -> None:
         low, high = (int(v) for v in (self.accumulator_range[0].min(), self.accumulator_range[1].max()))
@@ -308,7 +306,13 @@ class Datapath:
 
 def stored_weights(geometry: ConvGeometry, operand: Operand, weights: np.ndarray) -> np.ndarray:
     """Weights (MW, MH) as unsigned codes of the operand, in the order of `folded_weights`. int64."""
-    folded = folded_weights(geometry, np.rint(weights).astype(np.int64))
+    whole = whole_numbers(weights, "weights")
+    low, high = (-1, 1) if operand.bipolar else operand.range
+    if whole.size and not low <= whole.min() <= whole.max() <= high:
+        raise UnsupportedError(
+            f"weights hold values from {whole.min()} to {whole.max()}: accepted are {low} to {high}"
+        )
+    folded = folded_weights(geometry, whole)
     return (folded > 0).astype(np.int64) if operand.bipolar else folded & (2**operand.bits - 1)
 
 

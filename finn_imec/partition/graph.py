@@ -9,6 +9,7 @@ from typing import Any
 
 from finn_imec.compat.finn import FPGA_PART
 from finn_imec.util.errors import ModelError
+from finn_imec.util.onnx_model import transformed
 
 FINN_DOMAIN = "finn.custom_op.fpgadataflow"
 
@@ -94,10 +95,7 @@ def specialized(model: Any, fifo_depth: int | Mapping[str, int] = 2) -> Any:
         SpecializeLayers(FPGA_PART),
         GiveUniqueNodeNames(),
     ):
-        try:
-            model = model.transform(transformation)
-        except Exception as err:  # FINN's checks raise any type
-            raise ModelError(f"FINN's {type(transformation).__name__}: {err}") from err
+        model = transformed(model, transformation)
     for fifo in model.get_nodes_by_op_type("StreamingFIFO_rtl"):
         inst = getCustomOp(fifo)
         if isinstance(fifo_depth, Mapping):

@@ -20,6 +20,7 @@ from finn_imec.streams.design import PINS, Design, Probe, Stream
 from finn_imec.util import cache
 from finn_imec.util.errors import ModelError, require
 from finn_imec.util.names import identifier
+from finn_imec.util.onnx_model import naming
 from finn_imec.util.templates import render
 
 TOP = "finn_partition"
@@ -99,11 +100,15 @@ class Netlist:
         model = copy.deepcopy(model)
         nodes = list(model.graph.node)
         _give_names(nodes)
+        insts, cells = {}, {}
         for node in nodes:
-            check_supported(node)
-        insts = {node.name: getCustomOp(node) for node in nodes}
+            with naming(node):
+                check_supported(node)
+                insts[node.name] = getCustomOp(node)
         with finn_build_dir(folder):
-            cells = {name: _cell(inst, model, folder / name) for name, inst in insts.items()}
+            for name, inst in insts.items():
+                with naming(inst.onnx_node):
+                    cells[name] = _cell(inst, model, folder / name)
         edges = tuple(_edges(model, insts))
         (folder / "finn").mkdir()
         return cls(
@@ -246,7 +251,9 @@ def _edges(model: Any, insts: Mapping[str, Any]) -> Iterator[Edge]:
     """The streams between nodes and at the ends, in graph order."""
     tensors: dict[str, list[_Pin]] = {}
     for inst in insts.values():
-        for pin in _pins(inst):
+        with naming(inst.onnx_node):
+            pins = list(_pins(inst))
+        for pin in pins:
             tensors.setdefault(pin.tensor, []).append(pin)
     sources = [value.name for value in model.graph.input]
     sinks = [value.name for value in model.graph.output]

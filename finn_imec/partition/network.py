@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from finn_imec.layer.numbers import whole_numbers
 from finn_imec.layer.units import storage
+from finn_imec.partition.exact import execute
 from finn_imec.simulation.stimulus import SimulationError
+from finn_imec.util.onnx_model import transformed
 
 
 def run_network(
@@ -22,7 +25,6 @@ def run_network(
     cycles_rtlsim (one frame), cycles_model, cycles_per_frame (steady state). Raises SimulationError if an
     output differs from plain convolution or a cycle count from the model.
     """
-    from qonnx.core.onnx_exec import execute_onnx
     from qonnx.custom_op.registry import getCustomOp
 
     from finn_imec.algorithms.reference import reference
@@ -34,16 +36,14 @@ def run_network(
     outputs = []
     for number, image in enumerate(inputs, 1):
         progress(number)
-        context = execute_onnx(
-            model, {source: image[np.newaxis].astype(np.float32)}, return_full_exec_context=True
-        )
+        context = execute(model, {source: image[np.newaxis].astype(np.float32)})
         outputs.append(context[sink][0])
         for node in nodes:
             inst = getCustomOp(node)
             thresholds = context[node.input[2]] if len(node.input) > 2 else None
             datapath = inst.datapath(context[node.input[1]], thresholds)
-            expected = reference(datapath, context[node.input[0]].astype(np.int64))
-            if (context[node.output[0]] != expected).any():
+            ifm, ofm = (whole_numbers(context[t], f"tensor {t}") for t in (node.input[0], node.output[0]))
+            if (ofm != reference(datapath, ifm)).any():
                 raise SimulationError(f"{node.name}: RTL differs from plain convolution on input {number}")
             cycles, modeled = inst.get_nodeattr("cycles_rtlsim"), datapath.total_cycles()
             if cycles != modeled:
@@ -70,5 +70,4 @@ def prepare_network(model: Any, folder: Path) -> Any:
     from finn_imec.transformation.specialize_imec_conv import SpecializeIMECConv
 
     with finn_build_dir(folder):
-        model = model.transform(SpecializeIMECConv()).transform(PrepareIP(FPGA_PART, CLOCK_NS))
-        return model.transform(PrepareRTLSim())
+        return transformed(model, SpecializeIMECConv(), PrepareIP(FPGA_PART, CLOCK_NS), PrepareRTLSim())

@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from finn_imec.compat.finn import finn_build_dir
+from finn_imec.layer.numbers import ROUNDING, whole_numbers
 from finn_imec.partition.deadlock import DeadlockError, explain
+from finn_imec.partition.exact import execute
 from finn_imec.partition.graph import hardware_part, in_python, specialized
 from finn_imec.partition.netlist import Edge, Netlist, Port
 from finn_imec.partition.run import EdgeReport, FifoReport, NodeReport, Run
@@ -170,14 +172,12 @@ def _in_python(
     model: Any, source: str, inputs: np.ndarray, names: set[str], stage: Callable[[str], None]
 ) -> dict[str, np.ndarray]:
     """FINN's execution of inputs (N, ...): tensor -> (N, ...) for these tensors."""
-    from qonnx.core.onnx_exec import execute_onnx
-
     abstract = in_python(model)
     found: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for number, frame in enumerate(inputs, 1):
         stage(f"frame {number}/{len(inputs)} in Python")
         feed = {source: frame[np.newaxis].astype(np.float32)}
-        context = execute_onnx(abstract, feed, return_full_exec_context=True)
+        context = execute(abstract, feed)
         for name, values in found.items():
             values.append(np.asarray(context[name]))
     return {name: np.concatenate(values) for name, values in found.items()}
@@ -185,7 +185,8 @@ def _in_python(
 
 def _integers(values: np.ndarray, port: Port) -> np.ndarray:
     """A tensor's values of all frames as the integers of the partition's streams."""
-    return np.rint(values).astype(np.int64).reshape(-1, *port.shape[1:])
+    whole = whole_numbers(values, f"tensor {port.tensor}", port.datatype, ROUNDING)
+    return whole.reshape(-1, *port.shape[1:])
 
 
 def _check_equal(tensor: str, values: np.ndarray, expected: np.ndarray) -> None:

