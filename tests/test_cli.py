@@ -255,3 +255,81 @@ def test_an_interrupt_says_what_is_kept(tmp_path):
     run = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
     assert error_of(run, 130) == "interrupted: nothing unfinished is kept"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_nobody_foresaw_is_one_message_and_a_log(tmp_path):
+    program = (
+        "import sys, finn_imec.cli as cli\n"
+        "def load(path):\n"
+        "    raise KeyError('x\\ny')\n"
+        "cli.load_model = load\n"
+        "sys.argv = ['finn-imec', 'simulate', 'model.onnx']\n"
+        "cli.main()\n"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    (log,) = tmp_path.iterdir()
+    assert error_of(run, 1).endswith(f"error: unforeseen: KeyError: 'x\\ny'; log: {log}")
+    assert log.read_text().startswith("finn-imec simulate model.onnx\n\nTraceback (most recent call last)")
+
+
+def test_closed_standard_streams_and_a_folder_that_is_gone(tmp_path):
+    command = [sys.executable, "-m", "finn_imec", "algorithms", "--layer", "cv5"]
+    package = str(Path(__file__).parents[1])
+
+    def shell(script: str) -> subprocess.CompletedProcess:
+        arguments = ["sh", "-c", f'{script}; exec "$@"', "sh", *command]
+        environment = {**os.environ, "PYTHONPATH": package}
+        return subprocess.run(arguments, capture_output=True, text=True, cwd=tmp_path, env=environment)
+
+    for closed in ("exec >&-", "exec <&-", "exec >&- 2>&- <&-"):
+        run = shell(closed)
+        assert run.returncode == 0 and "Traceback" not in run.stderr
+    run = shell("mkdir gone; cd gone; rmdir ../gone")
+    assert "the current folder does not exist any more" in error_of(run, 1)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda m: setattr(m.graph.initializer[0], "raw_data", b"123"), "tensor 'weights0'"),
+        (lambda m: m.graph.initializer[0].dims.append(2**40), "tensor 'weights0'"),
+        (
+            lambda m: setattr(m.graph.input[0].type.tensor_type, "elem_type", 99),
+            "tensor 'ifm': 99 is no type",
+        ),
+        (lambda m: setattr(m.graph.input[0].type.tensor_type.shape.dim[1], "dim_value", -2), "tensor 'ifm'"),
+        (
+            lambda m: setattr(m.graph.input[0].type.tensor_type.shape.dim[1], "dim_value", 2**50),
+            "tensor 'ifm'",
+        ),
+        (lambda m: setattr(m.graph.initializer[0], "data_location", 1), "weights0|location"),
+    ],
+)
+def test_models_that_only_onnx_reads(tmp_path, finn, damage, message):
+    import onnx
+    import small
+
+    from finn_imec.util.errors import ModelError
+    from finn_imec.util.onnx_model import load_onnx
+
+    model = small.chain().model
+    damage(model)
+    path = tmp_path / "chain.onnx"
+    path.write_bytes(model.SerializeToString())
+    assert onnx.ModelProto.FromString(path.read_bytes()).graph.node
+    with pytest.raises(ModelError, match=f"chain.onnx: .*({message})"):
+        load_onnx(path)
+
+
+def test_names_that_are_no_text(tmp_path, finn):
+    import small
+
+    from finn_imec.util.errors import ModelError
+    from finn_imec.util.onnx_model import load_onnx
+
+    path, _ = small.write(tmp_path)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"MVAU_0", b"MVAU\xff0"))
+    with pytest.raises(ModelError, match="chain.onnx: "):
+        load_onnx(path)

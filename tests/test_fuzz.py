@@ -16,9 +16,9 @@ FUZZ = Path(__file__).parents[1] / "benchmarks" / "fuzz.py"
 @pytest.mark.parametrize(
     ("kinds", "cases"),
     [
-        ("bytes,npz,config,results,options", 170),
-        ("attribute,tensor,topology", 60),
-        ("environment", 4),
+        ("bytes,npz,config,results,options", 120),
+        ("attribute,tensor,topology", 40),
+        ("environment", 3),
     ],
 )
 def test_broken_input_gives_a_right_answer_or_one_message(finn, kinds, cases):

@@ -8,6 +8,7 @@ import resource
 import shutil
 import sys
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from finn_imec.simulation.verilator import build
 from finn_imec.streams.design import Design, Stream
 from finn_imec.streams.words import pack, round_up_to_bytes, unpack
 from finn_imec.util import cache
+from finn_imec.util.compiler import compiler
 from finn_imec.util.errors import MissingToolError
 
 RTL = Path(__file__).parent / "rtl" / "streams.sv"
@@ -625,3 +627,35 @@ def test_finn_padding(tmp_path):
             ]
         )[0]
         np.testing.assert_array_equal(unpack(result.outputs["out0_V"], simd, bits, True), padded)
+
+
+def test_units_of_compilation_are_bounded(tmp_path):
+    """The compiler's memory grows with them: 100 convolutions are 8 MB of C++."""
+    sources = []
+    for i in range(40):
+        sources.append(tmp_path / f"part{i}.cpp")
+        sources[-1].write_text("/" * 100_000)
+    units = verilator._join(tmp_path, "fast", sources, 2)
+    included = [unit.read_text().split('"')[1::2] for unit in units]
+    assert len(units) == 4 and sorted(chain(*included)) == sorted(map(str, sources))
+    assert len(verilator._join(tmp_path, "fast", sources[:3], 2)) == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("false", "C[+][+] compiler 'false': '--version' ends with exit code 1; CXX may name another"),
+        ("'", 'CXX="\'": No closing quotation'),
+        ("/", "C[+][+] compiler '/' is not on the PATH"),
+    ],
+)
+def test_compilers_that_are_none(monkeypatch, command, message):
+    monkeypatch.setenv("CXX", command)
+    with pytest.raises(MissingToolError, match=message):
+        compiler()
+
+
+def test_an_empty_name_of_a_compiler_is_none(monkeypatch):
+    monkeypatch.setenv("CXX", "")
+    command, version = compiler()
+    assert command in (("g++",), ("clang++",)) and version

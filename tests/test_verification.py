@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import shutil
 from itertools import count
@@ -204,3 +205,25 @@ def test_a_wrong_weight_is_found(tmp_path):
         other.__dict__["datapath"] = dataclasses.replace(path, weights=weights)
         with pytest.raises(VerificationError, match=re.escape(other.command)):
             run_cases(model, [other])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"input_datatype": {}}, "input_datatype={} is no str"),
+        ({"weight_datatype": "INT"}, "invalid literal"),
+        ({"steps": True}, "steps=True is no int"),
+        ({"steps": 2**40}, "steps=1099511627776: from 0 to 65535"),
+        ({"seed": [-1]}, "seed=.* integers from 0 on"),
+        ({"mem_mode": "nowhere"}, "mem_mode=nowhere: one of"),
+        ({"geometry": 3}, "accepted is JSON of geometry"),
+        (
+            {"geometry": {"kernel": [1, 1], "ifm_dim": [1, 1], "ifm_channels": 9999, "ofm_channels": 9999}},
+            "weights",
+        ),
+    ],
+)
+def test_parameters_that_are_no_layer(change, message):
+    fields = json.loads(random_case(0, 0).parameters.json()) | change
+    with pytest.raises(UnsupportedError, match=message):
+        Parameters.from_json(json.dumps(fields))

@@ -118,6 +118,7 @@ _TRACES = {
 }
 _OLDEST_VERILATOR = (5, 22)  # the first with --make json
 _BYTES_PER_UNIT = 200_000  # of generated C++; below this, parsing the headers dominates
+_LARGEST_UNIT = 1_000_000  # g++ -O1 takes 0.6 GB for it, measured
 #: Kind of the cache entries, and the files of a model's entry.
 _KIND, _LIBRARY, _VERILATOR_LOG = "verilator", "model.so", "verilator.log"
 
@@ -408,9 +409,9 @@ def _compile(tools: _Tools, work: Path, library: Path, jobs: int, trace: str, le
 
 
 def _join(work: Path, name: str, sources: Sequence[str | Path], most: int) -> list[Path]:
-    """Join sources into files of similar size, `most` of them or fewer."""
+    """Join sources into files of similar size: `most` of them or fewer, unless they would be too large."""
     total = sum(os.path.getsize(source) for source in sources)
-    count = max(1, min(most, total // _BYTES_PER_UNIT))
+    count = max(1, min(most, total // _BYTES_PER_UNIT), -(-total // _LARGEST_UNIT))
     groups: list[list[str | Path]] = [[] for _ in range(count)]
     for source in sorted(sources, key=os.path.getsize, reverse=True):
         min(groups, key=lambda group: sum(map(os.path.getsize, group))).append(source)
