@@ -25,8 +25,16 @@ from finn_imec.synthesis.rows import Row, geometric_means
 from finn_imec.util.templates import render
 
 RESULTS = Path(__file__).parent / "results"
-TABLE = TITLES | {"surround_lut": "LUT around MACs", "surround_ff": "FF around MACs"}
-PICTURE = ("lut", "memory", "ff", "bram18", "depth", "cycles")
+TABLE = {
+    **{key: TITLES[key] for key in ("lut", "lut_paired", "memory")},
+    "ff_own": "FF",
+    **{key: TITLES[key] for key in ("bram18", "dsp")},
+    "period_ns": "period",
+    "cycles": "cycles",
+    "surround_lut": "LUT around MACs",
+    "surround_ff": "FF around MACs",
+}
+PICTURE = ("lut", "memory", "ff_own", "bram18", "period_ns", "cycles")
 SIMULATED = {
     "cycles_per_frame": "cycles per frame",
     "latency": "latency",
@@ -55,20 +63,33 @@ class Results:
         """The comparison in NAME.json."""
         return [Row.from_dict(row) for row in self.load(name)]
 
-    def comparisons(self) -> dict[str, list[Row]]:
-        """Rows of each comparison of CNV's layers, by folding, width and MAC core."""
+    def comparisons(self, clock: str = "") -> dict[str, list[Row]]:
+        """Rows of each comparison of CNV's layers, by folding, width and MAC core.
+
+        clock: end of the files' names, "-10ns" for those at 10 ns instead of 5.
+        """
         tables = {}
-        for path in self.folder.glob("cnv-*bit.json"):
-            folding, core, bits = path.stem.rsplit("-", 2)
+        for path in self.folder.glob(f"cnv-*bit{clock}.json"):
+            folding, core, bits = path.stem.removesuffix(clock).rsplit("-", 2)
             tables[folding, core != "lut", int(bits.removesuffix("bit")), core] = path.stem
         return {
             f"{folding}, {bits} bit{'s' * (bits > 1)}, {core}": self.rows(stem)
             for (folding, _, bits, core), stem in sorted(tables.items())
         }
 
-    def means(self) -> Means:
+    def means(self, clock: str = "") -> Means:
         """Geometric means of the ratios of each of comparisons()."""
-        return {name: geometric_means(rows) for name, rows in self.comparisons().items()}
+        return {name: geometric_means(rows) for name, rows in self.comparisons(clock).items()}
+
+    def worst(self) -> dict[str, str]:
+        """Of each comparison, IMECConv's longest path: layer, period, from and to what."""
+        found = {}
+        for name, rows in self.comparisons().items():
+            row = max(rows, key=lambda row: row.imec.period_ns or 0)
+            steps = [line.split() for line in row.imec.path.splitlines()]
+            ends = f"{steps[0][2]} to {steps[-1][2]}" if steps else "-"
+            found[name] = f"{row.layer}, {row.imec.period_ns:.2f} ns: {ends}"
+        return found
 
     def networks(self) -> dict[str, dict[str, dict[str, dict[str, int]]]]:
         """Of each network {side: {part: {figure: number}}}.
@@ -106,6 +127,11 @@ class Results:
             nodes="both with thresholds" if all(row.steps for row in rows) else "both without thresholds",
             clock=" or ".join(f"{ns:g} ns" for ns in clocks),
             means=means_table(self.means()),
+            means_10=means_table(self.means("-10ns")),
+            cells=len(rows),
+            met=sum(not row.misses_clock("imec") for row in rows),
+            slower=sum((row.ratio["period_ns"] or 0) > 1 for row in rows),
+            worst=self.worst(),
             most_cycles=f"{math.ceil(most_cycles * 1000) / 1000:.3f}",
             layers={name: layer_table(rows) for name, rows in comparisons.items()},
             padded=layer_table(self.rows("padded-auto-4bit")),
@@ -203,8 +229,8 @@ def power_table(rows: Sequence[Figures]) -> str:
     return table(["layer", "bits", "FINN's pair", "IMECConv", "ratio"], cells)
 
 
-def _both(finn: int, imec: int) -> str:
-    return f"{number_text(finn)} / {number_text(imec)}"
+def _both(finn: float | None, imec: float | None) -> str:
+    return " / ".join(f"{n:.2f}" if isinstance(n, float) else number_text(n) for n in (finn, imec))
 
 
 def _ratios(ratios: dict[str, float | None]) -> list[str]:
@@ -220,7 +246,7 @@ def main(
     measured = Results(results)
     print(measured.page(), end="")
     if picture:
-        ratio_chart(measured.means(), {key: TITLES[key] for key in PICTURE}, picture)
+        ratio_chart(measured.means(), {key: TABLE[key] for key in PICTURE}, picture)
 
 
 if __name__ == "__main__":

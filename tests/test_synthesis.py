@@ -16,6 +16,7 @@ from finn_imec.algorithms import direct
 from finn_imec.algorithms.base import pad
 from finn_imec.algorithms.reference import random_values
 from finn_imec.baseline_rtl import finn_pair
+from finn_imec.layer.clock import pipeline_for
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.rtl.generate import ImecRtl
 from finn_imec.rtl.library import library_path
@@ -421,11 +422,11 @@ def test_pair_refuses_what_it_cannot_build(tmp_path, overrides, error, message):
 @pytest.mark.parametrize(("style", "cell"), [("ultra", "URAM288"), ("block", "RAMB36E2")])
 def test_a_line_buffer_is_in_the_memory_that_its_style_names(tmp_path, style, cell, ports):
     """Yosys for UltraScale+, which has UltraRAM: read and written at one address, or at two."""
-    source = (library_path() / "imec_strip.sv").read_text()
-    (tmp_path / "imec_strip.sv").write_text(source)
+    for name in ("imec_delay.sv", "imec_strip.sv"):
+        (tmp_path / name).write_text((library_path() / name).read_text())
     (tmp_path / "run.ys").write_text(
-        f"""read_slang -j 1 -D SYNTHESIS -G DEPTH=4000 -G WIDTH=64 -G DUAL_PORT={ports - 1} \
-        -G RAM_STYLE="{style}" --top imec_strip imec_strip.sv
+        f"""read_slang -j 1 -G DEPTH=4000 -G WIDTH=64 -G DUAL_PORT={ports - 1} \
+        -G RAM_STYLE="{style}" --top imec_strip imec_delay.sv imec_strip.sv
         synth_xilinx -family xcup -uram -top imec_strip -flatten -noiopad -noclkbuf -run :map_ffram
         select imec_strip
         write_json -selected netlist.json
@@ -439,8 +440,8 @@ def test_a_line_buffer_is_in_the_memory_that_its_style_names(tmp_path, style, ce
 
 def test_thresholds_of_many_folds_are_searched_in_block_ram(tmp_path):
     """16 folds of 255 thresholds: more words than slang unrolls a loop by default."""
-    path = make_path(ConvGeometry((1, 1), (3, 3), 8, 16, simd=1), "INT2", "INT2", "UINT8")
-    assert path.structure.search and path.geometry.nf << path.structure.count_bits == 4096
+    path = make_path(ConvGeometry((1, 1), (3, 3), 18, 16, simd=1), "INT2", "INT2", "UINT8")
+    assert path.structure.search.memory.words == 4096
     rtl = ImecRtl("dut", path)
     got = yosys.count(rtl.generate(tmp_path), flows=("default",))
     thresholds = ceil(path.acc_bits / 4)  # 4096 x 4 in a RAMB18
@@ -491,7 +492,29 @@ def test_registers_of_imecconv_are_those_of_the_clock(tmp_path):
     chosen = {ns: generate_imec(layer, "lut", tmp_path / str(ns), ns) for ns in (100.0, 1.0)}
     assert chosen[100.0].pipeline == 0 < chosen[1.0].pipeline
     for ns, side in chosen.items():
-        assert side.pipeline == replace(layer.datapath(), res_type="lut").structure.pipeline_for(ns)
+        assert side.pipeline == pipeline_for(replace(layer.datapath(), res_type="lut").structure, ns)
+
+
+POINT = ConvGeometry((3, 3), (5, 5), 4, 8, simd=2, pe=2)
+
+
+@pytest.mark.parametrize(
+    ("geometry", "options", "memories"),
+    [
+        (POINT, {}, {}),
+        (replace(POINT, padding=(1, 1, 1, 1), simd_in=1), {}, {}),
+        (replace(POINT, simd=1, simd_in=4), {}, {}),
+        (replace(POINT, simd=12), {}, {}),  # the window unit
+        (POINT, {"runtime_weights": True}, {"mem_mode": "external"}),
+        (replace(POINT, simd=12), {"runtime_weights": True}, {"mem_mode": "external"}),
+        (POINT, {}, {"mem_mode": "internal_decoupled"}),
+    ],
+    ids=str,
+)
+def test_no_path_leads_from_a_stream_input_to_a_stream_output(tmp_path, geometry, options, memories):
+    path = replace(make_path(geometry, "INT2", "INT2", "UINT2"), **options)
+    counted = yosys.count(ImecRtl("dut", path, **memories).generate(tmp_path), flows=("default",))
+    assert counted["lut"] > 0 and not counted["passes_through"]
 
 
 def test_layers_of_a_model_have_its_thresholds(make_pair_model):

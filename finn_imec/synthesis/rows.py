@@ -22,6 +22,8 @@ _OPTIONAL = ("ff_absorbable", "period_ns", "path", "lut_by_flow", "routed_mhz")
 RATIOS = (
     *FIGURES,
     "memory",
+    "ff_own",
+    "period_ns",
     "cycles",
     *(f"{part}_{key}" for part in PARTS for key in PART_FIGURES),
 )
@@ -63,7 +65,12 @@ class Side:
         """LUTs used as memory."""
         return self.lutram + self.srl
 
-    def __getitem__(self, key: str) -> int:
+    @property
+    def ff_own(self) -> int:
+        """Flip-flops besides those that block RAM or DSP slices can take in."""
+        return self.ff - (self.ff_absorbable or 0)
+
+    def __getitem__(self, key: str) -> Any:
         return getattr(self, key)
 
     def as_dict(self) -> dict[str, Any]:
@@ -183,7 +190,9 @@ def _entry(values: Any, key: str, kind: type, name: str) -> Any:
 _JSON = {str: "string", int: "integer", dict: "object"}
 
 
-def _ratio(imec: int, finn: int) -> float | None:
+def _ratio(imec: float | None, finn: float | None) -> float | None:
+    if imec is None or finn is None:
+        return None
     if finn == 0:
         return 1.0 if imec == 0 else None
     return imec / finn
