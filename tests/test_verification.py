@@ -126,24 +126,24 @@ CASE = small_case(thresholds=True)
 
 MUTATIONS = {
     "words die in every fold": (
-        "imec_sequencer.sv", "dies = (DEPTHWISE || fold_last) && Head", "dies = Head",
+        "imec_sequencer.sv", "Dies <= (DEPTHWISE || fold_last) && Head", "Dies <= Head",
         "output words differ|deadlock"
     ),
     "words are never replaced in place": (
         # exact, but slower
-        "imec_sequencer.sv", "(owing || (wvld && dies))", "owing", "cycles, the model says"
+        "imec_sequencer.sv", "(owing || (wvld && Vld && Dies))", "owing", "cycles, the model says"
     ),
     "thresholds are exclusive": (
         "imec_threshold.sv", "signed'(acc[p]) >= signed'", "signed'(acc[p]) > signed'",
         "output words differ"
     ),
     "TVALID does not wait for TREADY": (
-        "imec_conv.sv", "else if(taken)       OVld <= 0", "else                 OVld <= 0",
+        "imec_output.sv", "free = !Vld || ordy;", "free = 1'b1;",
         "TVALID went low before TREADY"
     ),
     "a result is overwritten before it is taken": (
-        "imec_conv.sv", "en = !(vld && OVld && !taken)", "en = 1",
-        "TDATA changed|TVALID went low before TREADY"
+        "imec_conv.sv", "rst || !next_ovld || next_taken;", "1'b1;",
+        "output words differ|deadlock"
     ),
 }  # fmt: skip
 
@@ -160,7 +160,7 @@ def mutate(monkeypatch, tmp_path):
         assert source.count(right) == 1
         source = source.replace(right, wrong)
         if wrong == "owing":
-            source = source.replace("miss = rd && dies && !ivld", "miss = rd && dies")
+            source = source.replace("miss = rd && Dies && !ivld", "miss = rd && Dies")
         (library / name).write_text(source)
         monkeypatch.setattr("finn_imec.rtl.generate.library_path", lambda: library)
 

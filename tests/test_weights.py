@@ -613,7 +613,7 @@ def test_internal_weights_must_be_constants(make_node, mode):
 def test_ultraram_is_initialized_only_where_it_can_be(make_node, tmp_path):
     model, node = make_node(layer_path(), "internal_decoupled", 1)
     node.set_nodeattr("ram_style", "ultra")
-    for part, files in ((PART, ["thresholds"]), (VERSAL, ["thresholds", "weights"])):
+    for part, files in ((PART, []), (VERSAL, ["weights"])):
         folder = tmp_path / part
         node.set_nodeattr("code_gen_dir_ipgen", str(folder))
         node.generate_hdl(model, part, 5.0)
@@ -631,7 +631,7 @@ def test_ultraram_is_initialized_only_where_it_can_be(make_node, tmp_path):
 
 
 def test_thresholds_in_ultraram_need_a_device_that_initializes_it(make_node, tmp_path):
-    geometry = ConvGeometry((2, 2), (3, 3), 4, 4, simd=2, pe=2)
+    geometry = ConvGeometry((2, 2), (3, 3), 4, 4, simd=1, pe=2)
     rng = np.random.default_rng(3)
     weights = rng.integers(-8, 8, (geometry.mw, geometry.mh))
     thresholds = np.sort(rng.integers(-100, 100, (geometry.mh, 255)))

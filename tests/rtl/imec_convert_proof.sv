@@ -48,6 +48,7 @@ module imec_convert_proof #(
 	if(IN < OUT) begin : genWiden
 		always_comb begin
 			if(Ready) begin
+				`LEMMA(1, dut.genWiden.complete == (dut.genWiden.words.left == '0))
 				`LEMMA(1, ahead == BITS'(OUT - IN - IN*32'(dut.genWiden.words.left)) && ahead < OUT)
 				for(int unsigned  i = 0; i < OUT - IN; i++)
 					if(i < ahead)  `LEMMA(1, dut.genWiden.Rest[(OUT - IN - ahead + i)*BITS +: BITS] == BITS'(Out + i))
@@ -58,6 +59,7 @@ module imec_convert_proof #(
 		// A word is taken with its last piece, so the other pieces are sent before it is taken
 		uwire [BITS-1:0]  gone = Out - In;
 		always_comb begin
+			if(Ready)  `LEMMA(1, dut.genNarrow.last == (dut.genNarrow.left == '0))
 			if(Ready)  `LEMMA(1, gone == BITS'(IN - OUT - OUT*32'(dut.genNarrow.left)) && gone < IN)
 			if(Ready && gone != 0)  `LEMMA(1, Offered)
 		end

@@ -85,6 +85,7 @@ module imec_pad_proof #(
 				`LEMMA(1, Y < H && X < W && C < CF)
 				`LEMMA(1, dut.genPad.Pad == !image)
 				`LEMMA(1, 16'(dut.genPad.Left) == left - 16'sd2)
+				`LEMMA(1, dut.genPad.frame_last == (dut.genPad.runs.left == '0))
 				if(RUNS > 1)  `LEMMA(1, dut.genPad.runs.left == (above || below? RUNS - 1 : LAST - Y - 32'(!image && right_of)))
 			end
 		end

@@ -203,6 +203,7 @@ module imec_window_proof #(
 			`LEMMA(1, ROWS[Read.y] && Read.y < H && COLS[Read.x] && Read.x < W)
 			`LEMMA(1, Word < SF && Fold < NF)
 			`LEMMA(1, dut.words_left == SF - 1 - Word && dut.folds_left == NF - 1 - Fold)
+			`LEMMA(1, dut.word_last == (Word == SF - 1) && dut.fold_last == (Fold == NF - 1))
 			`LEMMA(1, weight_addr == WEIGHT_BITS'(Fold*SF + Word))
 			`LEMMA(1, dut.across.Left == W - 1 - Pixel.x && dut.down.Left == H - 1 - Pixel.y)
 
