@@ -15,6 +15,7 @@ from finn_imec.compat.finn import axilite_address_bits
 from finn_imec.custom_op.imecconv import IMECConv
 from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.clock import period_ns, pipeline_for
+from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.units import storage
 from finn_imec.rtl.generate import ImecRtl, stream_design
 from finn_imec.simulation.model import Model
@@ -35,13 +36,22 @@ class IMECConv_rtl(IMECConv, RTLBackend):
 
     # ---- generation -----------------------------------------------------------------------------
 
+    def _rtl(self, datapath: Datapath) -> ImecRtl:
+        """The node's RTL, with its memories where the attributes put them."""
+        styles = map(self.get_nodeattr, ("ram_style", "mem_mode", "ram_style_thresholds"))
+        return ImecRtl(self.get_verilog_top_module_name(), datapath, *styles)
+
+    def modeled_cycles(self, datapath: Datapath, frames: int = 1) -> int:
+        """Structure.total_cycles of the node's RTL, which cycles_rtlsim equals."""
+        return self._rtl(datapath).structure.total_cycles(frames)
+
     def generate_hdl(self, model: Any, fpgapart: str, clk: float) -> None:
         """Write the top level and its memory files into code_gen_dir_ipgen."""
         datapath = self.constant_datapath(model)
         if self.get_nodeattr("pipeline") < 0:  # stored because latency depends on it
-            datapath = replace(datapath, pipeline=pipeline_for(datapath.structure, clk))
+            datapath = replace(datapath, pipeline=pipeline_for(self._rtl(datapath).structure, clk))
             self.set_nodeattr("pipeline", datapath.pipeline)
-            period, path = period_ns(datapath.structure)
+            period, path = period_ns(self._rtl(datapath).structure)
             if period > clk:
                 warnings.warn(
                     f"{self.onnx_node.name}: {clk} ns is not expected to be met: {period:.1f} ns through the "
@@ -49,7 +59,6 @@ class IMECConv_rtl(IMECConv, RTLBackend):
                     stacklevel=2,
                 )
         folder = self.get_nodeattr("code_gen_dir_ipgen")
-        top = self.get_verilog_top_module_name()
         mode = self.get_nodeattr("mem_mode")
         ram_style, threshold_style = map(self.get_nodeattr, ("ram_style", "ram_style_thresholds"))
         if not is_versal(fpgapart):
@@ -61,15 +70,15 @@ class IMECConv_rtl(IMECConv, RTLBackend):
                         "accepted is mem_mode=internal_decoupled with runtime_writeable_weights=1"
                     )
                 datapath = replace(datapath, weights=None)
-            if threshold_style == "ultra" and datapath.structure.search:
+            if threshold_style == "ultra" and self._rtl(datapath).structure.search:
                 raise UnsupportedError(
                     f"{self.onnx_node.name}: ram_style_thresholds=ultra: {cannot}, "
                     "accepted are auto, block, distributed"
                 )
-        rtl = ImecRtl(top, datapath, ram_style, mode, threshold_style)
+        rtl = self._rtl(datapath)
         rtl.generate(Path(folder))
         # Stored because FINN may rename the node later.
-        self.set_nodeattr("gen_top_module", top)
+        self.set_nodeattr("gen_top_module", rtl.top)
         self.set_nodeattr("ipgen_path", folder)
         self.set_nodeattr("ip_path", folder)
 

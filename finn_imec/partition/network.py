@@ -45,7 +45,7 @@ def run_network(
             ifm, ofm = (whole_numbers(context[t], f"tensor {t}") for t in (node.input[0], node.output[0]))
             if (ofm != reference(datapath, ifm)).any():
                 raise SimulationError(f"{node.name}: RTL differs from plain convolution on input {number}")
-            cycles, modeled = inst.get_nodeattr("cycles_rtlsim"), datapath.total_cycles()
+            cycles, modeled = inst.get_nodeattr("cycles_rtlsim"), inst.modeled_cycles(datapath)
             if cycles != modeled:
                 raise SimulationError(f"{node.name}: {cycles} cycles, the model says {modeled}")
     layers = [
@@ -53,7 +53,7 @@ def run_network(
             "node": node.name,
             "words_checked": len(inputs) * inst.get_number_output_values(),
             "cycles_rtlsim": inst.get_nodeattr("cycles_rtlsim"),
-            "cycles_model": inst.constant_datapath(model).total_cycles(),
+            "cycles_model": inst.modeled_cycles(inst.constant_datapath(model)),
             "cycles_per_frame": storage(inst.geometry).cycles_per_frame,
         }
         for node, inst in ((node, getCustomOp(node)) for node in nodes)
