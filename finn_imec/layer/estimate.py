@@ -17,37 +17,37 @@ from finn_imec.layer.memories import LUTS_PER_RAMB18, Memory, address_bits, powe
 from finn_imec.layer.structure import Structure
 from finn_imec.layer.window import WindowUnit
 
-#: LUTs per unit of each of `Estimate.features`, fitted by benchmarks/estimates.py. Over 300 layers, a fifth
-#: of them held out of the fit at a time, the error is 5.6% on average, 3.5% in the median and at most 12.2%
-#: for nine layers in ten; 4.3% on average without activation. How close together thresholds are is not known.
+#: LUTs per unit of each of `Estimate.features`, fitted by benchmarks/estimates.py. Over 70 layers, a fifth
+#: of them held out of the fit at a time, the error is 5.3% on average, 3.6% in the median and at most 12.0%
+#: for nine layers in ten; 4.1% on average without activation. How close together thresholds are is not known.
 LUT_COEFFICIENTS: Mapping[str, float] = {
-    "tree_counters": 0.994,
-    "tree_sums": 0.847,
-    "constant_trees": 0.980,
+    "tree_counters": 0.990,
+    "tree_sums": 0.850,
+    "constant_trees": 1.134,
     "multipliers": 1.000,
     "product_sums": 1.000,
-    "chain_sums": 0.904,
-    "delays": 1.149,
-    "accumulators": 1.032,
-    "control": 3.365,
-    "counters": 1.473,
-    "stepped_addresses": 2.209,
-    "wrapped_addresses": 0.513,
-    "weight_addresses": 1.531,
-    "windows": 1.135,
-    "window_words": 1.506,
-    "narrowed_words": 0.618,
-    "padded_words": 1.157,
-    "rams": 1.151,
-    "roms": 1.006,
-    "deep_roms": 3.938,
-    "offsets": 0.915,
-    "comparators": 0.583,
-    "constant_comparators": 0.787,
-    "comparator_roms": 0.914,
-    "comparator_sums": 0.621,
-    "searches": 1.002,
-    "outputs": 1.000,
+    "chain_sums": 1.024,
+    "delays": 0.975,
+    "accumulators": 1.013,
+    "control": 1.503,
+    "counters": 2.061,
+    "stepped_addresses": 2.366,
+    "wrapped_addresses": 0.626,
+    "weight_addresses": 1.968,
+    "windows": 1.031,
+    "window_words": 1.242,
+    "narrowed_words": 0.687,
+    "padded_words": 1.172,
+    "rams": 1.453,
+    "roms": 0.968,
+    "deep_roms": 1.000,
+    "offsets": 0.077,
+    "comparators": 0.959,
+    "constant_comparators": 1.000,
+    "comparator_roms": 0.555,
+    "comparator_sums": 1.045,
+    "searches": 0.995,
+    "outputs": 1.806,
 }
 #: A slice has two registers for each LUT.
 LUTS_PER_FF = 0.5
