@@ -80,8 +80,8 @@ DIFFERENCES = (
     "a re-creation of its former LUT core), weight streamer, replay buffer and FIFO.",
     "Table III is of whole networks with DMA. Ours have no DMA, FIFOs as deep as a simulation filled them, "
     "and RTL behavioral models, on both sides, of what FINN has in HLS only (pooling, fully connected "
-    "layers). The convolutions on both sides {thresholds}. Fig. 4 shows five layers without naming "
-    "them, so they are not compared with ours one by one.",
+    "layers); their convolutions are counted without thresholds. Fig. 4 shows five layers without naming "
+    "them, so they are not compared with ours one by one; ours {thresholds} on both sides.",
     "Power is not measured here. Signal toggles in RTL simulation are a proxy for the dynamic part, without "
     "capacitances and placement; the published power is that of the whole device.",
 )
