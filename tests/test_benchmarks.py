@@ -114,6 +114,21 @@ def test_the_picture_names_all_comparisons(summary, tmp_path, capsys):
     assert all(f">{name}<" in drawn for name in results.means())
 
 
+def test_the_model_of_the_clock_is_near_the_counted_periods(monkeypatch):
+    """And what it promises to meet is met, to a hundredth."""
+    monkeypatch.syspath_prepend(str(RESULTS.parent))
+    import clock
+
+    compared = clock.compared(RESULTS)
+    errors = [abs(row["error"]) for row in compared]
+    assert len(errors) == 6 * len(list(RESULTS.glob("cnv-*bit*.json")))
+    assert sum(errors) / len(errors) < 0.08
+    assert max(errors) < 0.2
+    for row in compared:
+        if row["modeled_ns"] <= row["clock_ns"]:
+            assert row["counted_ns"] <= 1.01 * row["clock_ns"], row
+
+
 def test_random_layers_are_as_fast_as_finns_pair():
     """Measured cycles equal the present model's, and are within 0.3 % of FINN's."""
     table = rows("throughput.json")
