@@ -24,7 +24,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def compared(results: Path = RESULTS) -> list[dict]:
-    """A row per layer of each table: clock, pipeline, modeled and counted ns, what the model's path passes."""
+    """A row per layer of each table: clock, pipeline, periods in ns, what the modeled path passes."""
     found = []
     for path in sorted(results.glob("cnv-*bit*.json")):
         folding, core, width = path.stem.removesuffix("-10ns").rsplit("-", 2)
@@ -61,7 +61,7 @@ def main(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
     for row in rows:
         table.add_row(*map(str, row.values()))
     errors = np.abs([row["error"] for row in rows])
-    Console().print(table)
+    Console(width=110).print(table)
     print(f"error {errors.mean():.1%} on average, {errors.max():.1%} at most, of {len(rows)} layers")
 
 
