@@ -41,8 +41,8 @@ MEANINGS = {
     "mem_mode": "where the weights are stored",
     "runtime_writeable_weights": "1: weights can be written over AXI4-Lite",
     "ram_style": "memory of the weights; auto decides by depth",
-    "ram_style_thresholds": "memory of the thresholds; auto decides by depth",
-    "pipeline": "registers inside dot products in LUTs; -1: as many as the target clock needs",
+    "ram_style_thresholds": "memory of searched thresholds; auto takes the cheapest",
+    "pipeline": "level of pipelining, 0 to 4; -1: the one with fewest registers for the target clock",
     "SIMD_in": "input channels per stream word; 0: like SIMD, at most C",
     "buffer_ram_style": "memory of the line buffer; auto decides by depth",
 }

@@ -27,7 +27,6 @@ def verilator_lint(
     top: str,
     sources: Iterable[Path],
     parameters: Mapping[str, int | str] | None = None,
-    defines: Iterable[str] = (),
 ) -> list[str]:
     """What `verilator --lint-only -Wall` finds, one line each: path, line, column, kind and message.
 
@@ -38,7 +37,6 @@ def verilator_lint(
     command += [f"-Wno-{name}" for name in WAIVED]
     for name, value in (parameters or {}).items():
         command.append(f'-G{name}="{value}"' if isinstance(value, str) else f"-G{name}={value}")
-    command += [f"-D{name}" for name in defines]
     command += map(str, sources)
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     hits = re.findall(r"^%(\w+-?\w*): (\S+?:\d+:\d+): (.*)$", done.stderr, re.MULTILINE)

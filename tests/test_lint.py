@@ -16,8 +16,8 @@ from finn_imec.verification.cases import random_case
 LAYOUTS = [
     pytest.param(name, marks=pytest.mark.slow) if name.startswith("wide") else name for name in BY_LAYOUT
 ]
-#: What each view of the RTL defines.
-VIEWS = {"simulation": (), "synthesis": ("SYNTHESIS",)}
+#: The wrapper's PRIMITIVES: as simulation and as synthesis for Xilinx read the RTL.
+VIEWS = {"simulation": 0, "synthesis": 2}
 SLANG_WAIVED = (
     "packed-array-conv",  # a word as the vector of its elements is how words are taken apart
     "sign-conversion",  # of equal width: $clog2 and $countones are signed, and so are sums
@@ -37,7 +37,7 @@ def sources(folder: Path, case: int | str) -> tuple[Path, ...]:
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("case", [*range(12), *LAYOUTS])
 def test_verilator_finds_nothing(tmp_path, case, view):
-    assert verilator_lint("top", sources(tmp_path, case), defines=VIEWS[view]) == []
+    assert verilator_lint("top", sources(tmp_path, case), {"PRIMITIVES": VIEWS[view]}) == []
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -46,7 +46,7 @@ def test_slang_finds_nothing(tmp_path, capfd, case, view):
     driver = pytest.importorskip("pyslang.driver", reason="needs slang: pip install 'finn-imec[dev]'")
     options = ["--top", "top", "--timescale", "1ns/1ps", "-Wextra", "-Wconversion"]
     options += [f"-Wno-{name}" for name in SLANG_WAIVED]
-    options += [f"-D{name}" for name in VIEWS[view]]
+    options += ["-G", f"PRIMITIVES={VIEWS[view]}"]
     slang = driver.Driver()
     slang.addStandardArgs()
     assert slang.parseCommandLine(" ".join(["slang", *options, *map(str, sources(tmp_path, case))]))
