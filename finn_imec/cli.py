@@ -45,6 +45,20 @@ console = Console(markup=False, width=None if sys.stdout.isatty() or "COLUMNS" i
 log = Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+GEOMETRY_HELP = (
+    "H,W,C,M,KH,KW[,SH,SW[,DH,DW[,PT,PL,PB,PR]]]: input height, width, channels, output channels, "
+    "kernel, stride, dilation, padding at top, left, bottom, right."
+)
+# What `compare` and `vivado` measure
+Geometry = Annotated[str | None, typer.Option(help=GEOMETRY_HELP)]
+LayerSet = Annotated[str | None, typer.Option(help="cnv-w1a1, cnv-w2a2 or padded.")]
+Bits = Annotated[str, typer.Option(help="Bit widths, comma separated, with --layers.")]
+Simd = Annotated[int | None, typer.Option(help="With --geometry; default: all input channels.")]
+Pe = Annotated[int | None, typer.Option(help="With --geometry; default: all output channels.")]
+Depthwise = Annotated[bool, typer.Option(help="With --geometry: depthwise, with FINN's VVAU.")]
+Activation = Annotated[str, typer.Option(help="Input datatype, with --geometry.")]
+Weight = Annotated[str, typer.Option(help="Weight datatype, with --geometry.")]
+MacCore = Annotated[str, typer.Option(help="FINN's multipliers: auto, lut or dsp.")]
 Steps = Annotated[
     int | None,
     typer.Option(
@@ -53,10 +67,6 @@ Steps = Annotated[
         min=0,
     ),
 ]
-GEOMETRY_HELP = (
-    "H,W,C,M,KH,KW[,SH,SW[,DH,DW[,PT,PL,PB,PR]]]: input height, width, channels, output channels, "
-    "kernel, stride, dilation, padding at top, left, bottom, right."
-)
 
 
 def progress_columns() -> tuple[ProgressColumn, ...]:
@@ -106,7 +116,7 @@ def print_json(value: Any) -> None:
 @app.command()
 def algorithms(
     layer: Annotated[str | None, typer.Option(help="One of MEC's benchmark layers, cv1 to cv12.")] = None,
-    geometry: Annotated[str | None, typer.Option(help=GEOMETRY_HELP)] = None,
+    geometry: Geometry = None,
     run: Annotated[bool, typer.Option(help="Also run, check and time each algorithm.")] = False,
     backend: Annotated[
         str, typer.Option(help="numpy: memory by formula; torch: measured memory and time.")
@@ -208,16 +218,16 @@ def measure_algorithms(
 @app.command()
 def compare(
     model: Annotated[Path | None, typer.Argument(help=".onnx of FINN layers, or a CNV .npz.")] = None,
-    geometry: Annotated[str | None, typer.Option(help=GEOMETRY_HELP)] = None,
-    layers: Annotated[str | None, typer.Option(help="cnv-w1a1, cnv-w2a2 or padded.")] = None,
-    bits: Annotated[str, typer.Option(help="Bit widths, comma separated, with --layers.")] = "2",
-    simd: Annotated[int | None, typer.Option(help="With --geometry; default: all input channels.")] = None,
-    pe: Annotated[int | None, typer.Option(help="With --geometry; default: all output channels.")] = None,
-    depthwise: Annotated[bool, typer.Option(help="With --geometry: depthwise, with FINN's VVAU.")] = False,
-    activation: Annotated[str, typer.Option(help="Input datatype, with --geometry.")] = "INT2",
-    weight: Annotated[str, typer.Option(help="Weight datatype, with --geometry.")] = "INT2",
+    geometry: Geometry = None,
+    layers: LayerSet = None,
+    bits: Bits = "2",
+    simd: Simd = None,
+    pe: Pe = None,
+    depthwise: Depthwise = False,
+    activation: Activation = "INT2",
+    weight: Weight = "INT2",
     steps: Steps = None,
-    core: Annotated[str, typer.Option(help="FINN's multipliers: auto, lut or dsp.")] = "auto",
+    core: MacCore = "auto",
     clock: Annotated[
         float,
         typer.Option(help="Period in ns to meet with fewest LUTs, by a model before placement.", min=0.1),
@@ -299,16 +309,16 @@ def chosen_layers(
 def vivado(
     folder: Annotated[Path, typer.Argument(help="Folder for RTL, scripts and reports.")],
     model: Annotated[Path | None, typer.Option(help=".onnx of FINN layers, or a CNV .npz.")] = None,
-    geometry: Annotated[str | None, typer.Option(help=GEOMETRY_HELP)] = None,
-    layers: Annotated[str | None, typer.Option(help="cnv-w1a1, cnv-w2a2 or padded.")] = None,
-    bits: Annotated[str, typer.Option(help="Bit widths, comma separated, with --layers.")] = "2",
-    simd: Annotated[int | None, typer.Option(help="With --geometry; default: all input channels.")] = None,
-    pe: Annotated[int | None, typer.Option(help="With --geometry; default: all output channels.")] = None,
-    depthwise: Annotated[bool, typer.Option(help="With --geometry: depthwise, with FINN's VVAU.")] = False,
-    activation: Annotated[str, typer.Option(help="Input datatype, with --geometry.")] = "INT2",
-    weight: Annotated[str, typer.Option(help="Weight datatype, with --geometry.")] = "INT2",
+    geometry: Geometry = None,
+    layers: LayerSet = None,
+    bits: Bits = "2",
+    simd: Simd = None,
+    pe: Pe = None,
+    depthwise: Depthwise = False,
+    activation: Activation = "INT2",
+    weight: Weight = "INT2",
     steps: Steps = None,
-    core: Annotated[str, typer.Option(help="FINN's multipliers: auto, lut or dsp.")] = "auto",
+    core: MacCore = "auto",
     part: Annotated[str | None, typer.Option(help="Device; default: xc7z020clg400-1.")] = None,
     clock: Annotated[
         float | None, typer.Option(help="Period to meet, in ns; default: 5.", min=0.1, max=1000)

@@ -166,9 +166,8 @@ class Pair:
             node.op_type, node.domain = f"{node.op_type}_rtl", f"{node.domain}.rtl"
         try:
             return int(getCustomOp(node).get_exp_cycles())
-        except (
-            AssertionError
-        ):  # FINN does not build it, as with a stride beyond the image: its input at least
+        except AssertionError:
+            # FINN does not build it, as with a stride beyond the image: its input at least.
             (rows, columns), channels = self.attributes["IFMDim"], self.attributes["IFMChannels"]
             return int(rows * columns * channels // self.insts[1].get_nodeattr("SIMD"))
 
