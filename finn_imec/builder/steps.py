@@ -59,8 +59,8 @@ def step_convert_to_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     REPORT below output_dir, a Conversion as JSON: part and clock, `pairs`, one object per
     ConvolutionInputGenerator with the fields of PairReport (`imecconv` names the new node, or `reason` says
     why the pair stays), the `total` of their estimates, and the `next` commands. A model without a
-    convertible pair passes unchanged, with a warning. Raises UnsupportedError for finn-plus' multi-DNN builds with SelectableWeights, which refer by
-    name to the layers whose weights they select.
+    convertible pair passes unchanged, with a warning. Raises UnsupportedError for finn-plus' multi-DNN builds
+    with SelectableWeights, which refer by name to the layers whose weights they select.
     """
     from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
