@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -54,9 +55,7 @@ def rtl_part(model: Any, reasons: Mapping[str, str]) -> tuple[Any, tuple[PythonN
     """The nodes that are simulated in RTL as a separate model, and those that are not.
 
     model: hardware nodes only, with unique names. reasons: name of a node without RTL -> why. Such nodes
-    before the first and after the last node with RTL are left out, with the FIFOs and width converters at the
-    cut, so that all tensors at its ends are tensors of the unspecialized graph; those in between stay.
-    Raises UnsupportedError with the reasons if nothing is left.
+    before the first and after the last node with RTL are left out; those in between stay. Raises UnsupportedError with the reasons if nothing is left.
     """
     nodes = list(model.graph.node)
     before = _reached(nodes, reasons, "input", "output")
@@ -65,21 +64,13 @@ def rtl_part(model: Any, reasons: Mapping[str, str]) -> tuple[Any, tuple[PythonN
     if all(node.name in reasons or _is_glue(node) for node in kept):
         why = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
         raise UnsupportedError(f"no node of the partition can be simulated: {why}")
-    part = copy.deepcopy(model)
-    glued = {node.output[0]: node.input[0] for node in nodes if node.name in before and _is_glue(node)}
-    for node in part.graph.node:
-        for i, name in enumerate(node.input):
-            while name in glued:
-                name = glued[name]
-            node.input[i] = name
-    names = {node.name for node in kept}
     place = dict.fromkeys(before, "before") | dict.fromkeys(after, "after")
     in_python = (
         PythonNode(node.name, node.op_type, place.get(node.name, "between"), reasons[node.name])
         for node in nodes
-        if node.name in reasons and not _is_glue(node)
+        if node.name in reasons
     )
-    return _cut(part, [node for node in part.graph.node if node.name in names]), tuple(in_python)
+    return _cut(model, kept), tuple(in_python)
 
 
 def joined(parent: Any, part: Any) -> Any:
@@ -120,13 +111,20 @@ def joined(parent: Any, part: Any) -> Any:
     return whole
 
 
+def before_glue(model: Any, tensor: str) -> str:
+    """The tensor that FIFOs and width converters carry to this one: the same values."""
+    while (producer := model.find_producer(tensor)) is not None and _is_glue(producer):
+        tensor = producer.input[0]
+    return tensor
+
+
 def _is_glue(node: Any) -> bool:
     """True of FIFOs and width converters, which leave a stream's values as they are."""
     return node.op_type.startswith(("StreamingFIFO", "StreamingDataWidthConverter"))
 
 
 def _reached(nodes: Iterable[Any], reasons: Mapping[str, str], near: str, far: str) -> set[str]:
-    """Nodes without RTL, and glue between them, that one end of the graph reaches through none that has it.
+    """Nodes without RTL that one end of the graph reaches through none that has it.
 
     nodes: in the order from that end. near, far: "input" or "output", the nodes' sides.
     """
@@ -134,7 +132,7 @@ def _reached(nodes: Iterable[Any], reasons: Mapping[str, str], near: str, far: s
     side = {name: node.name for node in nodes for name in getattr(node, far)}
     for node in nodes:
         neighbors = {side[name] for name in getattr(node, near) if name in side}
-        if neighbors <= found and (node.name in reasons or (neighbors and _is_glue(node))):
+        if neighbors <= found and node.name in reasons:
             found.add(node.name)
     return found
 
@@ -200,30 +198,41 @@ def with_own_names(model: Any) -> Any:
 
 
 def specialized(model: Any, fifo_depth: int | Mapping[str, int] | None = None) -> Any:
-    """Abstract nodes specialized to FINN's RTL and HLS nodes, with width converters and FIFOs.
+    """Abstract nodes specialized to FINN's RTL and HLS nodes, `with_fifos`."""
+    return with_fifos(specialized_layers(model), fifo_depth)
+
+
+def specialized_layers(model: Any) -> Any:
+    """Abstract nodes specialized to FINN's RTL and HLS nodes. Raises ModelError with FINN's objection."""
+    from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
+    from qonnx.transformation.general import GiveUniqueNodeNames
+
+    if not any(node.domain == FINN_DOMAIN for node in model.graph.node):
+        return model
+    return transformed(model, SpecializeLayers(FPGA_PART), GiveUniqueNodeNames())
+
+
+def with_fifos(model: Any, fifo_depth: int | Mapping[str, int] | None = None) -> Any:
+    """Specialized nodes with width converters and FIFOs in between; unchanged if there are FIFOs, or a single node.
 
     FIFO depths are the nodes' inFIFODepths and outFIFODepths, at least fifo_depth, or are given by FIFO name
     in fifo_depth. None: at least 2, and where a node joins several streams, a frame of each: without that
-    the branches of a residual block wait for each other. A model with FIFOs and without abstract nodes is
-    returned unchanged. Raises ModelError with FINN's objection.
+    the branches of a residual block wait for each other. Raises ModelError with FINN's objection.
     """
-    abstract = any(node.domain == FINN_DOMAIN for node in model.graph.node)
-    if not abstract and any(node.op_type.startswith("StreamingFIFO") for node in model.graph.node):
+    nodes = model.graph.node
+    if len(nodes) == 1 or any(node.op_type.startswith("StreamingFIFO") for node in nodes):
         return model
     from finn.transformation.fpgadataflow.insert_dwc import InsertDWC
     from finn.transformation.fpgadataflow.insert_fifo import InsertFIFO
     from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
     from qonnx.custom_op.registry import getCustomOp
-    from qonnx.transformation.general import GiveUniqueNodeNames
 
-    for transformation in (
-        SpecializeLayers(FPGA_PART),
-        InsertDWC(),
-        InsertFIFO(create_shallow_fifos=True),
-        SpecializeLayers(FPGA_PART),
-        GiveUniqueNodeNames(),
-    ):
-        model = transformed(model, transformation)
+    insert_fifos = InsertFIFO(create_shallow_fifos=True)
+    model = transformed(model, InsertDWC(), insert_fifos, SpecializeLayers(FPGA_PART))
+    counts: Counter[str] = Counter()
+    for node in filter(_is_glue, model.graph.node):
+        node.name = f"{node.op_type}_{counts[node.op_type]}"
+        counts[node.op_type] += 1
     for fifo in model.get_nodes_by_op_type("StreamingFIFO_rtl"):
         inst = getCustomOp(fifo)
         if isinstance(fifo_depth, Mapping):

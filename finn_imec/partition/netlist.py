@@ -16,7 +16,7 @@ from qonnx.core.datatype import DataType
 
 from finn_imec.baseline_rtl.patches import copy_patched
 from finn_imec.compat.finn import finn_build_dir
-from finn_imec.partition.graph import with_own_names
+from finn_imec.partition.graph import before_glue, with_own_names
 from finn_imec.partition.parts import IMEC, PYTHON, Part, check_supported, make_part
 from finn_imec.streams.design import PINS, Design, Probe, Stream
 from finn_imec.util import cache
@@ -301,6 +301,8 @@ def _edges(
             tensors.setdefault(pin.tensor, []).append(pin)
     for tensor, pins in tensors.items():
         port = pins[0].port
+        if tensor not in model.get_all_tensor_names():  # between a node in Python and the test bench
+            port = replace(port, tensor=before_glue(model, port.tensor))
         # The graph's input produces a stream like a node does, and its output consumes one.
         if tensor in sources:
             pins.append(replace(pins[0], node="", side="out", stream=f"s_axis_{sources.index(tensor)}"))

@@ -21,7 +21,14 @@ from finn_imec.compat.finn import finn_build_dir
 from finn_imec.layer.numbers import ROUNDING, whole_numbers
 from finn_imec.partition.deadlock import DeadlockError, explain
 from finn_imec.partition.exact import execute
-from finn_imec.partition.graph import hardware_part, in_python, rtl_part, specialized, with_own_names
+from finn_imec.partition.graph import (
+    hardware_part,
+    in_python,
+    rtl_part,
+    specialized_layers,
+    with_fifos,
+    with_own_names,
+)
 from finn_imec.partition.netlist import Edge, Netlist, Port
 from finn_imec.partition.parts import why_no_rtl
 from finn_imec.partition.run import EdgeReport, FifoReport, NodeReport, Run
@@ -164,7 +171,7 @@ def simulate(
     """Simulate the hardware part of a model on values (N, ...) of its first input, and check it.
 
     Nodes without RTL run in Python: those at the ends, and with a warning in the result those in between.
-    fifo_depth: see `specialized`. waves: file for waveforms, .vcd or .fst. waves_cycles: see `Model.run`.
+    fifo_depth: see `with_fifos`. waves: file for waveforms, .vcd or .fst. waves_cycles: see `Model.run`.
     stage: called with a readable description of each stage. Returns the run and the model's outputs (N, ...),
     host nodes included. Raises SimulationError naming frame and output if a word differs from FINN's
     execution in Python.
@@ -177,9 +184,10 @@ def simulate(
     stage("generating the RTL")
     with tempfile.TemporaryDirectory() as folder:
         with finn_build_dir(Path(folder)):
-            part = with_own_names(specialized(hardware_part(model), fifo_depth))
-        reasons = {node.name: why for node in part.graph.node if (why := why_no_rtl(node))}
-        part, no_rtl = rtl_part(part, reasons)
+            part = with_own_names(specialized_layers(hardware_part(model)))
+            reasons = {node.name: why for node in part.graph.node if (why := why_no_rtl(node))}
+            part, no_rtl = rtl_part(part, reasons)
+            part = with_fifos(part, fifo_depth)
         netlist = Netlist.of(part, Path(folder), {node.node for node in no_rtl if node.place == "between"})
         stage("compiling the RTL")
         partition = Partition(netlist, waves.suffix[1:] if waves else "")
