@@ -391,7 +391,7 @@ def datatypes(*names: str) -> Sequence[str]:
 def load_model(path: Path) -> Any:
     """A QONNX model from an .onnx file or a build's folder, or CNV from an .npz. ModelError if unreadable."""
     if path.is_dir():
-        from finn_imec.builder.load import load_build
+        from finn_imec.partition.load import load_build
 
         return load_build(path)
     if not path.is_file():
@@ -451,9 +451,7 @@ def build(
 
 @app.command()
 def simulate(
-    model: Annotated[
-        Path, typer.Argument(help="A build's folder, an .onnx of FINN layers, or a CNV .npz.")
-    ],
+    model: Annotated[Path, typer.Argument(help="A build's folder, an .onnx of FINN layers, or a CNV .npz.")],
     input_file: Annotated[
         Path | None,
         typer.Option("--input", help="Frames, .npy: (N, ...) of the model's input; default: random ones."),
@@ -540,7 +538,7 @@ def simulate(
 def frames_for(
     network: Any, path: Path, frames: int, input_file: Path | None, images: Path | None
 ) -> tuple[np.ndarray, Any]:
-    """Inputs of the network: those of a file, the quantized photos, or random ones; and the photos or None."""
+    """Inputs of the network, from a file, quantized photos or random; and the photos or None."""
     from finn_imec.partition.frames import random_frames, read_frames
 
     if input_file is not None:

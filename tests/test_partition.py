@@ -668,16 +668,25 @@ def test_slow_node_is_a_fault(finn, monkeypatch):
     model = small_chain()
     partition.simulate(model, frames := random_frames(model))
     built = partition.Netlist.of
+
     def halved(*args):
         netlist = built(*args)
         cells = {
-            name: replace(cell, expected_cycles=cell.expected_cycles // 2, first_frame_cycles=cell.first_frame_cycles // 2)
-            if cell.first_frame_cycles else cell
+            name: replace(
+                cell,
+                expected_cycles=cell.expected_cycles // 2,
+                first_frame_cycles=cell.first_frame_cycles // 2,
+            )
+            if cell.first_frame_cycles
+            else cell
             for name, cell in netlist.cells.items()
         }
         return replace(netlist, cells=cells)
+
     monkeypatch.setattr(partition.Netlist, "of", halved)
-    with pytest.raises(SimulationError, match=r"IMECConv_rtl_0 was busy for .* cycles in 4 frames.* its model says"):
+    with pytest.raises(
+        SimulationError, match=r"IMECConv_rtl_0 was busy for .* cycles in 4 frames.* its model says"
+    ):
         partition.simulate(model, frames)
 
 
@@ -872,7 +881,9 @@ def test_unsupported_node(finn, op_type):
         {"y": ((1, 4, 4, 2), "UINT2")},
     )
     model.graph.node[0].domain = f"{DOMAIN}.{op_type[-3:]}"
-    with pytest.raises(UnsupportedError, match=f"can be simulated: {op_type}_0: {op_type} has neither RTL nor"):
+    with pytest.raises(
+        UnsupportedError, match=f"can be simulated: {op_type}_0: {op_type} has neither RTL nor"
+    ):
         partition.simulate(model, random_frames(model))
 
 

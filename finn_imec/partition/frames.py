@@ -52,7 +52,8 @@ def read_frames(path: Path, model: Any) -> np.ndarray:
         values = values[np.newaxis]
     if values.shape[1:] != shape or not len(values):
         raise ModelError(
-            f"{path}: shape {values.shape}: accepted is (N, {', '.join(map(str, shape))}), N >= 1, of input {tensor}"
+            f"{path}: shape {values.shape}: accepted is (N, {', '.join(map(str, shape))}), N >= 1, "
+            f"of input {tensor}"
         )
     if values.dtype.kind not in "iubf":
         raise ModelError(f"{path}: values of type {values.dtype}: accepted are numbers")

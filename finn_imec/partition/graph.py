@@ -55,7 +55,8 @@ def rtl_part(model: Any, reasons: Mapping[str, str]) -> tuple[Any, tuple[PythonN
     """The nodes that are simulated in RTL as a separate model, and those that are not.
 
     model: hardware nodes only, with unique names. reasons: name of a node without RTL -> why. Such nodes
-    before the first and after the last node with RTL are left out; those in between stay. Raises UnsupportedError with the reasons if nothing is left.
+    before the first and after the last node with RTL are left out; those in between stay. Raises
+    UnsupportedError with the reasons if nothing is left.
     """
     nodes = list(model.graph.node)
     before = _reached(nodes, reasons, "input", "output")
@@ -95,9 +96,12 @@ def joined(parent: Any, part: Any) -> Any:
     outer = {mine: theirs for names in ends for mine, theirs in zip(*names)}
     taken = {name for node in parent.graph.node for name in (*node.input, *node.output)}
     for name in {name for node in inner.graph.node for name in (*node.input, *node.output)}:
-        new = outer.get(name, f"{name}_inside" if name in taken else name)
-        if name and new != name:
-            inner.rename_tensor(name, new)
+        if name in taken and name not in outer:
+            inner.rename_tensor(name, f"{name}_inside")
+    for mine in outer:  # which may be names of others
+        inner.rename_tensor(mine, f"{mine}_end")
+    for mine, theirs in outer.items():
+        inner.rename_tensor(f"{mine}_end", theirs)
     position = list(parent.graph.node).index(holder)
     nodes = list(whole.graph.node)
     _replace(whole.graph.node, [*nodes[:position], *inner.graph.node, *nodes[position + 1 :]])
@@ -213,7 +217,7 @@ def specialized_layers(model: Any) -> Any:
 
 
 def with_fifos(model: Any, fifo_depth: int | Mapping[str, int] | None = None) -> Any:
-    """Specialized nodes with width converters and FIFOs in between; unchanged if there are FIFOs, or a single node.
+    """Specialized nodes with width converters and FIFOs in between; unchanged with FIFOs or a single node.
 
     FIFO depths are the nodes' inFIFODepths and outFIFODepths, at least fifo_depth, or are given by FIFO name
     in fifo_depth. None: at least 2, and where a node joins several streams, a frame of each: without that
@@ -258,7 +262,7 @@ def _frame(inst: Any) -> int:
 
 
 def in_python(model: Any, keep: Collection[str] = ()) -> Any:
-    """The model with abstract nodes, which FINN executes in Python, except those of the op_types of `keep`."""
+    """The model with abstract nodes, which FINN executes in Python; op_types of `keep` stay."""
     model = copy.deepcopy(model)
     for node in model.graph.node:
         if in_hardware(node) and node.op_type not in keep:

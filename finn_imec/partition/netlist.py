@@ -60,8 +60,8 @@ class Cell:
     """A node and its RTL.
 
     streams: (port of its module, tensor). expected_cycles: FINN's or IMECConv's cycles per frame.
-    first_frame_cycles: exact cycles of an IMECConv's first frame. fifo_depth: words that a StreamingFIFO holds
-    by its attribute. Both are None for other nodes.
+    first_frame_cycles: exact cycles of an IMECConv's first frame. fifo_depth: words that a StreamingFIFO
+    holds by its attribute. Both are None for other nodes.
     """
 
     name: str
@@ -241,7 +241,12 @@ def _python_cell(inst: Any, model: Any, folder: Path) -> Cell:
     )
     streams = tuple((pin.stream, pin.tensor) for link in links for pin in link)
     return Cell(
-        node.name, node.op_type, Part(source.stem, PYTHON, (source,)), streams, int(inst.get_exp_cycles()), None
+        node.name,
+        node.op_type,
+        Part(source.stem, PYTHON, (source,)),
+        streams,
+        int(inst.get_exp_cycles()),
+        None,
     )
 
 
@@ -282,9 +287,7 @@ def _end_of_python(pin: _Pin, node: str) -> _Pin:
     return replace(pin, side=side, stream=f"{verb}_{pin.stream}", tensor=f"{pin.tensor} {verb} by {node}")
 
 
-def _edges(
-    model: Any, insts: Mapping[str, Any], in_python: Collection[str]
-) -> Iterator[tuple[Edge, Port]]:
+def _edges(model: Any, insts: Mapping[str, Any], in_python: Collection[str]) -> Iterator[tuple[Edge, Port]]:
     """The streams between nodes and at the ends, in graph order, with the tensor at one of their nodes."""
     tensors: dict[str, list[_Pin]] = {}
     sources = [value.name for value in model.graph.input]

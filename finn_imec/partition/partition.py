@@ -116,8 +116,8 @@ class Partition:
             modeled = cell.first_frame_cycles + (count - 1) * cell.expected_cycles
             if busy > modeled + _SLACK:
                 raise SimulationError(
-                    f"{cell.name} was busy for {busy:,} cycles in {count} frames, without waits for other nodes; "
-                    f"its model says {modeled:,}"
+                    f"{cell.name} was busy for {busy:,} cycles in {count} frames, without waits for other "
+                    f"nodes; its model says {modeled:,}"
                 )
 
     def _seen(self, result: Result) -> list[tuple[Edge, Activity]]:

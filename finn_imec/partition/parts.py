@@ -35,9 +35,9 @@ FINN, IMEC, BEHAVIORAL, PYTHON = "FINN", "finn_imec", "behavioral model", "Pytho
 class Part:
     """One node's RTL: `module` with FINN's port names, streams <name>_TDATA, _TVALID, _TREADY.
 
-    origin: FINN, IMEC, BEHAVIORAL or PYTHON. finn_sources: files to copy with edits. folders: (parameter that names a
-    folder, with a trailing slash; files in it). vectors: pin -> FINN's pins in it, the highest first. tied:
-    inputs that are constant 0.
+    origin: FINN, IMEC, BEHAVIORAL or PYTHON. finn_sources: files to copy with edits. folders: (parameter that
+    names a folder, with a trailing slash; files in it). vectors: pin -> FINN's pins in it, the highest first.
+    tied: inputs that are constant 0.
     """
 
     module: str

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from finn_imec.builder.run import MODEL, PARENT
+from finn_imec.partition.graph import joined
 from finn_imec.util.errors import ModelError, one_line, require
 from finn_imec.util.onnx_model import load_onnx
 
@@ -23,8 +24,6 @@ def load_build(folder: str | Path) -> Any:
     is missing or broken.
     """
     wrapper = require("qonnx.core.modelwrapper", "finn").ModelWrapper
-    from finn_imec.partition.graph import joined
-
     folder = Path(folder)
     if not is_build(folder):
         raise ModelError(f"{folder}: holds no {MODEL}; expected the output folder of finn-imec build")
