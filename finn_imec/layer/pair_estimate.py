@@ -79,7 +79,7 @@ class PairEstimate:
     layer: its folding does not matter, except that simd_in is the first node's. simd, pe: of the MVAU or
     VVAU. word: channels per word of the generator. steps: thresholds per channel, 0 for none. res_type: of
     the multipliers, one of RES_TYPES. narrow: no weight has the most negative value. whole_windows: FINN's
-    parallel_window. streamed: weights come from outside. ring_style, weight_style: ram_style of the
+    parallel_window. generator: there is a window generator; if not, the kernel is 1x1. streamed: weights come from outside. ring_style, weight_style: ram_style of the
     generator and of the weights.
     """
 
@@ -94,6 +94,7 @@ class PairEstimate:
     res_type: str = "auto"
     narrow: bool = False
     whole_windows: bool = False
+    generator: bool = True
     streamed: bool = False
     ring_style: str = "distributed"
     weight_style: str = "auto"
