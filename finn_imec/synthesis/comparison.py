@@ -59,8 +59,8 @@ class Layer:
 
     weights: (MW, MH). thresholds: (MH or 1, steps), or None to output accumulators; an output is the number
     of thresholds that are reached, without FINN's ActVal. finn_geometry: FINN's side, if its folding differs;
-    finn_simd: the MVAU's SIMD, if it differs from that. res_type: where the multipliers of both sides are, one
-    of RES_TYPES.
+    finn_simd: the MVAU's SIMD, if it differs from that. res_type: where the multipliers of both sides are,
+    one of RES_TYPES.
     """
 
     name: str
