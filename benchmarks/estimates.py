@@ -1,6 +1,7 @@
 """Estimates against Yosys: measures random layers, fits LUT_COEFFICIENTS of finn_imec.layer.estimate to them.
 
     python benchmarks/estimates.py measure [--points 330] [--timeout-s 240]    hours; resumes
+    python benchmarks/estimates.py pairs [--points 60] [--timeout-s 120]       an hour; resumes
     python benchmarks/estimates.py fit
 
 `measure` adds to benchmarks/results/estimates.jsonl, a line for each layer: how it is made, and Yosys'
@@ -14,8 +15,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from math import gcd
 from pathlib import Path
 from typing import Annotated
@@ -32,17 +33,25 @@ from finn_imec.layer.memories import AUTO_ROM_WORDS
 from finn_imec.layer.structure import MAX_PIPELINE, Structure
 from finn_imec.layer.units import storage
 from finn_imec.rtl.generate import ImecRtl
+from finn_imec.synthesis.comparison import Layer, generate_both
+from finn_imec.synthesis.comparison import random_layer as random_layer_to_compare
+from finn_imec.synthesis.rows import PARTS
 from finn_imec.synthesis.stamp import code_digest
 from finn_imec.synthesis.yosys import SynthesisError, count
 from finn_imec.util.errors import GeometryError
 from finn_imec.verification.cases import Parameters
 
 RESULTS = Path(__file__).parent / "results" / "estimates.jsonl"
+PAIRS = RESULTS.with_name("pairs.jsonl")
 COUNTS = ("lut", "ff", "bram18", "dsp")
+#: Of both sides of a line of PAIRS, and of their parts.
+PAIR_COUNTS = (*COUNTS, "lutram", "srl")
 #: Limits, above which Yosys takes minutes: bits of products per cycle, bits of thresholds compared per cycle,
 #: bits of ROMs in LUTs if requested and if chosen by "auto", thresholds searched.
 MOST_PRODUCTS, MOST_THRESHOLDS, MOST_LUT_ROM, MOST_AUTO_ROM = 1500, 2500, 2**14, 2**15
 MOST_SEARCHED = 2**13
+#: The same of pairs, of which many are measured: bits of products per cycle, and of weights or buffer.
+MOST_PAIR_PRODUCTS, MOST_PAIR_WEIGHTS = 400, 2**14
 FIFTHS = 5
 #: Weight of a coefficient's distance from 1, relative to relative errors.
 PRIOR = 0.05
@@ -111,6 +120,81 @@ def random_layer(number: int) -> tuple[Parameters, str]:
         seed=(2026, number),
     )
     return parameters, rom
+
+
+def random_pair(number: int) -> tuple[Layer, str]:
+    """Small layer `number` of the sample of pairs, and the MAC core of both sides."""
+    rng = np.random.default_rng([2027, number])
+
+    def pick(*values: object) -> object:
+        return values[int(rng.integers(len(values)))]
+
+    def chance(probability: float) -> bool:
+        return bool(rng.random() < probability)
+
+    while True:
+        kernel = pick((3, 3), (3, 3), (3, 3), (5, 5), (2, 2), (3, 1), (1, 1))
+        size = pick((6, 6), (8, 8), (12, 12), (16, 16), (32, 32), (24, 10))
+        channels, outputs = pick(2, 3, 4, 8, 16, 32, 64), pick(4, 8, 16, 32, 64)
+        depthwise = chance(0.15)
+        outputs = channels if depthwise else outputs
+        a, w = pick(1, 2, 2, 3, 4, 4, 6, 8), pick(1, 2, 2, 3, 4, 4, 6, 8)
+        padded = a > 1 and kernel in ((3, 3), (5, 5)) and chance(0.3)
+        simd = 1 if depthwise else pick(*divisors(channels))
+        if not depthwise and kernel != (1, 1) and channels <= 8 and chance(0.1):
+            simd = channels * pick(*divisors(kernel[0] * kernel[1])[1:])
+        try:
+            geometry = ConvGeometry(
+                kernel, size, channels, outputs, (2, 2) if kernel == (1, 1) else pick((1, 1), (1, 1), (2, 2)),
+                dilation=(2, 2) if kernel == (3, 3) and chance(0.08) else (1, 1),
+                simd=simd, pe=pick(*divisors(outputs)), depthwise=depthwise,
+                simd_in=0 if depthwise or chance(0.7) else gcd(channels, pick(1, 2, 4, 8)),
+                padding=(kernel[0] // 2,) * 4 if padded else (0,) * 4,
+            )  # fmt: skip
+        except GeometryError:
+            continue
+        weights = geometry.mw * geometry.mh * w
+        if (
+            8 <= geometry.pe * geometry.simd * a * w <= MOST_PAIR_PRODUCTS
+            and weights <= MOST_PAIR_WEIGHTS
+            and geometry.live_pixels * channels * a <= MOST_PAIR_WEIGHTS
+        ):
+            break
+    steps = pick(0, 0, 1, 3, 7, 15)
+    steps = 0 if steps * geometry.pe * (8 + a + w) > MOST_THRESHOLDS else steps
+    dsp = not depthwise and min(a, w) > 1 and chance(0.4)
+    types = "BIPOLAR" if a == 1 else pick("", "U") + f"INT{a}", "BIPOLAR" if w == 1 else f"INT{w}"
+    layer = random_layer_to_compare(f"pair {number}", geometry, *types, seed=number)
+    return layer.with_random_thresholds(steps, number), "dsp" if dsp else "lut"
+
+
+def measured_pair(number: int, timeout_s: int) -> dict:
+    """Both sides of pair `number` as a line of PAIRS; without counts if they take too long."""
+    layer, core = random_pair(number)
+    row = {
+        "number": number,
+        "geometry": {key: value for key, value in asdict(layer.geometry).items() if value},
+        "input_datatype": layer.input_datatype.name,
+        "weight_datatype": layer.weight_datatype.name,
+        "steps": layer.steps,
+        "core": core,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        finn, imec = generate_both(layer, core, Path(folder))
+        row |= {"acc_bits": layer.datapath().structure.acc_bits, "pipeline": imec.pipeline}
+        try:
+            for name, side in (("finn", finn), ("imec", imec)):
+                options = {"parts": side.parts, "flows": ("alu",), "dsp": core == "dsp"}
+                counted = count(side.design, timeout_s=timeout_s, **options)
+                row[name] = {key: counted[key] for key in PAIR_COUNTS}
+                for part in PARTS:
+                    if part in counted:
+                        row[name][part] = {key: counted[part][key] for key in PAIR_COUNTS}
+        except SynthesisError as err:
+            if "did not finish" not in str(err):
+                raise
+            return {"number": number}
+    return row | {"code": code_digest()}
 
 
 def measured(number: int, timeout_s: int) -> dict:
@@ -200,6 +284,21 @@ def measure(
     output: Annotated[Path, typer.Option(help="Where they are added.")] = RESULTS,
 ) -> None:
     """Synthesize further layers, until `points` are counted."""
+    _add(measured, "lut", points, timeout_s, output)
+
+
+@app.command()
+def pairs(
+    points: Annotated[int, typer.Option(min=1, help="Layers to have counts of both sides of.")] = 60,
+    timeout_s: Annotated[int, typer.Option(min=1, help="Longest synthesis, in seconds.")] = 120,
+    output: Annotated[Path, typer.Option(help="Where they are added.")] = PAIRS,
+) -> None:
+    """Synthesize FINN's pair and IMECConv of further layers, until `points` are counted."""
+    _add(measured_pair, "imec", points, timeout_s, output)
+
+
+def _add(measured: Callable[[int, int], dict], key: str, points: int, timeout_s: int, output: Path) -> None:
+    """Add lines to a file until `points` of them have `key`."""
     rows = load(output)
     columns = (
         TextColumn("[progress.description]{task.description}"),
@@ -207,13 +306,13 @@ def measure(
         MofNCompleteColumn(),
     )
     with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task("layers", total=points, completed=sum("lut" in row for row in rows))
+        task = bar.add_task("layers", total=points, completed=sum(key in row for row in rows))
         while not bar.finished:
             rows.append(measured(rows[-1]["number"] + 1 if rows else 0, timeout_s))
             partial = output.with_suffix(".partial")
             partial.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
             os.replace(partial, output)
-            bar.update(task, advance="lut" in rows[-1])
+            bar.update(task, advance=key in rows[-1])
 
 
 @app.command()

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finn_imec.builder.conversion import REPORT, Conversion, next_commands
 from finn_imec.compat.transformations import apply_config, auto_folding_config
 from finn_imec.util.errors import ModelError, UnsupportedError
 from finn_imec.util.onnx_model import constant
@@ -36,8 +37,7 @@ SELECTABLE = "SelectableWeights"
 #: Memory interface width of FINN's DMAs on Zynq, in bits.
 ZYNQ_DMA_BITS = 64
 
-#: Written by step_convert_to_imec and step_fold_imec, relative to the build's output_dir.
-REPORT = "report/imec_conversion.json"
+#: Written by step_fold_imec, relative to the build's output_dir.
 FOLDING_REPORT = "report/imec_folding.json"
 
 #: Attributes in auto_folding_config.json: those that FINN's step writes, and IMECConv's.
@@ -55,11 +55,12 @@ log = logging.getLogger("build_dataflow.imec")
 def step_convert_to_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     """Swap each ConvolutionInputGenerator + MVAU pair for one IMECConv.
 
-    cfg: FINN's DataflowBuildConfig; output_dir and multi_dnn_config_path are read. Writes REPORT below
-    output_dir, one object per ConvolutionInputGenerator with the fields of PairReport: `imecconv` names the
-    new node, or `reason` says why the pair stays. A model without a convertible pair passes unchanged, with a
-    warning. Raises UnsupportedError for finn-plus' multi-DNN builds with SelectableWeights, which refer by
-    name to the layers whose weights they select.
+    cfg: FINN's DataflowBuildConfig; output_dir, part, clock and multi_dnn_config_path are read. Writes
+    REPORT below output_dir, a Conversion as JSON: part and clock, `pairs`, one object per
+    ConvolutionInputGenerator with the fields of PairReport (`imecconv` names the new node, or `reason` says
+    why the pair stays), the `total` of their estimates, and the `next` commands. A model without a
+    convertible pair passes unchanged, with a warning. Raises UnsupportedError for finn-plus' multi-DNN builds
+    with SelectableWeights, which refer by name to the layers whose weights they select.
     """
     from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
@@ -75,7 +76,10 @@ def step_convert_to_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
         log.info(str(pair))
     if not any(pair.swapped for pair in infer.report):
         log.warning("no ConvolutionInputGenerator + MVAU pair became an IMECConv")
-    _write(cfg, REPORT, [vars(pair) for pair in infer.report])
+    conversion = Conversion(
+        tuple(infer.report), cfg._resolve_fpga_part(), cfg.synth_clk_period_ns, next_commands(cfg.output_dir)
+    )
+    _write(cfg, REPORT, conversion.as_dict())
     return model
 
 
@@ -237,12 +241,12 @@ def step_insert_weight_dma(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     return model.transform(InsertWeightDMA(getattr(cfg, "vitis_iodma_intf_max_width", 512)))
 
 
-def _write(cfg: Any, name: str, entries: list[dict]) -> None:
+def _write(cfg: Any, name: str, content: Any) -> None:
     """Write a report below the build's output_dir, complete or not at all."""
     path = Path(cfg.output_dir) / name
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_suffix(".tmp")
-    scratch.write_text(json.dumps(entries, indent=2) + "\n")
+    scratch.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(scratch, path)
 
 

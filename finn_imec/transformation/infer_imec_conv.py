@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
@@ -25,9 +26,12 @@ CYCLE_TOLERANCE = 1.02
 class PairReport:
     """The outcome for one sliding window unit: its pair's names, and the new node or the reason.
 
-    simd, pe: folding of the new node; refolded: whether it differs from the MVAU's. pair_cycles: the slowest
-    of FINN's estimates; cycles: exact, of the new node. fmpadding: the FMPadding that the new node also
-    replaces; padding_reason: why an FMPadding stays.
+    folding_before, folding_after: [SIMD, PE] of the MVAU or VVAU and of the new node, also its simd and pe.
+    multipliers_before, multipliers_after: their products. refolded: whether they differ; why_refolded: why.
+    pair_cycles: cycles per frame of the pair; cycles: exact, of the new node. finn, imec: estimated resources
+    (lut, ff, memory, bram18, uram, dsp; memory: LUTs used as memory) of the pair, its thresholds included,
+    and of the new node. fmpadding: the FMPadding that the new node also replaces; padding_reason: why an
+    FMPadding stays. None is what is not known, as of a pair that stays.
     """
 
     swg: str
@@ -41,6 +45,13 @@ class PairReport:
     cycles: int | None = None
     fmpadding: str | None = None
     padding_reason: str | None = None
+    folding_before: list[int] | None = None
+    folding_after: list[int] | None = None
+    multipliers_before: int | None = None
+    multipliers_after: int | None = None
+    why_refolded: str | None = None
+    finn: dict[str, int] | None = None
+    imec: dict[str, int] | None = None
 
     @property
     def swapped(self) -> bool:
@@ -118,6 +129,10 @@ class InferIMECConv(Transformation):
             cycles=cycles,
             fmpadding=pair.fmpadding and pair.fmpadding.name,
             padding_reason=pair.padding_reason,
+            folding_before=list(pair.folding),
+            folding_after=list(folding),
+            multipliers_before=prod(pair.folding),
+            multipliers_after=prod(folding),
         )
 
 
