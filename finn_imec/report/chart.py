@@ -59,9 +59,10 @@ def ratio_chart(
                     continue
                 axes.barh(at, ratio, 0.62, color=BLUE)
                 inside = ratio > 0.3
+                where, color = ((-4, 0), "white") if inside else ((4, 0), "black")
                 axes.annotate(
-                    f"{ratio:.2f}", (ratio, at), (-4 if inside else 4, 0), textcoords="offset points", fontsize=8,
-                    ha="right" if inside else "left", va="center", color="white" if inside else "black",
+                    f"{ratio:.2f}", (ratio, at), where, textcoords="offset points", fontsize=8,
+                    ha="right" if inside else "left", va="center", color=color,
                 )  # fmt: skip
             axes.axvline(1, color=GRAY, linewidth=1.5)
             axes.margins(y=0.02)
@@ -69,7 +70,9 @@ def ratio_chart(
             axes.tick_params(axis="y", length=0)
         panels[0].set_yticks(range(len(names)), names)
         panels[0].invert_yaxis()
-        fig.supxlabel("IMECConv / FINN's pair (gray line), geometric mean of six layers: shorter is better", fontsize=9)
+        fig.supxlabel(
+            "IMECConv / FINN's pair (gray line), geometric mean of six layers: shorter is better", fontsize=9
+        )
         fig.savefig(path, dpi=120)
 
 

@@ -45,8 +45,8 @@ def write_report(folder: str | Path) -> dict[str, Any]:
         "command": results.command,
         "sums": {key: {"finn": finn, "imec": imec} for key, (finn, imec) in sums(shown).items()},
         "counted": results.rows is not None,
-        "part": results.part,
-        "clock_ns": results.clock_ns,
+        "part": results.conversion and results.conversion.part,
+        "clock_ns": results.conversion and results.conversion.clock_ns,
         "pairs": results.pairs and [asdict(pair) for pair in results.pairs],
         "graph": results.graph and [[[asdict(n) for n in side] for side in row] for row in results.graph],
         "rows": results.rows and [row.as_dict() for row in results.rows],
@@ -75,7 +75,7 @@ def render(results: Results, shown: Sequence[Line]) -> str:
         total=total,
         headline=headline(total) if "lut" in total else None,
         change=change_text,
-        folding=_folding,
+        foldings=_foldings,
         clock=_clock(results, total),
         charts={title: Markup(svg) for title, svg in charts.items()},
         commands=_commands(results),
@@ -98,7 +98,9 @@ def number_text(value: float | None) -> str:
 def _clock(results: Results, total: Mapping[str, Any]) -> tuple[str, str] | None:
     """The clock, and whether it is met as far as that is known."""
     rows = results.rows or ()
-    clocks = {row.clock_ns for row in rows if row.clock_ns} or {results.clock_ns} - {None}
+    clocks = {row.clock_ns for row in rows if row.clock_ns}
+    if not clocks and results.conversion and results.conversion.clock_ns:
+        clocks = {results.conversion.clock_ns}
     if not clocks:
         return None
     text = ", ".join(f"{clock:g} ns" for clock in sorted(clocks))
@@ -109,12 +111,11 @@ def _clock(results: Results, total: Mapping[str, Any]) -> tuple[str, str] | None
     return text, f"{'missed by ' + str(late) if late else 'met by all'} of {len(rows)}; {path}"
 
 
-def _folding(pair: PairReport) -> str:
-    """SIMD and PE, as they were if that differs, and why; whether the padding stays."""
-    text = f"SIMD {pair.simd}, PE {pair.pe}" if pair.simd else ""
-    if pair.refolded:
-        text += "; refolded"
-    return f"{text}; the padding stays, {pair.padding_reason}" if pair.padding_reason else text
+def _foldings(pair: PairReport) -> list[tuple[str, str]]:
+    """(folding, multipliers) of the pair, if the new node's differs, and of the new node."""
+    before = [pair.folding_before] if pair.refolded and pair.folding_before else []
+    after = [(pair.simd, pair.pe)] if pair.simd and pair.pe else []
+    return [(f"SIMD {simd}, PE {pe}", number_text(simd * pe)) for simd, pe in (*before, *after)]
 
 
 def _longest(shown: Sequence[Line]) -> dict[str, float]:
@@ -123,6 +124,9 @@ def _longest(shown: Sequence[Line]) -> dict[str, float]:
 
 
 def _commands(results: Results) -> list[str]:
+    """What made the page, or for a build whose layers are not counted yet what goes on from there."""
+    if results.rows is None and results.conversion and results.conversion.next:
+        return list(results.conversion.next)
     folder = shlex.quote(str(results.folder))
     commands = [results.command]
     if results.rows is None:

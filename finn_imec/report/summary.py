@@ -58,6 +58,8 @@ def _estimated(pair: PairReport) -> Line:
 
 def columns(shown: Sequence[Line]) -> dict[str, str]:
     """Figure -> title, of the figures that every line has; URAM only where there is any."""
+    if not shown:
+        return {}
     used = {key: title for key, title in FIGURES.items() if all(key in line.figures for line in shown)}
     if not any(any(line.figures.get("uram", ())) for line in shown):
         used.pop("uram", None)
