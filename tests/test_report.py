@@ -6,7 +6,6 @@ import html.parser
 import io
 import json
 import re
-import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -362,21 +361,6 @@ def test_page_needs_nothing_from_outside(kind, request, make_built):
     assert not re.search(r"https?:|@import|data:", text)
 
 
-@pytest.fixture(scope="module")
-def browser():
-    """A headless Chromium."""
-    api = pytest.importorskip("playwright.sync_api", reason="needs pip install 'finn-imec[dev]'")
-    pytest.importorskip("axe_playwright_python", reason="needs pip install 'finn-imec[dev]'")
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        pytest.skip("needs a headless Chromium: apt-get install chromium")
-    with api.sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
 def test_page_in_a_browser(browser, compared, tmp_path):
     """Bars and charts are drawn in our colors, and hostile names run no script."""
     from matplotlib.image import imread
@@ -417,8 +401,7 @@ BROKEN_WORDS = """() => {
 def test_the_page_is_readable(browser, width, theme, make_built):
     """axe-core finds nothing: contrast of 4.5, roles, labels. Nothing is wider than the window, and names
     break between words only."""
-    from axe_playwright_python.sync_playwright import Axe
-
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs finn-imec[dev]")
     folder, _ = make_built()
     long = "StreamingDataflowPartition_1_ConvolutionInputGenerator_rtl_0"
     sides = {"lut": 2000, "ff": 900, "memory": 300, "bram18": 2, "uram": 1, "dsp": 4}
@@ -431,7 +414,7 @@ def test_the_page_is_readable(browser, width, theme, make_built):
 
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=theme)
     page.goto((folder / "report.html").resolve().as_uri())
-    found = Axe().run(page)
+    found = axe.Axe().run(page)
     assert not found.violations_count, found.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth") == width
     assert page.evaluate(BROKEN_WORDS) == []
