@@ -11,6 +11,7 @@ from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.base import Transformation
 from qonnx.transformation.general import GiveUniqueNodeNames
 
+from finn_imec.compat.finn import CLOCK_NS
 from finn_imec.custom_op import imec_nodes, register
 from finn_imec.transformation.pair import Pair
 from finn_imec.util.deprecation import renamed_argument
@@ -62,7 +63,10 @@ class PairReport:
         pair = " + ".join(name for name in (self.fmpadding, self.swg, self.mvau) if name)
         if not self.swapped:
             return f"{pair}: left as it is, {self.reason}"
-        note = ", refolded" if self.refolded else ""
+        note = ""
+        if self.refolded:
+            simd, pe = self.folding_before or ("?", "?")
+            note = f", refolded from SIMD={simd}, PE={pe}: {self.why_refolded}"
         stays = f"; the padding stays, {self.padding_reason}" if self.padding_reason else ""
         return f"{pair}: swapped for {self.imecconv} (SIMD={self.simd}, PE={self.pe}{note}){stays}"
 
@@ -80,14 +84,23 @@ class InferIMECConv(Transformation):
     had them embedded or decoupled; writable and external ones keep their mode.
 
     absorb_padding: the IMECConv also replaces an FMPadding before the pair, unless other nodes need its
-    output.
+    output. allow_larger: another folding may cost more LUTs or DSP slices than the pair. clock_ns: period of
+    the estimates.
     """
 
     @renamed_argument("max_slowdown", "cycle_tolerance")
-    def __init__(self, cycle_tolerance: float = CYCLE_TOLERANCE, absorb_padding: bool = True) -> None:
+    def __init__(
+        self,
+        cycle_tolerance: float = CYCLE_TOLERANCE,
+        absorb_padding: bool = True,
+        allow_larger: bool = False,
+        clock_ns: float = CLOCK_NS,
+    ) -> None:
         super().__init__()
         self.cycle_tolerance = cycle_tolerance
         self.absorb_padding = absorb_padding
+        self.allow_larger = allow_larger
+        self.clock_ns = clock_ns
         self.report: list[PairReport] = []
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
@@ -108,32 +121,41 @@ class InferIMECConv(Transformation):
         pair = None
         try:
             pair = Pair.find(model, generator, self.absorb_padding)
-            node = pair.imecconv(self.cycle_tolerance)
-            inst = getCustomOp(node)
-            inst.verify_node()
-            cycles, pair_cycles = inst.get_exp_cycles(), pair.cycles
-        except Exception as why:
+            pair.check()
+            folding, why = pair.choose_folding(self.cycle_tolerance, self.allow_larger)
+            node = pair.imecconv(*folding)
+            getCustomOp(node).verify_node()
+            report = report_of(pair, node, self.clock_ns)
+        except Exception as err:
             unit = pair.matrix_unit.name if pair else None
-            return PairReport(generator.name, unit, None, one_line(why))
+            return PairReport(generator.name, unit, None, one_line(err))
         pair.replace_by(node)
-        model.set_tensor_datatype(node.output[0], inst.get_output_datatype())
-        folding = inst.get_nodeattr("SIMD"), inst.get_nodeattr("PE")
-        return PairReport(
-            generator.name,
-            pair.matrix_unit.name,
-            node.name,
-            None,
-            *folding,
-            refolded=folding != pair.folding,
-            pair_cycles=pair_cycles,
-            cycles=cycles,
-            fmpadding=pair.fmpadding and pair.fmpadding.name,
-            padding_reason=pair.padding_reason,
-            folding_before=list(pair.folding),
-            folding_after=list(folding),
-            multipliers_before=prod(pair.folding),
-            multipliers_after=prod(folding),
-        )
+        model.set_tensor_datatype(node.output[0], getCustomOp(node).get_output_datatype())
+        return replace(report, why_refolded=why)
+
+
+def report_of(pair: Pair, node: NodeProto, clock_ns: float) -> PairReport:
+    """What a pair is, and the IMECConv in its place; whyever it is folded as it is."""
+    inst = getCustomOp(node)
+    folding = inst.get_nodeattr("SIMD"), inst.get_nodeattr("PE")
+    return PairReport(
+        pair.generator.name,
+        pair.matrix_unit.name,
+        node.name,
+        None,
+        *folding,
+        refolded=folding != pair.folding,
+        pair_cycles=pair.cycles,
+        cycles=inst.get_exp_cycles(),
+        fmpadding=pair.fmpadding and pair.fmpadding.name,
+        padding_reason=pair.padding_reason,
+        folding_before=list(pair.folding),
+        folding_after=list(folding),
+        multipliers_before=prod(pair.folding),
+        multipliers_after=prod(folding),
+        finn=pair.estimate().resources,
+        imec=pair.imecconv_estimate(*folding, clock_ns).resources,
+    )
 
 
 def swap_pairs(model: ModelWrapper) -> ModelWrapper:
