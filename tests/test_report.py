@@ -6,6 +6,7 @@ import html.parser
 import io
 import json
 import re
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -26,7 +27,7 @@ from finn_imec.report.results import DEMO_MODELS, comparison_folder, load_result
 from finn_imec.report.summary import change_text, headline
 from finn_imec.report.table import COLUMNS, comparison_table
 from finn_imec.synthesis.rows import RATIOS, Row, Side, geometric_means, totals
-from finn_imec.util.errors import ModelError
+from finn_imec.util.errors import MissingToolError, ModelError
 
 pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'finn-imec[plot]'")
 
@@ -482,6 +483,15 @@ def test_command_names_what_is_missing(tmp_path, monkeypatch, capsys):
     assert list(tmp_path.iterdir()) == []
     code, _, err = run_cli(monkeypatch, capsys, "report", tmp_path / "absent")
     assert (code, "no such folder" in err) == (1, True)
+
+
+def test_a_build_without_finn_is_one_message(make_built, monkeypatch):
+    folder, _ = make_built()
+    for name in [name for name in sys.modules if name.split(".")[0] == "finn"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "finn", None)
+    with pytest.raises(MissingToolError, match=r"'finn' is not installed.*finn-imec\[finn\]"):
+        write_report(folder)
 
 
 def test_compare_refuses_a_folder_of_others_before_it_measures(tmp_path, monkeypatch, capsys):
