@@ -49,7 +49,8 @@ LUT_COEFFICIENTS: Mapping[str, float] = {
     "searches": 0.995,
     "outputs": 1.806,
 }
-#: Flip-flops per unit of each of `Estimate.ff_features`, fitted the same way.
+#: Flip-flops per unit of each of `Estimate.ff_features`, fitted the same way to 202 layers. The error is 6.5%
+#: on average, 3.7% in the median and at most 14% for nine layers in ten.
 FF_COEFFICIENTS: Mapping[str, float] = {
     "control": 23.654,
     "counters": 1.049,

@@ -1,11 +1,11 @@
 """Cycles per frame of FINN's pair, stepped as its RTL does.
 
-FINN's window generator is one of two (finn-rtllib/swg). `swg_template_default.sv` writes words into a ring and
-fetches those of the windows, each up to once per cycle: a word waits until the one in its place will not be
-fetched again, and a fetch waits for its word. `swg_template_parallel.sv`, for whole windows and for 1x1 kernels,
-shifts words in, and stops with each window until it is taken. In both, a frame begins when the last word of the
-one before has been taken. A FIFO follows, and the multipliers, which replay each window if they have fewer PEs
-than output channels.
+FINN's window generator is one of two (finn-rtllib/swg). `swg_template_default.sv` writes words into a ring
+and fetches those of the windows, each up to once per cycle: a word waits until the one in its place will not
+be fetched again, and a fetch waits for its word. `swg_template_parallel.sv`, for whole windows and for 1x1
+kernels, shifts words in, and stops with each window until it is taken. In both, a frame begins when the last
+word of the one before has been taken. A FIFO follows, and the multipliers, which replay each window if they
+have fewer PEs than output channels.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
+from itertools import pairwise
 from math import inf, prod
 
 from finn_imec.layer import baseline
@@ -137,7 +138,7 @@ def _fetches(layer: ConvGeometry, word: int) -> Iterator[tuple[int, float]]:
     else:
         runs = [[pixel + fold for pixel in pixels for fold in range(folds)]]
     starts = [*_starts(layer, folds), inf]
-    for start, after in zip(starts[:-1], starts[1:], strict=True):
+    for start, after in pairwise(starts):
         for fold, run in enumerate(runs, 1):
             following = after if fold == len(runs) else start + fold
             for offset in run:
@@ -152,24 +153,24 @@ class _Unit:
         self.given = channels // (prod(layer.kernel) * word if whole_windows else word)
         self.used = channels // (pe * simd if layer.depthwise else simd)
         self.passes = 1 if layer.depthwise else layer.mh // pe
-        held = FIFO_WORDS + (power_of_two(self.used) if self.passes > 1 else 0)
-        self.places = max(1, held * self.given // self.used)
-        self.freed: list[int] = []
+        self.held = FIFO_WORDS + (power_of_two(self.used) if self.passes > 1 else 0)
+        if self.given != self.used:  # a width converter holds one of its wider words
+            self.held += max(1, self.used // self.given)
+        self.freed: list[int] = []  # of each word for the multipliers
         self.taken = 0
         self.done = -1  # cycle of the last multiplication
 
     def take(self, cycle: int) -> int:
         """The cycle in which a word that is there in `cycle` is taken."""
-        if self.taken >= self.places:
-            cycle = max(cycle, self.freed[self.taken - self.places] + 1)
-        at = self.taken % self.given
+        before, after = (n * self.used // self.given for n in (self.taken, self.taken + 1))
         self.taken += 1
-        for _ in range((at + 1) * self.used // self.given - at * self.used // self.given):
+        if after > self.held:
+            cycle = max(cycle, self.freed[after - self.held - 1] + 1)
+        for _ in range(after - before):
             self.done = max(self.done, cycle + FIFO_CYCLES) + 1
-        if self.passes == 1:
-            self.freed.append(self.done)
-        elif at == self.given - 1:
+            if self.passes == 1:
+                self.freed.append(self.done)
+        if self.passes > 1 and self.taken % self.given == 0:
             self.done += (self.passes - 1) * self.used
-            first = self.done - self.used
-            self.freed += [first + (i + 1) * self.used // self.given for i in range(self.given)]
+            self.freed += range(self.done - self.used + 1, self.done + 1)
         return cycle

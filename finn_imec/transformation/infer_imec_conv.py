@@ -158,6 +158,37 @@ def report_of(pair: Pair, node: NodeProto, clock_ns: float) -> PairReport:
     )
 
 
+def folded_again(
+    report: PairReport, model: ModelWrapper, node: NodeProto, pair: Pair | None, clock_ns: float
+) -> PairReport:
+    """The report of an IMECConv that has another folding since.
+
+    pair: as FINN now folds it; None if it is as it was.
+    """
+    inst = getCustomOp(node)
+    before = report.folding_before if pair is None else list(pair.folding)
+    after = [inst.get_nodeattr("SIMD"), inst.get_nodeattr("PE")]
+    if (before, after) == (report.folding_before, report.folding_after):
+        why = report.why_refolded
+    else:
+        why = None if before == after else "the cheapest that meets the target" if pair else "as configured"
+    return replace(
+        report,
+        simd=after[0],
+        pe=after[1],
+        refolded=before != after,
+        pair_cycles=report.pair_cycles if pair is None else pair.cycles,
+        cycles=inst.get_exp_cycles(),
+        folding_before=before,
+        folding_after=after,
+        multipliers_before=before and prod(before),
+        multipliers_after=prod(after),
+        why_refolded=why,
+        finn=report.finn if pair is None else pair.estimate().resources,
+        imec=inst.estimate_for(model, clock_ns).resources,
+    )
+
+
 def swap_pairs(model: ModelWrapper) -> ModelWrapper:
     """InferIMECConv, but ModelError with every reason if the model then holds no IMECConv."""
     infer = InferIMECConv()

@@ -236,6 +236,10 @@ class Pair:
                     f"{name}={fold} of {inst.onnx_node.name} is no folding of {whole}={count}: accepted are "
                     f"{divisors(count)}"
                 )
+        if not geometry.depthwise and unit.get_nodeattr("MW") != geometry.mw:
+            raise NotEligible(
+                f"MW={unit.get_nodeattr('MW')} of {unit.onnx_node.name}: accepted is K_h*K_w*C={geometry.mw}"
+            )
 
     def _check_datatypes(self) -> None:
         for name in ("inputDataType", "weightDataType", "outputDataType", "accDataType"):
@@ -311,7 +315,8 @@ class Pair:
                 f"cycles, the pair needs {self.cycles}"
             )
         if simd in geometry.legal_simd:
-            return f"SIMD={simd} of {geometry.ifm_channels} channels does not speed up a pair without parallel_window"
+            channels = geometry.ifm_channels
+            return f"SIMD={simd} of {channels} channels does not speed up a pair without parallel_window"
         return f"SIMD={simd} is not in {geometry.legal_simd}"
 
     def imecconv(self, simd: int, pe: int) -> NodeProto:
@@ -319,7 +324,7 @@ class Pair:
         unit, geometry = self.matrix_unit, self.geometry
         specialized = unit.domain.endswith((".hls", ".rtl"))
         own = {"MW": geometry.mw, "MH": geometry.mh, "SIMD": simd, "PE": pe, "SIMD_in": geometry.simd_in}
-        node = helper.make_node(
+        return helper.make_node(
             "IMECConv_rtl" if specialized else "IMECConv",
             inputs=[self.insts[0].onnx_node.input[0], *unit.input[1:]],
             outputs=[unit.output[0]],
@@ -328,7 +333,6 @@ class Pair:
             backend="fpgadataflow",
             **self.attributes | own,
         )
-        return node
 
     @cached_property
     def _datapath(self) -> Datapath:
