@@ -102,6 +102,7 @@ def build(
     config: str | Path | Mapping[str, Any],
     output_dir: str | Path,
     progress: Progress | None = None,
+    allow_larger: bool = False,
 ) -> BuildResult:
     """Build a model with finn-plus' steps and step_convert_to_imec, without Vivado.
 
@@ -118,6 +119,7 @@ def build(
     replaced once all steps have passed. A failed step leaves only its log there, FAILED_LOG. FINN's console
     output goes to the log. progress: called with the caller's sys.stdout and sys.stderr. Between calls they
     are FINN's, so anything that draws at other times (a rich.progress bar) needs a console with its own file.
+    allow_larger: see InferIMECConv.
 
     Raises ModelError naming the file or field if the model, config or output folder is unusable, or if no
     pair became an IMECConv; BuildError if a step fails; MissingToolError without finn-plus.
@@ -137,7 +139,8 @@ def build(
     try:
         run = _Run(progress)
         with _finn(scratch / GENERATED):
-            run(model_path, *_configure(config, fields, scratch))
+            steps, cfg = _configure(config, fields, scratch)
+            run(model_path, [_larger(step) for step in steps] if allow_larger else steps, cfg)
         if run.error is None:
             run.model.save(str(scratch / MODEL))
             relocate(scratch, output)
@@ -271,6 +274,18 @@ def _select_steps(cfg: Any) -> list[Callable]:
     cfg.inject_steps_before = cfg.inject_steps_after = {}
     cfg.start_step = cfg.stop_step = None
     return steps[first : last + 1]
+
+
+def _larger(step: Callable) -> Callable:
+    """A step that, if it is step_convert_to_imec, has allow_larger."""
+    if step_name(step) != step_convert_to_imec.__name__:
+        return step
+
+    @functools.wraps(step)
+    def run(model: Any, cfg: Any) -> Any:
+        return step(model, cfg, allow_larger=True)
+
+    return run
 
 
 # ---- running ------------------------------------------------------------------------------------

@@ -78,9 +78,8 @@ def step_convert_to_imec(model: ModelWrapper, cfg: Any, allow_larger: bool = Fal
         log.info(str(pair))
     if not any(pair.swapped for pair in infer.report):
         log.warning("no ConvolutionInputGenerator + MVAU pair became an IMECConv")
-    conversion = Conversion(
-        tuple(infer.report), cfg._resolve_fpga_part(), clock, next_commands(cfg.output_dir)
-    )
+    part = cfg._resolve_fpga_part() if cfg.board or cfg.fpga_part else None
+    conversion = Conversion(tuple(infer.report), part, clock, next_commands(cfg.output_dir))
     _write(cfg, REPORT, conversion.as_dict())
     return model
 

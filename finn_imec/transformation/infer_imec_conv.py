@@ -32,7 +32,8 @@ class PairReport:
     pair_cycles: cycles per frame of the pair; cycles: exact, of the new node. finn, imec: estimated resources
     (lut, ff, memory, bram18, uram, dsp; memory: LUTs used as memory) of the pair, its thresholds included,
     and of the new node. fmpadding: the FMPadding that the new node also replaces; padding_reason: why an
-    FMPadding stays. None is what is not known, as of a pair that stays.
+    FMPadding stays. whole_windows: the pair has parallel_window. None is what is not known, as of a pair
+    that stays.
     """
 
     swg: str
@@ -53,6 +54,7 @@ class PairReport:
     why_refolded: str | None = None
     finn: dict[str, int] | None = None
     imec: dict[str, int] | None = None
+    whole_windows: bool = False
 
     @property
     def swapped(self) -> bool:
@@ -155,6 +157,7 @@ def report_of(pair: Pair, node: NodeProto, clock_ns: float) -> PairReport:
         multipliers_after=prod(folding),
         finn=pair.estimate().resources,
         imec=pair.imecconv_estimate(*folding, clock_ns).resources,
+        whole_windows=pair.whole_windows,
     )
 
 
@@ -186,14 +189,20 @@ def folded_again(
         why_refolded=why,
         finn=report.finn if pair is None else pair.estimate().resources,
         imec=inst.estimate_for(model, clock_ns).resources,
+        whole_windows=report.whole_windows if pair is None else pair.whole_windows,
     )
 
 
 def swap_pairs(model: ModelWrapper) -> ModelWrapper:
     """InferIMECConv, but ModelError with every reason if the model then holds no IMECConv."""
+    return swapped(model)[0]
+
+
+def swapped(model: ModelWrapper) -> tuple[ModelWrapper, list[PairReport]]:
+    """The model of swap_pairs, and what became of its pairs."""
     infer = InferIMECConv()
     model = transformed(model, infer)
     if not imec_nodes(model):
         reasons = "; ".join(str(pair) for pair in infer.report) or "no ConvolutionInputGenerator"
         raise ModelError(f"the model has no convertible pair: {reasons}")
-    return model
+    return model, infer.report

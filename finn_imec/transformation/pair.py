@@ -150,11 +150,12 @@ class Pair:
         # SIMD > C needs whole windows. Without them the pair is limited by its window generator.
         geometry = self.geometry
         return self.folding in geometry.legal_foldings() and (
-            self._whole_windows or self.folding[0] <= geometry.ifm_channels or geometry.depthwise
+            self.whole_windows or self.folding[0] <= geometry.ifm_channels or geometry.depthwise
         )
 
     @property
-    def _whole_windows(self) -> bool:
+    def whole_windows(self) -> bool:
+        """True if its generator has parallel_window."""
         return bool(_value(self.insts[1], "parallel_window"))
 
     @cached_property
@@ -166,10 +167,10 @@ class Pair:
         """
         _, generator, unit = self.insts
         g, word = self.geometry, generator.get_nodeattr("SIMD")
-        stepped = pair_cycles(g, *self.folding, word, self._whole_windows)
+        stepped = pair_cycles(g, *self.folding, word, self.whole_windows)
         if stepped is not None:
             return stepped
-        pixels = max(prod(g.ifm_dim), 0 if self._whole_windows else g.windows * prod(g.kernel))
+        pixels = max(prod(g.ifm_dim), 0 if self.whole_windows else g.windows * prod(g.kernel))
         return int(max(pixels * g.ifm_channels // word, unit.get_exp_cycles()))
 
     def estimate(self) -> PairEstimate:
@@ -186,7 +187,7 @@ class Pair:
             structure.steps,
             self.attributes["resType"],
             narrow=weights is not None and weights.min() > datatype.min(),
-            whole_windows=self._whole_windows,
+            whole_windows=self.whole_windows,
             streamed=self.insts[2].get_nodeattr("mem_mode") == "external",
             ring_style=self.insts[1].get_nodeattr("ram_style"),
             weight_style=self.attributes["ram_style"],
