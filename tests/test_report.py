@@ -78,7 +78,7 @@ def make_built(tmp_path, make_pair_model):
         folder = tmp_path / "built"
         (folder / "intermediate_models").mkdir(parents=True)
         model.save(str(folder / "intermediate_models" / "step_minimize_bit_width.onnx"))
-        target = {"synth_clk_period_ns": 5.0, "_resolve_fpga_part": lambda: PART}
+        target = {"synth_clk_period_ns": 5.0, "board": "Pynq-Z1", "_resolve_fpga_part": lambda: PART}
         model = step_convert_to_imec(model, SimpleNamespace(output_dir=str(folder), **target))
         model.save(str(folder / "intermediate_models" / "step_convert_to_imec.onnx"))
         model.save(str(folder / "model.onnx"))
@@ -169,6 +169,20 @@ def test_the_sum_comes_first(compared, rows):
     assert text.startswith(f"{percent} more LUTs {imec:,} in place of {finn:,}, in 2 convolutions ")
     assert "Counted by Yosys" in text and "Estimates" not in text
     assert re.search(rf"LUTs \+{percent} {finn:,} → {imec:,} LUTs as memory \+", text)
+
+
+def test_the_page_says_whose_folding_it_is(compared, rows):
+    write_report(compared)
+    text = Page(compared / "report.html").text
+    assert "Both sides have the same folding; thresholds are included" in text
+    with comparison_folder(compared) as folder:
+        write_rows(
+            [replace(row, finn_folding=(3, 1), steps=0) for row in rows], "", folder / "comparison.json"
+        )
+    write_report(compared)
+    page = Page(compared / "report.html")
+    assert "Each side has its own folding; there are no thresholds" in page.text
+    assert "FINN's PE 1, SIMD 3" in page.table("layer", "LUT")[0][0]
 
 
 @pytest.mark.parametrize(

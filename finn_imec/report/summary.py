@@ -46,8 +46,10 @@ def lines(results: Results) -> tuple[Line, ...]:
 def _counted(row: Row, timed: bool) -> Line:
     # The period says more than levels of LUTs.
     keys = [key for key in (*COLUMNS, *(["period_ns"] if timed else [])) if not (timed and key == "depth")]
-    notes = f"{row.bits} bit, {row.core} core", f"PE {row.pe}, SIMD {row.simd}"
-    return Line(row.layer, notes, {key: (row.finn[key], row.imec[key]) for key in keys})
+    notes = [f"{row.bits} bit, {row.core} core", f"PE {row.pe}, SIMD {row.simd}"]
+    if row.finn_folding:
+        notes.append("FINN's PE {1}, SIMD {0}".format(*row.finn_folding))
+    return Line(row.layer, tuple(notes), {key: (row.finn[key], row.imec[key]) for key in keys})
 
 
 def _estimated(pair: PairReport) -> Line:
