@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 from rich import box
@@ -97,7 +98,7 @@ def savings_table(conversion: Conversion, rows: Sequence[Row] = ()) -> Table:
         padding=(0, 1, 0, 0),
     )
     table.add_column("pair", overflow="fold")
-    table.add_column("SIMD x PE", no_wrap=True)
+    table.add_column("SIMD x PE", justify="right", no_wrap=True)
     for title in ("cycles", *map(COLUMNS.get, SAVED)):
         table.add_column(title, justify="right", no_wrap=True)
     sums = []
@@ -112,7 +113,7 @@ def savings_table(conversion: Conversion, rows: Sequence[Row] = ()) -> Table:
             (pair.mvau, pair.folding_before, cycles[0], sums[-1][0]),
             (pair.imecconv, pair.folding_after, cycles[1], sums[-1][1]),
         ):
-            shown = "{} x {}".format(*folding)
+            shown = f"{folding[0]} x {folding[1]} = {prod(folding)}"
             table.add_row(escape(name), shown, number_text(taken), *map(number_text, figures))
         table.add_section()
     before, after = ([sum(column) for column in zip(*side)] for side in zip(*sums))
@@ -125,9 +126,9 @@ def savings_table(conversion: Conversion, rows: Sequence[Row] = ()) -> Table:
 
 def _savings_caption(conversion: Conversion, counted: bool) -> str:
     by = (
-        "Yosys, 7-series; buffers of both sides in LUTs"
+        "Counted by Yosys for 7-series, buffers of both sides in LUTs"
         if counted
-        else "by a model fitted to Yosys' counts for 7-series, about 6 % off; --measure counts them"
+        else "By a model fitted to Yosys' counts for 7-series, about 6 % off; --measure counts them"
     )
     return (
         f"{conversion.part}, {conversion.clock_ns:g} ns. A pair: its generator, FIFO, MVAU or VVAU, and "

@@ -163,8 +163,8 @@ class Row:
         geometry = {} if self.geometry is None else {"geometry": asdict(self.geometry)}
         clock = {} if self.clock_ns is None else {"clock_ns": self.clock_ns}
         code = {"code": self.code} if self.code else {}
-        code |= {"finn_folding": list(self.finn_folding)} if self.finn_folding else {}
-        return {**named, **clock, **sides, "ratio": self.ratio, **geometry, **code}
+        folding = {"finn_folding": list(self.finn_folding)} if self.finn_folding else {}
+        return {**named, **folding, **clock, **sides, "ratio": self.ratio, **geometry, **code}
 
     @classmethod
     def from_dict(cls, row: Any, name: str = "row") -> Row:
