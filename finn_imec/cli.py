@@ -271,7 +271,7 @@ def compare(
         output = output or model.parent
     chosen = chosen_layers(
         model, geometry, layers, bits, simd, pe, depthwise, activation, weight, steps, core,
-        conversion.pairs if conversion else (), same_folding,
+        conversion.pairs if conversion else (), not same_folding,
     )  # fmt: skip
     clock = clock or (conversion and conversion.clock_ns) or CLOCK_NS
     with comparison_folder(output) if output else nullcontext() as folder:
@@ -334,7 +334,7 @@ def chosen_layers(
     steps: int | None,
     core: str,
     pairs: Sequence[Any] = (),
-    same_folding: bool = True,
+    as_built: bool = False,
 ) -> list[Any]:
     """The layers that options of `compare` and `vivado` choose; BadParameter if that is not one choice."""
     from finn_imec.synthesis import comparison
@@ -345,7 +345,7 @@ def chosen_layers(
     if core not in ("auto", "lut", "dsp"):
         raise typer.BadParameter(f"--core {core}: accepted are auto, lut, dsp")
     if model is not None:
-        chosen = comparison.layers_of_model(load_model(model), pairs, same_folding)
+        chosen = comparison.layers_of_model(load_model(model), pairs, as_built)
         return chosen if steps is None else [layer.with_random_thresholds(steps) for layer in chosen]
     if geometry is not None:
         shape = parse_geometry(geometry, simd, pe, depthwise)
@@ -535,7 +535,7 @@ def measured_build(result: Any) -> list[Any]:
     from finn_imec.synthesis import comparison
 
     folder, clock = result.output_dir, result.conversion.clock_ns
-    layers = comparison.layers_of_model(load_model(result.model), result.pairs, same_folding=False)
+    layers = comparison.layers_of_model(load_model(result.model), result.pairs, as_built=True)
     rows = counted_rows(layers, clock_ns=clock)
     write_rows(rows, shlex.join(["finn-imec", "compare", str(folder)]), folder / COMPARISON)
     return rows

@@ -257,13 +257,26 @@ def test_each_side_at_its_own_folding(make_pair_model):
 
     geometry = ConvGeometry((3, 3), (8, 8), 4, 6, simd_in=2)
     model = make_pair_model(without_activation(geometry), mvau={"SIMD": 9, "PE": 3})
-    (own,) = layers_of_model(model, same_folding=False)
+    (own,) = layers_of_model(model, as_built=True)
     (same,) = layers_of_model(model)
     assert own.finn_folding == (9, 3)
     assert same.finn_folding == (same.geometry.simd, same.geometry.pe) != (9, 3)
+    assert (own.finn.simd_in, own.finn.parallel_window, own.geometry.simd_in) == (2, False, 2)
     swapped, report = infer(model, 1.02)
-    assert layers_of_model(swapped, report, same_folding=False)[0].finn_folding == (9, 3)
-    assert layers_of_model(swapped, same_folding=False)[0].finn_folding == same.finn_folding
+    assert layers_of_model(swapped, report, as_built=True)[0].finn_folding == (9, 3)
+    assert layers_of_model(swapped, as_built=True)[0].finn_folding == same.finn_folding
+
+
+def test_a_pair_that_collects_windows_is_not_counted_as_one_with_parallel_window(make_pair_model):
+    """Though the folding is the same. Its generator's words are not always those of its input."""
+    from finn_imec.synthesis.comparison import layers_of_model
+
+    geometry = ConvGeometry((1, 2), (5, 6), 4, 2, simd_in=2)
+    model = make_pair_model(without_activation(geometry), swg={"SIMD": 4}, mvau={"SIMD": 8, "PE": 1})
+    swapped, (pair,) = infer(model, 100, allow_larger=True)
+    (layer,) = layers_of_model(swapped, [replace(pair, folding_before=[8, 1])], as_built=True)
+    assert (layer.finn_folding, layer.finn.parallel_window) == ((8, 1), False)
+    assert layer.finn.simd_in == pair.generator_simd == 4
 
 
 @pytest.mark.synthesis

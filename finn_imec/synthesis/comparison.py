@@ -59,7 +59,8 @@ class Layer:
 
     weights: (MW, MH). thresholds: (MH or 1, steps), or None to output accumulators; an output is the number
     of thresholds that are reached, without FINN's ActVal. finn_geometry: FINN's side, if its folding differs;
-    finn_simd: the MVAU's SIMD, if it differs from that.
+    finn_simd: the MVAU's SIMD, if it differs from that. res_type: where the multipliers of both sides are,
+    one of RES_TYPES.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Layer:
     finn_simd: int | None = None
     thresholds: np.ndarray | None = None
     finn_geometry: ConvGeometry | None = None
+    res_type: str = "auto"
 
     @property
     def finn(self) -> ConvGeometry:
@@ -124,12 +126,12 @@ class Layer:
         return f"{self.input_datatype.bitwidth()}x{self.weight_datatype.bitwidth()}"
 
 
-def layers_of_model(model: Any, pairs: Sequence[PairReport] = (), same_folding: bool = True) -> list[Layer]:
+def layers_of_model(model: Any, pairs: Sequence[PairReport] = (), as_built: bool = False) -> list[Layer]:
     """The layers of all IMECConv nodes of a QONNX model, after its pairs are swapped, with their thresholds.
 
-    same_folding: False if FINN's side has the folding of the pair that became the node, where this is known:
-    of pairs that this function swaps, and of `pairs`. A VVAU with SIMD > 1, which is not counted, has
-    IMECConv's.
+    as_built: FINN's side has the folding of the pair that became the node, where this is known: of pairs that
+    this function swaps, and of `pairs`; a VVAU with SIMD > 1, which is not counted, has IMECConv's. Both
+    sides have the node's resType. Without it, both sides have IMECConv's folding and the default resType.
 
     Raises ModelError with the reasons if there is neither an IMECConv nor a pair that can be swapped.
     """
@@ -139,7 +141,7 @@ def layers_of_model(model: Any, pairs: Sequence[PairReport] = (), same_folding: 
     from finn_imec.transformation.infer_imec_conv import swapped
 
     model, report = swapped(model)
-    known = {} if same_folding else {pair.imecconv: pair for pair in (*pairs, *report) if pair.swapped}
+    known = {pair.imecconv: pair for pair in (*pairs, *report) if pair.swapped and as_built}
     layers = []
     for node in imec_nodes(model):
         inst = getCustomOp(node)
@@ -154,6 +156,7 @@ def layers_of_model(model: Any, pairs: Sequence[PairReport] = (), same_folding: 
                 thresholds=(
                     None if inst.get_nodeattr("noActivation") else model.get_initializer(node.input[2])
                 ),
+                res_type=inst.get_nodeattr("resType") if as_built else "auto",
                 **_finn_side(inst.geometry, known.get(node.name)),
             )
         )
@@ -162,13 +165,18 @@ def layers_of_model(model: Any, pairs: Sequence[PairReport] = (), same_folding: 
 
 def _finn_side(geometry: ConvGeometry, pair: PairReport | None) -> dict[str, Any]:
     """finn_geometry and finn_simd of a Layer, from the pair that it was."""
-    before = pair and pair.folding_before
-    if not before or before == [geometry.simd, geometry.pe] or (geometry.depthwise and before[0] > 1):
+    if pair is None or pair.folding_before is None:
         return {}
-    simd, pe = before
+    simd, pe = pair.folding_before
+    if geometry.depthwise and simd > 1:
+        return {}
     if pair.whole_windows or geometry.depthwise:
         return {"finn_geometry": geometry.with_folding(simd, pe)}
-    return {"finn_geometry": geometry.with_folding(1, pe), "finn_simd": simd}
+    word = pair.generator_simd or geometry.simd_in
+    if (simd, pe, word) == (geometry.simd, geometry.pe, geometry.simd_in) and not geometry.parallel_window:
+        return {}
+    # FINN's FMPadding has the generator's words here, whatever it has in the build.
+    return {"finn_geometry": geometry.with_folding(1, pe, word), "finn_simd": simd}
 
 
 def random_layer(
@@ -186,14 +194,15 @@ def random_layer(
 
 
 def default_core(layer: Layer) -> str:
-    """FINN's MAC core for a layer: "dsp" if operands have at least DSP_BITS bits, else "lut".
+    """FINN's MAC core for a layer: its res_type; "auto" is "dsp" for operands of at least DSP_BITS bits.
 
-    Depthwise layers are always "lut", because FINN's VVAU has DSPs on Versal only.
+    Depthwise layers are always "lut", because FINN's VVAU has DSPs on Versal only, and so are one-bit
+    operands.
     """
-    if layer.geometry.depthwise:
+    narrow = min(layer.input_datatype.bitwidth(), layer.weight_datatype.bitwidth())
+    if layer.geometry.depthwise or narrow < 2 or layer.res_type == "lut":
         return "lut"
-    widths = layer.input_datatype.bitwidth(), layer.weight_datatype.bitwidth()
-    return "dsp" if min(widths) >= DSP_BITS else "lut"
+    return "dsp" if layer.res_type == "dsp" or narrow >= DSP_BITS else "lut"
 
 
 def generate_both(
@@ -234,17 +243,17 @@ def simulate_both(layer: Layer, pair: FinnPair, imec: ImecSide) -> dict[str, dic
     ifm = random_values(
         layer.input_datatype, (FRAMES, *g.input_dim, g.ifm_channels), np.random.default_rng(1)
     )
-    words = encode(ifm, layer.input_datatype, g.simd_in)
-    ofm = reference(datapath, ifm)
+    ofm, runs_ahead = reference(datapath, ifm), Arrivals(g).runs_ahead
     sides = {}
     for side, of, bits, g in (
         ("finn", pair.design, pair.out_bits, layer.finn),
         ("imec", imec.design, imec.out_bits, layer.geometry),
     ):
+        words = encode(ifm, layer.input_datatype, g.simd_in)
         expected, words_per_frame = ofm.reshape(-1, g.pe), g.windows * g.nf
         model = build([of])
         stimulus = Stimulus(
-            {"in0_V": words}, {"out0_V": len(expected)}, timeout=20_000, allow_extra=Arrivals(g).runs_ahead
+            {"in0_V": words}, {"out0_V": len(expected)}, timeout=20_000, allow_extra=runs_ahead
         )
         result = model.run([stimulus])[0]
         out = result.outputs["out0_V"][:, : round_up_to_bytes(g.pe * bits) // 8]

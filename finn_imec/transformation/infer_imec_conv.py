@@ -32,8 +32,8 @@ class PairReport:
     pair_cycles: cycles per frame of the pair; cycles: exact, of the new node. finn, imec: estimated resources
     (lut, ff, memory, bram18, uram, dsp; memory: LUTs used as memory) of the pair, its thresholds included,
     and of the new node. fmpadding: the FMPadding that the new node also replaces; padding_reason: why an
-    FMPadding stays. whole_windows: the pair has parallel_window. None is what is not known, as of a pair
-    that stays.
+    FMPadding stays. whole_windows, generator_simd: parallel_window and SIMD of the pair's generator. None is
+    what is not known, as of a pair that stays.
     """
 
     swg: str
@@ -55,6 +55,7 @@ class PairReport:
     finn: dict[str, int] | None = None
     imec: dict[str, int] | None = None
     whole_windows: bool = False
+    generator_simd: int | None = None
 
     @property
     def swapped(self) -> bool:
@@ -158,6 +159,7 @@ def report_of(pair: Pair, node: NodeProto, clock_ns: float) -> PairReport:
         finn=pair.estimate().resources,
         imec=pair.imecconv_estimate(*folding, clock_ns).resources,
         whole_windows=pair.whole_windows,
+        generator_simd=pair.word,
     )
 
 
@@ -190,6 +192,7 @@ def folded_again(
         finn=report.finn if pair is None else pair.estimate().resources,
         imec=inst.estimate_for(model, clock_ns).resources,
         whole_windows=report.whole_windows if pair is None else pair.whole_windows,
+        generator_simd=report.generator_simd if pair is None else pair.word,
     )
 
 

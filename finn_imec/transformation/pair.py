@@ -154,6 +154,11 @@ class Pair:
         )
 
     @property
+    def word(self) -> int:
+        """Channels per word of its generator."""
+        return int(self.insts[1].get_nodeattr("SIMD"))
+
+    @property
     def whole_windows(self) -> bool:
         """True if its generator has parallel_window."""
         return bool(_value(self.insts[1], "parallel_window"))
@@ -165,13 +170,12 @@ class Pair:
         Of a layer that is too large to step through, a lower bound: what its input, its windows and its
         multiplications take.
         """
-        _, generator, unit = self.insts
-        g, word = self.geometry, generator.get_nodeattr("SIMD")
-        stepped = pair_cycles(g, *self.folding, word, self.whole_windows)
+        g = self.geometry
+        stepped = pair_cycles(g, *self.folding, self.word, self.whole_windows)
         if stepped is not None:
             return stepped
         pixels = max(prod(g.ifm_dim), 0 if self.whole_windows else g.windows * prod(g.kernel))
-        return int(max(pixels * g.ifm_channels // word, unit.get_exp_cycles()))
+        return int(max(pixels * g.ifm_channels // self.word, self.insts[2].get_exp_cycles()))
 
     def estimate(self) -> PairEstimate:
         """Resources of the pair, with its thresholds if the MVAU has them."""
@@ -180,7 +184,7 @@ class Pair:
         return PairEstimate(
             self.geometry,
             *self.folding,
-            self.insts[1].get_nodeattr("SIMD"),
+            self.word,
             structure.core.activation,
             structure.core.weight,
             structure.acc_bits,
