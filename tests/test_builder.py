@@ -193,7 +193,7 @@ def test_step_without_pair_warns_and_changes_nothing(finn, tmp_path, caplog):
     assert [(r.levelname, r.message) for r in caplog.records] == [
         ("WARNING", "no ConvolutionInputGenerator + MVAU pair became an IMECConv")
     ]
-    assert json.loads((tmp_path / "report" / "imec_conversion.json").read_text()) == []
+    assert json.loads((tmp_path / "report" / "imec_conversion.json").read_text())["pairs"] == []
     assert os.listdir(tmp_path / "report") == ["imec_conversion.json"]
 
 
@@ -209,7 +209,7 @@ def test_step_reports_each_pair_and_the_reason(finn, tmp_path, caplog):
         "ConvolutionInputGenerator",
         "MVAU",
     ]
-    first, second = json.loads((tmp_path / "report" / "imec_conversion.json").read_text())
+    first, second = json.loads((tmp_path / "report" / "imec_conversion.json").read_text())["pairs"]
     assert (first["imecconv"], first["reason"]) == ("IMECConv_0", None)
     assert second["imecconv"] is None
     assert "pumpedMemory=1 is not supported" in second["reason"]
@@ -243,11 +243,50 @@ def test_build_reports_estimates_of_every_layer(built):
     for name in layers:
         assert resources[name]["LUT"] > 0
         assert resources[name]["DSP"] == 0
-    pairs = json.loads(built.reports["imec_conversion"].read_text())
+    pairs = json.loads(built.reports["imec_conversion"].read_text())["pairs"]
     assert [pair["imecconv"] for pair in pairs] == list(layers)
     for pair in pairs:
         assert pair["cycles"] == cycles[pair["imecconv"]] <= CYCLE_TOLERANCE * pair["pair_cycles"]
     assert pairs[0]["pair_cycles"] >= 16 * 18  # the MVAU's: 4*4 pixels, MW*MH/(SIMD*PE) cycles each
+
+
+def test_build_says_what_is_saved(built):
+    """On what part, for what clock, at what folding; sums; and how to go on in the folder."""
+    conversion = built.conversion
+    assert (conversion.part, conversion.clock_ns) == ("xc7z020clg400-1", 10.0)
+    assert conversion.pairs == built.pairs
+    for pair in built.pairs:
+        assert pair.folding_after == pair.folding_before == [pair.simd, pair.pe]
+        assert pair.imec["lut"] < pair.finn["lut"]
+    assert conversion.next[1] == f"finn-imec compare {built.output_dir}"
+
+
+def test_build_ends_with_what_is_saved(hardware, tmp_path):
+    """On the command line; off a terminal, no line is wrapped."""
+    config = tmp_path / "build.yaml"
+    config.write_text(yaml.safe_dump({"steps": ON_HARDWARE_GRAPH}))
+    command = [sys.executable, "-m", "finn_imec", "build", str(hardware), "--config", str(config)]
+    done = subprocess.run([*command, "-o", str(tmp_path / "out")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    table = done.stdout.split("What the swap saves: estimates")[1]
+    assert table.index("all pairs") < table.index("saved") < table.index("next:")
+    total = json.loads((tmp_path / "out" / "report" / "imec_conversion.json").read_text())["total"]
+    (line,) = (line for line in table.splitlines() if "all IMECConv" in line)
+    assert line.split()[2] == f"{total['imec']['lut']:,}"
+    assert table.splitlines()[-1].strip() == f"finn-imec report {tmp_path / 'out'}"
+
+
+def test_larger_nodes_on_request(make_pair_model, tmp_path):
+    """A pair whose node would cost more is swapped, and is not without the request."""
+    geometry = ConvGeometry((4, 4), (4, 4), 8, 8, depthwise=True)
+    weights = np.arange(16 * 8).reshape(16, 8) % 15 - 7
+    types = [DataType[name] for name in ("UINT4", "INT4", "INT32")]
+    make_pair_model(Datapath(geometry, *types, weights)).save(str(tmp_path / "pair.onnx"))
+    config = {"start_step": "step_convert_to_imec", "stop_step": "step_convert_to_imec"}
+    with pytest.raises(ModelError, match="no folding that is as fast costs no more"):
+        build(tmp_path / "pair.onnx", config, tmp_path / "out")
+    (pair,) = build(tmp_path / "pair.onnx", config, tmp_path / "larger", allow_larger=True).pairs
+    assert pair.folding_after == [1, 2]
 
 
 def test_reports_of_finns_steps_are_those_of_the_pairs(built):

@@ -1,5 +1,6 @@
 """FINN's builder: steps that swap pairs for IMECConv and fold it, and builds without Vivado."""
 
+from finn_imec.builder.conversion import Conversion, load_conversion
 from finn_imec.builder.run import BuildError, BuildResult, build
 from finn_imec.builder.steps import (
     exact_popcounts,
@@ -13,9 +14,11 @@ from finn_imec.builder.steps import (
 __all__ = [
     "BuildError",
     "BuildResult",
+    "Conversion",
     "build",
     "exact_popcounts",
     "imec_build_steps",
+    "load_conversion",
     "step_convert_to_imec",
     "step_fold_imec",
     "step_insert_weight_dma",

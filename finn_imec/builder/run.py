@@ -22,10 +22,10 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finn_imec.builder.conversion import REPORT, Conversion, load_conversion
 from finn_imec.builder.steps import (
     FOLDING_REPORT,
     FUSE_AFTER,
-    REPORT,
     exact_popcounts,
     imec_build_steps,
     step_convert_to_imec,
@@ -78,7 +78,8 @@ class BuildResult:
 
     model: the graph after the last step. parent: FINN's graph around the hardware layers; its
     StreamingDataflowPartition refers to the layers at partitioning, before the swap. None if the build did
-    not partition. pairs: one PairReport per ConvolutionInputGenerator, empty without the conversion step.
+    not partition. conversion: what the conversion step swapped, and what that saves; pairs: one PairReport
+    per ConvolutionInputGenerator. None and empty without that step.
     foldings: one FoldingReport per IMECConv, empty without step_fold_imec or target_fps. reports: the JSON
     files of report/ by name without suffix, e.g. estimate_layer_cycles. generated: folder with one folder of
     generated code per layer. log: FINN's log. seconds: wall time of each step by name, in step order.
@@ -87,6 +88,7 @@ class BuildResult:
     output_dir: Path
     model: Path
     parent: Path | None
+    conversion: Conversion | None
     pairs: tuple[PairReport, ...]
     foldings: tuple[FoldingReport, ...]
     reports: dict[str, Path]
@@ -100,6 +102,7 @@ def build(
     config: str | Path | Mapping[str, Any],
     output_dir: str | Path,
     progress: Progress | None = None,
+    allow_larger: bool = False,
 ) -> BuildResult:
     """Build a model with finn-plus' steps and step_convert_to_imec, without Vivado.
 
@@ -116,6 +119,7 @@ def build(
     replaced once all steps have passed. A failed step leaves only its log there, FAILED_LOG. FINN's console
     output goes to the log. progress: called with the caller's sys.stdout and sys.stderr. Between calls they
     are FINN's, so anything that draws at other times (a rich.progress bar) needs a console with its own file.
+    allow_larger: see InferIMECConv.
 
     Raises ModelError naming the file or field if the model, config or output folder is unusable, or if no
     pair became an IMECConv; BuildError if a step fails; MissingToolError without finn-plus.
@@ -135,7 +139,8 @@ def build(
     try:
         run = _Run(progress)
         with _finn(scratch / GENERATED):
-            run(model_path, *_configure(config, fields, scratch))
+            steps, cfg = _configure(config, fields, scratch)
+            run(model_path, [_larger(step) for step in steps] if allow_larger else steps, cfg)
         if run.error is None:
             run.model.save(str(scratch / MODEL))
             relocate(scratch, output)
@@ -271,6 +276,18 @@ def _select_steps(cfg: Any) -> list[Callable]:
     return steps[first : last + 1]
 
 
+def _larger(step: Callable) -> Callable:
+    """A step that, if it is step_convert_to_imec, has allow_larger."""
+    if step_name(step) != step_convert_to_imec.__name__:
+        return step
+
+    @functools.wraps(step)
+    def run(model: Any, cfg: Any) -> Any:
+        return step(model, cfg, allow_larger=True)
+
+    return run
+
+
 # ---- running ------------------------------------------------------------------------------------
 
 
@@ -401,10 +418,13 @@ def _finn(build_dir: Path) -> Iterator[None]:
 # ---- output -------------------------------------------------------------------------------------
 
 
-def _pairs(output: Path) -> tuple[PairReport, ...]:
-    from finn_imec.transformation.infer_imec_conv import PairReport
+def _conversion(output: Path) -> Conversion | None:
+    return load_conversion(output / REPORT) if (output / REPORT).is_file() else None
 
-    return tuple(PairReport(**entry) for entry in _entries(output / REPORT))
+
+def _pairs(output: Path) -> tuple[PairReport, ...]:
+    conversion = _conversion(output)
+    return conversion.pairs if conversion else ()
 
 
 def _entries(path: Path) -> list[dict[str, Any]]:
@@ -419,6 +439,7 @@ def _result(output: Path, seconds: dict[str, float]) -> BuildResult:
         output_dir=output,
         model=output / MODEL,
         parent=parent if parent.is_file() else None,
+        conversion=_conversion(output),
         pairs=_pairs(output),
         foldings=tuple(FoldingReport(**entry) for entry in _entries(output / FOLDING_REPORT)),
         reports={path.stem: path for path in sorted((output / "report").glob("*.json"))},
