@@ -179,6 +179,44 @@ for bits in (1, 2):
                 assert wheel.read(name) == committed.read_bytes()
 
 
+# ---- docker/install.sh --------------------------------------------------------------------------
+
+#: pip of FINN's container: `list` gives one list after the other, `install` only notes what it is told.
+PIP = """#!/bin/sh
+echo "$@" >> "$STUB/calls"
+case "$*" in
+*"pip list"*) head -n "$(grep -c 'pip list' "$STUB/calls")" "$STUB/lists" | tail -n 1 | tr ' ' '\\n' ;;
+*--constraint*) while [ "$1" != --constraint ]; do shift; done; cp "$2" "$STUB/constraints" ;;
+esac
+"""
+
+
+def install_in_container(tmp_path: Path, before: str, after: str) -> subprocess.CompletedProcess:
+    (tmp_path / "python3").write_text(PIP)
+    (tmp_path / "python3").chmod(0o755)
+    (tmp_path / "lists").write_text(f"{before}\n{after}\n")
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "STUB": str(tmp_path)}
+    script = ["sh", str(ROOT / "docker" / "install.sh")]
+    return subprocess.run(script, env=environment, capture_output=True, text=True)
+
+
+def test_install_leaves_finns_pins(tmp_path):
+    """Each call of pip's either takes no dependencies, or every version that FINN has as a constraint."""
+    before = "numpy==1.24.1 onnx==1.17.0 qonnx==1.0.0 pytest==7.4.0"
+    run = install_in_container(tmp_path, before, f"{before} finn-imec==0.2.0 rich==13.9.4")
+    assert run.returncode == 0, run.stderr
+    calls = [line for line in (tmp_path / "calls").read_text().splitlines() if " install " in line]
+    assert [("--no-deps" in call, "--constraint" in call) for call in calls] == [(True, False), (False, True)]
+    assert not any(word in call for call in calls for word in ("--upgrade", "-U", "--force-reinstall"))
+    assert (tmp_path / "constraints").read_text().split() == before.split()
+
+
+def test_install_says_what_it_changed(tmp_path):
+    run = install_in_container(tmp_path, "numpy==1.24.1 onnx==1.17.0", "numpy==2.0.0 onnx==1.17.0")
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[-1] == "numpy==1.24.1"
+
+
 # ---- finn_imec.pth ------------------------------------------------------------------------------
 
 IMPORT_FINN = """
