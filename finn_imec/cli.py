@@ -393,7 +393,10 @@ def load_model(path: Path) -> Any:
 @app.command(cls=Command)
 def build(
     model: Annotated[Path, typer.Argument(help="QONNX export, or what the first step accepts as .onnx.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the build's files.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for the results; default: the output_dir of the config."),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="YAML or JSON: fields of FINN's DataflowBuildConfig.")
     ] = None,
@@ -408,12 +411,14 @@ def build(
             config if config is not None else {},
             output,
             lambda number, steps, name: advance(label=name, total=steps),
+            announce=lambda settings: log.print(str(settings), highlight=False, markup=False),
         )
     if as_json:
         print_json(
             {
                 "output_dir": str(result.output_dir),
                 "model": str(result.model),
+                "settings": asdict(result.settings),
                 "seconds": result.seconds,
                 "pairs": [asdict(pair) for pair in result.pairs],
                 "foldings": [asdict(folding) for folding in result.foldings],

@@ -119,7 +119,7 @@ class Command(TyperCommand):
         }
 
         def given(name: str) -> bool:
-            return ctx.get_parameter_source(name).name == "COMMANDLINE"
+            return bool(ctx.get_parameter_source(name).name == "COMMANDLINE")
 
         name, _, value = needs.removeprefix("!").partition("=")
         if value:

@@ -1,6 +1,6 @@
 """FINN's builder: steps that swap pairs for IMECConv and fold it, and builds without Vivado."""
 
-from finn_imec.builder.run import BuildError, BuildResult, build
+from finn_imec.builder.run import BuildError, BuildResult, BuildSettings, build
 from finn_imec.builder.steps import (
     exact_popcounts,
     imec_build_steps,
@@ -13,6 +13,7 @@ from finn_imec.builder.steps import (
 __all__ = [
     "BuildError",
     "BuildResult",
+    "BuildSettings",
     "build",
     "exact_popcounts",
     "imec_build_steps",

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finn_imec.builder.node_config import configure_imec
 from finn_imec.compat.transformations import apply_config, auto_folding_config
 from finn_imec.util.errors import ModelError, UnsupportedError
 from finn_imec.util.onnx_model import constant
@@ -55,11 +56,14 @@ log = logging.getLogger("build_dataflow.imec")
 def step_convert_to_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     """Swap each ConvolutionInputGenerator + MVAU pair for one IMECConv.
 
-    cfg: FINN's DataflowBuildConfig; output_dir and multi_dnn_config_path are read. Writes REPORT below
-    output_dir, one object per ConvolutionInputGenerator with the fields of PairReport: `imecconv` names the
-    new node, or `reason` says why the pair stays. A model without a convertible pair passes unchanged, with a
-    warning. Raises UnsupportedError for finn-plus' multi-DNN builds with SelectableWeights, which refer by
-    name to the layers whose weights they select.
+    cfg: FINN's DataflowBuildConfig; output_dir, folding_config_file and multi_dnn_config_path are read. What
+    the folding configuration says about the new nodes, by their names or as a default of their op type, is
+    applied to them: FINN's step before the swap did not find them. Writes REPORT below output_dir, one object
+    per ConvolutionInputGenerator with the fields of PairReport: `imecconv` names the new node, or `reason`
+    says why the pair stays. A model without a convertible pair passes unchanged, with a warning. Raises
+    ModelError if the folding configuration names an IMECConv that is not there, or what a node does not
+    accept; UnsupportedError for finn-plus' multi-DNN builds with SelectableWeights, which refer by name to
+    the layers whose weights they select.
     """
     from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
@@ -71,11 +75,12 @@ def step_convert_to_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
         )
     infer = InferIMECConv()
     model = model.transform(infer)
-    for pair in infer.report:
+    pairs = configure_imec(model, cfg.folding_config_file, infer.report)
+    for pair in pairs:
         log.info(str(pair))
-    if not any(pair.swapped for pair in infer.report):
+    if not any(pair.swapped for pair in pairs):
         log.warning("no ConvolutionInputGenerator + MVAU pair became an IMECConv")
-    _write(cfg, REPORT, [vars(pair) for pair in infer.report])
+    _write(cfg, REPORT, [vars(pair) for pair in pairs])
     return model
 
 
