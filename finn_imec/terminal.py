@@ -21,7 +21,7 @@ from typer.core import TyperCommand
 
 def _width(stream: TextIO) -> int | None:
     """None: as wide as the terminal; else wider than any line."""
-    return None if stream.isatty() or "COLUMNS" in os.environ else 1000
+    return None if stream.isatty() or "COLUMNS" in os.environ else 100_000
 
 
 console = Console(markup=False, width=_width(sys.stdout))

@@ -11,6 +11,7 @@ import functools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,12 +76,20 @@ def set_attributes(
             except Exception as err:  # of any type, by what is wrong
                 raise ModelError(f"{path}: {name}: {attribute}={value!r} ({one_line(err)})") from err
         try:
-            if hasattr(inst, "get_folded_input_shape"):
-                inst.get_folded_input_shape()
-                inst.get_folded_output_shape()
+            _check_folding(inst)
         except Exception as err:
             listed = ", ".join(f"{attribute}={value!r}" for attribute, value in values.items())
             raise ModelError(f"{path}: {name}: {listed} ({one_line(err)})") from err
+
+
+def _check_folding(inst: Any) -> None:
+    """Raise if a hardware layer's folding does not divide its tensors, which FINN finds later or never."""
+    for side in ("input", "output"):
+        if hasattr(inst, f"get_folded_{side}_shape"):
+            words = getattr(inst, f"get_folded_{side}_shape")()
+            shape = getattr(inst, f"get_normal_{side}_shape")()
+            if prod(words) != prod(shape):
+                raise ModelError(f"{side} words {tuple(words)} are not all of its {side} {tuple(shape)}")
 
 
 def configure_imec(model: ModelWrapper, path: Path | None, pairs: list[PairReport]) -> list[PairReport]:
