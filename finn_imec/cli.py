@@ -473,9 +473,7 @@ def simulate(
         from finn_imec.partition import simulate as simulate_partition
 
         if fifo_depth and not any(node.domain == FINN_DOMAIN for node in network.graph.node):
-            raise ModelError(
-                f"{model}: --fifo-depth is for abstract layers, and it has specialized ones only"
-            )
+            raise ModelError(f"{model} has no abstract layers, for which --fifo-depth is")
         with progress_bar("partition", None) as advance:
             run, outputs = simulate_partition(
                 network,

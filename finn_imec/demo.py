@@ -39,13 +39,12 @@ def run_demo(
         require(module, extra)
     from finn_imec.networks import digits
 
-    available = len(digits.load_data(seed)[2])
-    if images > available:
-        raise ModelError(f"images={images}: accepted are 1 to {available}, the test images")
-
     with output_folder(output, marker="demo.json") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # from Brevitas and torch, about optional dependencies
         logging.getLogger("torch").setLevel(logging.ERROR)
+        available = len(digits.load_data(seed)[2])
+        if images > available:
+            raise ModelError(f"images={images}: accepted are 1 to {available}, the test images")
         stage("training")
         trained = digits.train(
             seed,

@@ -757,6 +757,9 @@ def test_unusable_models(tmp_path, hardware):
             "field 'generate_outputs' has 'estimate_reports', which step_generate_estimate_reports makes, "
             "not a step of this build",
         ),
+        ("target_fps: 0\n", "field 'target_fps' is 0; accepted is a number above 0"),
+        ("synth_clk_period_ns: .nan\n", "field 'synth_clk_period_ns' is nan; accepted is a number above 0"),
+        ("target_fps: 200000000\n", "field 'target_fps' is 200000000, which is less than a cycle per frame"),
         (
             "partitioning_configuration: {num_fpga: 2}\n",
             "unknown field 'partitioning_configuration.num_fpga'; did you mean "

@@ -10,7 +10,6 @@ import difflib
 import functools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,9 +20,6 @@ from finn_imec.util.errors import ModelError, one_line
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
     from qonnx.core.modelwrapper import ModelWrapper
-
-    from finn_imec.transformation.infer_imec_conv import PairReport
-
 #: Entry for op types, not for a node.
 DEFAULTS = "Defaults"
 #: FINN's steps that apply such a file, by its field of DataflowBuildConfig.
@@ -92,16 +88,16 @@ def _check_folding(inst: Any) -> None:
                 raise ModelError(f"{side} words {tuple(words)} are not all of its {side} {tuple(shape)}")
 
 
-def configure_imec(model: ModelWrapper, path: Path | None, pairs: list[PairReport]) -> list[PairReport]:
-    """Apply a folding configuration to the IMECConv nodes that it names; `pairs` with their new folding.
+def configure_imec(model: ModelWrapper, path: Path | None) -> list[NodeProto]:
+    """Apply a folding configuration to the IMECConv nodes that it names, or whose op type; gives these.
 
-    Also its defaults for their op types. Raises ModelError if it names an IMECConv that is not there, unless
-    FINN has yet to specialize the nodes, and so to name them.
+    Raises ModelError if it names an IMECConv that is not there, unless FINN has yet to specialize the nodes,
+    and so to name them.
     """
     from qonnx.custom_op.registry import getCustomOp
 
     if path is None:
-        return pairs
+        return []
     config, nodes = read(path), {node.name: node for node in imec_nodes(model)}
     specialized = all(node.op_type != "IMECConv" for node in nodes.values())
     for name in config:
@@ -109,13 +105,11 @@ def configure_imec(model: ModelWrapper, path: Path | None, pairs: list[PairRepor
             raise _no_node(path, name, nodes)
     entries = {name: _defaults(config, node) | config.get(name, {}) for name, node in nodes.items()}
     set_attributes(nodes, entries, path)
-    changed = {}
-    for name in [name for name, entry in entries.items() if entry]:
-        inst = getCustomOp(nodes[name])
+    configured = [nodes[name] for name, entry in entries.items() if entry]
+    for node in configured:
+        inst = getCustomOp(node)
         inst.set_nodeattr("cycles_estimate", int(inst.get_exp_cycles()))
-        geometry = inst.geometry
-        changed[name] = {"simd": geometry.simd, "pe": geometry.pe, "cycles": inst.get_exp_cycles()}
-    return [replace(pair, **changed.get(pair.imecconv, {})) for pair in pairs]
+    return configured
 
 
 def _defaults(config: Mapping[str, Any], node: NodeProto) -> dict[str, Any]:

@@ -287,7 +287,7 @@ def _configure(
             if Path(os.path.abspath(start / cfg.model_path)) != model_path:
                 raise ModelError(f"field 'model_path' is '{cfg.model_path}', but the model is {model_path}")
         _check_files(cfg)
-        _check_device(cfg)
+        _check_target(cfg)
         cfg.output_dir = str(output)
         steps = _select_steps(cfg)
         if fields.get("generate_outputs") is not None:
@@ -383,10 +383,19 @@ def _check_files(cfg: Any) -> None:
         raise ModelError("fifo_config_file is read only with 'auto_fifo_depths: false'")
 
 
-def _check_device(cfg: Any) -> None:
-    """Raise ModelError for a board that FINN does not know, or that has another part than fpga_part."""
+def _check_target(cfg: Any) -> None:
+    """Raise ModelError for no clock or frame rate, or a board that is unknown or has another part."""
     from finn.util.basic import part_map
 
+    for name in ("synth_clk_period_ns", "hls_clk_period_ns", "target_fps"):
+        value = getattr(cfg, name)
+        if value is not None and not 0 < value < float("inf"):
+            raise ModelError(f"field '{name}' is {value}; accepted is a number above 0")
+    if cfg._resolve_cycles_per_frame() == 0:
+        raise ModelError(
+            f"field 'target_fps' is {cfg.target_fps}, which is less than a cycle per frame at a clock of "
+            f"{cfg.synth_clk_period_ns:g} ns"
+        )
     if cfg.board is None:
         return
     if cfg.board not in part_map:

@@ -65,7 +65,7 @@ def step_convert_to_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     accept; UnsupportedError for finn-plus' multi-DNN builds with SelectableWeights, which refer by name to
     the layers whose weights they select.
     """
-    from finn_imec.transformation.infer_imec_conv import InferIMECConv
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv, folded_again
 
     networks = getattr(cfg, "multi_dnn_config_path", None)
     if networks and json.loads(Path(networks).read_text())["Generation"]["mode"] == SELECTABLE:
@@ -75,7 +75,11 @@ def step_convert_to_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
         )
     infer = InferIMECConv()
     model = model.transform(infer)
-    pairs = configure_imec(model, cfg.folding_config_file, infer.report)
+    configured = {node.name: node for node in configure_imec(model, cfg.folding_config_file)}
+    pairs = [
+        folded_again(pair, configured[pair.imecconv]) if pair.imecconv in configured else pair
+        for pair in infer.report
+    ]
     for pair in pairs:
         log.info(str(pair))
     if not any(pair.swapped for pair in pairs):

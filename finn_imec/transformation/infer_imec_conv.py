@@ -121,6 +121,14 @@ class InferIMECConv(Transformation):
         )
 
 
+def folded_again(report: PairReport, node: NodeProto) -> PairReport:
+    """The report of an IMECConv that has another folding since."""
+    inst = getCustomOp(node)
+    simd, pe = inst.get_nodeattr("SIMD"), inst.get_nodeattr("PE")
+    refolded = report.refolded or (simd, pe) != (report.simd, report.pe)
+    return replace(report, simd=simd, pe=pe, refolded=refolded, cycles=inst.get_exp_cycles())
+
+
 def swap_pairs(model: ModelWrapper) -> ModelWrapper:
     """InferIMECConv, but ModelError with every reason if the model then holds no IMECConv."""
     infer = InferIMECConv()
