@@ -77,7 +77,7 @@ def make_built(tmp_path, make_pair_model):
         folder = tmp_path / "built"
         (folder / "intermediate_models").mkdir(parents=True)
         model.save(str(folder / "intermediate_models" / "step_minimize_bit_width.onnx"))
-        model = step_convert_to_imec(model, SimpleNamespace(output_dir=str(folder)))
+        model = step_convert_to_imec(model, SimpleNamespace(output_dir=str(folder), folding_config_file=None))
         model.save(str(folder / "intermediate_models" / "step_convert_to_imec.onnx"))
         model.save(str(folder / "model.onnx"))
         return folder, model
