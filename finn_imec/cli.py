@@ -374,7 +374,11 @@ def datatypes(*names: str) -> Sequence[str]:
 
 
 def load_model(path: Path) -> Any:
-    """A QONNX model from an .onnx file, or CNV from an .npz. ModelError if it cannot be read."""
+    """A QONNX model from an .onnx file or a build's folder, or CNV from an .npz. ModelError if unreadable."""
+    if path.is_dir():
+        from finn_imec.partition.load import load_build
+
+        return load_build(path)
     if not path.is_file():
         raise ModelError(f"{path}: no such file; expected an .onnx or .npz")
     if path.suffix == ".npz":
@@ -435,18 +439,26 @@ def build(
 
 @app.command(cls=Command)
 def simulate(
-    model: Annotated[Path, typer.Argument(help=".onnx of FINN layers, or a CNV .npz.")],
+    model: Annotated[Path, typer.Argument(help="A build's folder, an .onnx of FINN layers, or a CNV .npz.")],
+    input_file: Annotated[
+        Path | None,
+        typer.Option("--input", help="Frames, .npy: (N, ...) of the model's input; default: random ones."),
+    ] = None,
     images: Annotated[
         Path | None, typer.Option(help="images.npz with photos and expected logits, for a CNV.")
     ] = None,
-    frames: Annotated[int, typer.Option(help="Random frames, without --images.", min=1)] = 3,
+    frames: Annotated[int, typer.Option(help="Random frames, without --input.", min=1)] = 3,
     swap: Annotated[bool, typer.Option("--swap", help="Swap FINN's pairs for IMECConv first.")] = False,
     per_layer: Annotated[
         bool, typer.Option("--per-layer", help="Swap the pairs and simulate each IMECConv separately.")
     ] = False,
     fifo_depth: Annotated[
         int | None,
-        typer.Option(help="Minimum depth of the FIFOs inserted between abstract layers; default: 2.", min=2),
+        typer.Option(
+            help="Minimum depth of the FIFOs inserted into a model without; default: 2, and a frame where "
+            "branches join.",
+            min=2,
+        ),
     ] = None,
     trace: Annotated[Path | None, typer.Option(help="File for waveforms, .vcd or .fst.")] = None,
     trace_cycles: Annotated[
@@ -457,28 +469,28 @@ def simulate(
     as_json: AsJson = False,
 ) -> None:
     """Simulate a whole partition in RTL; compare each output word with FINN's execution in Python."""
+    from finn_imec.custom_op import imec_nodes
     from finn_imec.transformation.infer_imec_conv import swap_pairs
 
     if trace_cycles and trace_cycles[0] >= trace_cycles[1]:
         raise typer.BadParameter(f"--trace-cycles {trace_cycles}: accepted are a first cycle and a later one")
     network = load_model(model)
-    if swap or per_layer:
+    if (swap or per_layer) and not imec_nodes(network):
         network = swap_pairs(network)
-    inputs, photos = frames_for(network, model, frames, images)
+    inputs, photos = frames_for(network, model, frames, input_file, images)
     if per_layer:
         outputs, result = simulate_layers(network, inputs)
         lines = [layer_line(layer) for layer in result["layers"]]
     else:
-        from finn_imec.networks.lowering import FINN_DOMAIN
         from finn_imec.partition import simulate as simulate_partition
 
-        if fifo_depth and not any(node.domain == FINN_DOMAIN for node in network.graph.node):
-            raise ModelError(f"{model} has no abstract layers, for which --fifo-depth is")
+        if fifo_depth and any(node.op_type.startswith("StreamingFIFO") for node in network.graph.node):
+            raise ModelError(f"{model} has FIFOs; --fifo-depth is for a model without")
         with progress_bar("partition", None) as advance:
             run, outputs = simulate_partition(
                 network,
                 inputs,
-                fifo_depth or 2,
+                fifo_depth,
                 trace,
                 trace_cycles,
                 stage=lambda name: advance(0, label=name),
@@ -507,21 +519,18 @@ def simulate(
         raise ImecError("logits differ from the expected ones")
 
 
-def frames_for(network: Any, path: Path, frames: int, images: Path | None) -> tuple[np.ndarray, Any]:
-    """Random inputs of the network, or the quantized photos; and the photos or None."""
+def frames_for(
+    network: Any, path: Path, frames: int, input_file: Path | None, images: Path | None
+) -> tuple[np.ndarray, Any]:
+    """Inputs of the network, from a file, quantized photos or random; and the photos or None."""
+    from finn_imec.partition.frames import random_frames, read_frames
+
+    if not network.graph.input:
+        raise ModelError(f"{path}: the model has no input")
+    if input_file is not None:
+        return read_frames(input_file, network), None
     if images is None:
-        from qonnx.core.datatype import DataType
-
-        from finn_imec.algorithms.reference import random_values
-
-        if not network.graph.input:
-            raise ModelError(f"{path}: the model has no input")
-        source = network.graph.input[0].name
-        datatype = network.get_tensor_datatype(source)
-        if datatype == DataType["FLOAT32"]:
-            raise ModelError(f"{path}: input {source} has no integer datatype annotation")
-        shape = (frames, *network.get_tensor_shape(source)[1:])
-        return random_values(datatype, shape, np.random.default_rng(0)), None
+        return random_frames(network, frames), None
     from finn_imec.networks import cnv
 
     photos = cnv.load_images(images)
@@ -568,6 +577,8 @@ def partition_line(run: Any, clock_ns: float) -> str:
             f"frames/s at {1000 / clock_ns:,.0f} MHz; the slowest node, {slowest.node}, needs "
             f"{slowest.expected_cycles:,}"
         )
+    for node in run.in_python:
+        lines.append(f"in Python: {node}")
     if modeled:
         lines.append(f"behavioral models, one word per cycle, instead of HLS: {', '.join(modeled)}")
     return "\n".join(lines)

@@ -96,6 +96,8 @@ ONLY_WITH = {
     "vivado": (("steps core part clock", "model geometry layers"), *_NEW_LAYERS),
     "simulate": (
         ("frames", "!images"),
+        ("frames", "!input_file"),
+        ("images", "!input_file"),
         ("fifo_depth trace trace_cycles clock_ns", "!per_layer"),
         ("trace_cycles", "trace"),
     ),

@@ -98,6 +98,8 @@ SHAPE = ["--geometry", "4,4,1,1,3,3"]
         (["vivado", "out", "--part", "xc7z020clg400-1"], "--part is used only with --model or --geometry or"),
         (["vivado", "out", "--steps", "3"], "--steps is used only with --model or --geometry or --layers"),
         (["simulate", "x.npz", "--images", "i.npz", "--frames", "3"], "--frames is not used with --images"),
+        (["simulate", "x.onnx", "--input", "x.npy", "--frames", "3"], "--frames is not used with --input"),
+        (["simulate", "x.npz", "--input", "x.npy", "--images", "i.npz"], "--images is not used with --input"),
         (["simulate", "x.onnx", "--per-layer", "--fifo-depth", "4"], "--fifo-depth is not used with --per"),
         (["simulate", "x.onnx", "--per-layer", "--trace", "x.vcd"], "--trace is not used with --per-layer"),
         (["simulate", "x.onnx", "--per-layer", "--clock-ns", "5"], "--clock-ns is not used with --per-layer"),
@@ -132,14 +134,11 @@ def test_rules_name_options_that_exist():
             assert names <= known, f"{command}: {names - known}"
 
 
-def test_fifo_depth_without_abstract_layers(tmp_path, make_pair_model, datapath):
-    from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
-
-    model = make_pair_model(datapath).transform(SpecializeLayers("xc7z020clg400-1"))
-    model.save(str(tmp_path / "pair.onnx"))
+def test_fifo_depth_of_a_model_with_fifos(tmp_path, make_pair_model, datapath):
+    make_pair_model(datapath, between=["StreamingFIFO"]).save(str(tmp_path / "pair.onnx"))
     run = CliRunner().invoke(app, ["simulate", str(tmp_path / "pair.onnx"), "--fifo-depth", "4"])
     assert run.exit_code == 1
-    assert str(run.exception).endswith("pair.onnx has no abstract layers, for which --fifo-depth is")
+    assert str(run.exception).endswith("pair.onnx has FIFOs; --fifo-depth is for a model without")
 
 
 def test_more_images_than_the_demo_has(tmp_path):
