@@ -206,7 +206,9 @@ def measure_algorithms(
 
 @app.command(cls=Command)
 def compare(
-    model: Annotated[Path | None, typer.Argument(help=".onnx of FINN layers, or a CNV .npz.")] = None,
+    model: Annotated[
+        Path | None, typer.Argument(help="Folder of a build, .onnx of FINN layers, or a CNV .npz.")
+    ] = None,
     geometry: Geometry = None,
     layers: LayerSet = None,
     bits: Bits = "2",
@@ -217,44 +219,95 @@ def compare(
     weight: Weight = "INT2",
     steps: Steps = None,
     core: MacCore = "auto",
+    same_folding: Annotated[
+        bool,
+        typer.Option(
+            "--same-folding", help="With MODEL: FINN's pairs at IMECConv's folding, where theirs was another."
+        ),
+    ] = False,
     clock: Annotated[
-        float,
-        typer.Option(help="Period in ns to meet with fewest LUTs, by a model before placement.", min=0.1),
-    ] = CLOCK_NS,
+        float | None,
+        typer.Option(
+            help="Period in ns to meet with fewest LUTs, by a model before placement; default: that of the "
+            f"build, or {CLOCK_NS:g}.",
+            min=0.1,
+        ),
+    ] = None,
     place: Annotated[
         bool, typer.Option("--place", help="Also place and route both sides, on an ECP5: minutes a layer.")
     ] = False,
     path: Annotated[bool, typer.Option("--path", help="Also print the longest path of each side.")] = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder for comparison.json; may be that of a build."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder for comparison.json; may be that of a build, and is if one is given.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare FINN's SWG + MVAU + Thresholding with IMECConv: resources by Yosys, cycles by Verilator."""
+    """Compare FINN's SWG + MVAU + Thresholding with IMECConv: resources by Yosys, cycles by Verilator.
+
+    Each side of MODEL has its own folding: FINN's that of the pair that became the IMECConv.
+    """
     from finn_imec.report.results import COMPARISON, comparison_folder, write_rows
     from finn_imec.report.table import comparison_table
-    from finn_imec.synthesis import comparison
 
+    conversion = None
+    if model is not None and model.is_dir():
+        model, conversion = built(model)
+        output = output or model.parent
     chosen = chosen_layers(
-        model, geometry, layers, bits, simd, pe, depthwise, activation, weight, steps, core
-    )
+        model, geometry, layers, bits, simd, pe, depthwise, activation, weight, steps, core,
+        conversion.pairs if conversion else (), same_folding,
+    )  # fmt: skip
+    clock = clock or (conversion and conversion.clock_ns) or CLOCK_NS
     with comparison_folder(output) if output else nullcontext() as folder:
-        with progress_bar("synthesis and simulation", len(chosen)) as advance:
-            rows = comparison.compare(
-                chosen, core, progress=lambda name: advance(label=name), clock_ns=clock, routed=place
-            )
-        rows = [replace(row, geometry=layer.geometry) for row, layer in zip(rows, chosen)]
+        rows = counted_rows(chosen, core, clock_ns=clock, routed=place)
         if folder is not None:
             write_rows(rows, shlex.join(["finn-imec", *sys.argv[1:]]), folder / COMPARISON)
     if as_json:
         print_json([row.as_dict() for row in rows])
     else:
         print_table(comparison_table(rows))
+        if model is not None:
+            console.print(which_folding(rows, same_folding), markup=False)
         for row in rows if path else ():
             for side in (row.finn, row.imec):
                 console.print(f"{row.layer}, {'FINN' if side is row.finn else 'IMECConv'}:", markup=False)
                 console.print(side.path, markup=False, highlight=False, soft_wrap=True)
+
+
+def built(folder: Path) -> tuple[Path, Any]:
+    """The model in a build's folder, and what the build says of its swap, or None."""
+    from finn_imec.builder.conversion import REPORT, load_conversion
+    from finn_imec.report.results import BUILD_MODEL
+
+    if not (folder / BUILD_MODEL).is_file():
+        raise ModelError(f"{folder}: holds no {BUILD_MODEL}; accepted are folders of `finn-imec build`")
+    report = folder / REPORT
+    return folder / BUILD_MODEL, load_conversion(report) if report.is_file() else None
+
+
+def counted_rows(layers: Sequence[Any], core: str = "auto", **options: Any) -> list[Any]:
+    """comparison.compare with a progress bar; rows with their geometry."""
+    from finn_imec.synthesis import comparison
+
+    with progress_bar("synthesis and simulation", len(layers)) as advance:
+        rows = comparison.compare(layers, core, progress=lambda name: advance(label=name), **options)
+    return [replace(row, geometry=layer.geometry) for row, layer in zip(rows, layers)]
+
+
+def which_folding(rows: Sequence[Any], same_folding: bool) -> str:
+    """At which folding `compare MODEL` counts FINN's side."""
+    if same_folding:
+        return "FINN's side is counted at IMECConv's folding; without --same-folding, at that of its pairs."
+    other = sum(row.finn_folding is not None for row in rows)
+    return (
+        f"FINN's side is counted at the folding of its pairs, of which {other} of {len(rows)} differ from "
+        "IMECConv's; --same-folding counts both sides at IMECConv's."
+    )
 
 
 def chosen_layers(
@@ -269,6 +322,8 @@ def chosen_layers(
     weight: str,
     steps: int | None,
     core: str,
+    pairs: Sequence[Any] = (),
+    same_folding: bool = True,
 ) -> list[Any]:
     """The layers that options of `compare` and `vivado` choose; BadParameter if that is not one choice."""
     from finn_imec.synthesis import comparison
@@ -279,7 +334,7 @@ def chosen_layers(
     if core not in ("auto", "lut", "dsp"):
         raise typer.BadParameter(f"--core {core}: accepted are auto, lut, dsp")
     if model is not None:
-        chosen = comparison.layers_of_model(load_model(model))
+        chosen = comparison.layers_of_model(load_model(model), pairs, same_folding)
         return chosen if steps is None else [layer.with_random_thresholds(steps) for layer in chosen]
     if geometry is not None:
         shape = parse_geometry(geometry, simd, pe, depthwise)
@@ -404,10 +459,22 @@ def build(
     config: Annotated[
         Path | None, typer.Option(help="YAML or JSON: fields of FINN's DataflowBuildConfig.")
     ] = None,
+    allow_larger: Annotated[
+        bool,
+        typer.Option(
+            "--allow-larger",
+            help="Also swap pairs whose IMECConv needs a folding that costs more LUTs or DSPs.",
+        ),
+    ] = False,
+    measure: Annotated[
+        bool,
+        typer.Option("--measure", help="Count both sides in Yosys, too, as compare does: minutes a layer."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run finn-plus' build steps, including the swap, without Vivado."""
+    """Run finn-plus' build steps, including the swap, without Vivado; show what the swap saves."""
     from finn_imec.builder import build as run_build
+    from finn_imec.report.table import savings_table
 
     with progress_bar("build", None) as advance:
         result = run_build(
@@ -415,8 +482,11 @@ def build(
             config if config is not None else {},
             output,
             lambda number, steps, name: advance(label=name, total=steps),
+            allow_larger,
             announce=lambda settings: log.print(str(settings), highlight=False, markup=False),
         )
+    conversion = result.conversion
+    rows = measured_build(result) if measure and conversion else []
     if as_json:
         print_json(
             {
@@ -424,17 +494,39 @@ def build(
                 "model": str(result.model),
                 "settings": asdict(result.settings),
                 "seconds": result.seconds,
-                "pairs": [asdict(pair) for pair in result.pairs],
+                **(conversion.as_dict() if conversion else {"pairs": []}),
+                "rows": [row.as_dict() for row in rows],
                 "foldings": [asdict(folding) for folding in result.foldings],
                 "reports": {name: str(path) for name, path in result.reports.items()},
             }
         )
         return
-    for line in (*result.pairs, *result.foldings):
-        console.print(str(line), markup=False)
     console.print(f"model: {result.model}")
     for name, path in result.reports.items():
         console.print(f"{name}: {path}")
+    for line in result.foldings:
+        console.print(str(line), markup=False)
+    if conversion is None:
+        return
+    print_table(savings_table(conversion, rows))
+    for pair in conversion.pairs:
+        if pair.refolded or not pair.swapped or pair.padding_reason:
+            console.print(str(pair), markup=False)
+    console.print("next:")
+    for command in conversion.next:
+        console.print(f"  {command}", markup=False, soft_wrap=True)
+
+
+def measured_build(result: Any) -> list[Any]:
+    """Both sides of a build's swapped layers, counted, each at its own folding; written into its folder."""
+    from finn_imec.report.results import COMPARISON, write_rows
+    from finn_imec.synthesis import comparison
+
+    folder, clock = result.output_dir, result.conversion.clock_ns
+    layers = comparison.layers_of_model(load_model(result.model), result.pairs, same_folding=False)
+    rows = counted_rows(layers, clock_ns=clock)
+    write_rows(rows, shlex.join(["finn-imec", "compare", str(folder)]), folder / COMPARISON)
+    return rows
 
 
 @app.command(cls=Command)

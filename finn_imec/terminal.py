@@ -92,7 +92,7 @@ _NEW_LAYERS = (
 #: is not given. Each option that is given is used, or is an error.
 ONLY_WITH = {
     "algorithms": (("device dtype batch groups chart", "backend=torch"), ("run", "backend=numpy")),
-    "compare": _NEW_LAYERS,
+    "compare": (*_NEW_LAYERS, ("same_folding", "model")),
     "vivado": (("steps core part clock", "model geometry layers"), *_NEW_LAYERS),
     "simulate": (
         ("frames", "!images"),

@@ -200,7 +200,7 @@ def test_step_without_pair_warns_and_changes_nothing(finn, tmp_path, caplog):
     assert [(r.levelname, r.message) for r in caplog.records] == [
         ("WARNING", "no ConvolutionInputGenerator + MVAU pair became an IMECConv")
     ]
-    assert json.loads((tmp_path / "report" / "imec_conversion.json").read_text()) == []
+    assert json.loads((tmp_path / "report" / "imec_conversion.json").read_text())["pairs"] == []
     assert os.listdir(tmp_path / "report") == ["imec_conversion.json"]
 
 
@@ -216,7 +216,7 @@ def test_step_reports_each_pair_and_the_reason(finn, tmp_path, caplog):
         "ConvolutionInputGenerator",
         "MVAU",
     ]
-    first, second = json.loads((tmp_path / "report" / "imec_conversion.json").read_text())
+    first, second = json.loads((tmp_path / "report" / "imec_conversion.json").read_text())["pairs"]
     assert (first["imecconv"], first["reason"]) == ("IMECConv_0", None)
     assert second["imecconv"] is None
     assert "pumpedMemory=1 is not supported" in second["reason"]
@@ -250,7 +250,7 @@ def test_build_reports_estimates_of_every_layer(built):
     for name in layers:
         assert resources[name]["LUT"] > 0
         assert resources[name]["DSP"] == 0
-    pairs = json.loads(built.reports["imec_conversion"].read_text())
+    pairs = json.loads(built.reports["imec_conversion"].read_text())["pairs"]
     assert [pair["imecconv"] for pair in pairs] == list(layers)
     for pair in pairs:
         assert pair["cycles"] == cycles[pair["imecconv"]] <= CYCLE_TOLERANCE * pair["pair_cycles"]

@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finn_imec.builder import node_config
+from finn_imec.builder.conversion import REPORT, Conversion, load_conversion
 from finn_imec.builder.steps import (
     FOLDING_REPORT,
     FUSE_AFTER,
-    REPORT,
     exact_popcounts,
     imec_build_steps,
     step_convert_to_imec,
@@ -140,7 +140,8 @@ class BuildResult:
 
     model: the graph after the last step. parent: FINN's graph around the hardware layers; its
     StreamingDataflowPartition refers to the layers at partitioning, before the swap. None if the build did
-    not partition. pairs: one PairReport per ConvolutionInputGenerator, empty without the conversion step.
+    not partition. conversion: what the conversion step swapped, and what that saves; pairs: one PairReport
+    per ConvolutionInputGenerator. None and empty without that step.
     foldings: one FoldingReport per IMECConv, empty without step_fold_imec or target_fps. reports: the JSON
     files of report/ by name without suffix, e.g. estimate_layer_cycles. generated: folder with one folder of
     generated code per layer. log: FINN's log. seconds: wall time of each step by name, in step order.
@@ -150,6 +151,7 @@ class BuildResult:
     output_dir: Path
     model: Path
     parent: Path | None
+    conversion: Conversion | None
     pairs: tuple[PairReport, ...]
     foldings: tuple[FoldingReport, ...]
     reports: dict[str, Path]
@@ -164,6 +166,7 @@ def build(
     config: str | Path | Mapping[str, Any],
     output_dir: str | Path | None = None,
     progress: Progress | None = None,
+    allow_larger: bool = False,
     announce: Callable[[BuildSettings], None] | None = None,
 ) -> BuildResult:
     """Build a model with finn-plus' steps and step_convert_to_imec, without Vivado.
@@ -178,9 +181,16 @@ def build(
     folding (imec_build_steps). Accumulators in binaryXnorMode hold all popcounts, which FINN's minimization
     does not ensure (exact_popcounts). start_step: the first step, applied to model_path. Default part,
     without board and fpga_part: FPGA_PART. output_dir: new, empty, or from an earlier build, whose files are
-    replaced once all steps have passed. A failed step leaves only its log there, FAILED_LOG. FINN's console
-    output goes to the log. progress: called with the caller's sys.stdout and sys.stderr. Between calls they
-    are FINN's, so anything that draws at other times (a rich.progress bar) needs a console with its own file.
+    replaced once all steps have passed; None: the config's, relative to its file. A failed step leaves only
+    its log there, FAILED_LOG. FINN's console output goes to the log. progress: called with the caller's
+    sys.stdout and sys.stderr. Between calls they are FINN's, so anything that draws at other times (a
+    rich.progress bar) needs a console with its own file. allow_larger: see InferIMECConv. announce: called
+    once, before the first step.
+
+    What the configuration asks for is done, or is an error before the first step: an output that no step
+    makes or that needs a Vivado which is not there, a field that no step reads, a board or part that
+    contradicts the other. Names and attributes in a folding or specialization file have to exist; those of
+    IMECConv count after the swap.
 
     Raises ModelError naming the file or field if the model, config or output folder is unusable, or if no
     pair became an IMECConv; BuildError if a step fails; MissingToolError without finn-plus.
@@ -200,7 +210,7 @@ def build(
     try:
         run = _Run(progress)
         with _finn(scratch / GENERATED):
-            steps, cfg = _configure(config, fields, scratch, model_path)
+            steps, cfg = _configure(config, fields, scratch, model_path, allow_larger)
             settings = _settings(cfg, fields)
             if announce is not None:
                 run.in_callers_console(announce, settings)
@@ -272,7 +282,11 @@ def _name(config: str | Path | Mapping[str, Any]) -> str:
 
 
 def _configure(
-    config: str | Path | Mapping[str, Any], fields: dict[str, Any], output: Path, model_path: Path
+    config: str | Path | Mapping[str, Any],
+    fields: dict[str, Any],
+    output: Path,
+    model_path: Path,
+    allow_larger: bool,
 ) -> tuple[list[Callable], Any]:
     """The functions to run, and FINN's DataflowBuildConfig with output_dir=output."""
     from finn.util.exception import FINNError
@@ -293,6 +307,7 @@ def _configure(
         if fields.get("generate_outputs") is not None:
             _check_outputs(cfg, steps)
         _check_read(cfg, fields, steps)
+        steps = [_larger(step) for step in steps] if allow_larger else steps
         for name, ours in (
             ("folding_config_file", (step_convert_to_imec.__name__, step_fold_imec.__name__)),
             ("specialize_layers_config_file", ()),
@@ -463,6 +478,18 @@ def _select_steps(cfg: Any) -> list[Callable]:
     return steps[first : last + 1]
 
 
+def _larger(step: Callable) -> Callable:
+    """A step that, if it is step_convert_to_imec, has allow_larger."""
+    if step_name(step) != step_convert_to_imec.__name__:
+        return step
+
+    @functools.wraps(step)
+    def run(model: Any, cfg: Any) -> Any:
+        return step(model, cfg, allow_larger=True)
+
+    return run
+
+
 # ---- running ------------------------------------------------------------------------------------
 
 
@@ -596,10 +623,13 @@ def _finn(build_dir: Path) -> Iterator[None]:
 # ---- output -------------------------------------------------------------------------------------
 
 
-def _pairs(output: Path) -> tuple[PairReport, ...]:
-    from finn_imec.transformation.infer_imec_conv import PairReport
+def _conversion(output: Path) -> Conversion | None:
+    return load_conversion(output / REPORT) if (output / REPORT).is_file() else None
 
-    return tuple(PairReport(**entry) for entry in _entries(output / REPORT))
+
+def _pairs(output: Path) -> tuple[PairReport, ...]:
+    conversion = _conversion(output)
+    return conversion.pairs if conversion else ()
 
 
 def _entries(path: Path) -> list[dict[str, Any]]:
@@ -614,6 +644,7 @@ def _result(output: Path, seconds: dict[str, float], settings: BuildSettings) ->
         output_dir=output,
         model=output / MODEL,
         parent=parent if parent.is_file() else None,
+        conversion=_conversion(output),
         pairs=_pairs(output),
         foldings=tuple(FoldingReport(**entry) for entry in _entries(output / FOLDING_REPORT)),
         reports={path.stem: path for path in sorted((output / "report").glob("*.json"))},
