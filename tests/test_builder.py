@@ -474,7 +474,7 @@ def test_folding_config_names_nodes_before_and_after_the_swap(streamlined, tmp_p
     assert second.get_nodeattr("buffer_ram_style") == "distributed"
     report = tmp_path / "out" / "report"
     cycles = json.loads((report / "estimate_layer_cycles.json").read_text())
-    pairs = json.loads((report / "imec_conversion.json").read_text())
+    pairs = json.loads((report / "imec_conversion.json").read_text())["pairs"]
     assert [(pair["simd"], pair["pe"], pair["cycles"]) for pair in pairs] == [
         (op.get_nodeattr("SIMD"), op.get_nodeattr("PE"), cycles[op.onnx_node.name]) for op in (first, second)
     ]
@@ -548,7 +548,9 @@ def test_output_folder_of_the_configuration(hardware, tmp_path):
 
 def test_what_a_build_is_for_comes_first(hardware, tmp_path):
     said, began = [], []
-    result = build(hardware, SHORT, tmp_path / "out", lambda *step: began.append(len(said)), said.append)
+    result = build(
+        hardware, SHORT, tmp_path / "out", lambda *step: began.append(len(said)), announce=said.append
+    )
     assert said == [result.settings] and began[0] == 1
     assert str(result.settings).splitlines() == [
         "part xc7z020clg400-1 (default; set board or fpga_part), "
@@ -914,7 +916,7 @@ def vivado_folder(streamlined, tmp_path, monkeypatch) -> Path:
 
 
 def check_stitched(output: Path) -> None:
-    pairs = json.loads((output / "report" / "imec_conversion.json").read_text())
+    pairs = json.loads((output / "report" / "imec_conversion.json").read_text())["pairs"]
     assert [pair["imecconv"] for pair in pairs] == ["IMECConv_rtl_0", "IMECConv_rtl_1"]
     assert json.loads((output / "report" / "metadata_builder.json").read_text())["status"] == "ok"
     sources = (output / "stitched_ip" / "all_verilog_srcs.txt").read_text()

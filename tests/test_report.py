@@ -77,7 +77,13 @@ def make_built(tmp_path, make_pair_model):
         folder = tmp_path / "built"
         (folder / "intermediate_models").mkdir(parents=True)
         model.save(str(folder / "intermediate_models" / "step_minimize_bit_width.onnx"))
-        model = step_convert_to_imec(model, SimpleNamespace(output_dir=str(folder), folding_config_file=None))
+        target = {
+            "synth_clk_period_ns": 5.0,
+            "board": "Pynq-Z1",
+            "_resolve_fpga_part": lambda: "xc7z020clg400-1",
+        }
+        cfg = SimpleNamespace(output_dir=str(folder), folding_config_file=None, **target)
+        model = step_convert_to_imec(model, cfg)
         model.save(str(folder / "intermediate_models" / "step_convert_to_imec.onnx"))
         model.save(str(folder / "model.onnx"))
         return folder, model
