@@ -20,7 +20,7 @@ class DifferenceError(ImecError):
 
 
 def difference_from_export(folder: str | Path, frames: np.ndarray, outputs: np.ndarray) -> float | None:
-    """The largest difference of a built network's outputs from its export's, as a fraction of the largest one.
+    """How far a built network's outputs are from its export's, at most, as a fraction of the largest output.
 
     folder: of a build. frames, outputs: (N, ...), of the built network, whose shapes may differ from the
     export's by sizes of 1. Only the first output counts. None if the folder has no export: it is of a build
@@ -55,7 +55,7 @@ def difference_from_export(folder: str | Path, frames: np.ndarray, outputs: np.n
 
 
 def _execute(model: Any, frame: np.ndarray, execute: Any) -> np.ndarray:
-    """The first output of the export for one frame; of a batch, whose images are all the same, for the first."""
+    """The first output of the export for one frame, or for the first of a batch of equal ones."""
     source = next(v.name for v in model.graph.input if model.get_initializer(v.name) is None)
     batch, *rest = model.get_tensor_shape(source)
     shape = (batch or 1, *rest)  # 0: any number
