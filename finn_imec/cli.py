@@ -520,7 +520,8 @@ def build(
         console.print(str(line), markup=False)
     if conversion is None:
         return
-    console.print(savings_table(conversion, rows))
+    if conversion.total["finn"]:
+        console.print(savings_table(conversion, rows))
     for pair in conversion.pairs:
         if pair.refolded or not pair.swapped or pair.padding_reason:
             console.print(str(pair), markup=False)
