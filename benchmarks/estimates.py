@@ -6,10 +6,11 @@
 
 `measure` adds to benchmarks/results/estimates.jsonl, a line for each layer: how it is made, and Yosys'
 counts (flow "alu") unless that took longer than --timeout-s. `pairs` does the same for FINN's pair and
-IMECConv of smaller layers, as `finn-imec compare` builds them, into pairs.jsonl. `fit` prints the non-negative
-coefficients of least relative error, in the form of finn_imec/layer/estimate.py and pair_estimate.py, and the
-errors on held-out layers: each fifth is estimated with coefficients fitted to the other four. Flip-flops of
-IMECConv are fitted to both files and the tables for 5 ns, FINN's pair to pairs.jsonl and the tables.
+IMECConv of smaller layers, as `finn-imec compare` builds them, into pairs.jsonl. `fit` prints the
+non-negative coefficients of least relative error, in the form of finn_imec/layer/estimate.py and
+pair_estimate.py, and the errors on held-out layers: each fifth is estimated with coefficients fitted to the
+other four. Flip-flops of IMECConv are fitted to both files and the tables for 5 ns, FINN's pair to
+pairs.jsonl and the tables.
 """
 
 from __future__ import annotations
