@@ -508,7 +508,8 @@ def build(
         console.print(str(line), markup=False)
     if conversion is None:
         return
-    print_table(savings_table(conversion, rows))
+    if conversion.total["finn"]:
+        print_table(savings_table(conversion, rows))
     for pair in conversion.pairs:
         if pair.refolded or not pair.swapped or pair.padding_reason:
             console.print(str(pair), markup=False)
