@@ -8,8 +8,8 @@ import shlex
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,19 +17,12 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from rich import box
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.table import Table
 
+from finn_imec import __version__
 from finn_imec.compat.finn import CLOCK_NS
 from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.terminal import Command, console, log, print_table, progress_bar
 from finn_imec.util import interrupts
 from finn_imec.util.errors import GeometryError, ImecError, ModelError, one_line, require
 from finn_imec.util.onnx_model import load_onnx
@@ -39,10 +32,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Memory-lean convolution hardware for quantized neural networks, in FINN.",
+    rich_markup_mode="rich" if sys.stdout.isatty() and sys.stderr.isatty() else None,  # no boxes in a file
 )
-# A file is not wrapped.
-console = Console(markup=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 1000)
-log = Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 GEOMETRY_HELP = (
@@ -69,20 +60,20 @@ Steps = Annotated[
 ]
 
 
-def progress_columns() -> tuple[ProgressColumn, ...]:
-    return TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+def print_version(asked: bool) -> None:
+    """Print the version and exit, if asked."""
+    if asked:
+        console.print(f"finn-imec {__version__}", highlight=False)
+        raise typer.Exit
 
 
-@contextmanager
-def progress_bar(what: str, total: int | None) -> Iterator[Callable[..., None]]:
-    """A progress bar on standard error; gives a function that advances it."""
-    with Progress(*progress_columns(), console=log, transient=True) as bar:
-        task = bar.add_task(what, total=total)
-
-        def advance(steps: int = 1, label: str | None = None) -> None:
-            bar.update(task, advance=steps, description=f"{what}: {label}" if label else what)
-
-        yield advance
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
 
 
 def parse_geometry(
@@ -113,7 +104,7 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2))
 
 
-@app.command()
+@app.command(cls=Command)
 def algorithms(
     layer: Annotated[str | None, typer.Option(help="One of MEC's benchmark layers, cv1 to cv12.")] = None,
     geometry: Geometry = None,
@@ -148,8 +139,6 @@ def algorithms(
         options = {"device": device, "dtype": dtype, "batch": batch, "groups": groups}
         measure_algorithms(layers, options, chart, as_json)
         return
-    if (device, dtype, batch, groups, chart) != ("cpu", "float32", 1, 1, None):
-        raise typer.BadParameter("--device, --dtype, --batch, --groups and --chart are for --backend torch")
     rows = memory_table(layers)
     if run:
         with progress_bar("running", len(layers) * len(ALGORITHMS)) as advance:
@@ -168,7 +157,7 @@ def algorithms(
         for row in rows:
             cells = [f"{row[f'{name}_bytes'] / 1000:,.0f} ({row[f'{name}_ratio']:.2f})" for name in lowering]
             table.add_row(row["layer"], *cells)
-        console.print(table)
+        print_table(table)
         for row in rows:
             for result in row.get("runs", []):
                 verdict = "correct" if result["correct"] else "WRONG"
@@ -208,14 +197,14 @@ def measure_algorithms(
                 shown.add_column(column, justify="right", overflow="fold")
             for line in lines:
                 shown.add_row(*line)
-            console.print(shown)
+            print_table(shown)
         if device == "cpu":
             console.print("CPU only: --device cuda adds the Triton kernel, cuBLAS and cuDNN.")
     if bad := wrong(result):
         raise ImecError(f"wrong results: {', '.join(bad)}")
 
 
-@app.command()
+@app.command(cls=Command)
 def compare(
     model: Annotated[
         Path | None, typer.Argument(help="Folder of a build, .onnx of FINN layers, or a CNV .npz.")
@@ -281,7 +270,7 @@ def compare(
     if as_json:
         print_json([row.as_dict() for row in rows])
     else:
-        console.print(comparison_table(rows))
+        print_table(comparison_table(rows))
         if model is not None:
             console.print(which_folding(rows, same_folding), markup=False)
         for row in rows if path else ():
@@ -360,7 +349,7 @@ def chosen_layers(
         raise typer.BadParameter(f"--layers {layers} --bits {bits}: {err}") from err
 
 
-@app.command()
+@app.command(cls=Command)
 def vivado(
     folder: Annotated[Path, typer.Argument(help="Folder for RTL, scripts and reports.")],
     model: Annotated[Path | None, typer.Option(help=".onnx of FINN layers, or a CNV .npz.")] = None,
@@ -404,10 +393,6 @@ def vivado(
             with progress_bar("RTL of both sides", len(chosen)) as advance:
                 tool.write(chosen, scratch, core=core, progress=lambda name: advance(label=name), **given)
             tool.keep_reports(folder, scratch)
-    elif given:
-        raise typer.BadParameter(
-            "--part and --clock are for new layers: give one of --model, --geometry, --layers"
-        )
     written = tool.load(folder)
     program = shutil.which("vivado")
     if written.pending and program is not None:
@@ -428,7 +413,7 @@ def vivado(
     if as_json:
         print_json(result)
     else:
-        console.print(vivado_table(result))
+        print_table(vivado_table(result))
 
 
 def datatypes(*names: str) -> Sequence[str]:
@@ -464,10 +449,13 @@ def load_model(path: Path) -> Any:
         raise ModelError(f"{path}: {one_line(err)}") from err
 
 
-@app.command()
+@app.command(cls=Command)
 def build(
     model: Annotated[Path, typer.Argument(help="QONNX export, or what the first step accepts as .onnx.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the build's files.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for the results; default: the output_dir of the config."),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="YAML or JSON: fields of FINN's DataflowBuildConfig.")
     ] = None,
@@ -488,15 +476,14 @@ def build(
     from finn_imec.builder import build as run_build
     from finn_imec.report.table import savings_table
 
-    console_err = Console(file=sys.__stderr__)
-    with Progress(*progress_columns(), console=console_err, transient=True) as bar:
-        task = bar.add_task("build", total=None)
+    with progress_bar("build", None) as advance:
         result = run_build(
             model,
             config if config is not None else {},
             output,
-            lambda number, steps, name: bar.update(task, completed=number - 1, total=steps, description=name),
+            lambda number, steps, name: advance(label=name, total=steps),
             allow_larger,
+            announce=lambda settings: log.print(str(settings), highlight=False, markup=False),
         )
     conversion = result.conversion
     rows = measured_build(result) if measure and conversion else []
@@ -505,6 +492,7 @@ def build(
             {
                 "output_dir": str(result.output_dir),
                 "model": str(result.model),
+                "settings": asdict(result.settings),
                 "seconds": result.seconds,
                 **(conversion.as_dict() if conversion else {"pairs": []}),
                 "rows": [row.as_dict() for row in rows],
@@ -520,7 +508,8 @@ def build(
         console.print(str(line), markup=False)
     if conversion is None:
         return
-    console.print(savings_table(conversion, rows))
+    if conversion.total["finn"]:
+        print_table(savings_table(conversion, rows))
     for pair in conversion.pairs:
         if pair.refolded or not pair.swapped or pair.padding_reason:
             console.print(str(pair), markup=False)
@@ -541,7 +530,7 @@ def measured_build(result: Any) -> list[Any]:
     return rows
 
 
-@app.command()
+@app.command(cls=Command)
 def simulate(
     model: Annotated[Path, typer.Argument(help="A build's folder, an .onnx of FINN layers, or a CNV .npz.")],
     input_file: Annotated[
@@ -576,14 +565,8 @@ def simulate(
     from finn_imec.custom_op import imec_nodes
     from finn_imec.transformation.infer_imec_conv import swap_pairs
 
-    if per_layer and trace:
-        raise typer.BadParameter("--per-layer and --trace exclude each other")
-    if trace_cycles and (not trace or trace_cycles[0] >= trace_cycles[1]):
-        raise typer.BadParameter(
-            f"--trace-cycles {trace_cycles}: accepted are, with --trace, a first cycle and a later one"
-        )
-    if input_file and images:
-        raise typer.BadParameter("--input and --images exclude each other")
+    if trace_cycles and trace_cycles[0] >= trace_cycles[1]:
+        raise typer.BadParameter(f"--trace-cycles {trace_cycles}: accepted are a first cycle and a later one")
     network = load_model(model)
     if (swap or per_layer) and not imec_nodes(network):
         network = swap_pairs(network)
@@ -594,6 +577,8 @@ def simulate(
     else:
         from finn_imec.partition import simulate as simulate_partition
 
+        if fifo_depth and any(node.op_type.startswith("StreamingFIFO") for node in network.graph.node):
+            raise ModelError(f"{model} has FIFOs; --fifo-depth is for a model without")
         with progress_bar("partition", None) as advance:
             run, outputs = simulate_partition(
                 network,
@@ -618,11 +603,21 @@ def simulate(
             f"{result['logits_exact']} of {len(inputs)} photos with exactly the expected logits: "
             f"{', '.join(result['classes'])}"
         )
+    if model.is_dir():
+        from finn_imec.partition.export import difference_from_export
+
+        difference = difference_from_export(model, inputs, outputs)
+        if difference is not None:
+            result["difference_from_export"] = difference
+            lines.append(
+                f"the export, executed by QONNX, computes the same for all {len(inputs)} frames: the largest "
+                f"difference is {difference:.1g} of the largest output"
+            )
     if as_json:
         print_json(result)
     else:
         for line in lines:
-            console.print(line)
+            (print_table if isinstance(line, Table) else console.print)(line)
     if not exact:
         raise ImecError("logits differ from the expected ones")
 
@@ -633,6 +628,8 @@ def frames_for(
     """Inputs of the network, from a file, quantized photos or random; and the photos or None."""
     from finn_imec.partition.frames import random_frames, read_frames
 
+    if not network.graph.input:
+        raise ModelError(f"{path}: the model has no input")
     if input_file is not None:
         return read_frames(input_file, network), None
     if images is None:
@@ -699,7 +696,7 @@ def layer_line(layer: dict[str, Any]) -> str:
     )
 
 
-@app.command()
+@app.command(cls=Command)
 def verify(
     cases: Annotated[int, typer.Option(help="Number of random cases.", min=1)] = 240,
     seed: Annotated[int, typer.Option(help="Seed of the campaign.", min=0)] = 0,
@@ -731,7 +728,7 @@ def verify(
         console.print(f"{result['cases']} cases, {runs} runs, all bit-exact and cycle-exact")
 
 
-@app.command()
+@app.command(cls=Command)
 def demo(
     output: Annotated[Path, typer.Option(help="Folder for models, RTL, tables and chart.")] = Path(
         "imec_demo"
@@ -756,7 +753,7 @@ def demo(
     if as_json:
         print_json(result)
         return
-    console.print(comparison_table([Row.from_dict(row) for row in result["comparison"]]))
+    print_table(comparison_table([Row.from_dict(row) for row in result["comparison"]]))
     for layer in result["layers"]:
         console.print(layer_line(layer))
     accuracy = result["accuracy"]
@@ -768,7 +765,7 @@ def demo(
     console.print(f"everything is in {output}")
 
 
-@app.command()
+@app.command(cls=Command)
 def report(
     folder: Annotated[Path, typer.Argument(help="Folder written by demo, build or compare --output.")],
     as_json: AsJson = False,
@@ -784,7 +781,7 @@ def report(
         console.print(result["page"], markup=False, soft_wrap=True)
 
 
-@app.command()
+@app.command(cls=Command)
 def paper(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for tables, figures and JSON.")
@@ -810,7 +807,7 @@ def paper(
             table.add_column(column, justify="right")
         for line in each.lines:
             table.add_row(*line)
-        console.print(table)
+        print_table(table)
     for line in result["differences"]:
         console.print(f"- {line}", markup=False)
     console.print(f"everything is in {output}")

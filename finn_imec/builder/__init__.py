@@ -1,7 +1,7 @@
 """FINN's builder: steps that swap pairs for IMECConv and fold it, and builds without Vivado."""
 
 from finn_imec.builder.conversion import Conversion, load_conversion
-from finn_imec.builder.run import BuildError, BuildResult, build
+from finn_imec.builder.run import BuildError, BuildResult, BuildSettings, build
 from finn_imec.builder.steps import (
     exact_popcounts,
     imec_build_steps,
@@ -14,6 +14,7 @@ from finn_imec.builder.steps import (
 __all__ = [
     "BuildError",
     "BuildResult",
+    "BuildSettings",
     "Conversion",
     "build",
     "exact_popcounts",

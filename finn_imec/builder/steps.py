@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finn_imec.builder.conversion import REPORT, Conversion, load_conversion, next_commands
+from finn_imec.builder.node_config import configure_imec
 from finn_imec.compat.transformations import apply_config, auto_folding_config
 from finn_imec.util.errors import ModelError, UnsupportedError
 from finn_imec.util.onnx_model import constant
@@ -55,15 +56,17 @@ log = logging.getLogger("build_dataflow.imec")
 def step_convert_to_imec(model: ModelWrapper, cfg: Any, allow_larger: bool = False) -> ModelWrapper:
     """Swap each ConvolutionInputGenerator + MVAU pair for one IMECConv.
 
-    cfg: FINN's DataflowBuildConfig; output_dir, part, clock and multi_dnn_config_path are read. Writes
-    REPORT below output_dir, a Conversion as JSON: part and clock, `pairs`, one object per
-    ConvolutionInputGenerator with the fields of PairReport (`imecconv` names the new node, or `reason` says
-    why the pair stays), the `total` of their estimates, and the `next` commands. A model without a
-    convertible pair passes unchanged, with a warning. allow_larger: see InferIMECConv. Raises
-    UnsupportedError for finn-plus' multi-DNN builds with SelectableWeights, which refer by name to the layers
-    whose weights they select.
+    cfg: FINN's DataflowBuildConfig; output_dir, part, clock, folding_config_file and multi_dnn_config_path
+    are read. What the folding configuration says about the new nodes, by their names or as a default of their
+    op type, is applied to them: FINN's step before the swap did not find them. Writes REPORT below
+    output_dir, a Conversion as JSON: part and clock, `pairs`, one object per ConvolutionInputGenerator with
+    the fields of PairReport (`imecconv` names the new node, or `reason` says why the pair stays), the `total`
+    of their estimates, and the `next` commands. A model without a convertible pair passes unchanged, with a
+    warning. allow_larger: see InferIMECConv. Raises ModelError if the folding configuration names an IMECConv
+    that is not there, or what a node does not accept; UnsupportedError for finn-plus' multi-DNN builds with
+    SelectableWeights, which refer by name to the layers whose weights they select.
     """
-    from finn_imec.transformation.infer_imec_conv import InferIMECConv
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv, folded_again
 
     networks = getattr(cfg, "multi_dnn_config_path", None)
     if networks and json.loads(Path(networks).read_text())["Generation"]["mode"] == SELECTABLE:
@@ -74,12 +77,19 @@ def step_convert_to_imec(model: ModelWrapper, cfg: Any, allow_larger: bool = Fal
     clock = cfg.synth_clk_period_ns
     infer = InferIMECConv(allow_larger=allow_larger, clock_ns=clock)
     model = model.transform(infer)
-    for pair in infer.report:
+    configured = {node.name: node for node in configure_imec(model, cfg.folding_config_file)}
+    pairs = [
+        folded_again(pair, model, configured[pair.imecconv], None, clock)
+        if pair.imecconv in configured
+        else pair
+        for pair in infer.report
+    ]
+    for pair in pairs:
         log.info(str(pair))
-    if not any(pair.swapped for pair in infer.report):
+    if not any(pair.swapped for pair in pairs):
         log.warning("no ConvolutionInputGenerator + MVAU pair became an IMECConv")
     part = cfg._resolve_fpga_part() if cfg.board or cfg.fpga_part else None
-    conversion = Conversion(tuple(infer.report), part, clock, next_commands(cfg.output_dir))
+    conversion = Conversion(tuple(pairs), part, clock, next_commands(cfg.output_dir))
     _write(cfg, REPORT, conversion.as_dict())
     return model
 

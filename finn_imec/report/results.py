@@ -19,7 +19,7 @@ from finn_imec.layer.units import storage
 from finn_imec.synthesis.rows import FIGURES, Row
 from finn_imec.synthesis.vivado import SETTINGS as VIVADO
 from finn_imec.transformation.infer_imec_conv import PairReport
-from finn_imec.util.errors import ModelError
+from finn_imec.util.errors import ModelError, require
 from finn_imec.util.onnx_model import load_onnx
 from finn_imec.util.output import output_folder
 
@@ -296,6 +296,7 @@ def _layers(
 
     from finn_imec.custom_op import imec_nodes, register
 
+    require("finn.custom_op.fpgadataflow", "finn")
     register()
     finn_cycles = {pair.imecconv: pair.pair_cycles for pair in pairs}
     memory, cycles = {}, {}

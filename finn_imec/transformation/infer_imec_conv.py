@@ -82,9 +82,10 @@ class InferIMECConv(Transformation):
 
     Accepts pairs that are abstract or specialized, folded or not, with or without a FIFO or data width
     converter in between, with or without parallel_window. A specialized pair becomes IMECConv_rtl. Keeps the
-    MVAU's folding if IMECConv accepts it and takes at most cycle_tolerance times the pair's cycles, else
-    takes the cheapest folding that does; SIMD > C is kept only for pairs with parallel_window. Other pairs
-    are not changed. `report` then has one PairReport per ConvolutionInputGenerator.
+    MVAU's folding if IMECConv accepts it and takes at most cycle_tolerance times the pair's cycles. Else it
+    takes the folding with the fewest multipliers that does so and costs no more than the pair, also where
+    SIMD > C does not speed up a pair without parallel_window. Other pairs are not changed. `report` then has
+    one PairReport per ConvolutionInputGenerator.
 
     pointwise: an MVAU without a sliding window unit, of a fully connected layer or a 1x1 convolution, also
     becomes an IMECConv if that saves LUTs by both estimates, as does a VVAU with a 1x1 kernel; `report` then
@@ -176,7 +177,7 @@ def report_of(pair: Pair, node: NodeProto, clock_ns: float) -> PairReport:
         folding_after=list(folding),
         multipliers_before=prod(pair.folding),
         multipliers_after=prod(folding),
-        finn=pair.estimate().resources,
+        finn=pair.estimate.resources,
         imec=pair.imecconv_estimate(*folding, clock_ns).resources,
         whole_windows=pair.whole_windows,
         generator_simd=pair.word,
@@ -209,7 +210,7 @@ def folded_again(
         multipliers_before=before and prod(before),
         multipliers_after=prod(after),
         why_refolded=why,
-        finn=report.finn if pair is None else pair.estimate().resources,
+        finn=report.finn if pair is None else pair.estimate.resources,
         imec=inst.estimate_for(model, clock_ns).resources,
         whole_windows=report.whole_windows if pair is None else pair.whole_windows,
         generator_simd=report.generator_simd if pair is None else pair.word,

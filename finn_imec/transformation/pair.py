@@ -179,6 +179,7 @@ class Pair:
         pixels = max(prod(g.ifm_dim), 0 if self.whole_windows else g.windows * prod(g.kernel))
         return int(max(pixels * g.ifm_channels // self.word, self.insts[2].get_exp_cycles()))
 
+    @cached_property
     def estimate(self) -> PairEstimate:
         """Resources of the pair, with its thresholds if the MVAU has them."""
         structure = self._structure(1, 1)
@@ -306,7 +307,7 @@ class Pair:
                 f"{why}, and no folding with SIMD in {geometry.legal_simd} and PE in {geometry.legal_pe} "
                 f"needs at most {limit}, {cycle_tolerance:g} times the pair's {self.cycles} cycles"
             )
-        larger, pair = Estimate(self._structure(*fast)), self.estimate()
+        larger, pair = Estimate(self._structure(*fast)), self.estimate
         raise NotEligible(
             f"{why}, and no folding that is as fast costs no more: SIMD={fast[0]}, PE={fast[1]} takes about "
             f"{larger.luts} LUTs and {larger.dsp} DSP slices, the pair {pair.luts} and {pair.dsp}"
@@ -314,7 +315,7 @@ class Pair:
 
     def _is_no_larger(self, folded: ConvGeometry) -> bool:
         """True if an IMECConv at this folding costs no more LUTs and DSP slices than the pair."""
-        imec, pair = Estimate(self._structure(folded.simd, folded.pe)), self.estimate()
+        imec, pair = Estimate(self._structure(folded.simd, folded.pe)), self.estimate
         return imec.luts <= pair.luts and imec.dsp <= pair.dsp
 
     def _why_not_as_it_is(self) -> str:
