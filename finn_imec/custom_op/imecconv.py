@@ -215,9 +215,8 @@ class IMECConv(NodeEstimates, HWCustomOp):
         """Leading dimensions of the input: (1, H, W), or numInputVectors of a node with a 1x1 kernel."""
         geometry = self.geometry
         given = tuple(map(int, self.get_nodeattr("numInputVectors")))
-        is_mvau = geometry.kernel == geometry.stride == (1, 1) and not any(geometry.padding)
         image = (1, *geometry.input_dim)
-        return given if is_mvau and prod(given) == prod(image) else image
+        return given if geometry.pointwise and prod(given) == prod(image) else image
 
     def _check_stream(self, ind: int) -> None:
         if ind not in (0, 1):
@@ -336,7 +335,7 @@ class IMECConv(NodeEstimates, HWCustomOp):
         return values.reshape(-1, *geometry.input_dim, geometry.ifm_channels)
 
     def set_output(self, context: dict, ofm: np.ndarray) -> None:
-        """Put integers of N frames into an execution context, whose array tells the type: float32 or float64."""
+        """Put integers of N frames into an execution context, whose array tells the float type."""
         name, shape = self.onnx_node.output[0], self.get_normal_output_shape()
         ofm = ofm.reshape(ofm.size // prod(shape) * shape[0], *shape[1:])
         dtype = context[name].dtype if name in context else np.dtype(np.float32)

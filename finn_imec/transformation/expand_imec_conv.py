@@ -55,8 +55,7 @@ def _expand(model: ModelWrapper, node: NodeProto) -> None:
     geometry, fifo_depths = inst.geometry, list(inst.get_nodeattr("inFIFODepths"))
     make = _vvau if geometry.depthwise else _mvau
     index = list(model.graph.node).index(node)
-    if geometry.kernel == geometry.stride == (1, 1) and not any(geometry.padding):
-        # FINN has no window generator there.
+    if geometry.pointwise:
         model.graph.node.remove(node)
         model.graph.node.insert(index, make(model, inst, node.input[0], fifo_depths))
         return

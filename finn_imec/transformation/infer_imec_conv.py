@@ -106,7 +106,7 @@ class InferIMECConv(Transformation):
         absorb_padding: bool = True,
         allow_larger: bool = False,
         clock_ns: float = CLOCK_NS,
-        pointwise: bool = True,
+        pointwise: bool = False,
     ) -> None:
         super().__init__()
         self.pointwise = pointwise
