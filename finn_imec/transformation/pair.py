@@ -485,7 +485,7 @@ class MatrixUnit(Pair):
 
     @staticmethod
     def check_saving(unit: dict[str, int], imec: dict[str, int]) -> None:
-        """Raise NotEligible unless an IMECConv saves LUTs and takes no more of the rest by these estimates."""
+        """Raise NotEligible unless an IMECConv saves LUTs, and nothing else grows, by these estimates."""
         more = [name for name in ("bram18", "uram", "dsp") if imec[name] > unit[name]]
         if more or imec["lut"] > SAVING * unit["lut"]:
             what = ", ".join(f"{imec[name]} {name} in place of {unit[name]}" for name in ("lut", *more))
