@@ -466,6 +466,13 @@ def build(
             help="Also swap pairs whose IMECConv needs a folding that costs more LUTs or DSPs.",
         ),
     ] = False,
+    pointwise: Annotated[
+        bool,
+        typer.Option(
+            "--pointwise",
+            help="Also swap MVAUs alone, of dense layers and 1x1 convolutions, where that saves LUTs.",
+        ),
+    ] = False,
     measure: Annotated[
         bool,
         typer.Option("--measure", help="Count both sides in Yosys, too, as compare does: minutes a layer."),
@@ -484,6 +491,7 @@ def build(
             lambda number, steps, name: advance(label=name, total=steps),
             allow_larger,
             announce=lambda settings: log.print(str(settings), highlight=False, markup=False),
+            pointwise=pointwise,
         )
     conversion = result.conversion
     rows = measured_build(result) if measure and conversion else []

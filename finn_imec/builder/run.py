@@ -170,6 +170,7 @@ def build(
     progress: Progress | None = None,
     allow_larger: bool = False,
     announce: Callable[[BuildSettings], None] | None = None,
+    pointwise: bool = False,
 ) -> BuildResult:
     """Build a model with finn-plus' steps and step_convert_to_imec, without Vivado.
 
@@ -186,8 +187,8 @@ def build(
     replaced once all steps have passed; None: the config's, relative to its file. A failed step leaves only
     its log there, FAILED_LOG. FINN's console output goes to the log. progress: called with the caller's
     sys.stdout and sys.stderr. Between calls they are FINN's, so anything that draws at other times (a
-    rich.progress bar) needs a console with its own file. allow_larger: see InferIMECConv. announce: called
-    once, before the first step.
+    rich.progress bar) needs a console with its own file. allow_larger, pointwise: see InferIMECConv.
+    announce: called once, before the first step.
 
     What the configuration asks for is done, or is an error before the first step: an output that no step
     makes or that needs a Vivado which is not there, a field that no step reads, a board or part that
@@ -207,6 +208,8 @@ def build(
             "to its own DataflowBuildConfig"
         )
     model_path = Path(model_path).absolute()
+    chosen = {"allow_larger": allow_larger, "pointwise": pointwise}
+    options = {name: True for name, value in chosen.items() if value}
     fields = _read_config(config)
     output = _output_folder(config, fields, output_dir)
     exported = load_onnx(model_path)
@@ -214,7 +217,7 @@ def build(
     try:
         run = _Run(progress)
         with _finn(scratch / GENERATED):
-            steps, cfg = _configure(config, fields, scratch, model_path, allow_larger)
+            steps, cfg = _configure(config, fields, scratch, model_path, options)
             settings = _settings(cfg, fields)
             if announce is not None:
                 run.in_callers_console(announce, settings)
@@ -291,7 +294,7 @@ def _configure(
     fields: dict[str, Any],
     output: Path,
     model_path: Path,
-    allow_larger: bool,
+    options: Mapping[str, Any],
 ) -> tuple[list[Callable], Any]:
     """The functions to run, and FINN's DataflowBuildConfig with output_dir=output."""
     from finn.util.exception import FINNError
@@ -312,7 +315,7 @@ def _configure(
         if fields.get("generate_outputs") is not None:
             _check_outputs(cfg, steps)
         _check_read(cfg, fields, steps)
-        steps = [_larger(step) for step in steps] if allow_larger else steps
+        steps = [_with_options(step, options) for step in steps]
         for name, ours in (
             ("folding_config_file", (step_convert_to_imec.__name__, step_fold_imec.__name__)),
             ("specialize_layers_config_file", ()),
@@ -483,14 +486,14 @@ def _select_steps(cfg: Any) -> list[Callable]:
     return steps[first : last + 1]
 
 
-def _larger(step: Callable) -> Callable:
-    """A step that, if it is step_convert_to_imec, has allow_larger."""
+def _with_options(step: Callable, options: Mapping[str, Any]) -> Callable:
+    """A step that, if it is step_convert_to_imec, has these options."""
     if step_name(step) != step_convert_to_imec.__name__:
         return step
 
     @functools.wraps(step)
     def run(model: Any, cfg: Any) -> Any:
-        return step(model, cfg, allow_larger=True)
+        return step(model, cfg, **options)
 
     return run
 

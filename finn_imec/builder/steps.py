@@ -19,7 +19,6 @@ from finn_imec.util.errors import ModelError, UnsupportedError
 from finn_imec.util.onnx_model import constant
 
 if TYPE_CHECKING:
-    from onnx import NodeProto
     from qonnx.core.modelwrapper import ModelWrapper
 
     from finn_imec.transformation.fold_imec_conv import FoldingReport
@@ -53,7 +52,9 @@ FOLDING_ATTRIBUTES = (
 log = logging.getLogger("build_dataflow.imec")
 
 
-def step_convert_to_imec(model: ModelWrapper, cfg: Any, allow_larger: bool = False) -> ModelWrapper:
+def step_convert_to_imec(
+    model: ModelWrapper, cfg: Any, allow_larger: bool = False, pointwise: bool = False
+) -> ModelWrapper:
     """Swap each ConvolutionInputGenerator + MVAU pair for one IMECConv.
 
     cfg: FINN's DataflowBuildConfig; output_dir, part, clock, folding_config_file and multi_dnn_config_path
@@ -62,9 +63,9 @@ def step_convert_to_imec(model: ModelWrapper, cfg: Any, allow_larger: bool = Fal
     output_dir, a Conversion as JSON: part and clock, `pairs`, one object per ConvolutionInputGenerator with
     the fields of PairReport (`imecconv` names the new node, or `reason` says why the pair stays), the `total`
     of their estimates, and the `next` commands. A model without a convertible pair passes unchanged, with a
-    warning. allow_larger: see InferIMECConv. Raises ModelError if the folding configuration names an IMECConv
-    that is not there, or what a node does not accept; UnsupportedError for finn-plus' multi-DNN builds with
-    SelectableWeights, which refer by name to the layers whose weights they select.
+    warning. allow_larger, pointwise: see InferIMECConv. Raises ModelError if the folding configuration names
+    an IMECConv that is not there, or what a node does not accept; UnsupportedError for finn-plus' multi-DNN
+    builds with SelectableWeights, which refer by name to the layers whose weights they select.
     """
     from finn_imec.transformation.infer_imec_conv import InferIMECConv, folded_again
 
@@ -75,7 +76,7 @@ def step_convert_to_imec(model: ModelWrapper, cfg: Any, allow_larger: bool = Fal
             "the first network's weights"
         )
     clock = cfg.synth_clk_period_ns
-    infer = InferIMECConv(allow_larger=allow_larger, clock_ns=clock)
+    infer = InferIMECConv(allow_larger=allow_larger, clock_ns=clock, pointwise=pointwise)
     model = model.transform(infer)
     configured = {node.name: node for node in configure_imec(model, cfg.folding_config_file)}
     pairs = [
@@ -134,7 +135,7 @@ def _update_report(model: ModelWrapper, pairs: ModelWrapper | None, cfg: Any) ->
     """
     from finn_imec.custom_op import imec_nodes
     from finn_imec.transformation.infer_imec_conv import folded_again
-    from finn_imec.transformation.pair import Pair
+    from finn_imec.transformation.pair import unit_behind
 
     path = Path(cfg.output_dir) / REPORT
     if not path.is_file():
@@ -146,7 +147,7 @@ def _update_report(model: ModelWrapper, pairs: ModelWrapper | None, cfg: Any) ->
         if node is None and report.swapped:
             report = replace(report, imecconv=None, reason="as a pair it is folded to be faster")
         elif node is not None:
-            twin = pairs and Pair.find(pairs, _pair(pairs, node.output[0])[0])
+            twin = pairs and unit_behind(pairs, node.output[0])
             report = folded_again(report, model, node, twin, cfg.synth_clk_period_ns)
         reports.append(report)
     _write(cfg, REPORT, replace(conversion, pairs=tuple(reports)).as_dict())
@@ -160,7 +161,7 @@ def _fold_to_target(
     from finn.transformation.fpgadataflow.set_folding import SetFolding
 
     from finn_imec.transformation.fold_imec_conv import FoldIMECConv
-    from finn_imec.transformation.pair import Pair
+    from finn_imec.transformation.pair import unit_behind
 
     pairs = _expand(model, cfg).transform(
         SetFolding(
@@ -184,7 +185,7 @@ def _fold_to_target(
     lines, slow = [], {}
     for line in fold.report:
         tensor = model.get_node_from_name(line.imecconv).output[0]
-        cycles = Pair.find(pairs, _pair(pairs, tensor)[0]).cycles
+        cycles = unit_behind(pairs, tensor).cycles
         line = replace(line, pair_cycles=cycles)
         if line.cycles > max(limit, cycles):
             slow[tensor] = line
@@ -194,16 +195,10 @@ def _fold_to_target(
         names = [line.imecconv for line in slow.values()]
         model, pairs, lines = _fold_to_target(_expand(model, cfg, names), cfg, target)
         for tensor, line in slow.items():
-            names = tuple(node.name for node in _pair(model, tensor))
+            names = unit_behind(model, tensor).names
             lines.append(replace(line, imecconv=None, expanded=names))
             log.warning(str(lines[-1]))
     return model, pairs, lines
-
-
-def _pair(model: ModelWrapper, tensor: str) -> tuple[NodeProto, NodeProto]:
-    """The ConvolutionInputGenerator and the MVAU whose output is this tensor."""
-    mvau = model.find_producer(tensor)
-    return model.find_producer(mvau.input[0]), mvau
 
 
 def _expand(model: ModelWrapper, cfg: Any, names: list[str] | None = None) -> ModelWrapper:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ class IMECConv(NodeEstimates, HWCustomOp):
     If depthwise, MW = K_h*K_w and output channel m is computed from input channel m alone. Streams:
     in0 carries SIMD_in channels per word (0: SIMD, at most C), out0 PE channels. SIMD divides the channels,
     or is a larger divisor of MW: see finn_imec.layer.window.
+
+    A node with a 1x1 kernel, stride 1 and no padding is also FINN's MVAU alone: input and output then have
+    the leading dimensions numInputVectors, (N, C) -> (N, M) for a fully connected layer.
 
     mem_mode is FINN's MVAU's, where the weights are: internal_embedded in a ROM; internal_decoupled in FINN's
     memstream, writable through its AXI4-Lite port s_axilite if runtime_writeable_weights=1; external on the
@@ -199,12 +203,20 @@ class IMECConv(NodeEstimates, HWCustomOp):
     # ---- shapes and streams ---------------------------------------------------------------------
 
     def get_normal_input_shape(self, ind: int = 0) -> tuple[int, ...]:
-        """(1, H, W, C), without padding, or (MW, MH)."""
+        """(1, H, W, C), without padding, or (*numInputVectors, C); or (MW, MH)."""
         geometry = self.geometry
         self._check_stream(ind)
         if ind == 0:
-            return (1, *geometry.input_dim, geometry.ifm_channels)
+            return (*self._vectors, geometry.ifm_channels)
         return (geometry.mw, geometry.mh)
+
+    @property
+    def _vectors(self) -> tuple[int, ...]:
+        """Leading dimensions of the input: (1, H, W), or numInputVectors of a node with a 1x1 kernel."""
+        geometry = self.geometry
+        given = tuple(map(int, self.get_nodeattr("numInputVectors")))
+        image = (1, *geometry.input_dim)
+        return given if geometry.pointwise and prod(given) == prod(image) else image
 
     def _check_stream(self, ind: int) -> None:
         if ind not in (0, 1):
@@ -213,20 +225,22 @@ class IMECConv(NodeEstimates, HWCustomOp):
             )
 
     def get_normal_output_shape(self, ind: int = 0) -> tuple[int, ...]:
-        """(1, OH, OW, M)."""
-        return (1, *self.geometry.ofm_dim, self.geometry.mh)
+        """(1, OH, OW, M), or (*numInputVectors, M)."""
+        geometry, vectors = self.geometry, self._vectors
+        is_image = vectors == (1, *geometry.input_dim)
+        return (*((1, *geometry.ofm_dim) if is_image else vectors), geometry.mh)
 
     def get_folded_input_shape(self, ind: int = 0) -> tuple[int, ...]:
         """(1, H, W, C/SIMD_in, SIMD_in), or (OH*OW, SF*NF, PE*SIMD) for the weights."""
         g = self.geometry
         self._check_stream(ind)
         if ind == 0:
-            return (1, *g.input_dim, g.ifm_channels // g.simd_in, g.simd_in)
+            return (*self._vectors, g.ifm_channels // g.simd_in, g.simd_in)
         return (g.windows, g.weight_words, g.pe * g.simd)
 
     def get_folded_output_shape(self, ind: int = 0) -> tuple[int, ...]:
         """(1, OH, OW, NF, PE)."""
-        return (1, *self.geometry.ofm_dim, self.geometry.nf, self.geometry.pe)
+        return (*self.get_normal_output_shape()[:-1], self.geometry.nf, self.geometry.pe)
 
     def get_number_output_values(self) -> int:
         """Output words per frame; FINN 0.10 leaves this and the next method to the node."""
@@ -311,14 +325,19 @@ class IMECConv(NodeEstimates, HWCustomOp):
         self.set_output(context, convolve(datapath, ifm))
 
     def integers(self, context: dict) -> np.ndarray:
-        """The node's input in an execution context. int64. Raises UnsupportedError for other values."""
-        name = self.onnx_node.input[0]
+        """The node's input in an execution context, (N, H, W, C). int64.
+
+        Raises UnsupportedError for other values.
+        """
+        name, geometry = self.onnx_node.input[0], self.geometry
         what = f"{self.onnx_node.name}: input {name}"
-        return whole_numbers(context[name], what, self.get_input_datatype(0), ROUNDING)
+        values = whole_numbers(context[name], what, self.get_input_datatype(0), ROUNDING)
+        return values.reshape(-1, *geometry.input_dim, geometry.ifm_channels)
 
     def set_output(self, context: dict, ofm: np.ndarray) -> None:
-        """Put integers into an execution context, whose array tells the type: float32 or float64."""
-        name = self.onnx_node.output[0]
+        """Put integers of N frames into an execution context, whose array tells the float type."""
+        name, shape = self.onnx_node.output[0], self.get_normal_output_shape()
+        ofm = ofm.reshape(ofm.size // prod(shape) * shape[0], *shape[1:])
         dtype = context[name].dtype if name in context else np.dtype(np.float32)
         context[name] = ofm.astype(dtype if dtype.kind == "f" else np.float32)
 

@@ -125,8 +125,7 @@ class IMECConv_hls(IMECConv, HLSBackend):
         words = encode(ifm, self.get_input_datatype(0), geometry.simd_in)
         out = self._cppsim(words) if mode == "cppsim" else self._rtlsim(words)
         ofm = decode(out, self.get_output_datatype(), geometry.pe)
-        shape = (len(ifm), *self.get_normal_output_shape()[1:])
-        self.set_output(context, ofm.reshape(shape))
+        self.set_output(context, ofm)
 
     def _cppsim(self, words: np.ndarray) -> np.ndarray:
         program = Path(self.get_nodeattr("executable_path"))

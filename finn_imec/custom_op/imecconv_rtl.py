@@ -177,8 +177,7 @@ class IMECConv_rtl(IMECConv, RTLBackend):
             inputs["in1_V"] = np.tile(words, (geometry.windows * len(ifm), 1))
         out = self._run(self.get_rtlsim(), inputs, len(ifm))
         ofm = decode(out, self.get_output_datatype(), geometry.pe)
-        shape = (len(ifm), *self.get_normal_output_shape()[1:])
-        self.set_output(context, ofm.reshape(shape))
+        self.set_output(context, ofm)
 
     # ---- FIFO sizing ----------------------------------------------------------------------------
 

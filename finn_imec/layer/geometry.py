@@ -167,6 +167,11 @@ class ConvGeometry:
         return h - top - bottom, w - left - right
 
     @property
+    def pointwise(self) -> bool:
+        """True if windows are pixels, one after the other: FINN has no window generator then."""
+        return self.kernel == self.stride == (1, 1) and not any(self.padding)
+
+    @property
     def ofm_dim(self) -> tuple[int, int]:
         """(OH, OW); rows and columns that no window reads are dropped, as in FINN and ONNX."""
         oh, ow = (

@@ -79,8 +79,8 @@ class PairEstimate:
     layer: its folding does not matter, except that simd_in is the first node's. simd, pe: of the MVAU or
     VVAU. word: channels per word of the generator. steps: thresholds per channel, 0 for none. res_type: of
     the multipliers, one of RES_TYPES. narrow: no weight has the most negative value. whole_windows: FINN's
-    parallel_window. streamed: weights come from outside. ring_style, weight_style: ram_style of the
-    generator and of the weights.
+    parallel_window. generator: there is a window generator; an MVAU alone has a 1x1 kernel. streamed: weights
+    come from outside. ring_style, weight_style: ram_style of the generator and of the weights.
     """
 
     layer: ConvGeometry
@@ -94,6 +94,7 @@ class PairEstimate:
     res_type: str = "auto"
     narrow: bool = False
     whole_windows: bool = False
+    generator: bool = True
     streamed: bool = False
     ring_style: str = "distributed"
     weight_style: str = "auto"
@@ -189,7 +190,7 @@ class PairEstimate:
     def memory_luts(self) -> int:
         """LUTs used as memory: LUT RAM, and the shift registers of FIFOs and of streams' buffers."""
         g, a = self.layer, self.activation.bits
-        shifts = self._lanes * a + self._weight_bits + self.pe * self.acc_bits
+        shifts = self._lanes * a * self.generator + self._weight_bits + self.pe * self.acc_bits
         shifts += g.simd_in * a if any(g.padding) else 0
         return shifts + sum(ram_luts(memory) for memory in self.memories)
 
@@ -283,8 +284,8 @@ class PairEstimate:
             "stored_thresholds": self.pe * stored,
             "pair": 1,
             "weight_words": 0 if self.streamed else self._weight_bits,
-            "addresses": address_bits(ring),
-            "counters": sum(address_bits(n) for n in counted if n > 1),
+            "addresses": address_bits(ring) * self.generator,
+            "counters": sum(address_bits(n) for n in counted if n > 1) * self.generator,
             "output_words": self.pe * self.acc_bits,
             "replays": address_bits(self._reads) if self._passes > 1 else 0,
             "converted_words": wide * a,

@@ -30,7 +30,7 @@ from finn_imec.synthesis.place import Routed, check_core, place
 from finn_imec.synthesis.rows import FIGURES, PART_FIGURES, PARTS, Row, Side
 from finn_imec.synthesis.stamp import code_digest
 from finn_imec.synthesis.yosys import FLOWS, count
-from finn_imec.util.errors import ImecError
+from finn_imec.util.errors import ImecError, ModelError
 
 if TYPE_CHECKING:
     from finn_imec.transformation.infer_imec_conv import PairReport
@@ -133,7 +133,10 @@ def layers_of_model(model: Any, pairs: Sequence[PairReport] = (), as_built: bool
     this function swaps, and of `pairs`; a VVAU with SIMD > 1, which is not counted, has IMECConv's. Both
     sides have the node's resType. Without it, both sides have IMECConv's folding and the default resType.
 
-    Raises ModelError with the reasons if there is neither an IMECConv nor a pair that can be swapped.
+    Nodes without a window generator in FINN, which were MVAUs alone, are left out: FINN's side has one.
+
+    Raises ModelError with the reasons if there is neither an IMECConv nor a pair that can be swapped, or if
+    all nodes are left out.
     """
     from qonnx.custom_op.registry import getCustomOp
 
@@ -145,6 +148,8 @@ def layers_of_model(model: Any, pairs: Sequence[PairReport] = (), as_built: bool
     layers = []
     for node in imec_nodes(model):
         inst = getCustomOp(node)
+        if inst.geometry.pointwise:
+            continue
         layers.append(
             Layer(
                 node.name,
@@ -160,6 +165,8 @@ def layers_of_model(model: Any, pairs: Sequence[PairReport] = (), as_built: bool
                 **_finn_side(inst.geometry, known.get(node.name)),
             )
         )
+    if not layers:
+        raise ModelError("all IMECConv nodes were MVAUs alone; accepted are those of pairs")
     return layers
 
 

@@ -53,6 +53,12 @@ def _expand(model: ModelWrapper, node: NodeProto) -> None:
     """Replace one IMECConv by FINN's nodes."""
     inst = getCustomOp(node)
     geometry, fifo_depths = inst.geometry, list(inst.get_nodeattr("inFIFODepths"))
+    make = _vvau if geometry.depthwise else _mvau
+    index = list(model.graph.node).index(node)
+    if geometry.pointwise:
+        model.graph.node.remove(node)
+        model.graph.node.insert(index, make(model, inst, node.input[0], fifo_depths))
+        return
     windows = _new_tensor(
         model, inst, (1, *geometry.ofm_dim, math.prod(geometry.kernel) * geometry.ifm_channels)
     )
@@ -62,9 +68,7 @@ def _expand(model: ModelWrapper, node: NodeProto) -> None:
         nodes.append(_fmpadding(inst, image, padded, fifo_depths[:1]))
         image, fifo_depths[:1] = padded, [2]
     nodes.append(_generator(inst, image, windows, fifo_depths[:1]))
-    make = _vvau if geometry.depthwise else _mvau
     nodes.append(make(model, inst, windows, [2, *fifo_depths[1:]]))
-    index = list(model.graph.node).index(node)
     model.graph.node.remove(node)
     for new in reversed(nodes):
         model.graph.node.insert(index, new)
@@ -115,7 +119,7 @@ def _mvau(model: ModelWrapper, inst: IMECConv, windows: str, fifo_depths: list[i
         fifo_depths,
         MW=geometry.mw,
         MH=geometry.mh,
-        numInputVectors=[1, *geometry.ofm_dim],
+        numInputVectors=list(inst.get_normal_output_shape()[:-1]),
         ram_style_thresholds=_MVAU_THRESHOLDS.get(thresholds, thresholds),
     )
 

@@ -36,7 +36,7 @@ class FoldingReport:
     target: int
     cycles: int
     pair_cycles: int | None = None
-    expanded: tuple[str, str] | None = None
+    expanded: tuple[str, ...] | None = None
 
     @property
     def met(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -13,7 +14,7 @@ from qonnx.transformation.general import GiveUniqueNodeNames
 
 from finn_imec.compat.finn import CLOCK_NS
 from finn_imec.custom_op import imec_nodes, register
-from finn_imec.transformation.pair import Pair
+from finn_imec.transformation.pair import MATRIX_UNITS, MatrixUnit, Pair, lone_units
 from finn_imec.util.deprecation import renamed_argument
 from finn_imec.util.errors import ModelError, one_line
 from finn_imec.util.onnx_model import transformed
@@ -27,6 +28,8 @@ CYCLE_TOLERANCE = 1.02
 class PairReport:
     """The outcome for one sliding window unit: its pair's names, and the new node or the reason.
 
+    Of an MVAU without such a unit, swg is None.
+
     folding_before, folding_after: [SIMD, PE] of the MVAU or VVAU and of the new node, also its simd and pe.
     multipliers_before, multipliers_after: their products. refolded: whether they differ; why_refolded: why.
     pair_cycles: cycles per frame of the pair; cycles: exact, of the new node. finn, imec: estimated resources
@@ -36,7 +39,7 @@ class PairReport:
     what is not known, as of a pair that stays.
     """
 
-    swg: str
+    swg: str | None
     mvau: str | None
     imecconv: str | None
     reason: str | None
@@ -84,6 +87,10 @@ class InferIMECConv(Transformation):
     SIMD > C does not speed up a pair without parallel_window. Other pairs are not changed. `report` then has
     one PairReport per ConvolutionInputGenerator.
 
+    pointwise: an MVAU without a sliding window unit, of a fully connected layer or a 1x1 convolution, also
+    becomes an IMECConv if that saves LUTs by both estimates, as does a VVAU with a 1x1 kernel; `report` then
+    has one PairReport for each of these, too.
+
     Weights that do not change at run time become internal_embedded, the leanest mem_mode, whether the MVAU
     had them embedded or decoupled; writable and external ones keep their mode.
 
@@ -99,8 +106,10 @@ class InferIMECConv(Transformation):
         absorb_padding: bool = True,
         allow_larger: bool = False,
         clock_ns: float = CLOCK_NS,
+        pointwise: bool = False,
     ) -> None:
         super().__init__()
+        self.pointwise = pointwise
         self.cycle_tolerance = cycle_tolerance
         self.absorb_padding = absorb_padding
         self.allow_larger = allow_larger
@@ -110,7 +119,9 @@ class InferIMECConv(Transformation):
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         register()
         generators = [n for n in model.graph.node if n.op_type.startswith("ConvolutionInputGenerator")]
-        self.report = [self._swap(model, generator) for generator in generators]
+        self.report = [self._swap(model, generator, self._pair) for generator in generators]
+        if self.pointwise:
+            self.report += [self._swap(model, unit, MatrixUnit.of) for unit in lone_units(model)]
         if any(pair.swapped for pair in self.report):
             before = {node.output[0]: node.name for node in imec_nodes(model)}
             model = model.transform(GiveUniqueNodeNames())
@@ -120,19 +131,28 @@ class InferIMECConv(Transformation):
             ]
         return model, False
 
-    def _swap(self, model: ModelWrapper, generator: NodeProto) -> PairReport:
-        """Swap the pair of this sliding window unit, if possible; whatever FINN raises is why it stays."""
+    def _pair(self, model: ModelWrapper, generator: NodeProto) -> Pair:
+        return Pair.find(model, generator, self.absorb_padding)
+
+    def _swap(
+        self, model: ModelWrapper, first: NodeProto, find: Callable[[ModelWrapper, NodeProto], Pair]
+    ) -> PairReport:
+        """Swap what `find` finds from a node on, if possible; whatever FINN raises is why it stays."""
         pair = None
         try:
-            pair = Pair.find(model, generator, self.absorb_padding)
+            pair = find(model, first)
             pair.check()
             folding, why = pair.choose_folding(self.cycle_tolerance, self.allow_larger)
             node = pair.imecconv(*folding)
             getCustomOp(node).verify_node()
             report = report_of(pair, node, self.clock_ns)
+            if isinstance(pair, MatrixUnit):
+                pair.check_saving(report.finn, report.imec)
         except Exception as err:
-            unit = pair.matrix_unit.name if pair else None
-            return PairReport(generator.name, unit, None, one_line(err))
+            is_unit = first.op_type.startswith(MATRIX_UNITS)
+            swg = None if is_unit else first.name
+            unit = first.name if is_unit else pair and pair.matrix_unit.name
+            return PairReport(swg, unit, None, one_line(err))
         pair.replace_by(node)
         model.set_tensor_datatype(node.output[0], getCustomOp(node).get_output_datatype())
         return replace(report, why_refolded=why)
@@ -143,7 +163,7 @@ def report_of(pair: Pair, node: NodeProto, clock_ns: float) -> PairReport:
     inst = getCustomOp(node)
     folding = inst.get_nodeattr("SIMD"), inst.get_nodeattr("PE")
     return PairReport(
-        pair.generator.name,
+        None if pair.generator is pair.matrix_unit else pair.generator.name,
         pair.matrix_unit.name,
         node.name,
         None,

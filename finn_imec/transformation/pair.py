@@ -36,6 +36,10 @@ OF_MATRIX_UNIT = (
 )
 
 DOMAIN = "finn.custom_op.fpgadataflow"
+#: First letters of op_types
+MATRIX_UNITS = ("MVAU", "VVAU")
+#: An MVAU alone is swapped if that leaves at most this part of its LUTs: the estimates are off by 6 % each.
+SAVING = 0.88
 _FMPADDING = ("FMPadding", "FMPadding_rtl", "FMPadding_hls")
 _BETWEEN = ("StreamingFIFO", "StreamingDataWidthConverter")
 #: Styles of the window generator's buffer that the user must have chosen; "distributed" is FINN's default,
@@ -219,7 +223,7 @@ class Pair:
                     f"{' or '.join(str(v) for v in accepted)}"
                 )
         # VVAU's weights are reshaped, streamed or not.
-        streamed = self.mem_mode == "external" and not generator.get_nodeattr("depthwise")
+        streamed = self.mem_mode == "external" and not self.geometry.depthwise
         for name in self.matrix_unit.input[2 if streamed else 1 :]:
             if constant(self.model, name) is None:
                 raise NotEligible(f"input {name} of {self.matrix_unit.name} is not a constant")
@@ -265,6 +269,9 @@ class Pair:
                 self.geometry.ifm_channels,
             ):
                 raise NotEligible(f"its input shape is {tuple(shape)}, not (1, H, W, C) of its attributes")
+        self._check_annotation(tensor)
+
+    def _check_annotation(self, tensor: str) -> None:
         annotated = self.model.get_tensor_datatype(tensor).name
         if annotated != self.attributes["inputDataType"]:
             raise NotEligible(
@@ -376,11 +383,138 @@ class Pair:
             self.model.set_initializer(node.input[1], weights)
             self.model.set_tensor_datatype(node.input[1], self.insts[2].get_input_datatype(1))
         graph.node.insert(list(graph.node).index(self.matrix_unit), node)
-        for old in (*self.front, self.generator, *self.between, self.matrix_unit):
+        for old in self.nodes:
             graph.node.remove(old)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the generator and the matrix unit."""
+        return tuple(dict.fromkeys((self.generator.name, self.matrix_unit.name)))
+
+    @property
+    def nodes(self) -> tuple[NodeProto, ...]:
+        """All nodes that the IMECConv replaces."""
+        return (*self.front, self.generator, *self.between, self.matrix_unit)
+
+
+class MatrixUnit(Pair):
+    """An MVAU or VVAU without a sliding window unit: a convolution with a 1x1 kernel.
+
+    Fully connected layers are of this kind, and convolutions whose kernel is 1x1 and whose stride is 1. Each
+    vector is a pixel.
+    """
+
+    @classmethod
+    def of(cls, model: ModelWrapper, unit: NodeProto) -> MatrixUnit:
+        """The unit of an MVAU, or a VVAU with a 1x1 kernel.
+
+        Raises NotEligible for another VVAU, whose windows no IMECConv takes.
+        """
+        if unit.op_type.startswith("VVAU"):
+            kernel = _plain(getCustomOp(unit).get_nodeattr("Kernel"))
+            if kernel != [1, 1]:
+                raise NotEligible(f"Kernel={kernel} without a sliding window unit: accepted is [1, 1]")
+        return cls(model, unit, unit, [], [])
+
+    @property
+    def nodes(self) -> tuple[NodeProto, ...]:
+        """The one node that the IMECConv replaces."""
+        return (self.matrix_unit,)
+
+    @cached_property
+    def attributes(self) -> dict[str, Any]:
+        """As a pair's, with those of the sliding window unit that there would be."""
+        unit = self.insts[2]
+        depthwise = self.matrix_unit.op_type.startswith("VVAU")
+        vectors = [1, *_plain(unit.get_nodeattr("Dim"))] if depthwise else self._vectors
+        image = [prod(vectors[:-1]), vectors[-1]]
+        attributes: dict[str, Any] = {
+            **{name: [1, 1] for name in ("ConvKernelDim", "Stride", "Dilation")},
+            "IFMDim": image,
+            "OFMDim": image,
+            "IFMChannels": unit.get_nodeattr("Channels" if depthwise else "MW"),
+            "depthwise": int(depthwise),
+            "numInputVectors": vectors,
+            "buffer_ram_style": "auto",
+            "mem_mode": self.mem_mode,
+        }
+        attributes |= {name: _plain(unit.get_nodeattr(name)) for name in OF_MATRIX_UNIT}
+        if "ram_style_thresholds" in unit.get_nodeattr_types():
+            attributes["ram_style_thresholds"] = unit.get_nodeattr("ram_style_thresholds")
+        depths = _plain(unit.get_nodeattr("inFIFODepths"))
+        attributes["inFIFODepths"] = depths if self.mem_mode == "external" else depths[:1]
+        return attributes
+
+    @property
+    def _vectors(self) -> list[int]:
+        return _plain(self.insts[2].get_nodeattr("numInputVectors"))
+
+    @cached_property
+    def geometry(self) -> ConvGeometry:
+        """The layer, unfolded except for SIMD_in: the words that the unit takes."""
+        a = self.attributes
+        word = a["PE"] if a["depthwise"] else a["SIMD"]
+        if word < 1 or a["IFMChannels"] % word:  # _check_folding says so
+            word = 1
+        outputs = self.insts[2].get_normal_output_shape()[-1]
+        return ConvGeometry(
+            (1, 1), a["IFMDim"], a["IFMChannels"], outputs, simd_in=word, depthwise=a["depthwise"]
+        )
+
+    @property
+    def word(self) -> int:
+        """Channels per word of the unit."""
+        return self.geometry.simd_in
+
+    @cached_property
+    def cycles(self) -> int:
+        """Cycles per frame of the unit."""
+        return self._folded.compute_cycles
+
+    @cached_property
+    def estimate(self) -> PairEstimate:
+        """Resources of the unit, its weights and its thresholds."""
+        return replace(super().estimate, generator=False)
+
+    def _check_input(self) -> None:
+        unit, tensor = self.insts[2], self.matrix_unit.input[0]
+        shape, expected = self.model.get_tensor_shape(tensor), tuple(unit.get_normal_input_shape())
+        if shape is not None and tuple(shape) != expected:
+            raise NotEligible(f"its input shape is {tuple(shape)}, not {expected} of its attributes")
+        self._check_annotation(tensor)
+
+    @staticmethod
+    def check_saving(unit: dict[str, int], imec: dict[str, int]) -> None:
+        """Raise NotEligible unless an IMECConv saves LUTs, and nothing else grows, by these estimates."""
+        more = [name for name in ("bram18", "uram", "dsp") if imec[name] > unit[name]]
+        if more or imec["lut"] > SAVING * unit["lut"]:
+            what = ", ".join(f"{imec[name]} {name} in place of {unit[name]}" for name in ("lut", *more))
+            raise NotEligible(f"an IMECConv would save too little by the estimates: {what}")
+
+
+def unit_behind(model: ModelWrapper, tensor: str) -> Pair:
+    """The pair, or the MVAU or VVAU alone, that computes a tensor."""
+    unit = model.find_producer(tensor)
+    before = model.find_producer(unit.input[0])
+    if before is not None and before.op_type.startswith("ConvolutionInputGenerator"):
+        return Pair.find(model, before)
+    return MatrixUnit.of(model, unit)
 
 
 # ---- finding it ---------------------------------------------------------------------------------
+
+
+def lone_units(model: ModelWrapper) -> list[NodeProto]:
+    """MVAUs and VVAUs that no sliding window unit feeds."""
+    found = []
+    for unit in model.graph.node:
+        node = unit
+        while node is not None and (node is unit or node.op_type.startswith(_BETWEEN)):
+            node = model.find_producer(node.input[0])
+        fed = node is not None and node.op_type.startswith("ConvolutionInputGenerator")
+        if unit.op_type.startswith(MATRIX_UNITS) and not fed:
+            found.append(unit)
+    return found
 
 
 def _find_padding(model: ModelWrapper, generator: NodeProto) -> list[NodeProto]:

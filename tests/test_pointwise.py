@@ -1,0 +1,154 @@
+"""MVAUs without a window generator as IMECConv: fully connected layers and 1x1 convolutions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("finn.custom_op", reason="needs FINN: pip install 'finn-imec[finn]'")
+
+from onnx import TensorProto, helper
+from qonnx.core.datatype import DataType
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.core.onnx_exec import execute_onnx
+from qonnx.custom_op.registry import getCustomOp
+from qonnx.util.basic import qonnx_make_model
+
+from finn_imec.algorithms.reference import random_values
+from finn_imec.transformation.expand_imec_conv import ExpandIMECConv
+from finn_imec.transformation.infer_imec_conv import InferIMECConv
+from finn_imec.util.errors import ModelError
+
+DOMAIN = "finn.custom_op.fpgadataflow"
+RNG = np.random.default_rng(2027)
+
+
+def layer(vectors, rows, columns, simd, pe, steps=3, op_type="MVAU", **attributes):
+    """x (*vectors, rows) -> MVAU or VVAU of 4-bit values -> y (*vectors, columns)."""
+    result = f"UINT{steps.bit_length()}" if steps else "INT16"
+    shape = (rows, columns) if op_type == "MVAU" else (columns, 1, *attributes["Kernel"])
+    inputs = {"w": (random_values(DataType["INT4"], shape, RNG), "INT4")}
+    if steps:
+        inputs["t"] = np.sort(RNG.integers(-150, 150, (columns, steps)), axis=1), "INT16"
+    if op_type == "MVAU":
+        attributes |= {"MW": rows, "MH": columns, "numInputVectors": list(vectors)}
+    else:
+        attributes |= {"Channels": columns, "Dim": list(vectors[1:])}
+    node = helper.make_node(
+        op_type, ["x", *inputs], ["y"], name=f"{op_type}_0", domain=DOMAIN, backend="fpgadataflow",
+        SIMD=simd, PE=pe, inputDataType="UINT4", weightDataType="INT4", outputDataType=result,
+        accDataType="INT16", noActivation=int(not steps), ActVal=0, mem_mode="internal_decoupled",
+        **attributes,
+    )  # fmt: skip
+    ends = [
+        helper.make_tensor_value_info(n, TensorProto.FLOAT, [*vectors, c])
+        for n, c in (("x", rows), ("y", columns))
+    ]
+    model = ModelWrapper(qonnx_make_model(helper.make_graph([node], "g", ends[:1], ends[1:])))
+    for name, (values, datatype) in inputs.items():
+        model.set_initializer(name, values.astype(np.float32))
+        model.set_tensor_datatype(name, DataType[datatype])
+    model.set_tensor_datatype("x", DataType["UINT4"])
+    model.set_tensor_datatype("y", DataType[result])
+    return model
+
+
+def infer(model, **options):
+    transformation = InferIMECConv(pointwise=True, **options)
+    return model.transform(transformation), transformation.report
+
+
+def execute(model, x):
+    return execute_onnx(model, {"x": x.astype(np.float32)})["y"]
+
+
+@pytest.mark.parametrize(
+    ("vectors", "folding"),
+    [((1,), (4, 2)), ((1,), (32, 2)), ((5,), (8, 4)), ((1, 3, 4), (8, 2)), ((2, 3, 4), (4, 1))],
+)
+@pytest.mark.parametrize("steps", [0, 3])
+def test_same_function_shapes_and_cycles(vectors, folding, steps):
+    """Against the plain product; FINN's MVAU comes back."""
+    model = layer(vectors, 32, 16, *folding, steps)
+    x = random_values(DataType["UINT4"], (*vectors, 32), RNG)
+    weights, thresholds = model.get_initializer("w"), model.get_initializer("t")
+    expected = x @ weights.astype(np.int64)
+    if steps:
+        expected = (expected[..., np.newaxis] >= thresholds).sum(axis=-1)
+    np.testing.assert_array_equal(execute(model, x), expected)
+    cycles = getCustomOp(model.graph.node[0]).get_exp_cycles()
+    swapped, (report,) = infer(model)
+    assert report.swapped and report.swg is None and report.mvau == "MVAU_0" and not report.refolded
+    assert report.cycles == report.pair_cycles == cycles
+    assert report.imec["lut"] < report.finn["lut"] and report.imec["bram18"] <= report.finn["bram18"]
+    (node,) = swapped.graph.node
+    assert node.op_type == "IMECConv"
+    inst = getCustomOp(node)
+    assert inst.get_normal_input_shape() == (*vectors, 32) and inst.get_normal_output_shape() == (
+        *vectors,
+        16,
+    )
+    assert inst.get_folded_input_shape() == (*vectors, 32 // folding[0], folding[0])
+    np.testing.assert_array_equal(execute(swapped, x), expected)
+    (back,) = (expanded := swapped.transform(ExpandIMECConv())).graph.node
+    assert back.op_type == "MVAU"
+    original = getCustomOp(model.graph.node[0])
+    for name in ("MW", "MH", "SIMD", "PE", "numInputVectors", "noActivation", "accDataType", "mem_mode"):
+        assert np.array_equal(getCustomOp(back).get_nodeattr(name), original.get_nodeattr(name)), name
+    np.testing.assert_array_equal(execute(expanded, x), expected)
+
+
+def test_vvau_alone():
+    """Only with a 1x1 kernel: otherwise its input is windows, which no IMECConv takes."""
+    model = layer((1, 3, 4), 8, 8, 1, 2, op_type="VVAU", Kernel=[1, 1])
+    x = random_values(DataType["UINT4"], (1, 3, 4, 8), RNG)
+    swapped, (report,) = infer(model)
+    if report.swapped:
+        np.testing.assert_array_equal(execute(swapped, x), execute(model, x))
+        assert [n.op_type for n in swapped.transform(ExpandIMECConv()).graph.node] == ["VVAU"]
+    else:
+        assert "save too little" in report.reason
+    _, (report,) = infer(layer((1, 3, 4), 72, 8, 1, 2, op_type="VVAU", Kernel=[3, 3]))
+    assert report.reason == "Kernel=[3, 3] without a sliding window unit: accepted is [1, 1]"
+
+
+def test_left_where_nothing_is_saved():
+    """15 thresholds a channel in 4 cycles a fold take more than FINN's Thresholding."""
+    swapped, (report,) = infer(layer((1, 3, 4), 16, 8, 4, 4, 15))
+    assert [n.op_type for n in swapped.graph.node] == ["MVAU"]
+    assert (
+        "would save too little by the estimates: " in report.reason and " lut in place of " in report.reason
+    )
+
+
+def test_only_where_asked_for():
+    transformation = InferIMECConv()
+    model = layer((1,), 32, 16, 4, 2).transform(transformation)
+    assert not transformation.report and model.graph.node[0].op_type == "MVAU"
+
+
+def test_illegal_folding_is_the_reason():
+    _, (report,) = infer(layer((1,), 32, 16, 5, 2))
+    assert "SIMD=5 of MVAU_0 is no folding of " in report.reason
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize(("vectors", "folding"), [((1,), (4, 2)), ((1, 3, 4), (16, 4))])
+def test_rtl(vectors, folding):
+    """Bit-exact, and no slower than its model, between the streams of FINN's MVAU."""
+    from finn_imec import partition
+
+    model, _ = infer(layer(vectors, 16, 8, *folding))
+    frames = random_values(DataType["UINT4"], (3, *vectors[1:], 16), RNG)
+    run, y = partition.simulate(model, frames.reshape(3 * vectors[0], *vectors[1:], 16))
+    (node,) = run.nodes
+    assert node.origin == "finn_imec" and run.interval == node.expected_cycles
+    assert y.shape == (3, *vectors[1:], 8)
+
+
+def test_compare_leaves_them_out():
+    from finn_imec.synthesis.comparison import layers_of_model
+
+    model, _ = infer(layer((1,), 32, 16, 4, 2))
+    with pytest.raises(ModelError, match="all IMECConv nodes were MVAUs alone"):
+        layers_of_model(model)
