@@ -434,11 +434,12 @@ def build(
                 "seconds": result.seconds,
                 "pairs": [asdict(pair) for pair in result.pairs],
                 "foldings": [asdict(folding) for folding in result.foldings],
+                "notes": list(result.notes),
                 "reports": {name: str(path) for name, path in result.reports.items()},
             }
         )
         return
-    for line in (*result.pairs, *result.foldings):
+    for line in (*result.notes, *result.pairs, *result.foldings):
         console.print(str(line), markup=False)
     console.print(f"model: {result.model}")
     for name, path in result.reports.items():

@@ -1,5 +1,11 @@
 """FINN's builder: steps that swap pairs for IMECConv and fold it, and builds without Vivado."""
 
+from finn_imec.builder.front_end import (
+    front_end_steps,
+    step_convert_to_hw,
+    step_prepare_network,
+    step_streamline,
+)
 from finn_imec.builder.run import BuildError, BuildResult, build
 from finn_imec.builder.steps import (
     exact_popcounts,
@@ -15,9 +21,13 @@ __all__ = [
     "BuildResult",
     "build",
     "exact_popcounts",
+    "front_end_steps",
     "imec_build_steps",
+    "step_convert_to_hw",
     "step_convert_to_imec",
     "step_fold_imec",
     "step_insert_weight_dma",
+    "step_prepare_network",
+    "step_streamline",
     "step_write_runtime_weights",
 ]

@@ -22,6 +22,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finn_imec.builder.front_end import NOTES, front_end_steps
 from finn_imec.builder.steps import (
     FOLDING_REPORT,
     FUSE_AFTER,
@@ -79,7 +80,8 @@ class BuildResult:
     model: the graph after the last step. parent: FINN's graph around the hardware layers; its
     StreamingDataflowPartition refers to the layers at partitioning, before the swap. None if the build did
     not partition. pairs: one PairReport per ConvolutionInputGenerator, empty without the conversion step.
-    foldings: one FoldingReport per IMECConv, empty without step_fold_imec or target_fps. reports: the JSON
+    foldings: one FoldingReport per IMECConv, empty without step_fold_imec or target_fps. notes: a line for each
+    conversion of step_prepare_network that changes shapes or costs. reports: the JSON
     files of report/ by name without suffix, e.g. estimate_layer_cycles. generated: folder with one folder of
     generated code per layer. log: FINN's log. seconds: wall time of each step by name, in step order.
     """
@@ -89,6 +91,7 @@ class BuildResult:
     parent: Path | None
     pairs: tuple[PairReport, ...]
     foldings: tuple[FoldingReport, ...]
+    notes: tuple[str, ...]
     reports: dict[str, Path]
     generated: Path
     log: Path
@@ -240,7 +243,7 @@ def _finn_config(fields: dict[str, Any]) -> Any:
         cfg.fpga_part = FPGA_PART
     if cfg.steps is None:
         end = default_build_dataflow_steps.index("step_generate_hardware")
-        cfg.steps = [*default_build_dataflow_steps[:end], "step_hw_codegen"]
+        cfg.steps = front_end_steps([*default_build_dataflow_steps[:end], "step_hw_codegen"])
     return cfg
 
 
@@ -407,7 +410,7 @@ def _pairs(output: Path) -> tuple[PairReport, ...]:
     return tuple(PairReport(**entry) for entry in _entries(output / REPORT))
 
 
-def _entries(path: Path) -> list[dict[str, Any]]:
+def _entries(path: Path) -> list[Any]:
     return json.loads(path.read_text()) if path.is_file() else []
 
 
@@ -421,6 +424,7 @@ def _result(output: Path, seconds: dict[str, float]) -> BuildResult:
         parent=parent if parent.is_file() else None,
         pairs=_pairs(output),
         foldings=tuple(FoldingReport(**entry) for entry in _entries(output / FOLDING_REPORT)),
+        notes=tuple(_entries(output / NOTES)),
         reports={path.stem: path for path in sorted((output / "report").glob("*.json"))},
         generated=output / GENERATED,
         log=output / LOG,

@@ -75,7 +75,7 @@ def step_convert_to_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
         log.info(str(pair))
     if not any(pair.swapped for pair in infer.report):
         log.warning("no ConvolutionInputGenerator + MVAU pair became an IMECConv")
-    _write(cfg, REPORT, [vars(pair) for pair in infer.report])
+    write_report(cfg, REPORT, [vars(pair) for pair in infer.report])
     return model
 
 
@@ -101,7 +101,7 @@ def step_fold_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
         from qonnx.util.config import extract_model_config_to_json
 
         model, lines = _fold_to_target(model, cfg, target)
-        _write(cfg, FOLDING_REPORT, [vars(line) for line in lines])
+        write_report(cfg, FOLDING_REPORT, [vars(line) for line in lines])
         path = auto_folding_config(Path(cfg.output_dir))
         extract_model_config_to_json(model, str(path), FOLDING_ATTRIBUTES)
     if cfg.folding_config_file is not None:
@@ -237,7 +237,7 @@ def step_insert_weight_dma(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     return model.transform(InsertWeightDMA(getattr(cfg, "vitis_iodma_intf_max_width", 512)))
 
 
-def _write(cfg: Any, name: str, entries: list[dict]) -> None:
+def write_report(cfg: Any, name: str, entries: list[Any]) -> None:
     """Write a report below the build's output_dir, complete or not at all."""
     path = Path(cfg.output_dir) / name
     path.parent.mkdir(parents=True, exist_ok=True)

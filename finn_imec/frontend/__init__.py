@@ -1,0 +1,7 @@
+"""From a QONNX export to what FINN turns into hardware layers: checks, conversions, streamlining of branches."""
+
+from finn_imec.frontend.hardware import attach_tail, check_hardware, detach_tail
+from finn_imec.frontend.prepare import prepare
+from finn_imec.frontend.streamline import pool_globally, streamline
+
+__all__ = ["attach_tail", "check_hardware", "detach_tail", "pool_globally", "prepare", "streamline"]

@@ -1,0 +1,174 @@
+"""What FINN needs of a QONNX network and does not say itself: one error that names the node, and the remedy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qonnx.transformation.base import Transformation
+
+from finn_imec.frontend.convert import ELEMENTWISE, WINDOWS
+from finn_imec.frontend.graph import LAYERS, QUANTIZERS, attribute, is_constant, label, quantizer, rank
+from finn_imec.util.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+    from qonnx.core.modelwrapper import ModelWrapper
+
+#: Nodes whose values are integers times one scale if those of all their inputs are.
+_KEEP_INTEGERS = (
+    *("MaxPool", "GlobalMaxPool", "AveragePool", "GlobalAveragePool", "ReduceMean", "Relu", "Trunc"),
+    *("Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Concat", "Split", "Slice", "Pad"),
+    *("Resize", "Upsample", "Identity", "Dropout", "Add", "Sub", "Mul", "Div"),
+)
+#: Nodes between the layers that FINN has layers for, or that it merges with others.
+_EXPRESSIBLE = (
+    *("Conv", "Gemm", "MatMul", "MultiThreshold", "MaxPool", "AveragePool", "Flatten", "Reshape", "Transpose"),
+    *("Squeeze", "Unsqueeze", "Concat", "Split", "Pad", "Resize", "Upsample"),
+    *ELEMENTWISE,
+)
+
+
+class CheckRanks(Transformation):
+    """Convolutions and pooling work on images (1, C, H, W) or sequences (1, C, L).
+
+    Raises UnsupportedError naming the node.
+    """
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        """Check each Conv and pooling node; the model stays."""
+        for node in model.graph.node:
+            if node.op_type in WINDOWS and rank(model, node.input[0]) not in (3, 4):
+                raise UnsupportedError(
+                    f"{label(node)}: its input {node.input[0]} has shape "
+                    f"{model.get_tensor_shape(node.input[0])}; accepted are images (1, C, H, W) and "
+                    "sequences (1, C, L)"
+                )
+        return model, False
+
+
+class CheckQuantizers(Transformation):
+    """Quantizers are of a kind that FINN turns into thresholds or integer weights.
+
+    Scales and bit widths are constants, zero points are 0, values are rounded to the nearest, weights have
+    one scale or one for each output channel. Raises UnsupportedError naming the node.
+    """
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        """Check each quantizer; the model stays."""
+        for node in model.graph.node:
+            if node.op_type not in QUANTIZERS:
+                continue
+            for what, name in zip(("scale", "zero point", "bit width"), node.input[1:], strict=False):
+                if model.get_initializer(name) is None:
+                    raise UnsupportedError(
+                        f"{label(node)}: its {what} {name} is computed in the network; accepted are constants: "
+                        "export the network in evaluation mode, with static quantizers"
+                    )
+            if node.op_type == "Quant":
+                self._check(model, node)
+        return model, False
+
+    def _check(self, model: ModelWrapper, node: NodeProto) -> None:
+        zero, bits = (model.get_initializer(name) for name in node.input[2:4])
+        mode = attribute(node, "rounding_mode", "ROUND")
+        if np.any(zero != 0):
+            raise UnsupportedError(
+                f"{label(node)}: its zero point is {np.ravel(zero[zero != 0])[0]:g}; accepted is 0: use a "
+                "symmetric quantizer, e.g. brevitas.quant.Int8ActPerTensorFloat or Uint8ActPerTensorFloat"
+            )
+        if bits.size != 1 or float(bits.item()) != int(bits.item()):
+            raise UnsupportedError(f"{label(node)}: its bit width is {bits}; accepted is one integer")
+        if mode.upper() not in ("ROUND", "HALF_EVEN", "HALF_UP"):
+            raise UnsupportedError(f"{label(node)}: rounding_mode is {mode}; accepted is ROUND")
+
+
+class CheckLayers(Transformation):
+    """Weights and inputs of convolutions and fully connected layers are quantized.
+
+    Raises UnsupportedError naming the node.
+    """
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        """Check each Conv, Gemm and MatMul; the model stays."""
+        for node in model.graph.node:
+            if node.op_type in LAYERS:
+                self._check_weights(model, node)
+                cause = _not_integers(model, node.input[0])
+                if cause is not None:
+                    raise UnsupportedError(
+                        f"{label(node)}: its input {node.input[0]} is not quantized: it comes from {cause}; put "
+                        "a quantizer before this layer, e.g. brevitas.nn.QuantIdentity(bit_width=8), or "
+                        "annotate the network's input with an integer type such as UINT8"
+                    )
+        return model, False
+
+    def _check_weights(self, model: ModelWrapper, node: NodeProto) -> None:
+        name = node.input[1]
+        if not is_constant(model, name):
+            raise UnsupportedError(
+                f"{label(node)}: its weights {name} are computed in the network; accepted are constants"
+            )
+        quant = quantizer(model, name)
+        if quant is None:
+            if not model.get_tensor_datatype(name).is_integer():
+                raise UnsupportedError(
+                    f"{label(node)}: its weights {name} are not quantized (FLOAT32); use a quantized layer, e.g. "
+                    f"brevitas.nn.{'QuantConv2d' if node.op_type == 'Conv' else 'QuantLinear'}"
+                )
+            return
+        scale = model.get_initializer(quant.input[1])
+        outputs = 0 if node.op_type == "Conv" or attribute(node, "transB", 0) else rank(model, name) - 1
+        aligned = (1,) * (rank(model, name) - scale.ndim) + scale.shape
+        if any(size > 1 for axis, size in enumerate(aligned) if axis != outputs):
+            raise UnsupportedError(
+                f"{label(node)}: the scales of its weights have shape {scale.shape}; accepted are one scale, or "
+                "one for each output channel"
+            )
+
+
+class CheckNodes(Transformation):
+    """Between the first and the last layer lie only nodes that FINN can express.
+
+    Raises UnsupportedError naming the node.
+    """
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        """Check the op types; the model stays."""
+        fed: set[str] = set()
+        for node in model.graph.node:
+            if node.op_type in LAYERS or fed.intersection(node.input):
+                fed.update(node.output)
+        feeding: set[str] = set()
+        for node in reversed(model.graph.node):
+            between = fed.intersection(node.output) and feeding.intersection(node.output)
+            if node.op_type in LAYERS or feeding.intersection(node.output):
+                feeding.update(node.input)
+            if (between or node.op_type in LAYERS) and node.op_type not in _EXPRESSIBLE:
+                raise UnsupportedError(
+                    f"{label(node)}: FINN has no layer for {node.op_type}; accepted between layers are "
+                    f"{', '.join(sorted(_EXPRESSIBLE))}"
+                )
+        return model, False
+
+
+def _not_integers(model: ModelWrapper, name: str) -> str | None:
+    """None if a tensor holds integers times a scale, and else which node or input is the cause."""
+    if model.get_tensor_datatype(name).is_integer() or is_constant(model, name):
+        return None
+    node = model.find_producer(name)
+    if node is None:
+        return f"the network's input {name}"
+    if node.op_type in (*QUANTIZERS, "MultiThreshold"):
+        return None
+    if node.op_type not in _KEEP_INTEGERS:
+        return label(node)
+    for each in node.input:
+        value = model.get_initializer(each) if each else None
+        if value is not None and value.size > 1 and node.op_type in ("Add", "Sub", "Mul", "Div"):
+            return label(node)
+        if each and value is None:
+            cause = _not_integers(model, each)
+            if cause is not None:
+                return cause
+    return None

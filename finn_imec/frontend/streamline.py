@@ -1,0 +1,145 @@
+"""Streamlining of networks with branches: FINN's transformations, repeated until nothing changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qonnx.transformation.base import Transformation
+
+from finn_imec.compat.transformations import infer_layer
+from finn_imec.frontend.graph import attribute
+
+if TYPE_CHECKING:
+    from qonnx.core.modelwrapper import ModelWrapper
+
+#: Most rounds of transformations; a network takes one for each branch in a row of them.
+ROUNDS = 100
+
+
+class ActivationsIntoThresholds(Transformation):
+    """Merge a monotonic function into the thresholds after it: f(x) >= t where x is at least f's inverse of t."""
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        """Merge each Sigmoid, Tanh, Relu, LeakyRelu and Clip that only a MultiThreshold reads."""
+        for node in list(model.graph.node):
+            after = model.find_consumers(node.output[0])
+            if len(after) != 1 or after[0].op_type != "MultiThreshold":
+                continue
+            steps = model.get_initializer(after[0].input[1]).astype(np.float64)
+            low, high = -np.inf, np.inf  # of the function's values
+            inverse = steps
+            with np.errstate(divide="ignore", invalid="ignore"):
+                if node.op_type == "Sigmoid":
+                    low, high = 0, 1
+                    inverse = np.log(steps / (1 - steps))
+                elif node.op_type == "Tanh":
+                    low, high = -1, 1
+                    inverse = np.arctanh(steps)
+                elif node.op_type == "Relu":
+                    low = 0
+                elif node.op_type == "LeakyRelu":
+                    slope = attribute(node, "alpha", 0.01)
+                    if slope <= 0:
+                        continue
+                    inverse = np.where(steps < 0, steps / slope, steps)
+                elif node.op_type == "Clip":
+                    bounds = [model.get_initializer(name) if name else None for name in node.input[1:]]
+                    low, high = (
+                        value if bound is None else float(bound.item())
+                        for value, bound in zip((low, high), (*bounds, None, None), strict=False)
+                    )
+                else:
+                    continue
+            # Sigmoid and Tanh do not reach their bounds, a Clip does.
+            never = steps > high if node.op_type == "Clip" else steps >= high
+            inverse = np.where(steps <= low, -np.inf, np.where(never, np.inf, inverse))
+            largest = np.finfo(np.float32).max
+            model.set_initializer(after[0].input[1], np.clip(inverse, -largest, largest).astype(np.float32))
+            after[0].input[0] = node.input[0]
+            model.graph.node.remove(node)
+        return model, False
+
+
+def streamline(model: ModelWrapper) -> ModelWrapper:
+    """Streamline a FINN-ONNX network, also one with residual blocks, concatenations and upsampling.
+
+    Convolutions become Im2Col and MatMul on channels-last tensors; scales move into thresholds or to the
+    outputs. What FINN's step_streamline does, and what branches need: scales move into all of them and past
+    where they meet, transpositions likewise.
+    """
+    from finn.transformation.streamline import absorb
+    from qonnx.transformation.bipolar_to_xnor import ConvertBipolarMatMulToXnorPopcount
+    from qonnx.transformation.general import RemoveUnusedTensors
+    from qonnx.transformation.infer_data_layouts import InferDataLayouts
+    from qonnx.transformation.lower_convs_to_matmul import LowerConvsToMatMul
+
+    model = _apply(model, (ActivationsIntoThresholds(), absorb.AbsorbScalarBiasIntoMultiThreshold()))
+    model = _settle(model, _scales())
+    model = _settle(_apply(model, (LowerConvsToMatMul(), InferDataLayouts())), _layouts())
+    model = _settle(_apply(model, (ConvertBipolarMatMulToXnorPopcount(),)), _scales())
+    return _apply(model, (absorb.AbsorbScalarMulAddIntoTopK(), InferDataLayouts(), RemoveUnusedTensors()))
+
+
+def pool_globally(model: ModelWrapper) -> ModelWrapper:
+    """Turn GlobalAveragePool into FINN's GlobalAccPool; the divisor moves on like any other scale.
+
+    To be applied to a streamlined model, before other layers become hardware layers.
+    """
+    if not model.get_nodes_by_op_type("GlobalAveragePool"):
+        return model
+    from finn.transformation.streamline import absorb
+    from qonnx.transformation.infer_data_layouts import InferDataLayouts
+
+    pools = (InferDataLayouts(), infer_layer("InferGlobalAccPoolLayer", "global_acc_pool"))
+    model = _settle(_apply(model, pools), _layouts())
+    return _settle(_apply(model, (absorb.AbsorbTransposeIntoFlatten(),)), _scales())
+
+
+def _scales() -> tuple[Transformation, ...]:
+    from finn.transformation.streamline import Streamline, reorder
+
+    return (
+        Streamline(),
+        reorder.MoveLinearPastFork(),
+        reorder.MoveLinearPastEltwiseAdd(),
+        reorder.MoveMulPastJoinConcat(),
+        reorder.MoveAddPastJoinConcat(),
+        reorder.MoveMulPastJoinMul(),
+    )
+
+
+def _layouts() -> tuple[Transformation, ...]:
+    from finn.transformation.streamline import absorb, reorder
+    from qonnx.transformation.infer_data_layouts import InferDataLayouts
+
+    return (
+        reorder.MakeMaxPoolNHWC(),
+        absorb.AbsorbTransposeIntoMultiThreshold(),
+        reorder.MakeScaleResizeNHWC(),
+        absorb.AbsorbConsecutiveTransposes(),
+        reorder.MoveTransposePastJoinAdd(),
+        reorder.MoveTransposePastJoinMul(),
+        reorder.MoveTransposePastJoinConcat(),
+        reorder.MoveTransposePastFork(),
+        InferDataLayouts(),
+    )
+
+
+def _apply(model: ModelWrapper, transformations: Iterable[Transformation]) -> ModelWrapper:
+    for transformation in transformations:
+        model = model.transform(transformation)
+    return model
+
+
+def _settle(model: ModelWrapper, transformations: tuple[Transformation, ...]) -> ModelWrapper:
+    """Apply all in turn until the nodes and what they read stay."""
+    before = None
+    for _ in range(ROUNDS):
+        model = _apply(model, transformations)
+        after = [(node.op_type, tuple(node.input), tuple(node.output)) for node in model.graph.node]
+        if after == before:
+            break
+        before = after
+    return model
