@@ -62,6 +62,20 @@ class ActivationsIntoThresholds(Transformation):
         return model, False
 
 
+class ThresholdsOfUnsigned(Transformation):
+    """Set thresholds below 0 of unsigned inputs to 0, which these reach as well: FINN takes no negative ones."""
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        """Change the constants of each MultiThreshold."""
+        for node in model.graph.node:
+            if node.op_type == "MultiThreshold":
+                datatype = model.get_tensor_datatype(node.input[0])
+                if datatype.is_integer() and not datatype.signed():
+                    steps = model.get_initializer(node.input[1])
+                    model.set_initializer(node.input[1], np.maximum(steps, 0))
+        return model, False
+
+
 def streamline(model: ModelWrapper) -> ModelWrapper:
     """Streamline a FINN-ONNX network, also one with residual blocks, concatenations and upsampling.
 
@@ -79,7 +93,8 @@ def streamline(model: ModelWrapper) -> ModelWrapper:
     model = _settle(model, _scales())
     model = _settle(_apply(model, (LowerConvsToMatMul(), InferDataLayouts())), _layouts())
     model = _settle(_apply(model, (ConvertBipolarMatMulToXnorPopcount(),)), _scales())
-    return _apply(model, (absorb.AbsorbScalarMulAddIntoTopK(), InferDataLayouts(), RemoveUnusedTensors()))
+    last = (absorb.AbsorbScalarMulAddIntoTopK(), ThresholdsOfUnsigned(), InferDataLayouts())
+    return _apply(model, (*last, RemoveUnusedTensors()))
 
 
 def pool_globally(model: ModelWrapper) -> ModelWrapper:
@@ -94,7 +109,8 @@ def pool_globally(model: ModelWrapper) -> ModelWrapper:
 
     pools = (InferDataLayouts(), infer_layer("InferGlobalAccPoolLayer", "global_acc_pool"))
     model = _settle(_apply(model, pools), _layouts())
-    return _settle(_apply(model, (absorb.AbsorbTransposeIntoFlatten(),)), _scales())
+    model = _settle(_apply(model, (absorb.AbsorbTransposeIntoFlatten(),)), _scales())
+    return model.transform(ThresholdsOfUnsigned())
 
 
 def _scales() -> tuple[Transformation, ...]:
