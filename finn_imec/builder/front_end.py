@@ -61,9 +61,9 @@ def step_convert_to_hw(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     from finn.builder import build_dataflow_steps
     from qonnx.transformation.infer_shapes import InferShapes
 
-    from finn_imec.frontend import attach_tail, check_hardware, detach_tail, pool_globally
+    from finn_imec.frontend import attach_tail, check_hardware, convert_pooling, detach_tail
 
-    model = pool_globally(model)
+    model = convert_pooling(model)
     tail = detach_tail(model)
     model = build_dataflow_steps.step_convert_to_hw(model, cfg)
     attach_tail(model, tail)

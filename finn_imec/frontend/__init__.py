@@ -2,6 +2,6 @@
 
 from finn_imec.frontend.hardware import attach_tail, check_hardware, detach_tail
 from finn_imec.frontend.prepare import prepare
-from finn_imec.frontend.streamline import pool_globally, streamline
+from finn_imec.frontend.streamline import convert_pooling, streamline
 
-__all__ = ["attach_tail", "check_hardware", "detach_tail", "pool_globally", "prepare", "streamline"]
+__all__ = ["attach_tail", "check_hardware", "convert_pooling", "detach_tail", "prepare", "streamline"]

@@ -321,6 +321,43 @@ class GlobalPooling(Transformation):
         return model.transform(InferShapes()), False
 
 
+class RepeatedPixels(Transformation):
+    """Write each Resize that repeats pixels with scales instead of sizes, the form that FINN has a layer for.
+
+    Raises UnsupportedError naming the node for other modes and factors.
+    """
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        """Try each Resize and Upsample of an image on numbered pixels."""
+        from qonnx.core.onnx_exec import execute_node
+
+        for node in model.graph.node:
+            if node.op_type not in ("Resize", "Upsample"):
+                continue
+            before, after = (model.get_tensor_shape(name) for name in (node.input[0], node.output[0]))
+            factors = [a // b for a, b in zip(after, before, strict=True)]
+            exact = len(before) == 4 and factors[:2] == [1, 1]
+            exact &= all(b * f == a for a, b, f in zip(after, before, factors, strict=True))
+            if exact:
+                context = {name: model.get_initializer(name) for name in node.input[1:] if name}
+                context[node.input[0]] = np.arange(np.prod(before), dtype=np.float32).reshape(before)
+                context[node.output[0]] = np.zeros(after, dtype=np.float32)
+                execute_node(node, context, model.graph, model.get_opset_imports()[""])
+                repeated = context[node.input[0]].repeat(factors[2], axis=2).repeat(factors[3], axis=3)
+                exact = np.array_equal(context[node.output[0]], repeated)
+            if not exact:
+                raise UnsupportedError(
+                    f"{label(node)}: mode={attribute(node, 'mode', 'nearest')} from {tuple(before)} to "
+                    f"{tuple(after)}; accepted is mode=nearest with whole factors of height and width, e.g. "
+                    "torch.nn.Upsample(scale_factor=2, mode='nearest')"
+                )
+            scales = model.make_new_valueinfo_name()
+            model.set_initializer(scales, np.array(factors, dtype=np.float32))
+            inputs = [scales] if node.op_type == "Upsample" else ["", scales]
+            node.input[:] = [node.input[0], *inputs]
+        return model, False
+
+
 class AveragesAsConvolutions(_Noting):
     """Write an average over windows as a depthwise convolution with equal weights.
 

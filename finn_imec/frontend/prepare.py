@@ -48,6 +48,7 @@ def prepare(model: ModelWrapper) -> tuple[ModelWrapper, list[str]]:
         convert.PaddingIntoWindows(),
         convert.GlobalPooling(),
         check.CheckNodes(),
+        convert.RepeatedPixels(),
         convert.AveragesAsConvolutions(),
         convert.DenseGroups(),
         convert.BiasesAsConstants(),

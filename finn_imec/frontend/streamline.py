@@ -97,11 +97,12 @@ def streamline(model: ModelWrapper) -> ModelWrapper:
     return _apply(model, (*last, RemoveUnusedTensors()))
 
 
-def pool_globally(model: ModelWrapper) -> ModelWrapper:
-    """Turn GlobalAveragePool into FINN's GlobalAccPool; the divisor moves on like any other scale.
+def convert_pooling(model: ModelWrapper) -> ModelWrapper:
+    """Turn GlobalAveragePool and Resize into FINN's layers, of a streamlined model without other such layers.
 
-    To be applied to a streamlined model, before other layers become hardware layers.
+    The divisor of an average moves on like any other scale.
     """
+    model = model.transform(infer_layer("InferUpsample", "upsample"))
     if not model.get_nodes_by_op_type("GlobalAveragePool"):
         return model
     from finn.transformation.streamline import absorb
@@ -135,6 +136,7 @@ def _layouts() -> tuple[Transformation, ...]:
         absorb.AbsorbTransposeIntoMultiThreshold(),
         reorder.MakeScaleResizeNHWC(),
         absorb.AbsorbConsecutiveTransposes(),
+        reorder.MoveTransposePastEltwise(),
         reorder.MoveTransposePastJoinAdd(),
         reorder.MoveTransposePastJoinMul(),
         reorder.MoveTransposePastJoinConcat(),
