@@ -34,7 +34,7 @@ LINES = "exports.jsonl"
 
 
 def python_outputs(folder: Path, inputs: np.ndarray) -> list[np.ndarray]:
-    """A built network's outputs on inputs (N, ...): FINN's graph around the layers and the layers, in Python."""
+    """A built network's outputs on inputs (N, ...): hardware layers and what is around them, in Python."""
     from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.core.onnx_exec import execute_node
 
@@ -50,8 +50,8 @@ def python_outputs(folder: Path, inputs: np.ndarray) -> list[np.ndarray]:
         values[source] = image.reshape(parent.get_tensor_shape(source))
         for node in parent.graph.node:
             if node.op_type == "StreamingDataflowPartition":
-                feed = {end.name: values[name] for end, name in zip(layers.graph.input, node.input, strict=True)}
-                inner = execute(layers, feed)
+                ends = zip(layers.graph.input, node.input, strict=True)
+                inner = execute(layers, {end.name: values[name] for end, name in ends})
                 for end, name in zip(layers.graph.output, node.output, strict=True):
                     values[name] = inner[end.name].astype(np.float32)
             else:
@@ -91,7 +91,8 @@ def command(*arguments: str | Path) -> str:
         [sys.executable, "-m", "finn_imec", *map(str, arguments)], capture_output=True, text=True, check=False
     )
     lines = [line for line in (run.stderr or run.stdout).splitlines() if line.strip()]
-    return "ok" if run.returncode == 0 else lines[-1].removeprefix("error: ") if lines else f"exit {run.returncode}"
+    reason = lines[-1].removeprefix("error: ") if lines else f"exit code {run.returncode}"
+    return "ok" if run.returncode == 0 else reason
 
 
 def measure(name: str, folder: Path, later: list[str], old_exporter: bool) -> dict[str, Any]:

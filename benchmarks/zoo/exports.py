@@ -101,14 +101,16 @@ def lenet_with_bias():
 @network(1, 4, 64, 1)
 def dilated_tcn():
     """Images of width 1, dilations to 8."""
-    layers = [block(c, 16, (3, 1), padding=(d, 0), dilation=(d, 1)) for c, d in ((4, 1), (16, 2), (16, 4), (16, 8))]
+    channels_and_dilations = ((4, 1), (16, 2), (16, 4), (16, 8))
+    layers = [block(c, 16, (3, 1), padding=(d, 0), dilation=(d, 1)) for c, d in channels_and_dilations]
     return nn.Sequential(image(), *layers, conv(16, 4, 1))
 
 
 @network(1, 3, 16, 16)
 def strided_and_padded():
     """3x3 with stride 2 and padding to a 2x2 image."""
-    layers = [block(3, 16, 3, padding=1), block(16, 32, 3, padding=1, stride=2), block(32, 32, 3, padding=1, stride=2)]
+    layers = [block(3, 16, 3, padding=1)]
+    layers += [block(channels, 32, 3, padding=1, stride=2) for channels in (16, 32)]
     return nn.Sequential(image(), *layers, conv(32, 10, 3, padding=1, stride=2))
 
 
@@ -137,7 +139,8 @@ def vgg():
     """Pairs of 3x3 convolutions, max pooling, two fully connected layers."""
     layers = [image()]
     for inputs, outputs in ((3, 8), (8, 16), (16, 32)):
-        layers += [block(inputs, outputs, 3, padding=1), block(outputs, outputs, 3, padding=1), nn.MaxPool2d(2)]
+        layers += [block(inputs, outputs, 3, padding=1), block(outputs, outputs, 3, padding=1)]
+        layers.append(nn.MaxPool2d(2))
     return nn.Sequential(*layers, nn.Flatten(), linear(512, 64), relu(), linear(64, 10))
 
 
@@ -149,7 +152,8 @@ def binary():
         return qnn.QuantIdentity(act_quant=SignedBinaryActPerTensorConst, return_quant_tensor=True)
 
     def layer(inputs, outputs, **options):
-        return conv(inputs, outputs, 3, weight_quant=BinaryWeights, **options), nn.BatchNorm2d(outputs), sign()
+        options["weight_quant"] = BinaryWeights
+        return conv(inputs, outputs, 3, **options), nn.BatchNorm2d(outputs), sign()
 
     features = (*layer(3, 16), *layer(16, 16), nn.MaxPool2d(2), *layer(16, 32), nn.Flatten())
     last = qnn.QuantLinear(32 * 4 * 4, 10, bias=False, weight_quant=BinaryWeights)
@@ -235,8 +239,8 @@ class _CausalBlock(nn.Module):
 @network(1, 4, 48)
 def causal_tcn():
     """Padding on one side, sums of values of different scales."""
-    first = block1d(4, 8, 1)
-    return nn.Sequential(image(), first, *(_CausalBlock(8, d) for d in (1, 2, 4)), nn.Flatten(), linear(384, 5))
+    blocks = [_CausalBlock(8, dilation) for dilation in (1, 2, 4)]
+    return nn.Sequential(image(), block1d(4, 8, 1), *blocks, nn.Flatten(), linear(384, 5))
 
 
 # ---- branches -----------------------------------------------------------------------------------
@@ -349,7 +353,8 @@ def unet():
 class _Yolo(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(image(), block(3, 8, 3, 8, padding=1), nn.MaxPool2d(2), block(8, 16, 3, padding=1))
+        first, second = block(3, 8, 3, 8, padding=1), block(8, 16, 3, padding=1)
+        self.stem = nn.Sequential(image(), first, nn.MaxPool2d(2), second)
         self.deep = nn.Sequential(nn.MaxPool2d(2), block(16, 32, 3, padding=1), block(32, 16, 1))
         self.fine, self.coarse = conv(16, 18, 1, 8, bias=True), conv(16, 18, 1, 8, bias=True)
 
@@ -380,7 +385,10 @@ class _SqueezeExcite(nn.Module):
         super().__init__()
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), signed(8))
         self.gate = nn.Sequential(
-            conv(channels, 4, 1, bias=True), relu(), conv(4, channels, 1, bias=True), qnn.QuantSigmoid(bit_width=4)
+            conv(channels, 4, 1, bias=True),
+            relu(),
+            conv(4, channels, 1, bias=True),
+            qnn.QuantSigmoid(bit_width=4),
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finn_imec.builder.steps import step_name, write_report
@@ -53,10 +52,10 @@ def step_streamline(model: ModelWrapper, cfg: Any) -> ModelWrapper:
 
 
 def step_convert_to_hw(model: ModelWrapper, cfg: Any) -> ModelWrapper:
-    """FINN's step of this name, for networks with global pooling, and with the outputs' scales left to the host.
+    """FINN's step of this name, also for global pooling; scales of the outputs stay for the host.
 
-    cfg: FINN's DataflowBuildConfig. Raises UnsupportedError naming each node between hardware layers for which
-    FINN has none.
+    cfg: FINN's DataflowBuildConfig. Raises UnsupportedError naming each node between hardware layers for
+    which FINN has none.
     """
     from finn.builder import build_dataflow_steps
     from qonnx.transformation.infer_shapes import InferShapes

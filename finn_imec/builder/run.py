@@ -80,10 +80,10 @@ class BuildResult:
     model: the graph after the last step. parent: FINN's graph around the hardware layers; its
     StreamingDataflowPartition refers to the layers at partitioning, before the swap. None if the build did
     not partition. pairs: one PairReport per ConvolutionInputGenerator, empty without the conversion step.
-    foldings: one FoldingReport per IMECConv, empty without step_fold_imec or target_fps. notes: a line for each
-    conversion of step_prepare_network that changes shapes or costs. reports: the JSON
-    files of report/ by name without suffix, e.g. estimate_layer_cycles. generated: folder with one folder of
-    generated code per layer. log: FINN's log. seconds: wall time of each step by name, in step order.
+    foldings: one FoldingReport per IMECConv, empty without step_fold_imec or target_fps. notes: a line
+    for each conversion of step_prepare_network that changes shapes or costs. reports: the JSON files of
+    report/ by name without suffix, e.g. estimate_layer_cycles. generated: folder with one folder of generated
+    code per layer. log: FINN's log. seconds: wall time of each step by name, in step order.
     """
 
     output_dir: Path

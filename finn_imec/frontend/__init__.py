@@ -1,4 +1,4 @@
-"""From a QONNX export to what FINN turns into hardware layers: checks, conversions, streamlining of branches."""
+"""From a QONNX export to what FINN turns into hardware layers: checks, conversions, streamlining."""
 
 from finn_imec.frontend.hardware import attach_tail, check_hardware, detach_tail
 from finn_imec.frontend.prepare import prepare

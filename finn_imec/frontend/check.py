@@ -1,4 +1,4 @@
-"""What FINN needs of a QONNX network and does not say itself: one error that names the node, and the remedy."""
+"""What FINN needs of a QONNX network: one error that names the node, the cause and the remedy."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ _KEEP_INTEGERS = (
 )
 #: Nodes between the layers that FINN has layers for, or that it merges with others.
 _EXPRESSIBLE = (
-    *("Conv", "Gemm", "MatMul", "MultiThreshold", "MaxPool", "AveragePool", "Flatten", "Reshape", "Transpose"),
-    *("Squeeze", "Unsqueeze", "Concat", "Split", "Pad", "Resize", "Upsample"),
+    *("Conv", "Gemm", "MatMul", "MultiThreshold", "MaxPool", "AveragePool"),
+    *("Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze"),
+    *("Concat", "Split", "Pad", "Resize", "Upsample"),
     *ELEMENTWISE,
 )
 
@@ -62,8 +63,8 @@ class CheckQuantizers(Transformation):
             for what, name in zip(("scale", "zero point", "bit width"), node.input[1:], strict=False):
                 if model.get_initializer(name) is None:
                     raise UnsupportedError(
-                        f"{label(node)}: its {what} {name} is computed in the network; accepted are constants: "
-                        "export the network in evaluation mode, with static quantizers"
+                        f"{label(node)}: its {what} {name} is computed in the network; accepted are "
+                        "constants: export the network in evaluation mode, with static quantizers"
                     )
             if node.op_type == "Quant":
                 self._check(model, node)
@@ -97,9 +98,9 @@ class CheckLayers(Transformation):
                 cause = _not_integers(model, node.input[0])
                 if cause is not None:
                     raise UnsupportedError(
-                        f"{label(node)}: its input {node.input[0]} is not quantized: it comes from {cause}; put "
-                        "a quantizer before this layer, e.g. brevitas.nn.QuantIdentity(bit_width=8), or "
-                        "annotate the network's input with an integer type such as UINT8"
+                        f"{label(node)}: its input {node.input[0]} is not quantized: it comes from "
+                        f"{cause}; put a quantizer before this layer, e.g. "
+                        "brevitas.nn.QuantIdentity(bit_width=8), or annotate the network's input with an integer type such as UINT8"
                     )
         return model, False
 
@@ -113,8 +114,8 @@ class CheckLayers(Transformation):
         if quant is None:
             if not model.get_tensor_datatype(name).is_integer():
                 raise UnsupportedError(
-                    f"{label(node)}: its weights {name} are not quantized (FLOAT32); use a quantized layer, e.g. "
-                    f"brevitas.nn.{'QuantConv2d' if node.op_type == 'Conv' else 'QuantLinear'}"
+                    f"{label(node)}: its weights {name} are not quantized (FLOAT32); use a quantized layer, "
+                    f"e.g. brevitas.nn.{'QuantConv2d' if node.op_type == 'Conv' else 'QuantLinear'}"
                 )
             return
         scale = model.get_initializer(quant.input[1])
@@ -122,8 +123,8 @@ class CheckLayers(Transformation):
         aligned = (1,) * (rank(model, name) - scale.ndim) + scale.shape
         if any(size > 1 for axis, size in enumerate(aligned) if axis != outputs):
             raise UnsupportedError(
-                f"{label(node)}: the scales of its weights have shape {scale.shape}; accepted are one scale, or "
-                "one for each output channel"
+                f"{label(node)}: the scales of its weights have shape {scale.shape}; accepted are one scale, "
+                "or one for each output channel"
             )
 
 

@@ -1,4 +1,4 @@
-"""QONNX networks in the form that FINN's transformations take: one transformation for each kind of difference.
+"""QONNX networks in the form that FINN's transformations take, one transformation for each difference.
 
 All compute the same function as before, and leave what needs no change. `notes` says in a line what was done
 where it changes shapes or costs.
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 WINDOWS = ("Conv", "MaxPool", "AveragePool")
 #: Nodes that compute each value from values at the same place.
 ELEMENTWISE = (
-    *("Quant", "BipolarQuant", "Trunc", "Identity", "Dropout", "Relu", "Sigmoid", "Tanh", "Clip", "LeakyRelu"),
+    *("Quant", "BipolarQuant", "Trunc", "Identity", "Dropout"),
+    *("Relu", "Sigmoid", "Tanh", "Clip", "LeakyRelu"),
     *("Add", "Sub", "Mul", "Div", "BatchNormalization", "GlobalAveragePool", "GlobalMaxPool"),
 )
 
@@ -138,7 +139,8 @@ class FillAttributes(Transformation):
                 shape = model.get_tensor_shape(node.input[0])
                 if shape is None or len(shape) < 3:
                     raise UnsupportedError(
-                        f"{label(node)}: its input {node.input[0]} has shape {shape}; accepted is (1, C, H, W)"
+                        f"{label(node)}: its input {node.input[0]} has shape {shape}; accepted is "
+                        "(1, C, H, W)"
                     )
                 self._fill(model, node, shape[2:])
         return model, False
@@ -187,9 +189,9 @@ class SequencesAsImages(_Noting):
             return model, False
         ranks = {t: rank(model, t) for n in model.graph.node for t in (*n.input, *n.output) if t}
         for node in model.graph.node:
-            if any(ranks[name] == 3 for name in (*dynamic_inputs(model, node), *node.output)):
-                if quantizer(model, node.output[0]) is None:
-                    self._lift(model, node, ranks)
+            flat = any(ranks[name] == 3 for name in (*dynamic_inputs(model, node), *node.output))
+            if flat and quantizer(model, node.output[0]) is None:
+                self._lift(model, node, ranks)
         for tensor in (*model.graph.input, *model.graph.output):
             if ranks.get(tensor.name) == 3 and model.get_initializer(tensor.name) is None:
                 tensor.type.tensor_type.shape.dim.add().dim_value = 1
@@ -235,10 +237,8 @@ class SequencesAsImages(_Noting):
             set_attributes(node, perm=[*attribute(node, "perm"), 3])
         elif kind == "ReduceMean" and axes_of(model, node, 3) == [2]:
             self._set_axes(model, node, [2, 3])
-        elif kind == "Flatten" and attribute(node, "axis", 1) == 1:
-            pass
-        elif kind == "Reshape" and (before, after) == (3, 2):
-            pass
+        elif kind == "Flatten":
+            set_attributes(node, axis=attribute(node, "axis", 1) % 3)
         elif kind == "Squeeze" and (before, after) == (3, 2) and axes_of(model, node, 3) == [2]:
             self._set_axes(model, node, [2, 3])
         elif kind in ("Resize", "Upsample"):
@@ -249,7 +249,7 @@ class SequencesAsImages(_Noting):
         elif kind == "Pad" and len(node.input) > 1:
             pads = model.get_initializer(node.input[1])
             model.set_initializer(node.input[1], np.array([*pads[:3], 0, *pads[3:], 0], dtype=np.int64))
-        else:
+        elif kind != "Reshape" or (before, after) != (3, 2):
             raise UnsupportedError(
                 f"{label(node)}: works on sequences of shape {tuple(model.get_tensor_shape(node.input[0]))}, "
                 "which become images (1, C, L, 1); it has no counterpart there"
@@ -273,13 +273,11 @@ class PaddingIntoWindows(Transformation):
         for node in list(model.graph.node):
             if node.op_type != "Pad":
                 continue
-            pads = attribute(node, "pads")
-            if pads is None:
-                pads = model.get_initializer(node.input[1])
+            pads = np.array(attribute(node, "pads") or model.get_initializer(node.input[1]))
             value = model.get_initializer(node.input[2]) if len(node.input) > 2 and node.input[2] else 0
             consumers = model.find_consumers(node.output[0])
-            image = rank(model, node.input[0]) == 4 and pads is not None and not any(pads[i] for i in (0, 1, 4, 5))
-            zeros = attribute(node, "mode", "constant") == "constant" and value is not None and not np.any(value)
+            image = rank(model, node.input[0]) == 4 and not np.any(pads[[0, 1, 4, 5]])
+            zeros = attribute(node, "mode", "constant") == "constant" and not np.any(value)
             if not (image and zeros and consumers and all(c.op_type == "Conv" for c in consumers)):
                 continue
             for consumer in consumers:
@@ -336,14 +334,18 @@ class RepeatedPixels(Transformation):
                 continue
             before, after = (model.get_tensor_shape(name) for name in (node.input[0], node.output[0]))
             factors = [a // b for a, b in zip(after, before, strict=True)]
+            for index, name in enumerate(node.input):
+                if not name:  # QONNX executes no node with an input left out
+                    node.input[index] = model.make_new_valueinfo_name()
+                    model.set_initializer(node.input[index], np.zeros(0, dtype=np.float32))
             exact = len(before) == 4 and factors[:2] == [1, 1]
             exact &= all(b * f == a for a, b, f in zip(after, before, factors, strict=True))
             if exact:
-                context = {name: model.get_initializer(name) for name in node.input[1:] if name}
-                context[node.input[0]] = np.arange(np.prod(before), dtype=np.float32).reshape(before)
-                context[node.output[0]] = np.zeros(after, dtype=np.float32)
+                context = {name: model.get_initializer(name) for name in node.input[1:]}
+                numbered = np.arange(np.prod(before), dtype=np.float32).reshape(before)
+                context |= {node.input[0]: numbered, node.output[0]: np.zeros(after, dtype=np.float32)}
                 execute_node(node, context, model.graph, model.get_opset_imports()[""])
-                repeated = context[node.input[0]].repeat(factors[2], axis=2).repeat(factors[3], axis=3)
+                repeated = numbered.repeat(factors[2], axis=2).repeat(factors[3], axis=3)
                 exact = np.array_equal(context[node.output[0]], repeated)
             if not exact:
                 raise UnsupportedError(
@@ -351,10 +353,9 @@ class RepeatedPixels(Transformation):
                     f"{tuple(after)}; accepted is mode=nearest with whole factors of height and width, e.g. "
                     "torch.nn.Upsample(scale_factor=2, mode='nearest')"
                 )
-            scales = model.make_new_valueinfo_name()
-            model.set_initializer(scales, np.array(factors, dtype=np.float32))
-            inputs = [scales] if node.op_type == "Upsample" else ["", scales]
-            node.input[:] = [node.input[0], *inputs]
+            if node.op_type == "Resize" and len(node.input) > 3:
+                model.set_initializer(node.input[2], np.array(factors, dtype=np.float32))
+                del node.input[3:]
         return model, False
 
 
@@ -432,11 +433,12 @@ class DenseGroups(_Noting):
             made = quantizer(model, node.input[1])
             source = node.input[1] if made is None else made.input[0]
             weights = model.get_initializer(source)
-            if (made is not None and made.op_type != "Quant") or not model.get_tensor_datatype(source).allowed(0):
+            bipolar = made is not None and made.op_type == "BipolarQuant"
+            if bipolar or not model.get_tensor_datatype(source).allowed(0):
                 raise UnsupportedError(
                     f"{label(node)}: group={group} with {inputs} input and {outputs} output channels and bipolar "
-                    "weights; accepted are group=1 and, depthwise, group = input channels = output channels; "
-                    "with weights that can be zero, e.g. ternary, any group becomes a dense convolution"
+                    "weights; accepted are group=1 and, depthwise, group = input channels = output "
+                    "channels; with weights that can be zero, e.g. ternary, any group is accepted"
                 )
             dense = np.zeros((outputs, inputs, *weights.shape[2:]), dtype=weights.dtype)
             own, wide = inputs // group, outputs // group
@@ -447,14 +449,14 @@ class DenseGroups(_Noting):
             model.set_tensor_shape(node.input[1], dense.shape)
             set_attributes(node, group=1)
             self.notes.append(
-                f"{label(node)}: its {group} groups ({inputs} to {outputs} channels) became a dense convolution "
-                f"with zeros between groups, of {group} times the multiplications"
+                f"{label(node)}: its {group} groups ({inputs} to {outputs} channels) became a dense "
+                f"convolution with zeros between groups, of {group} times the multiplications"
             )
         return model, False
 
 
 class BiasesAsConstants(Transformation):
-    """Replace quantizers of biases by what they give: FINN adds biases to thresholds, or leaves them at the end."""
+    """Replace quantizers of biases by what they give: biases go into thresholds, or to the host."""
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         """Compute the quantizer of input 2 of each layer."""
@@ -467,7 +469,7 @@ class BiasesAsConstants(Transformation):
             if quant is not None:
                 context = {name: model.get_initializer(name) for name in quant.input}
                 context[quant.output[0]] = np.zeros_like(context[quant.input[0]])
-                execute_node(quant, context, model.graph)
+                execute_node(quant, context, model.graph, model.get_opset_imports()[""])
                 name = model.make_new_valueinfo_name()
                 model.set_initializer(name, context[quant.output[0]].astype(np.float32))
                 layer.input[2] = name

@@ -101,8 +101,8 @@ def check_hardware(model: ModelWrapper) -> None:
             needed.update(node.input)
     if stuck:
         raise UnsupportedError(
-            f"FINN has no hardware layer for {', '.join(stuck)}, between other hardware layers; accepted there are "
-            "the nodes in docs/reference/front-end.md"
+            f"FINN has no hardware layer for {', '.join(stuck)}, between other hardware layers; "
+            "docs/reference/front-end.md lists what it has"
         )
     if not reached:
         raise UnsupportedError("FINN has a hardware layer for no node of this network")

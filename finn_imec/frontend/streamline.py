@@ -19,7 +19,7 @@ ROUNDS = 100
 
 
 class ActivationsIntoThresholds(Transformation):
-    """Merge a monotonic function into the thresholds after it: f(x) >= t where x is at least f's inverse of t."""
+    """Merge a monotonic function into the thresholds after it: f(x) >= t where x >= f's inverse of t."""
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         """Merge each Sigmoid, Tanh, Relu, LeakyRelu and Clip that only a MultiThreshold reads."""
@@ -63,7 +63,7 @@ class ActivationsIntoThresholds(Transformation):
 
 
 class ThresholdsOfUnsigned(Transformation):
-    """Set thresholds below 0 of unsigned inputs to 0, which these reach as well: FINN takes no negative ones."""
+    """Set negative thresholds of unsigned inputs to 0, which these reach as well; FINN refuses others."""
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         """Change the constants of each MultiThreshold."""
