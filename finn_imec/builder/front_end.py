@@ -22,13 +22,13 @@ log = logging.getLogger("build_dataflow.imec")
 def step_prepare_network(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     """Check a QONNX network and convert what FINN's steps do not take: finn_imec.frontend.prepare.
 
-    The first step, before step_qonnx_to_finn. cfg: FINN's DataflowBuildConfig; only output_dir is read.
-    Writes NOTES below it, a line for each conversion that changes shapes or costs. Raises UnsupportedError
+    The first step, before step_qonnx_to_finn. cfg: FINN's DataflowBuildConfig; output_dir and
+    max_multithreshold_bit_width are read. Writes NOTES below output_dir, a line for each conversion that changes shapes or costs. Raises UnsupportedError
     naming the node that FINN cannot express.
     """
     from finn_imec.frontend import prepare
 
-    model, notes = prepare(model)
+    model, notes = prepare(model, cfg.max_multithreshold_bit_width)
     for line in notes:
         log.warning(line)
     write_report(cfg, NOTES, notes)

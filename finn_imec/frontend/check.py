@@ -8,7 +8,16 @@ import numpy as np
 from qonnx.transformation.base import Transformation
 
 from finn_imec.frontend.convert import ELEMENTWISE, WINDOWS
-from finn_imec.frontend.graph import LAYERS, QUANTIZERS, attribute, is_constant, label, quantizer, rank
+from finn_imec.frontend.graph import (
+    LAYERS,
+    QUANTIZERS,
+    attribute,
+    dynamic_inputs,
+    is_constant,
+    label,
+    quantizer,
+    rank,
+)
 from finn_imec.util.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -21,9 +30,9 @@ _KEEP_INTEGERS = (
     *("Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Concat", "Split", "Slice", "Pad"),
     *("Resize", "Upsample", "Identity", "Dropout", "Add", "Sub", "Mul", "Div"),
 )
-#: Nodes between the layers that FINN has layers for, or that it merges with others.
+#: Nodes that FINN has layers for, or that it merges with others; those of QONNX and FINN come besides.
 _EXPRESSIBLE = (
-    *("Conv", "Gemm", "MatMul", "MultiThreshold", "MaxPool", "AveragePool"),
+    *("Conv", "Gemm", "MatMul", "MaxPool", "AveragePool"),
     *("Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze"),
     *("Concat", "Split", "Pad", "Resize", "Upsample"),
     *ELEMENTWISE,
@@ -51,13 +60,24 @@ class CheckRanks(Transformation):
 class CheckQuantizers(Transformation):
     """Quantizers are of a kind that FINN turns into thresholds or integer weights.
 
-    Scales and bit widths are constants, zero points are 0, values are rounded to the nearest, weights have
-    one scale or one for each output channel. Raises UnsupportedError naming the node.
+    Scales and bit widths are constants, zero points are 0, values are rounded to the nearest, activations
+    have at most `most_bits` bits. Raises UnsupportedError naming the node.
     """
+
+    def __init__(self, most_bits: int) -> None:
+        super().__init__()
+        self.most_bits = most_bits
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         """Check each quantizer; the model stays."""
         for node in model.graph.node:
+            if node.op_type == "Trunc":
+                mode = attribute(node, "rounding_mode", "FLOOR")
+                if mode.upper() != "FLOOR":
+                    raise UnsupportedError(
+                        f"{label(node)}: rounding_mode is {mode}; accepted is FLOOR, e.g. "
+                        "brevitas.nn.TruncAvgPool2d(..., float_to_int_impl_type='floor')"
+                    )
             if node.op_type not in QUANTIZERS:
                 continue
             for what, name in zip(("scale", "zero point", "bit width"), node.input[1:], strict=False):
@@ -80,6 +100,11 @@ class CheckQuantizers(Transformation):
             )
         if bits.size != 1 or float(bits.item()) != int(bits.item()):
             raise UnsupportedError(f"{label(node)}: its bit width is {bits}; accepted is one integer")
+        if bits > self.most_bits and not is_constant(model, node.output[0]):
+            raise UnsupportedError(
+                f"{label(node)}: its bit width is {int(bits.item())}; accepted are {self.most_bits} for "
+                "activations, or what max_multithreshold_bit_width says in the build's configuration"
+            )
         if mode.upper() not in ("ROUND", "HALF_EVEN", "HALF_UP"):
             raise UnsupportedError(f"{label(node)}: rounding_mode is {mode}; accepted is ROUND")
 
@@ -100,7 +125,8 @@ class CheckLayers(Transformation):
                     raise UnsupportedError(
                         f"{label(node)}: its input {node.input[0]} is not quantized: it comes from "
                         f"{cause}; put a quantizer before this layer, e.g. "
-                        "brevitas.nn.QuantIdentity(bit_width=8), or annotate the network's input with an integer type such as UINT8"
+                        "brevitas.nn.QuantIdentity(bit_width=8), or annotate the network's input with an "
+                        "integer type such as UINT8"
                     )
         return model, False
 
@@ -128,8 +154,44 @@ class CheckLayers(Transformation):
             )
 
 
+class CheckPooling(Transformation):
+    """Max pooling is of a kind that FINN's pooling layer computes.
+
+    No dilation, no incomplete windows, strides within the kernel, and padding, which is by zeros, only where
+    no value is below 0. Raises UnsupportedError naming the node.
+    """
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        """Check each MaxPool, whose attributes are written out; the model stays."""
+        for node in model.graph.node:
+            if node.op_type != "MaxPool":
+                continue
+            kernel, strides, pads = (attribute(node, name) for name in ("kernel_shape", "strides", "pads"))
+            image = model.get_tensor_shape(node.input[0])[2:]
+            sizes = [
+                i + sum(pads[axis::2]) - k for axis, (i, k) in enumerate(zip(image, kernel, strict=True))
+            ]
+            refused = {
+                f"dilations={attribute(node, 'dilations')}; accepted are 1": max(attribute(node, "dilations"))
+                > 1,
+                f"strides={strides} beyond kernel_shape={kernel}; accepted are strides within the kernel": any(
+                    s > k for s, k in zip(strides, kernel, strict=True)
+                ),
+                f"ceil_mode=1 with incomplete windows of an image {image}; accepted is ceil_mode=0": attribute(
+                    node, "ceil_mode", 0
+                )
+                and any(size % s for size, s in zip(sizes, strides, strict=True)),
+                f"pads={pads} around values below 0, which FINN pads with 0; accepted are unsigned values, "
+                "e.g. after a brevitas.nn.QuantReLU": any(pads) and _signed(model, node.input[0]),
+            }
+            for what, found in refused.items():
+                if found:
+                    raise UnsupportedError(f"{label(node)}: {what}")
+        return model, False
+
+
 class CheckNodes(Transformation):
-    """Between the first and the last layer lie only nodes that FINN can express.
+    """Between the first and the last layer lie only ONNX nodes that FINN can express.
 
     Raises UnsupportedError naming the node.
     """
@@ -145,7 +207,8 @@ class CheckNodes(Transformation):
             between = fed.intersection(node.output) and feeding.intersection(node.output)
             if node.op_type in LAYERS or feeding.intersection(node.output):
                 feeding.update(node.input)
-            if (between or node.op_type in LAYERS) and node.op_type not in _EXPRESSIBLE:
+            standard = node.domain in ("", "ai.onnx")
+            if standard and (between or node.op_type in LAYERS) and node.op_type not in _EXPRESSIBLE:
                 raise UnsupportedError(
                     f"{label(node)}: FINN has no layer for {node.op_type}; accepted between layers are "
                     f"{', '.join(sorted(_EXPRESSIBLE))}"
@@ -173,3 +236,15 @@ def _not_integers(model: ModelWrapper, name: str) -> str | None:
             if cause is not None:
                 return cause
     return None
+
+
+def _signed(model: ModelWrapper, name: str) -> bool:
+    """True if a quantized tensor may hold values below 0."""
+    datatype, node = model.get_tensor_datatype(name), model.find_producer(name)
+    if datatype.is_integer() or node is None:
+        return datatype.signed()
+    if node.op_type in ("Quant", "Trunc"):
+        return bool(attribute(node, "signed", 1))
+    if node.op_type in ("Relu", "Sigmoid"):
+        return False
+    return node.op_type == "BipolarQuant" or any(_signed(model, each) for each in dynamic_inputs(model, node))

@@ -436,9 +436,9 @@ class DenseGroups(_Noting):
             bipolar = made is not None and made.op_type == "BipolarQuant"
             if bipolar or not model.get_tensor_datatype(source).allowed(0):
                 raise UnsupportedError(
-                    f"{label(node)}: group={group} with {inputs} input and {outputs} output channels and bipolar "
-                    "weights; accepted are group=1 and, depthwise, group = input channels = output "
-                    "channels; with weights that can be zero, e.g. ternary, any group is accepted"
+                    f"{label(node)}: group={group} with {inputs} input channels, {outputs} output channels "
+                    "and bipolar weights; accepted are group=1 and, depthwise, group = input channels = "
+                    "output channels; with weights that can be zero, e.g. ternary, any group is accepted"
                 )
             dense = np.zeros((outputs, inputs, *weights.shape[2:]), dtype=weights.dtype)
             own, wide = inputs // group, outputs // group

@@ -95,8 +95,7 @@ def check_hardware(model: ModelWrapper) -> None:
     for node in reversed(model.graph.node):
         hardware = node.domain.startswith(HARDWARE)
         if not hardware and needed.intersection(node.output) and reached.intersection(node.output):
-            shape = model.get_tensor_shape(node.input[0])
-            stuck.insert(0, f"{label(node)} (input {node.input[0]} of shape {tuple(shape or ())})")
+            stuck.insert(0, f"{label(node)} ({_cause(model, node)})")
         if hardware or needed.intersection(node.output):
             needed.update(node.input)
     if stuck:
@@ -106,3 +105,12 @@ def check_hardware(model: ModelWrapper) -> None:
         )
     if not reached:
         raise UnsupportedError("FINN has a hardware layer for no node of this network")
+
+
+def _cause(model: ModelWrapper, node: NodeProto) -> str:
+    """Why FINN has no layer for a node, as far as its inputs tell."""
+    inputs = dynamic_inputs(model, node)
+    if len(inputs) > 1 and not all(model.get_tensor_datatype(name).is_integer() for name in inputs):
+        return "its inputs are no integers of one scale: let them share a quantizer"
+    shape = tuple(model.get_tensor_shape(inputs[0]) or ())
+    return f"input {inputs[0]} of shape {shape}, {model.get_tensor_datatype(inputs[0]).name}"

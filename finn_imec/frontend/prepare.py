@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 _QONNX_DOMAIN = "qonnx.custom_op.general"
 
 
-def prepare(model: ModelWrapper) -> tuple[ModelWrapper, list[str]]:
+def prepare(model: ModelWrapper, most_bits: int = 8) -> tuple[ModelWrapper, list[str]]:
     """A QONNX network as FINN's steps take it, and a line for each conversion that changes shapes or costs.
 
-    The result computes the same function; nodes keep their names. Raises UnsupportedError that names the
-    node, its attribute and value, what is accepted, and what to do.
+    most_bits: of activations, as in DataflowBuildConfig.max_multithreshold_bit_width. The result computes the
+    same function; nodes keep their names. Raises UnsupportedError that names the node, its attribute and
+    value, what is accepted, and what to do.
     """
     from qonnx.transformation.fold_constants import FoldConstants
     from qonnx.transformation.general import (
@@ -41,10 +42,11 @@ def prepare(model: ModelWrapper) -> tuple[ModelWrapper, list[str]]:
         RemoveUnusedTensors(),
         RemoveStaticGraphInputs(),
         check.CheckRanks(),
-        check.CheckQuantizers(),
+        check.CheckQuantizers(most_bits),
         convert.FillAttributes(),
         convert.SequencesAsImages(),
         check.CheckLayers(),
+        check.CheckPooling(),
         convert.PaddingIntoWindows(),
         convert.GlobalPooling(),
         check.CheckNodes(),

@@ -62,6 +62,35 @@ class ActivationsIntoThresholds(Transformation):
         return model, False
 
 
+class ScalesOfConcats(Transformation):
+    """Give a concatenation whose inputs have different scales one for each channel, where thresholds follow.
+
+    FINN moves those past it and into the thresholds.
+    """
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        """Repeat the constants of the Mul nodes before each Concat of channels."""
+        for node in model.graph.node:
+            if node.op_type != "Concat" or attribute(node, "axis") != 1:
+                continue
+            before = [model.find_producer(name) for name in node.input]
+            scaled = all(b is not None and b.op_type == "Mul" and not model.is_fork_node(b) for b in before)
+            after = model.find_consumers(node.output[0])
+            if not scaled or any(consumer.op_type != "MultiThreshold" for consumer in after):
+                continue
+            scales = [model.get_initializer(b.input[1]) for b in before]
+            if (
+                any(scale is None or scale.size != 1 for scale in scales)
+                or len({s.item() for s in scales}) < 2
+            ):
+                continue
+            for mul, scale in zip(before, scales, strict=True):
+                shape = model.get_tensor_shape(mul.input[0])
+                each = np.full((1, shape[1], *[1] * (len(shape) - 2)), scale.item(), dtype=np.float32)
+                model.set_initializer(mul.input[1], each)
+        return model, False
+
+
 class ThresholdsOfUnsigned(Transformation):
     """Set negative thresholds of unsigned inputs to 0, which these reach as well; FINN refuses others."""
 
@@ -121,6 +150,7 @@ def _scales() -> tuple[Transformation, ...]:
         Streamline(),
         reorder.MoveLinearPastFork(),
         reorder.MoveLinearPastEltwiseAdd(),
+        ScalesOfConcats(),
         reorder.MoveMulPastJoinConcat(),
         reorder.MoveAddPastJoinConcat(),
         reorder.MoveMulPastJoinMul(),
