@@ -23,8 +23,8 @@ def step_prepare_network(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     """Check a QONNX network and convert what FINN's steps do not take: finn_imec.frontend.prepare.
 
     The first step, before step_qonnx_to_finn. cfg: FINN's DataflowBuildConfig; output_dir and
-    max_multithreshold_bit_width are read. Writes NOTES below output_dir, a line for each conversion that changes shapes or costs. Raises UnsupportedError
-    naming the node that FINN cannot express.
+    max_multithreshold_bit_width are read. Writes NOTES below output_dir, a line for each conversion that
+    changes shapes or costs. Raises UnsupportedError naming the node that FINN cannot express.
     """
     from finn_imec.frontend import prepare
 

@@ -171,22 +171,24 @@ class CheckPooling(Transformation):
             sizes = [
                 i + sum(pads[axis::2]) - k for axis, (i, k) in enumerate(zip(image, kernel, strict=True))
             ]
-            refused = {
-                f"dilations={attribute(node, 'dilations')}; accepted are 1": max(attribute(node, "dilations"))
-                > 1,
-                f"strides={strides} beyond kernel_shape={kernel}; accepted are strides within the kernel": any(
-                    s > k for s, k in zip(strides, kernel, strict=True)
-                ),
-                f"ceil_mode=1 with incomplete windows of an image {image}; accepted is ceil_mode=0": attribute(
-                    node, "ceil_mode", 0
+            dilations, ceil = attribute(node, "dilations"), attribute(node, "ceil_mode", 0)
+            rests = [size % s for size, s in zip(sizes, strides, strict=True)]
+            if max(dilations) > 1:
+                wrong = f"dilations={dilations}; accepted are 1"
+            elif any(s > k for s, k in zip(strides, kernel, strict=True)):
+                wrong = (
+                    f"strides={strides} beyond kernel_shape={kernel}; accepted are strides up to the kernel"
                 )
-                and any(size % s for size, s in zip(sizes, strides, strict=True)),
-                f"pads={pads} around values below 0, which FINN pads with 0; accepted are unsigned values, "
-                "e.g. after a brevitas.nn.QuantReLU": any(pads) and _signed(model, node.input[0]),
-            }
-            for what, found in refused.items():
-                if found:
-                    raise UnsupportedError(f"{label(node)}: {what}")
+            elif ceil and any(rests):
+                wrong = f"ceil_mode=1 with incomplete windows of an image {image}; accepted is ceil_mode=0"
+            elif any(pads) and _signed(model, node.input[0]):
+                wrong = (
+                    f"pads={pads} around values that may be negative, which FINN pads with 0; accepted are "
+                    "unsigned values, e.g. after a brevitas.nn.QuantReLU"
+                )
+            else:
+                continue
+            raise UnsupportedError(f"{label(node)}: {wrong}")
         return model, False
 
 

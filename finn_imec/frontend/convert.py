@@ -289,6 +289,54 @@ class PaddingIntoWindows(Transformation):
         return model, False
 
 
+class SplitChannels(Transformation):
+    """Write slices that take a tensor's channels apart as one Split, and its sizes as constants."""
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        """Convert each group of Slice nodes, and each Split without sizes."""
+        from onnx import helper
+        from qonnx.transformation.infer_shapes import InferShapes
+
+        for node in list(model.graph.node):
+            source = node.input[0] if node.input else ""
+            group = model.find_consumers(source) if node.op_type == "Slice" else []
+            if group and node is group[0] and all(each.op_type == "Slice" for each in group):
+                bounds = [self._channels(model, each) for each in group]
+                if None in bounds:
+                    continue
+                order = sorted(range(len(group)), key=lambda index: bounds[index])
+                ends = [0, *(bounds[index][1] for index in order)]
+                whole = ends[-1] == model.get_tensor_shape(source)[1]
+                if not whole or [bounds[index][0] for index in order] != ends[:-1]:
+                    continue
+                split = helper.make_node(
+                    "Split", [source], [group[index].output[0] for index in order], node.name, axis=1
+                )
+                model.graph.node.insert(list(model.graph.node).index(node), split)
+                for each in group:
+                    model.graph.node.remove(each)
+        for node in model.graph.node:
+            if node.op_type == "Split" and len(node.input) < 2:
+                axis = attribute(node, "axis", 0)
+                sizes = [model.get_tensor_shape(name)[axis] for name in node.output]
+                node.input.append(model.make_new_valueinfo_name())
+                model.set_initializer(node.input[1], np.array(sizes, dtype=np.int64))
+                set_attributes(node, num_outputs=None, split=None)
+        return model.transform(InferShapes()), False
+
+    @staticmethod
+    def _channels(model: ModelWrapper, node: NodeProto) -> tuple[int, int] | None:
+        """First channel of a Slice, and the one after its last; None if it takes others or more apart."""
+        values = [model.get_initializer(name) for name in node.input[1:]]
+        if any(value is None or value.size != 1 for value in values) or len(values) < 3:
+            return None
+        start, stop, axis, *step = (int(value.item()) for value in values)
+        channels = model.get_tensor_shape(node.input[0])[1]
+        if axis != 1 or step not in ([], [1]):
+            return None
+        return slice(start, stop).indices(channels)[:2]
+
+
 class GlobalPooling(Transformation):
     """Write means over whole images as GlobalAveragePool, the form that FINN has a layer for."""
 

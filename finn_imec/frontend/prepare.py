@@ -49,6 +49,7 @@ def prepare(model: ModelWrapper, most_bits: int = 8) -> tuple[ModelWrapper, list
         check.CheckPooling(),
         convert.PaddingIntoWindows(),
         convert.GlobalPooling(),
+        convert.SplitChannels(),
         check.CheckNodes(),
         convert.RepeatedPixels(),
         convert.AveragesAsConvolutions(),

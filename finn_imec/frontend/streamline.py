@@ -154,6 +154,7 @@ def _scales() -> tuple[Transformation, ...]:
         reorder.MoveMulPastJoinConcat(),
         reorder.MoveAddPastJoinConcat(),
         reorder.MoveMulPastJoinMul(),
+        reorder.MoveScalarLinearPastSplit(),
     )
 
 
@@ -170,6 +171,7 @@ def _layouts() -> tuple[Transformation, ...]:
         reorder.MoveTransposePastJoinAdd(),
         reorder.MoveTransposePastJoinMul(),
         reorder.MoveTransposePastJoinConcat(),
+        reorder.MoveTransposePastSplit(),
         reorder.MoveTransposePastFork(),
         InferDataLayouts(),
     )
