@@ -74,12 +74,14 @@ def step_convert_to_hw(model: ModelWrapper, cfg: Any) -> ModelWrapper:
 def front_end_steps(steps: Iterable[str | Callable]) -> list[str | Callable]:
     """FINN's list of build steps with this package's front end: one step before, and two in place of FINN's.
 
-    steps: names or functions, such as finn-plus' default_build_dataflow_steps; others than FINN's three stay.
+    steps: names or functions, such as finn-plus' default_build_dataflow_steps; steps that are not FINN's own
+    stay, whatever their names.
     """
     own = {step.__name__: step for step in (step_streamline, step_convert_to_hw)}
     result: list[str | Callable] = []
     for step in steps:
-        if step_name(step) == FIRST:
+        finns = "." not in step if isinstance(step, str) else step.__module__.startswith("finn.")
+        if finns and step_name(step) == FIRST:
             result.append(step_prepare_network)
-        result.append(own.get(step_name(step), step))
+        result.append(own.get(step_name(step), step) if finns else step)
     return result

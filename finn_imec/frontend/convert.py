@@ -338,10 +338,10 @@ class SplitChannels(Transformation):
 
 
 class GlobalPooling(Transformation):
-    """Write means over whole images as GlobalAveragePool, the form that FINN has a layer for."""
+    """Write means over images as GlobalAveragePool, maxima as MaxPool: FINN has layers for these."""
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        """Convert ReduceMean over height and width, and AveragePool with the image as its window."""
+        """Convert ReduceMean over height and width, AveragePool over the image, and GlobalMaxPool."""
         from onnx import helper
         from qonnx.transformation.infer_shapes import InferShapes
 
@@ -355,6 +355,11 @@ class GlobalPooling(Transformation):
                 if any(attribute(node, "pads")):
                     continue
                 flat = False
+            elif node.op_type == "GlobalMaxPool":
+                node.op_type = "MaxPool"
+                ones = {name: [1, 1] for name in ("strides", "dilations")}
+                set_attributes(node, kernel_shape=shape[2:], pads=[0] * 4, **ones)
+                continue
             else:
                 continue
             node.op_type = "GlobalAveragePool"
@@ -375,36 +380,49 @@ class RepeatedPixels(Transformation):
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         """Try each Resize and Upsample of an image on numbered pixels."""
-        from qonnx.core.onnx_exec import execute_node
-
         for node in model.graph.node:
             if node.op_type not in ("Resize", "Upsample"):
                 continue
             before, after = (model.get_tensor_shape(name) for name in (node.input[0], node.output[0]))
             factors = [a // b for a, b in zip(after, before, strict=True)]
-            for index, name in enumerate(node.input):
-                if not name:  # QONNX executes no node with an input left out
-                    node.input[index] = model.make_new_valueinfo_name()
-                    model.set_initializer(node.input[index], np.zeros(0, dtype=np.float32))
             exact = len(before) == 4 and factors[:2] == [1, 1]
             exact &= all(b * f == a for a, b, f in zip(after, before, factors, strict=True))
             if exact:
-                context = {name: model.get_initializer(name) for name in node.input[1:]}
                 numbered = np.arange(np.prod(before), dtype=np.float32).reshape(before)
-                context |= {node.input[0]: numbered, node.output[0]: np.zeros(after, dtype=np.float32)}
-                execute_node(node, context, model.graph, model.get_opset_imports()[""])
                 repeated = numbered.repeat(factors[2], axis=2).repeat(factors[3], axis=3)
-                exact = np.array_equal(context[node.output[0]], repeated)
+                exact = np.array_equal(self._run(model, node, numbered), repeated)
             if not exact:
                 raise UnsupportedError(
                     f"{label(node)}: mode={attribute(node, 'mode', 'nearest')} from {tuple(before)} to "
                     f"{tuple(after)}; accepted is mode=nearest with whole factors of height and width, e.g. "
                     "torch.nn.Upsample(scale_factor=2, mode='nearest')"
                 )
-            if node.op_type == "Resize" and len(node.input) > 3:
-                model.set_initializer(node.input[2], np.array(factors, dtype=np.float32))
-                del node.input[3:]
+            constants = [np.array(factors, dtype=np.float32)]
+            if node.op_type == "Resize":
+                constants.insert(0, np.zeros(0, dtype=np.float32))  # the region, which only other modes read
+            del node.input[1:]
+            for value in constants:
+                node.input.append(model.make_new_valueinfo_name())
+                model.set_initializer(node.input[-1], value)
         return model, False
+
+    @staticmethod
+    def _run(model: ModelWrapper, node: NodeProto, values: np.ndarray) -> np.ndarray:
+        """A Resize by onnxruntime: QONNX does not run nodes with an input left out."""
+        import onnxruntime
+        from onnx import helper, numpy_helper
+        from qonnx.util.basic import qonnx_make_model
+
+        constants = [
+            numpy_helper.from_array(model.get_initializer(name), name) for name in node.input[1:] if name
+        ]
+        ends = [[model.get_tensor_valueinfo(name)] for name in (node.input[0], node.output[0])]
+        graph = helper.make_graph([node], "one", *ends, constants)
+        alone = qonnx_make_model(
+            graph, opset_imports=[helper.make_opsetid("", model.get_opset_imports()[""])]
+        )
+        session = onnxruntime.InferenceSession(alone.SerializeToString())
+        return session.run(None, {node.input[0]: values})[0]
 
 
 class AveragesAsConvolutions(_Noting):
@@ -430,6 +448,10 @@ class AveragesAsConvolutions(_Noting):
                 )
             kernel = attribute(node, "kernel_shape")
             channels = model.get_tensor_shape(node.input[0])[1]
+            self.notes.append(
+                f"{label(node)}: averages of {'x'.join(map(str, kernel))} became a depthwise "
+                "convolution with equal weights"
+            )
             ones = np.ones((channels, 1, *kernel), dtype=np.float32)
             scale, zero, bits = (np.array(v, dtype=np.float32) for v in (1 / np.prod(kernel), 0, 2))
             inputs = []
@@ -446,10 +468,6 @@ class AveragesAsConvolutions(_Noting):
             node.op_type = "Conv"
             node.input.append(weights)
             set_attributes(node, group=channels, ceil_mode=None, count_include_pad=None)
-            self.notes.append(
-                f"{label(node)}: an average over {'x'.join(map(str, kernel))} windows became a depthwise "
-                "convolution with equal weights"
-            )
         return model, False
 
     @staticmethod
