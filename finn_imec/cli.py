@@ -389,7 +389,11 @@ def datatypes(*names: str) -> Sequence[str]:
 
 
 def load_model(path: Path) -> Any:
-    """A QONNX model from an .onnx file, or CNV from an .npz. ModelError if it cannot be read."""
+    """A QONNX model from an .onnx file or a build's folder, or CNV from an .npz. ModelError if unreadable."""
+    if path.is_dir():
+        from finn_imec.partition.load import load_build
+
+        return load_build(path)
     if not path.is_file():
         raise ModelError(f"{path}: no such file; expected an .onnx or .npz")
     if path.suffix == ".npz":
@@ -448,18 +452,27 @@ def build(
 
 @app.command()
 def simulate(
-    model: Annotated[Path, typer.Argument(help=".onnx of FINN layers, or a CNV .npz.")],
+    model: Annotated[Path, typer.Argument(help="A build's folder, an .onnx of FINN layers, or a CNV .npz.")],
+    input_file: Annotated[
+        Path | None,
+        typer.Option("--input", help="Frames, .npy: (N, ...) of the model's input; default: random ones."),
+    ] = None,
     images: Annotated[
         Path | None, typer.Option(help="images.npz with photos and expected logits, for a CNV.")
     ] = None,
-    frames: Annotated[int, typer.Option(help="Random frames, without --images.", min=1)] = 3,
+    frames: Annotated[int, typer.Option(help="Random frames, without --input.", min=1)] = 3,
     swap: Annotated[bool, typer.Option("--swap", help="Swap FINN's pairs for IMECConv first.")] = False,
     per_layer: Annotated[
         bool, typer.Option("--per-layer", help="Swap the pairs and simulate each IMECConv separately.")
     ] = False,
     fifo_depth: Annotated[
-        int, typer.Option(help="Minimum depth of the FIFOs inserted between abstract layers.", min=2)
-    ] = 2,
+        int | None,
+        typer.Option(
+            help="Minimum depth of the FIFOs inserted into a model without; default: 2, and a frame where "
+            "branches join.",
+            min=2,
+        ),
+    ] = None,
     trace: Annotated[Path | None, typer.Option(help="File for waveforms, .vcd or .fst.")] = None,
     trace_cycles: Annotated[
         tuple[int, int] | None,
@@ -469,6 +482,7 @@ def simulate(
     as_json: AsJson = False,
 ) -> None:
     """Simulate a whole partition in RTL; compare each output word with FINN's execution in Python."""
+    from finn_imec.custom_op import imec_nodes
     from finn_imec.transformation.infer_imec_conv import swap_pairs
 
     if per_layer and trace:
@@ -477,10 +491,12 @@ def simulate(
         raise typer.BadParameter(
             f"--trace-cycles {trace_cycles}: accepted are, with --trace, a first cycle and a later one"
         )
+    if input_file and images:
+        raise typer.BadParameter("--input and --images exclude each other")
     network = load_model(model)
-    if swap or per_layer:
+    if (swap or per_layer) and not imec_nodes(network):
         network = swap_pairs(network)
-    inputs, photos = frames_for(network, model, frames, images)
+    inputs, photos = frames_for(network, model, frames, input_file, images)
     if per_layer:
         outputs, result = simulate_layers(network, inputs)
         lines = [layer_line(layer) for layer in result["layers"]]
@@ -520,21 +536,16 @@ def simulate(
         raise ImecError("logits differ from the expected ones")
 
 
-def frames_for(network: Any, path: Path, frames: int, images: Path | None) -> tuple[np.ndarray, Any]:
-    """Random inputs of the network, or the quantized photos; and the photos or None."""
+def frames_for(
+    network: Any, path: Path, frames: int, input_file: Path | None, images: Path | None
+) -> tuple[np.ndarray, Any]:
+    """Inputs of the network, from a file, quantized photos or random; and the photos or None."""
+    from finn_imec.partition.frames import random_frames, read_frames
+
+    if input_file is not None:
+        return read_frames(input_file, network), None
     if images is None:
-        from qonnx.core.datatype import DataType
-
-        from finn_imec.algorithms.reference import random_values
-
-        if not network.graph.input:
-            raise ModelError(f"{path}: the model has no input")
-        source = network.graph.input[0].name
-        datatype = network.get_tensor_datatype(source)
-        if datatype == DataType["FLOAT32"]:
-            raise ModelError(f"{path}: input {source} has no integer datatype annotation")
-        shape = (frames, *network.get_tensor_shape(source)[1:])
-        return random_values(datatype, shape, np.random.default_rng(0)), None
+        return random_frames(network, frames), None
     from finn_imec.networks import cnv
 
     photos = cnv.load_images(images)
@@ -581,6 +592,8 @@ def partition_line(run: Any, clock_ns: float) -> str:
             f"frames/s at {1000 / clock_ns:,.0f} MHz; the slowest node, {slowest.node}, needs "
             f"{slowest.expected_cycles:,}"
         )
+    for node in run.in_python:
+        lines.append(f"in Python: {node}")
     if modeled:
         lines.append(f"behavioral models, one word per cycle, instead of HLS: {', '.join(modeled)}")
     return "\n".join(lines)

@@ -338,6 +338,12 @@ def residual(finn):
     )  # fmt: skip
 
 
+def random_frames_of(model):
+    from finn_imec.partition.frames import random_frames as of
+
+    return of(model, 3)
+
+
 def random_frames(model, frames: int = 4) -> np.ndarray:
     source = model.graph.input[0].name
     shape = (frames, *model.get_tensor_shape(source)[1:])
@@ -363,7 +369,7 @@ def test_fork_and_join(residual):
 def test_deadlock_names_the_ring(residual):
     """The shortcut's FIFO is full before the convolution has its first window."""
     with pytest.raises(partition.DeadlockError) as caught:
-        partition.simulate(residual, random_frames(residual))
+        partition.simulate(residual, random_frames(residual), fifo_depth=2)
     message = str(caught.value)
     ring = re.search(r"wait for each other: (.*)", message)[1].split(" -> ")
     assert ring[0] == ring[-1]
@@ -549,11 +555,141 @@ def test_vvau_hls(finn, make_pair_model, thresholds, whole_windows):
     np.testing.assert_array_equal(partition.simulate(swap_pairs(model), frames)[1], expected)
 
 
-def test_vvau_hls_multiplies(finn, make_pair_model):
+def test_vvau_hls_multiplies(finn, make_pair_model, tmp_path):
     geometry = ConvGeometry((2, 2), (4, 4), 2, 2, pe=2, simd_in=2, depthwise=True)
     model = make_pair_model(make_path(geometry, "UINT2", "INT3", "UINT2"), mvau={"binaryXnorMode": 1})
     with pytest.raises(UnsupportedError, match="VVAU_hls_0: binaryXnorMode=1: accepted is 0"):
-        partition.simulate(model, np.zeros((1, 4, 4, 2)))
+        partition.Netlist.of(partition.specialized(model), tmp_path)
+
+
+# ---------------------------------------------------------------------------------------------
+# Nodes without RTL
+
+
+def upsample(tensor: str, result: str, image: tuple[int, ...]):
+    """FINN's nearest neighbor upsampling by 2, which has no RTL."""
+    return (
+        "UpsampleNearestNeighbour", [tensor], [result],
+        {"HO": 2 * image[1], "WO": 2 * image[2], "HI": image[1], "WI": image[2], "NumChannels": image[3],
+         "SIMD": 4, "inputDataType": "UINT2", "batchSize": 1},
+    )  # fmt: skip
+
+
+def convolution(tensor: str, result: str, size: int):
+    """A padded 3x3 convolution of `size` x `size` pixels with 4 channels."""
+    return (
+        "IMECConv", [tensor, "weights", "thresholds"], [result],
+        {"ConvKernelDim": (3, 3), "IFMChannels": 4, "IFMDim": [size + 2] * 2, "OFMDim": [size] * 2,
+         "Stride": [1, 1], "Dilation": [1, 1], "Padding": [1] * 4, "MW": 36, "MH": 4, "SIMD": 4, "PE": 2,
+         "inputDataType": "UINT2", "weightDataType": "INT2", "outputDataType": "UINT2"},
+    )  # fmt: skip
+
+
+CONSTANTS = {"weights": (RESIDUAL_PATH.weights, "INT2"), "thresholds": (RESIDUAL_PATH.thresholds, "INT8")}
+
+
+@pytest.fixture
+def upsampled(finn):
+    """Upsampling before, between and after two convolutions, the input a float that thresholds encode."""
+    image, large, larger = (1, 3, 3, 4), (1, 6, 6, 4), (1, 12, 12, 4)
+    return make_model(
+        [
+            ("Thresholding", ["x", "levels"], ["a"],
+             {"NumChannels": 4, "PE": 2, "numSteps": 3, "inputDataType": "FLOAT32",
+              "weightDataType": "FLOAT32", "outputDataType": "UINT2", "numInputVectors": [1, 3, 3]}),
+            convolution("a", "b", 3),
+            upsample("b", "c", image),
+            convolution("c", "d", 6),
+            upsample("d", "y", large),
+        ],
+        {"x": (image, "FLOAT32")},
+        {"y": (larger, "UINT2")},
+        {"a": (image, "UINT2"), "b": (image, "UINT2"), "c": (large, "UINT2"), "d": (large, "UINT2")},
+        CONSTANTS | {"levels": ([[-0.5, 0.25, 0.75]], "FLOAT32")},
+    )  # fmt: skip
+
+
+def test_nodes_without_rtl(upsampled):
+    """They run in Python, before, between and after the RTL."""
+    run, y = partition.simulate(upsampled, (frames := random_frames_of(upsampled)))
+    assert frames.min() < -0.5 and frames.max() > 0.75 and y.shape == (3, 12, 12, 4)
+    assert len(np.unique(y)) > 2
+    places = {node.node: node.place for node in run.in_python}
+    assert places == {
+        "Thresholding_rtl_0": "before",
+        "UpsampleNearestNeighbour_hls_0": "between",
+        "UpsampleNearestNeighbour_hls_1": "after",
+    }
+    assert "FLOAT32 in stream in0_V" in run.in_python[0].reason
+    (between,) = (node for node in run.nodes if node.origin == "Python")
+    words = {(e.producer, e.consumer): e.words for e in run.edges if between.node in (e.producer, e.consumer)}
+    assert words["", between.node] == 4 * words[between.node, ""] == 3 * 36
+    # the second convolution cannot be done before the first
+    assert run.latency > sum(node.expected_cycles for node in run.nodes if node.op_type == "IMECConv_rtl") / 2
+
+
+@pytest.mark.parametrize("tensor", ["b", "d"])
+def test_python_and_rtl_differ(upsampled, monkeypatch, tensor):
+    """A wrong value of the RTL is noticed at the node in Python that takes it."""
+    exact = partition.partition._in_python
+
+    def wrong(model, source, inputs, names, stage):
+        values = exact(model, source, inputs, names, stage)
+        values[tensor][1, 0, 0, 0] = 3 - values[tensor][1, 0, 0, 0]
+        return values
+
+    monkeypatch.setattr(partition.partition, "_in_python", wrong)
+    with pytest.raises(SimulationError, match=f"output {tensor}: .* in frame 2"):
+        partition.simulate(upsampled, random_frames_of(upsampled))
+
+
+def test_frame_waits_for_a_frame(finn):
+    """A transposition gives its first word after the last one of its input."""
+    image = (1, 4, 4, 4)
+    model = make_model(
+        [
+            convolution("x", "a", 4),
+            ("OuterShuffle", ["a"], ["b"],
+             {"in_shape": image, "transpose_in_shape": image, "transpose_out_shape": image,
+              "out_shape": image, "perm": [0, 2, 1, 3], "SIMD": 4, "data_type": "UINT2", "NumChannels": 4,
+              "loop_coeffs": [16, 4, 16, 1]}),
+            convolution("b", "y", 4),
+        ],
+        {"x": (image, "UINT2")},
+        {"y": (image, "UINT2")},
+        {"a": (image, "UINT2"), "b": (image, "UINT2")},
+        CONSTANTS,
+    )  # fmt: skip
+    run, y = partition.simulate(model, random_frames(model))
+    first, second = (node.expected_cycles for node in run.nodes if node.op_type == "IMECConv_rtl")
+    assert run.in_python[0].place == "between" and len(np.unique(y)) > 2
+    assert run.latency >= first + second - 8
+
+
+def test_slow_node_is_a_fault(finn, monkeypatch):
+    """A convolution that takes twice its model's cycles is no slow network."""
+    model = small_chain()
+    partition.simulate(model, frames := random_frames(model))
+    cell = partition.netlist._cell
+
+    def optimistic(inst, *arguments):
+        whole = cell(inst, *arguments)
+        if whole.first_frame_cycles is None:
+            return whole
+        cycles = whole.expected_cycles // 2, whole.first_frame_cycles // 2
+        return replace(whole, expected_cycles=cycles[0], first_frame_cycles=cycles[1])
+
+    monkeypatch.setattr(partition.netlist, "_cell", optimistic)
+    with pytest.raises(SimulationError, match=r"_0 was busy for .* cycles in 4 frames.* its model"):
+        partition.simulate(model, frames)
+
+
+def test_writable_weights_are_tied_off(finn):
+    """Nobody writes them: the port must not disturb the node."""
+    model = small_chain(mem_mode="internal_decoupled", runtime_writeable_weights=1)
+    run, _ = partition.simulate(model, random_frames(model))
+    (node,) = (node for node in run.nodes if node.op_type == "IMECConv_rtl")
+    assert run.interval <= node.expected_cycles + 1
 
 
 # ---------------------------------------------------------------------------------------------
@@ -739,7 +875,9 @@ def test_unsupported_node(finn, op_type):
         {"y": ((1, 4, 4, 2), "UINT2")},
     )
     model.graph.node[0].domain = f"{DOMAIN}.{op_type[-3:]}"
-    with pytest.raises(UnsupportedError, match=f"{op_type}_0: op_type {op_type} cannot .* accepted are Conv"):
+    with pytest.raises(
+        UnsupportedError, match=f"can be simulated: {op_type}_0: {op_type} has neither RTL nor"
+    ):
         partition.simulate(model, random_frames(model))
 
 
@@ -847,7 +985,7 @@ def test_command(residual, tmp_path):
     assert result["frames"] == result["inputs"] == 4
     assert result["frames_per_second"] == 1e8 / result["interval"]
     assert {node["node"] for node in result["nodes"]} >= {edge["consumer"] for edge in result["edges"]} - {""}
-    stuck = CliRunner().invoke(app, arguments[:4])
+    stuck = CliRunner().invoke(app, [*arguments[:5], "2"])
     assert stuck.exit_code == 1
     assert isinstance(stuck.exception, partition.DeadlockError)
 

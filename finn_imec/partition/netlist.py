@@ -5,21 +5,22 @@ s_axis_0 -> node -> FIFO -> node -> ... -> m_axis_0        a probe at every edge
 
 from __future__ import annotations
 
-import copy
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
 
+from qonnx.core.datatype import DataType
+
 from finn_imec.baseline_rtl.patches import copy_patched
 from finn_imec.compat.finn import finn_build_dir
-from finn_imec.partition.parts import Part, check_supported, make_part
+from finn_imec.partition.graph import before_glue, with_own_names
+from finn_imec.partition.parts import IMEC, PYTHON, Part, check_supported, make_part
 from finn_imec.streams.design import PINS, Design, Probe, Stream
 from finn_imec.util import cache
-from finn_imec.util.errors import ModelError, require
-from finn_imec.util.names import identifier
+from finn_imec.util.errors import ModelError, UnsupportedError, require
 from finn_imec.util.onnx_model import naming
 from finn_imec.util.templates import render
 
@@ -58,8 +59,9 @@ class Port:
 class Cell:
     """A node and its RTL.
 
-    streams: (port of its module, tensor). expected_cycles: FINN's or IMECConv's cycles per frame. fifo_depth:
-    words that a StreamingFIFO holds by its attribute; None for other nodes.
+    streams: (port of its module, tensor). expected_cycles: FINN's or IMECConv's cycles per frame.
+    first_frame_cycles: exact cycles of an IMECConv's first frame. fifo_depth: words that a StreamingFIFO
+    holds by its attribute. Both are None for other nodes.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Cell:
     streams: tuple[tuple[str, str], ...]
     expected_cycles: int
     fifo_depth: int | None
+    first_frame_cycles: int | None = None
 
 
 @dataclass(frozen=True)
@@ -84,11 +87,13 @@ class Netlist:
     outputs: tuple[Port, ...]
 
     @classmethod
-    def of(cls, model: Any, folder: Path) -> Netlist:
+    def of(cls, model: Any, folder: Path, in_python: Collection[str] = ()) -> Netlist:
         """Generate the RTL of all nodes into an existing folder.
 
-        model: specialized hardware nodes only; it is not changed. Raises UnsupportedError or ModelError
-        naming the node that cannot be simulated or the edge that cannot be connected.
+        model: specialized hardware nodes only; it is not changed. in_python: names of nodes whose values
+        come from outside: their inputs are outputs of the netlist, too, and their outputs inputs. Raises
+        UnsupportedError or ModelError naming the node that cannot be simulated or the edge that cannot be
+        connected.
         """
         require("finn.custom_op.fpgadataflow", "finn")
         from qonnx.custom_op.registry import getCustomOp
@@ -97,30 +102,27 @@ class Netlist:
 
         register()
         folder = Path(folder).resolve()
-        model = copy.deepcopy(model)
+        model = with_own_names(model)
         nodes = list(model.graph.node)
-        _give_names(nodes)
         insts, cells = {}, {}
         for node in nodes:
             with naming(node):
-                check_supported(node)
+                if node.name not in in_python:
+                    check_supported(node)
                 insts[node.name] = getCustomOp(node)
         with finn_build_dir(folder):
             for name, inst in insts.items():
                 with naming(inst.onnx_node):
-                    cells[name] = _cell(inst, model, folder / name)
-        edges = tuple(_edges(model, insts))
+                    make = _python_cell if name in in_python else _cell
+                    cells[name] = make(inst, model, folder / name)
+        edges, ports = zip(*_edges(model, insts, in_python))
         (folder / "finn").mkdir()
         return cls(
             folder,
             cells,
             edges,
-            inputs=tuple(
-                _port(edge.tensor, insts[edge.consumer], "in") for edge in edges if not edge.producer
-            ),
-            outputs=tuple(
-                _port(edge.tensor, insts[edge.producer], "out") for edge in edges if not edge.consumer
-            ),
+            inputs=tuple(port for edge, port in zip(edges, ports) if not edge.producer),
+            outputs=tuple(port for edge, port in zip(edges, ports) if not edge.consumer),
         )
 
     def design(self) -> Design:
@@ -190,36 +192,62 @@ class Netlist:
         }
 
 
-def _give_names(nodes: Sequence[Any]) -> None:
-    """Rename nodes whose names are no identifiers, or not their own: files and modules are named so."""
-    given: set[str] = set()
-    for i, node in enumerate(nodes):
-        name = identifier(node.name or node.op_type)
-        if name in given:
-            name = identifier(f"{name} of node {i}")
-        node.name = name
-        given.add(name)
-
-
 def _cell(inst: Any, model: Any, folder: Path) -> Cell:
     node = inst.onnx_node
     is_fifo = node.op_type.startswith("StreamingFIFO")
+    part = make_part(inst, model, folder)
     return Cell(
         node.name,
         node.op_type,
-        make_part(inst, model, folder),
+        part,
         tuple((pin.stream, pin.tensor) for pin in _pins(inst)),
         int(inst.get_exp_cycles()),
         inst.get_nodeattr("depth") if is_fifo else None,
+        inst.modeled_cycles(inst.constant_datapath(model)) if part.origin == IMEC else None,
     )
 
 
-def _port(tensor: str, inst: Any, side: str) -> Port:
-    """The end of the graph at a node's input (side "in") or output ("out")."""
-    i = list(getattr(inst.onnx_node, f"{side}put")).index(tensor)
-    kinds = (f"normal_{side}put_shape", f"folded_{side}put_shape", f"{side}put_datatype")
-    shape, folded, datatype = (getattr(inst, f"get_{kind}")(i) for kind in kinds)
-    return Port(tensor, tuple(map(int, shape)), int(folded[-1]), datatype)
+#: Nodes that reorder a frame, which have to see all of it first.
+_REORDER = ("InnerShuffle", "OuterShuffle", "Shuffle")
+
+
+def _python_cell(inst: Any, model: Any, folder: Path) -> Cell:
+    """A node without RTL: its streams go to the test bench and come from it, at the node's pace."""
+    node = inst.onnx_node
+    pins = list(_pins(inst))
+    for pin in pins:
+        if not (pin.port.datatype.is_integer() or pin.port.datatype == DataType["FLOAT32"]):
+            raise UnsupportedError(
+                f"{node.name} ({node.op_type}): {pin.port.datatype.name} in stream {pin.stream}, tensor "
+                f"{pin.tensor}: accepted are integers and FLOAT32; --per-layer simulates each IMECConv alone"
+            )
+    ends = {pin: _end_of_python(pin, node.name) for pin in pins}
+    links = [(pin, ends[pin]) if pin.side == "in" else (ends[pin], pin) for pin in pins]
+    sides = [pin.side for pin in pins]
+    folder.mkdir()
+    source = folder / f"{node.name}_python.sv"
+    source.write_text(
+        render(
+            Path(__file__).with_name("python_node.sv.j2"),
+            module=source.stem,
+            node=node.name,
+            op_type=node.op_type,
+            whole=node.op_type.startswith(_REORDER),
+            links=[[{"name": pin.stream, "width": pin.width} for pin in link] for link in links],
+            inputs=[i for i, side in enumerate(sides) if side == "in"],
+            outputs=[i for i, side in enumerate(sides) if side == "out"],
+            words=[pin.words for pin in pins],
+        )
+    )
+    streams = tuple((pin.stream, pin.tensor) for link in links for pin in link)
+    return Cell(
+        node.name,
+        node.op_type,
+        Part(source.stem, PYTHON, (source,)),
+        streams,
+        int(inst.get_exp_cycles()),
+        None,
+    )
 
 
 # ---- streams ---------------------------------------------------------------------------------------
@@ -227,7 +255,10 @@ def _port(tensor: str, inst: Any, side: str) -> Port:
 
 @dataclass(frozen=True)
 class _Pin:
-    """A stream where it enters (side "in") or leaves ("out") a node or, if node is "", the graph."""
+    """A stream where it enters (side "in") or leaves ("out") a node or, if node is "", the graph.
+
+    port: the node's tensor there, whose name is not always that of the stream's tensor.
+    """
 
     node: str
     side: str
@@ -235,6 +266,7 @@ class _Pin:
     tensor: str
     width: int
     words: int
+    port: Port
 
 
 def _pins(inst: Any) -> Iterator[_Pin]:
@@ -243,21 +275,37 @@ def _pins(inst: Any) -> Iterator[_Pin]:
     for kind, side, tensors in (("s_axis", "in", node.input), ("m_axis", "out", node.output)):
         for stream, width in names[kind]:
             i = int(re.search(r"\d+", stream)[0])
-            folded = getattr(inst, f"get_folded_{side}put_shape")(i)
-            yield _Pin(node.name, side, stream, tensors[i], int(width), int(prod(folded[:-1])))
+            kinds = (f"normal_{side}put_shape", f"folded_{side}put_shape", f"{side}put_datatype")
+            shape, folded, datatype = (getattr(inst, f"get_{kind}")(i) for kind in kinds)
+            port = Port(tensors[i], tuple(map(int, shape)), int(folded[-1]), datatype)
+            yield _Pin(node.name, side, stream, tensors[i], int(width), int(prod(folded[:-1])), port)
 
 
-def _edges(model: Any, insts: Mapping[str, Any]) -> Iterator[Edge]:
-    """The streams between nodes and at the ends, in graph order."""
+def _end_of_python(pin: _Pin, node: str) -> _Pin:
+    """The other end of a stream of a node whose values come from outside, at the test bench."""
+    side, verb = ("out", "taken") if pin.side == "in" else ("in", "given")
+    return replace(pin, side=side, stream=f"{verb}_{pin.stream}", tensor=f"{pin.tensor} {verb} by {node}")
+
+
+def _edges(model: Any, insts: Mapping[str, Any], in_python: Collection[str]) -> Iterator[tuple[Edge, Port]]:
+    """The streams between nodes and at the ends, in graph order, with the tensor at one of their nodes."""
     tensors: dict[str, list[_Pin]] = {}
+    sources = [value.name for value in model.graph.input]
+    sinks = [value.name for value in model.graph.output]
     for inst in insts.values():
         with naming(inst.onnx_node):
             pins = list(_pins(inst))
+        if inst.onnx_node.name in in_python:
+            ends = [_end_of_python(pin, inst.onnx_node.name) for pin in pins]
+            pins += ends
+            sources += [pin.tensor for pin in ends if pin.side == "in"]
+            sinks += [pin.tensor for pin in ends if pin.side == "out"]
         for pin in pins:
             tensors.setdefault(pin.tensor, []).append(pin)
-    sources = [value.name for value in model.graph.input]
-    sinks = [value.name for value in model.graph.output]
     for tensor, pins in tensors.items():
+        port = pins[0].port
+        if tensor not in model.get_all_tensor_names():  # between a node in Python and the test bench
+            port = replace(port, tensor=before_glue(model, port.tensor))
         # The graph's input produces a stream like a node does, and its output consumes one.
         if tensor in sources:
             pins.append(replace(pins[0], node="", side="out", stream=f"s_axis_{sources.index(tensor)}"))
@@ -275,7 +323,7 @@ def _edges(model: Any, insts: Mapping[str, Any]) -> Iterator[Edge]:
             net = producer.stream
         elif not consumer.node:
             net = consumer.stream
-        yield Edge(tensor, producer.node, consumer.node, net, producer.width, producer.words)
+        yield Edge(tensor, producer.node, consumer.node, net, producer.width, producer.words), port
 
 
 def _only(tensor: str, pins: Sequence[_Pin], side: str) -> _Pin:

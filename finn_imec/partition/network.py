@@ -11,8 +11,9 @@ import numpy as np
 from finn_imec.layer.numbers import whole_numbers
 from finn_imec.layer.units import storage
 from finn_imec.partition.exact import execute
+from finn_imec.partition.graph import in_python, with_own_names
 from finn_imec.simulation.stimulus import SimulationError
-from finn_imec.util.onnx_model import transformed
+from finn_imec.util.onnx_model import naming, transformed
 
 
 def run_network(
@@ -20,7 +21,7 @@ def run_network(
 ) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """Run inputs (N, H, W, C) one by one: IMECConv_rtl nodes in Verilator, other nodes in Python.
 
-    model: QONNX model after FINN's PrepareIP and PrepareRTLSim. progress is called with the number of each
+    model: of prepare_network. progress is called with the number of each
     input, from 1, when it starts. Returns the outputs (N, ...) and, per node: node, words_checked,
     cycles_rtlsim (one frame), cycles_model, cycles_per_frame (steady state). Raises SimulationError if an
     output differs from plain convolution or a cycle count from the model.
@@ -62,12 +63,24 @@ def run_network(
 
 
 def prepare_network(model: Any, folder: Path) -> Any:
-    """Generate the RTL of all IMECConv nodes below the existing `folder`, and compile it."""
-    from finn.transformation.fpgadataflow.prepare_ip import PrepareIP
-    from finn.transformation.fpgadataflow.prepare_rtlsim import PrepareRTLSim
+    """Generate the RTL of all IMECConv nodes below the existing `folder`, and compile it.
+
+    Other nodes are made abstract: FINN executes them in Python, and they need no code.
+    """
+    from qonnx.custom_op.registry import getCustomOp
 
     from finn_imec.compat.finn import CLOCK_NS, FPGA_PART, finn_build_dir
     from finn_imec.transformation.specialize_imec_conv import SpecializeIMECConv
 
+    model = with_own_names(transformed(model, SpecializeIMECConv()))
     with finn_build_dir(folder):
-        return transformed(model, SpecializeIMECConv(), PrepareIP(FPGA_PART, CLOCK_NS), PrepareRTLSim())
+        for node in model.graph.node:
+            if node.op_type != "IMECConv_rtl":
+                continue
+            inst, code = getCustomOp(node), folder / node.name
+            code.mkdir()
+            inst.set_nodeattr("code_gen_dir_ipgen", str(code))
+            with naming(node):
+                inst.code_generation_ipgen(model, FPGA_PART, CLOCK_NS)
+                inst.prepare_rtlsim()
+    return in_python(model, keep=("IMECConv_rtl",))

@@ -10,17 +10,27 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from qonnx.core.datatype import DataType
 
 from finn_imec.compat.finn import finn_build_dir
 from finn_imec.layer.numbers import ROUNDING, whole_numbers
 from finn_imec.partition.deadlock import DeadlockError, explain
 from finn_imec.partition.exact import execute
-from finn_imec.partition.graph import hardware_part, in_python, specialized
+from finn_imec.partition.graph import (
+    hardware_part,
+    in_python,
+    rtl_part,
+    specialized_layers,
+    with_fifos,
+    with_own_names,
+)
 from finn_imec.partition.netlist import Edge, Netlist, Port
+from finn_imec.partition.parts import why_no_rtl
 from finn_imec.partition.run import EdgeReport, FifoReport, NodeReport, Run
 from finn_imec.simulation.stimulus import Activity, Result, SimulationError, Stimulus
 from finn_imec.simulation.verilator import build
@@ -29,6 +39,8 @@ from finn_imec.util.errors import UnsupportedError
 
 #: A deadlock is this many cycles without a handshake, plus those of the slowest node for a frame.
 _PATIENCE = 1000
+#: Cycles that an IMECConv may be busy beyond its model: its registers on the way in and out.
+_SLACK = 16
 
 
 class Partition:
@@ -68,6 +80,7 @@ class Partition:
         )
         simulate_s = time.perf_counter() - start
         self._check(result, stimulus)
+        self._check_cycles(result, count)
         return self._report(result, count, simulate_s)
 
     def _stimulus(self, frames: Mapping[str, np.ndarray], count: int) -> Stimulus:
@@ -90,6 +103,22 @@ class Partition:
         if extra and not stimulus.allow_extra:
             name, n = next(iter(extra.items()))
             raise SimulationError(f"{name}: {n} words too many")
+
+    def _check_cycles(self, result: Result, count: int) -> None:
+        """Raise SimulationError if an IMECConv took longer than its model, waits for others aside."""
+        seen = self._seen(result)
+        for cell in self.netlist.cells.values():
+            if cell.first_frame_cycles is None:
+                continue
+            starved = sum(end.starved for edge, end in seen if edge.consumer == cell.name)
+            blocked = sum(end.blocked for edge, end in seen if edge.producer == cell.name)
+            busy = result.cycles - starved - blocked
+            modeled = cell.first_frame_cycles + (count - 1) * cell.expected_cycles
+            if busy > modeled + _SLACK:
+                raise SimulationError(
+                    f"{cell.name} was busy for {busy:,} cycles in {count} frames, without waits for other "
+                    f"nodes; its model says {modeled:,}"
+                )
 
     def _seen(self, result: Result) -> list[tuple[Edge, Activity]]:
         return [(edge, result.activity[edge.net]) for edge in self.netlist.edges]
@@ -134,14 +163,15 @@ class Partition:
 def simulate(
     model: Any,
     inputs: np.ndarray,
-    fifo_depth: int | Mapping[str, int] = 2,
+    fifo_depth: int | Mapping[str, int] | None = None,
     waves: Path | None = None,
     waves_cycles: tuple[int, int] | None = None,
     stage: Callable[[str], None] = lambda name: None,
 ) -> tuple[Run, np.ndarray]:
     """Simulate the hardware part of a model on values (N, ...) of its first input, and check it.
 
-    fifo_depth: see `specialized`. waves: file for waveforms, .vcd or .fst. waves_cycles: see `Model.run`.
+    Nodes without RTL run in Python: those at the ends, and with a warning in the result those in between.
+    fifo_depth: see `with_fifos`. waves: file for waveforms, .vcd or .fst. waves_cycles: see `Model.run`.
     stage: called with a readable description of each stage. Returns the run and the model's outputs (N, ...),
     host nodes included. Raises SimulationError naming frame and output if a word differs from FINN's
     execution in Python.
@@ -154,18 +184,21 @@ def simulate(
     stage("generating the RTL")
     with tempfile.TemporaryDirectory() as folder:
         with finn_build_dir(Path(folder)):
-            part = specialized(hardware_part(model), fifo_depth)
-        netlist = Netlist.of(part, Path(folder))
+            part = with_own_names(specialized_layers(hardware_part(model)))
+            reasons = {node.name: why for node in part.graph.node if (why := why_no_rtl(node))}
+            part, no_rtl = rtl_part(part, reasons)
+            part = with_fifos(part, fifo_depth)
+        netlist = Netlist.of(part, Path(folder), {node.node for node in no_rtl if node.place == "between"})
         stage("compiling the RTL")
         partition = Partition(netlist, waves.suffix[1:] if waves else "")
     ports = (*netlist.inputs, *netlist.outputs)
     sink = model.graph.output[0].name
     expected = _in_python(model, given[0], inputs, {*(port.tensor for port in ports), sink}, stage)
-    frames = {port.tensor: _integers(expected[port.tensor], port) for port in netlist.inputs}
+    frames = {port.tensor: _stream_values(expected[port.tensor], port) for port in netlist.inputs}
     run = partition.run(frames, waves, waves_cycles, lambda cycles: stage(f"simulating, cycle {cycles:,}"))
     for port in netlist.outputs:
-        _check_equal(port.tensor, run.outputs[port.tensor], _integers(expected[port.tensor], port))
-    return run, expected[sink]
+        _check_equal(port.tensor, run.outputs[port.tensor], _stream_values(expected[port.tensor], port))
+    return replace(run, in_python=no_rtl), expected[sink]
 
 
 def _in_python(
@@ -183,8 +216,10 @@ def _in_python(
     return {name: np.concatenate(values) for name, values in found.items()}
 
 
-def _integers(values: np.ndarray, port: Port) -> np.ndarray:
-    """A tensor's values of all frames as the integers of the partition's streams."""
+def _stream_values(values: np.ndarray, port: Port) -> np.ndarray:
+    """A tensor's values of all frames as the partition's streams carry them: integers, or float32."""
+    if port.datatype == DataType["FLOAT32"]:
+        return values.reshape(-1, *port.shape[1:])
     whole = whole_numbers(values, f"tensor {port.tensor}", port.datatype, ROUNDING)
     return whole.reshape(-1, *port.shape[1:])
 

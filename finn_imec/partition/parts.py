@@ -27,17 +27,17 @@ from finn_imec.streams.design import PINS, Design
 from finn_imec.util.errors import ModelError, UnsupportedError
 from finn_imec.util.templates import render
 
-#: Origin of a node's RTL; a behavioral model takes the place of an HLS node.
-FINN, IMEC, BEHAVIORAL = "FINN", "finn_imec", "behavioral model"
+#: Origin of a node's RTL; a behavioral model takes the place of an HLS node, Python that of a node without.
+FINN, IMEC, BEHAVIORAL, PYTHON = "FINN", "finn_imec", "behavioral model", "Python"
 
 
 @dataclass(frozen=True)
 class Part:
     """One node's RTL: `module` with FINN's port names, streams <name>_TDATA, _TVALID, _TREADY.
 
-    origin: FINN, IMEC or BEHAVIORAL. finn_sources: files to copy with edits. folders: (parameter that names a
-    folder, with a trailing slash; files in it). vectors: pin -> FINN's pins in it, the highest first. tied:
-    inputs that are constant 0.
+    origin: FINN, IMEC, BEHAVIORAL or PYTHON. finn_sources: files to copy with edits. folders: (parameter that
+    names a folder, with a trailing slash; files in it). vectors: pin -> FINN's pins in it, the highest first.
+    tied: inputs that are constant 0.
     """
 
     module: str
@@ -51,6 +51,21 @@ class Part:
     tied: tuple[str, ...] = ()
 
 
+def why_no_rtl(node: Any) -> str | None:
+    """Why a node has no RTL here; None if it has."""
+    from qonnx.custom_op.registry import getCustomOp
+
+    if node.op_type not in {**_FINN_RTL, **_BEHAVIORAL_MODELS}:
+        return f"{node.op_type} has neither RTL nor a behavioral model here"
+    inst = getCustomOp(node)
+    try:
+        _check_streams(inst)
+        _LIMITS.get(node.op_type, lambda inst: None)(inst)
+    except UnsupportedError as why:
+        return str(why).removeprefix(f"{node.name}: ")
+    return None
+
+
 def check_supported(node: Any) -> None:
     """Raise UnsupportedError naming the node if its op_type has no RTL here."""
     if node.op_type not in {**_FINN_RTL, **_BEHAVIORAL_MODELS}:
@@ -60,12 +75,25 @@ def check_supported(node: Any) -> None:
         )
 
 
+def _check_streams(inst: Any) -> None:
+    """Raise UnsupportedError naming the node and stream if a stream's words are no integers."""
+    names = inst.get_verilog_top_module_intf_names()
+    for kind, datatype in (("s_axis", inst.get_input_datatype), ("m_axis", inst.get_output_datatype)):
+        for stream, _ in names[kind]:
+            found = datatype(int(re.search(r"\d+", stream)[0]))
+            if not found.is_integer():
+                raise UnsupportedError(
+                    f"{inst.onnx_node.name}: {found.name} in stream {stream}: accepted are integers"
+                )
+
+
 def make_part(inst: Any, model: Any, folder: Path) -> Part:
     """Generate a supported node's RTL into the new `folder`; sets the node's attributes for it.
 
     Raises UnsupportedError or ModelError naming the node if it cannot be simulated.
     """
     _check_parameters(inst, model)
+    _LIMITS.get(inst.onnx_node.op_type, lambda inst: None)(inst)
     folder.mkdir()
     return {**_FINN_RTL, **_BEHAVIORAL_MODELS}[inst.onnx_node.op_type](inst, model, folder)
 
@@ -120,7 +148,7 @@ def _imec_conv(inst: Any, model: Any, folder: Path) -> Part:
 def _of_design(design: Design, origin: str) -> Part:
     memstream = memstream_sources() if set(memstream_sources()) & set(design.sources) else ()
     sources = tuple(source for source in design.sources if source not in memstream)
-    return Part(design.top, origin, sources, memstream, design.data_files)
+    return Part(design.top, origin, sources, memstream, design.data_files, tied=tuple(design.tied))
 
 
 def _thresholding(inst: Any, model: Any, folder: Path) -> Part:
@@ -189,8 +217,6 @@ def _mvau_hls(inst: Any, model: Any, folder: Path) -> Part:
 
 def _vvau_hls(inst: Any, model: Any, folder: Path) -> Part:
     attribute, (weights, thresholds) = inst.get_nodeattr, _parameters(inst, model)
-    if attribute("binaryXnorMode"):
-        raise UnsupportedError(f"{inst.onnx_node.name}: binaryXnorMode=1: accepted is 0")
     pe, simd = attribute("PE"), attribute("SIMD")
     nf, sf = attribute("Channels") // pe, prod(attribute("Kernel")) // simd
     values = {"WEIGHT_FILE": weights.reshape(nf, pe, sf, simd).transpose(0, 2, 3, 1)}
@@ -236,10 +262,6 @@ def _parameters(inst: Any, model: Any) -> list[np.ndarray | None]:
 
 def _pool(inst: Any, model: Any, folder: Path) -> Part:
     function = inst.get_nodeattr("Function")
-    if function == "AvgPool":  # FINN's Python execution does not round as its hardware does
-        raise UnsupportedError(
-            f"{inst.onnx_node.name}: Function=AvgPool: accepted are MaxPool, AccPool, QuantAvgPool"
-        )
     average = function == "QuantAvgPool"
     return _sim(
         "sim_pool",
@@ -247,7 +269,7 @@ def _pool(inst: Any, model: Any, folder: Path) -> Part:
         COUNT=prod(inst.get_nodeattr("KernelSize")),
         MAX=int(function == "MaxPool"),
         SHIFT=inst.get_nodeattr("Size") if average else 0,
-        **_in_out(inst, bipolar=function == "MaxPool"),
+        **_in_out(inst),
     )
 
 
@@ -266,7 +288,7 @@ def _global_acc_pool(inst: Any, model: Any, folder: Path) -> Part:
 def _label_select(inst: Any, model: Any, folder: Path) -> Part:
     names = {"LABELS": "Labels", "PE": "PE", "K": "K"}
     parameters = {name: inst.get_nodeattr(theirs) for name, theirs in names.items()}
-    return _sim("sim_label_select", **parameters, **_in_out(inst, bipolar=True))
+    return _sim("sim_label_select", **parameters, **_in_out(inst))
 
 
 def _duplicate(inst: Any, model: Any, folder: Path) -> Part:
@@ -276,15 +298,7 @@ def _duplicate(inst: Any, model: Any, folder: Path) -> Part:
 
 
 def _add(inst: Any, model: Any, folder: Path) -> Part:
-    shapes = [tuple(inst.get_normal_input_shape(i)) for i in (0, 1)]
-    streamed = inst.get_verilog_top_module_intf_names()["s_axis"]
-    if len(streamed) != 2 or shapes[0] != shapes[1]:
-        raise UnsupportedError(
-            f"{inst.onnx_node.name}: shapes {shapes[0]} and {shapes[1]}, {len(streamed)} of them "
-            "streams: accepted are two streams of one shape"
-        )
     lhs, rhs, out = *(inst.get_input_datatype(i) for i in (0, 1)), inst.get_output_datatype()
-    _no_bipolar(inst, lhs, rhs)
     return _sim(
         "sim_add",
         PE=inst.get_nodeattr("PE"),
@@ -296,21 +310,11 @@ def _add(inst: Any, model: Any, folder: Path) -> Part:
     )
 
 
-def _in_out(inst: Any, bipolar: bool = False) -> dict[str, int]:
-    """Number formats of input and output; bipolar: only order matters, so codes 0 and 1 will do."""
+def _in_out(inst: Any) -> dict[str, int]:
+    """Number formats of input and output. Of BIPOLAR, where only order matters, the codes 0 and 1 do."""
     idt, odt = inst.get_input_datatype(0), inst.get_output_datatype()
-    if not bipolar:
-        _no_bipolar(inst, idt)
     signed = idt.signed() and idt != DataType["BIPOLAR"]
     return {"SIGNED": int(signed), "IN_BITS": idt.bitwidth(), "OUT_BITS": odt.bitwidth()}
-
-
-def _no_bipolar(inst: Any, *datatypes: Any) -> None:
-    for datatype in datatypes:
-        if not datatype.is_integer() or datatype == DataType["BIPOLAR"]:
-            raise UnsupportedError(
-                f"{inst.onnx_node.name}: {datatype.name} inputs: accepted are integers other than BIPOLAR"
-            )
 
 
 def _sim(module: str, data_files: tuple[Path, ...] = (), **parameters: int | Path) -> Part:
@@ -338,6 +342,52 @@ _BEHAVIORAL_MODELS: dict[str, Maker] = {
     "Pool_hls": _pool,
     "Thresholding_hls": _thresholding_hls,
     "VVAU_hls": _vvau_hls,
+}
+
+
+# ---- what the models leave out ---------------------------------------------------------------------
+
+
+def _limits_of_vvau(inst: Any) -> None:
+    if inst.get_nodeattr("binaryXnorMode"):
+        raise UnsupportedError(f"{inst.onnx_node.name}: binaryXnorMode=1: accepted is 0")
+    _no_bipolar(inst)
+
+
+def _limits_of_pool(inst: Any) -> None:
+    function = inst.get_nodeattr("Function")
+    if function == "AvgPool":  # FINN's Python execution does not round as its hardware does
+        raise UnsupportedError(
+            f"{inst.onnx_node.name}: Function=AvgPool: accepted are MaxPool, AccPool, QuantAvgPool"
+        )
+    if function != "MaxPool":
+        _no_bipolar(inst)
+
+
+def _limits_of_add(inst: Any) -> None:
+    shapes = [tuple(inst.get_normal_input_shape(i)) for i in (0, 1)]
+    streamed = inst.get_verilog_top_module_intf_names()["s_axis"]
+    if len(streamed) != 2 or shapes[0] != shapes[1]:
+        raise UnsupportedError(
+            f"{inst.onnx_node.name}: shapes {shapes[0]} and {shapes[1]}, {len(streamed)} of them "
+            "streams: accepted are two streams of one shape"
+        )
+    _no_bipolar(inst, 0, 1)
+
+
+def _no_bipolar(inst: Any, *inputs: int) -> None:
+    for i in inputs or (0,):
+        if inst.get_input_datatype(i) == DataType["BIPOLAR"]:
+            raise UnsupportedError(
+                f"{inst.onnx_node.name}: BIPOLAR inputs: accepted are integers other than BIPOLAR"
+            )
+
+
+_LIMITS: dict[str, Callable[[Any], None]] = {
+    "ElementwiseAdd_hls": _limits_of_add,
+    "GlobalAccPool_hls": _no_bipolar,
+    "Pool_hls": _limits_of_pool,
+    "VVAU_hls": _limits_of_vvau,
 }
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from finn_imec.partition.graph import PythonNode
+
 
 @dataclass(frozen=True)
 class NodeReport:
@@ -63,6 +65,7 @@ class Run:
     fifos: tuple[FifoReport, ...]
     compile_s: float
     simulate_s: float
+    in_python: tuple[PythonNode, ...] = ()
 
     def frames_per_second(self, clock_ns: float) -> float | None:
         """In steady state; None with one frame."""
@@ -71,6 +74,6 @@ class Run:
     def as_json(self, clock_ns: float) -> dict[str, Any]:
         """All fields except the outputs, plus frames per second."""
         fields = {k: v for k, v in vars(self).items() if k != "outputs"}
-        lists = {k: [asdict(each) for each in fields[k]] for k in ("nodes", "edges", "fifos")}
+        lists = {k: [asdict(each) for each in fields[k]] for k in ("nodes", "edges", "fifos", "in_python")}
         per_second = self.frames_per_second(clock_ns)
         return {**fields, "clock_ns": clock_ns, "frames_per_second": per_second, **lists}

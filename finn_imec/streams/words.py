@@ -108,14 +108,21 @@ def _storage_bytes(bits: int) -> int:
 
 
 def encode(values: np.ndarray, datatype: BaseDataType, elems: int) -> np.ndarray:
-    """Integers in stream order -> stream words of `elems` values, as `simulation.verilator.pack`."""
+    """Values in stream order -> stream words of `elems` values, as `simulation.verilator.pack`.
+
+    values: integers, or float32 if the datatype is FLOAT32.
+    """
+    if datatype == DataType["FLOAT32"]:
+        values = np.ascontiguousarray(values, "<f4").view("<u4")
     if datatype == DataType["BIPOLAR"]:
         values = values > 0
     return pack(np.asarray(values, np.int64).reshape(-1, elems), datatype.bitwidth())
 
 
 def decode(words: np.ndarray, datatype: BaseDataType, elems: int) -> np.ndarray:
-    """Inverse of `encode`: int64, shape (words, elems)."""
+    """Inverse of `encode`: int64, or float32 if the datatype is FLOAT32, shape (words, elems)."""
+    if datatype == DataType["FLOAT32"]:
+        return unpack(words, elems, 32, False).astype("<u4").view("<f4")
     bits, bipolar = datatype.bitwidth(), datatype == DataType["BIPOLAR"]
     signed = bool(datatype.signed()) and not bipolar
     values = unpack(words[:, : round_up_to_bytes(elems * bits) // 8], elems, bits, signed)
