@@ -5,8 +5,8 @@
 
 All networks of benchmarks/zoo/exports.py, if none is named. For each: export to QONNX, `finn-imec build`, the
 built graph in Python beside the export on random inputs, `finn-imec simulate`, and, if asked for, `compare`
-and `report`. FOLDER holds NAME.onnx, the build's folder NAME, and exports.jsonl with a line for each network.
-Networks that have a line of the same package and exporter are not run again without --again.
+and `report`. FOLDER holds NAME.onnx, the build's folder NAME, and exports.jsonl, whose last line
+of a network counts: what has been run with this version and exporter is not run again without --again.
 
 Prints a table. Exit code 1 if a network that builds differs from its export.
 """
@@ -95,8 +95,8 @@ def command(*arguments: str | Path) -> str:
     return "ok" if run.returncode == 0 else reason
 
 
-def measure(name: str, folder: Path, later: list[str], old_exporter: bool) -> dict[str, Any]:
-    """One network's line; later: commands to run on the build's folder."""
+def measure(name: str, folder: Path, old_exporter: bool) -> dict[str, Any]:
+    """One network's line, up to the comparison in Python."""
     from zoo import exports
 
     from finn_imec.builder import build
@@ -118,8 +118,6 @@ def measure(name: str, folder: Path, later: list[str], old_exporter: bool) -> di
     line["seconds"] = round(time.perf_counter() - start, 1)
     if line["build"] == "ok":
         line["difference"] = difference(path, folder / name, exports.NETWORKS[name].shape)
-        for each in later:
-            line[each] = command(each, folder / name)
     return line
 
 
@@ -128,7 +126,9 @@ def show(lines: list[dict[str, Any]], later: list[str]) -> None:
     for line in lines:
         equal = "" if "difference" not in line else "equal" if line["difference"] <= TOLERANCE else "differs"
         pairs = f"{line['swapped']} / {line['kept']}" if "swapped" in line else ""
-        rest = (line.get(each, "") for each in later)
+        rest = [
+            "exact" if (each, line.get(each)) == ("simulate", "ok") else line.get(each, "") for each in later
+        ]
         table.add_row(line["network"], line["build"], pairs, equal, *rest, f"{line['seconds']:.0f}")
     Console().print(table)
 
@@ -159,11 +159,15 @@ def main(
     done = {line["network"]: line for line in known if not again and same.items() <= line.items()}
     lines = []
     for name in networks or exports.NETWORKS:
-        line = done.get(name)
-        if line is None or any(each not in line for each in later if line["build"] == "ok"):
+        line = dict(done.get(name, {}))
+        if not line:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of torch, Brevitas and FINN, about parts of theirs
-                line = measure(name, output, later, old_exporter) | same
+                line = measure(name, output, old_exporter)
+        if line["build"] == "ok":
+            line |= {each: command(each, output / name) for each in later if each not in line}
+        line |= same
+        if line != done.get(name):
             with path.open("a") as out:
                 out.write(json.dumps(line) + "\n")
         lines.append(line)

@@ -325,6 +325,18 @@ def bipolar_groups():
     return g.model(g.node("Conv", g.quant("x"), weights, group=2))
 
 
+def padded_signs():
+    g = Graph(1, 3, 5, 5)
+    x = g.node("BipolarQuant", "x", g.constant(1), domain=GENERAL)
+    return g.model(g.conv(g.node("MaxPool", x, kernel_shape=[2, 2]), 4, 3, 3, 3, pads=[1] * 4))
+
+
+def silu():
+    g = Graph(1, 3, 5, 5)
+    x = g.conv(g.quant("x"), 4, 3, 3, 3)
+    return g.model(g.conv(g.quant(g.node("Mul", x, g.node("Sigmoid", x))), 4, 4, 1, 1))
+
+
 def between(op_type: str):
     g = Graph(1, 3, 5, 5)
     x = g.node(op_type, g.conv(g.quant("x"), 4, 3, 3, 3))
@@ -369,6 +381,9 @@ REFUSED = {
     "Quant Quant_1: its scale t0 is computed in the network; accepted are constants": computed_scale,
     "Conv Conv_2: its input t0 has shape [1, 3, 5, 5, 5]; accepted are images (1, C, H, W)": volumes,
     "Conv Conv_2: group=2 with 4 input channels, 4 output channels and bipolar weights": bipolar_groups,
+    "Conv Conv_3: pads=[1, 1, 1, 1] around values of -1 and 1, and FINN pads with 0; accepted": padded_signs,
+    "Sigmoid Sigmoid_3: FINN has no layer for Sigmoid; accepted is a Sigmoid that only quantizers read"
+    ", e.g. brevitas.nn.QuantSigmoid": silu,
     "Elu Elu_3: FINN has no layer for Elu; accepted between layers are Add, ": lambda: between("Elu"),
     "MaxPool MaxPool_1: pads=[1, 1, 1, 1] around values that may be negative": lambda: pooled(
         "MaxPool", kernel_shape=[3, 3], pads=[1] * 4
@@ -438,6 +453,20 @@ def test_functions_go_into_thresholds(function, attributes, constants, signed):
     streamlined = streamline(model.transform(ConvertQONNXtoFINN()))
     assert {node.op_type for node in streamlined.graph.node} == {"MultiThreshold", "Mul"}
     np.testing.assert_allclose(outputs(streamlined, image)[0], expected, atol=1e-6)
+
+
+def test_functions_in_a_row_go_into_several_thresholds():
+    from finn.transformation.qonnx.convert_qonnx_to_finn import ConvertQONNXtoFINN
+
+    g = Graph(1, 1, 1, 100)
+    x = g.node("Clip", g.node("Tanh", "x"), g.constant(-0.5), g.constant(0.75))
+    model = prepare(g.model(g.quant(x), g.quant(x, scale=0.05)))[0]
+    image = np.linspace(-3, 3, 100, dtype=np.float32)
+    expected = outputs(model, image)
+    streamlined = streamline(model.transform(ConvertQONNXtoFINN()))
+    assert {node.op_type for node in streamlined.graph.node} == {"MultiThreshold", "Mul"}
+    for got, want in zip(outputs(streamlined, image), expected, strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-6)
 
 
 def test_front_end_replaces_finns_steps_in_a_list():

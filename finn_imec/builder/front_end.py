@@ -60,7 +60,8 @@ def step_convert_to_hw(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     from finn.builder import build_dataflow_steps
     from qonnx.transformation.infer_shapes import InferShapes
 
-    from finn_imec.frontend import attach_tail, check_hardware, convert_pooling, detach_tail
+    from finn_imec.frontend.hardware import attach_tail, check_hardware, detach_tail
+    from finn_imec.frontend.streamline import convert_pooling
 
     model = convert_pooling(model)
     tail = detach_tail(model)

@@ -37,6 +37,8 @@ _EXPRESSIBLE = (
     *("Concat", "Split", "Pad", "Resize", "Upsample"),
     *ELEMENTWISE,
 )
+#: Functions that become a part of the thresholds of the quantizers after them.
+_BEFORE_QUANTIZERS = ("Sigmoid", "Tanh", "Clip", "LeakyRelu")
 
 
 class CheckRanks(Transformation):
@@ -110,7 +112,7 @@ class CheckQuantizers(Transformation):
 
 
 class CheckLayers(Transformation):
-    """Weights and inputs of convolutions and fully connected layers are quantized.
+    """Weights and inputs of layers are quantized, and padding is one of the inputs' values.
 
     Raises UnsupportedError naming the node.
     """
@@ -127,6 +129,11 @@ class CheckLayers(Transformation):
                         f"{cause}; put a quantizer before this layer, e.g. "
                         "brevitas.nn.QuantIdentity(bit_width=8), or annotate the network's input with an "
                         "integer type such as UINT8"
+                    )
+                if any(attribute(node, "pads", [])) and _bipolar(model, node.input[0]):
+                    raise UnsupportedError(
+                        f"{label(node)}: pads={attribute(node, 'pads')} around values of -1 and 1, and FINN "
+                        "pads with 0; accepted are no padding, or activations of 2 bits or more"
                     )
         return model, False
 
@@ -215,7 +222,22 @@ class CheckNodes(Transformation):
                     f"{label(node)}: FINN has no layer for {node.op_type}; accepted between layers are "
                     f"{', '.join(sorted(_EXPRESSIBLE))}"
                 )
+            if between and node.op_type in _BEFORE_QUANTIZERS and not _before_quantizers(model, node):
+                raise UnsupportedError(
+                    f"{label(node)}: FINN has no layer for {node.op_type}; accepted is a {node.op_type} that "
+                    "only quantizers read, e.g. brevitas.nn.QuantSigmoid"
+                )
         return model, False
+
+
+def _before_quantizers(model: ModelWrapper, node: NodeProto) -> bool:
+    """True if only quantizers read what a node makes, also behind further functions."""
+    after = model.find_consumers(node.output[0])
+    functions = (*_BEFORE_QUANTIZERS, "Relu", "Dropout", "Identity")
+    return bool(after) and all(
+        each.op_type in QUANTIZERS or (each.op_type in functions and _before_quantizers(model, each))
+        for each in after
+    )
 
 
 def _not_integers(model: ModelWrapper, name: str) -> str | None:
@@ -250,3 +272,15 @@ def _signed(model: ModelWrapper, name: str) -> bool:
     if node.op_type in ("Relu", "Sigmoid"):
         return False
     return node.op_type == "BipolarQuant" or any(_signed(model, each) for each in dynamic_inputs(model, node))
+
+
+def _bipolar(model: ModelWrapper, name: str) -> bool:
+    """True if a quantized tensor may hold -1 and 1 only."""
+    datatype, node = model.get_tensor_datatype(name), model.find_producer(name)
+    if datatype.name == "BIPOLAR":
+        return True
+    if datatype.is_integer() or node is None or node.op_type in ("Quant", "Relu", "Add", "Sub"):
+        return False
+    return node.op_type == "BipolarQuant" or any(
+        _bipolar(model, each) for each in dynamic_inputs(model, node)
+    )

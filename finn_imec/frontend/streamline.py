@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,7 @@ from finn_imec.compat.transformations import infer_layer
 from finn_imec.frontend.graph import attribute
 
 if TYPE_CHECKING:
+    from onnx import NodeProto
     from qonnx.core.modelwrapper import ModelWrapper
 
 #: Most rounds of transformations; a network takes one for each branch in a row of them.
@@ -22,44 +23,52 @@ class ActivationsIntoThresholds(Transformation):
     """Merge a monotonic function into the thresholds after it: f(x) >= t where x >= f's inverse of t."""
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        """Merge each Sigmoid, Tanh, Relu, LeakyRelu and Clip that only a MultiThreshold reads."""
-        for node in list(model.graph.node):
+        """Merge each Sigmoid, Tanh, Relu, LeakyRelu and Clip that only MultiThreshold nodes read."""
+        for node in reversed(list(model.graph.node)):
             after = model.find_consumers(node.output[0])
-            if len(after) != 1 or after[0].op_type != "MultiThreshold":
+            if not after or any(each.op_type != "MultiThreshold" for each in after):
                 continue
-            steps = model.get_initializer(after[0].input[1]).astype(np.float64)
-            low, high = -np.inf, np.inf  # of the function's values
-            inverse = steps
-            with np.errstate(divide="ignore", invalid="ignore"):
-                if node.op_type == "Sigmoid":
-                    low, high = 0, 1
-                    inverse = np.log(steps / (1 - steps))
-                elif node.op_type == "Tanh":
-                    low, high = -1, 1
-                    inverse = np.arctanh(steps)
-                elif node.op_type == "Relu":
-                    low = 0
-                elif node.op_type == "LeakyRelu":
-                    slope = attribute(node, "alpha", 0.01)
-                    if slope <= 0:
-                        continue
-                    inverse = np.where(steps < 0, steps / slope, steps)
-                elif node.op_type == "Clip":
-                    bounds = [model.get_initializer(name) if name else None for name in node.input[1:]]
-                    low, high = (
-                        value if bound is None else float(bound.item())
-                        for value, bound in zip((low, high), (*bounds, None, None), strict=False)
-                    )
-                else:
-                    continue
-            # Sigmoid and Tanh do not reach their bounds, a Clip does.
-            never = steps > high if node.op_type == "Clip" else steps >= high
-            inverse = np.where(steps <= low, -np.inf, np.where(never, np.inf, inverse))
-            largest = np.finfo(np.float32).max
-            model.set_initializer(after[0].input[1], np.clip(inverse, -largest, largest).astype(np.float32))
-            after[0].input[0] = node.input[0]
+            inverse = _inverse(model, node)
+            if inverse is None:
+                continue
+            for each in after:
+                steps = model.get_initializer(each.input[1]).astype(np.float64)
+                # Thresholds that all values reach, or none, are as far away as floats are.
+                limits = np.finfo(np.float32)
+                values = np.clip(inverse(steps), limits.min, limits.max).astype(np.float32)
+                model.set_initializer(each.input[1], values)
+                each.input[0] = node.input[0]
             model.graph.node.remove(node)
         return model, False
+
+
+def _inverse(model: ModelWrapper, node: NodeProto) -> Callable[[np.ndarray], np.ndarray] | None:
+    """The least inputs with which a node's function reaches given values; None for other nodes."""
+    low, high = -np.inf, np.inf  # of the function
+    if node.op_type == "Sigmoid":
+        low, high = 0, np.nextafter(1, 0)
+        invert = lambda t: np.log(t / (1 - t))  # noqa: E731
+    elif node.op_type == "Tanh":
+        low, high = -1, np.nextafter(1, 0)
+        invert = np.arctanh
+    elif node.op_type == "LeakyRelu":
+        slope = attribute(node, "alpha", 0.01)
+        if slope <= 0:
+            return None
+        invert = lambda t: np.where(t < 0, t / slope, t)  # noqa: E731
+    elif node.op_type in ("Relu", "Clip"):
+        constants = [model.get_initializer(name) if name else None for name in node.input[1:]]
+        bounds = [(low, high)[index] if c is None else c.item() for index, c in enumerate(constants)]
+        low, high = (0, high) if node.op_type == "Relu" else (*bounds, *(low, high)[len(bounds) :])
+        invert = np.positive
+    else:
+        return None
+
+    def inverse(values: np.ndarray) -> np.ndarray:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(values <= low, -np.inf, np.where(values > high, np.inf, invert(values)))
+
+    return inverse
 
 
 class ScalesOfConcats(Transformation):
