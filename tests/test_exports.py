@@ -337,6 +337,11 @@ def silu():
     return g.model(g.conv(g.quant(g.node("Mul", x, g.node("Sigmoid", x))), 4, 4, 1, 1))
 
 
+def transposed_groups():
+    g = Graph(1, 4, 5, 5)
+    return g.model(g.node("ConvTranspose", g.quant("x"), g.weights(4, 1, 2, 2), group=2, strides=[2, 2]))
+
+
 def between(op_type: str):
     g = Graph(1, 3, 5, 5)
     x = g.node(op_type, g.conv(g.quant("x"), 4, 3, 3, 3))
@@ -384,6 +389,8 @@ REFUSED = {
     "Conv Conv_3: pads=[1, 1, 1, 1] around values of -1 and 1, and FINN pads with 0; accepted": padded_signs,
     "Sigmoid Sigmoid_3: FINN has no layer for Sigmoid; accepted is a Sigmoid that only quantizers read"
     ", e.g. brevitas.nn.QuantSigmoid": silu,
+    "ConvTranspose ConvTranspose_2: group=2, dilations=[1, 1], kernel_shape=[2, 2], pads=[0, 0, 0, 0]; "
+    "accepted are one group": transposed_groups,
     "Elu Elu_3: FINN has no layer for Elu; accepted between layers are Add, ": lambda: between("Elu"),
     "MaxPool MaxPool_1: pads=[1, 1, 1, 1] around values that may be negative": lambda: pooled(
         "MaxPool", kernel_shape=[3, 3], pads=[1] * 4
@@ -451,7 +458,9 @@ def test_functions_go_into_thresholds(function, attributes, constants, signed):
     image = np.linspace(-12, 12, 400, dtype=np.float32)
     (expected,) = outputs(model, image)
     streamlined = streamline(model.transform(ConvertQONNXtoFINN()))
-    assert {node.op_type for node in streamlined.graph.node} == {"MultiThreshold", "Mul"}
+    types = [node.op_type for node in streamlined.graph.node]
+    assert types[:2] == ["Transpose", "MultiThreshold"]
+    assert set(types) == {"Transpose", "MultiThreshold", "Mul"}
     np.testing.assert_allclose(outputs(streamlined, image)[0], expected, atol=1e-6)
 
 
@@ -464,9 +473,54 @@ def test_functions_in_a_row_go_into_several_thresholds():
     image = np.linspace(-3, 3, 100, dtype=np.float32)
     expected = outputs(model, image)
     streamlined = streamline(model.transform(ConvertQONNXtoFINN()))
+    print([node.op_type for node in streamlined.graph.node])
     assert {node.op_type for node in streamlined.graph.node} == {"MultiThreshold", "Mul"}
     for got, want in zip(outputs(streamlined, image), expected, strict=True):
         np.testing.assert_allclose(got, want, atol=1e-6)
+
+
+def transposed(kernel, **attributes):
+    g = Graph(1, 3, 4, 5)
+    x = g.node("ConvTranspose", g.quant("x"), g.weights(3, 2, *kernel), **attributes)
+    return g.model(g.conv(g.quant(x, scale=0.31), 2, 2, 1, 1))
+
+
+def joined(op_type: str, *scales: float, **attributes):
+    g = Graph(1, 3, 5, 5)
+    x = g.quant("x")
+    branches = [g.quant(g.conv(x, 4, 3, 3, 3, pads=[1] * 4), scale) for scale in scales]
+    x = g.quant(g.node(op_type, *branches, **attributes), scale=0.071, bits=5)
+    return g.model(g.conv(x, 2, 8 if op_type == "Concat" else 4, 1, 1))
+
+
+STREAMLINED = {
+    "transposed": lambda: transposed((2, 2), strides=[2, 2]),
+    "transposed, padded": lambda: transposed((3, 3), strides=[2, 2], pads=[1] * 4, output_padding=[1, 1]),
+    "transposed, sides differ": lambda: transposed((3, 2), strides=[1, 3], pads=[2, 0, 0, 1]),
+    "transposed, 1x1": lambda: transposed((1, 1), strides=[2, 1]),
+    "sum": lambda: joined("Add", 0.09, 0.09),
+    "concatenation": lambda: joined("Concat", 0.09, 0.09, axis=1),
+    "concatenation, scales differ": lambda: joined("Concat", 0.09, 0.13, axis=1),
+    "slices": slices,
+}
+
+
+@pytest.mark.parametrize("name", STREAMLINED)
+def test_streamlining_leaves_integers(name):
+    """The same outputs; scales and transpositions are gone but for the network's ends."""
+    from finn.transformation.qonnx.convert_qonnx_to_finn import ConvertQONNXtoFINN
+
+    model = STREAMLINED[name]()
+    image = np.random.default_rng(1).normal(size=model.get_tensor_shape("x")).astype(np.float32)
+    expected = outputs(model, image)
+    streamlined = streamline(prepare(model)[0].transform(ConvertQONNXtoFINN()))
+    for got, want in zip(outputs(streamlined, image), expected, strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-5)
+    ends = len(expected)
+    types = [node.op_type for node in streamlined.graph.node]
+    assert types.count("Mul") == ends
+    assert types.count("Transpose") == 1 + ends
+    assert not {"Conv", "ConvTranspose", "Slice"} & set(types)
 
 
 def test_front_end_replaces_finns_steps_in_a_list():

@@ -371,10 +371,11 @@ def yolo_heads():
 
 @network(1, 1, 16, 16)
 def autoencoder():
-    """Strides down, upsampling and convolutions up, a quantized sigmoid at the end."""
-    up = nn.Upsample(scale_factor=2, mode="nearest")
+    """Strides down, upsampling and a transposed convolution up, a quantized sigmoid at the end."""
     encoder = (block(1, 8, 3, stride=2, padding=1), block(8, 4, 3, stride=2, padding=1))
-    decoder = (up, block(4, 8, 3, padding=1), up, conv(8, 1, 3, padding=1), qnn.QuantSigmoid(bit_width=8))
+    options = {"stride": 2, "padding": 1, "output_padding": 1, "bias": True, "weight_bit_width": 4}
+    last = qnn.QuantConvTranspose2d(8, 1, 3, **options), qnn.QuantSigmoid(bit_width=8)
+    decoder = (nn.Upsample(scale_factor=2, mode="nearest"), block(4, 8, 3, padding=1), *last)
     return nn.Sequential(image(), *encoder, *decoder)
 
 

@@ -32,7 +32,7 @@ _KEEP_INTEGERS = (
 )
 #: Nodes that FINN has layers for, or that it merges with others; those of QONNX and FINN come besides.
 _EXPRESSIBLE = (
-    *("Conv", "Gemm", "MatMul", "MaxPool", "AveragePool"),
+    *("Conv", "ConvTranspose", "Gemm", "MatMul", "MaxPool", "AveragePool"),
     *("Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze"),
     *("Concat", "Split", "Pad", "Resize", "Upsample"),
     *ELEMENTWISE,
@@ -130,7 +130,8 @@ class CheckLayers(Transformation):
                         "brevitas.nn.QuantIdentity(bit_width=8), or annotate the network's input with an "
                         "integer type such as UINT8"
                     )
-                if any(attribute(node, "pads", [])) and _bipolar(model, node.input[0]):
+                zeros = node.op_type == "ConvTranspose" or any(attribute(node, "pads", []))
+                if zeros and _bipolar(model, node.input[0]):
                     raise UnsupportedError(
                         f"{label(node)}: pads={attribute(node, 'pads')} around values of -1 and 1, and FINN "
                         "pads with 0; accepted are no padding, or activations of 2 bits or more"
@@ -152,13 +153,36 @@ class CheckLayers(Transformation):
                 )
             return
         scale = model.get_initializer(quant.input[1])
-        outputs = 0 if node.op_type == "Conv" or attribute(node, "transB", 0) else rank(model, name) - 1
+        axes = {"Conv": 0, "ConvTranspose": 1, "Gemm": 0 if attribute(node, "transB", 0) else 1}
+        outputs = axes.get(node.op_type, rank(model, name) - 1)
         aligned = (1,) * (rank(model, name) - scale.ndim) + scale.shape
         if any(size > 1 for axis, size in enumerate(aligned) if axis != outputs):
             raise UnsupportedError(
                 f"{label(node)}: the scales of its weights have shape {scale.shape}; accepted are one scale, "
                 "or one for each output channel"
             )
+
+
+class CheckTransposed(Transformation):
+    """Transposed convolutions are of a kind that FINN writes as a convolution among inserted zeros.
+
+    One group, no dilation, and padding below the kernel. Raises UnsupportedError naming the node.
+    """
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        """Check each ConvTranspose, whose attributes are written out; the model stays."""
+        for node in model.graph.node:
+            if node.op_type != "ConvTranspose":
+                continue
+            names = ("group", "dilations", "kernel_shape", "pads")
+            group, dilations, kernel, pads = (attribute(node, name) for name in names)
+            less = all(pad < size for pad, size in zip(pads, (*kernel, *kernel), strict=True))
+            if group > 1 or max(dilations) > 1 or not less:
+                raise UnsupportedError(
+                    f"{label(node)}: group={group}, dilations={dilations}, kernel_shape={kernel}, "
+                    f"pads={pads}; accepted are one group, dilations of 1 and pads below the kernel"
+                )
+        return model, False
 
 
 class CheckPooling(Transformation):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from onnx import NodeProto
     from qonnx.core.modelwrapper import ModelWrapper
 
-WINDOWS = ("Conv", "MaxPool", "AveragePool")
+WINDOWS = ("Conv", "ConvTranspose", "MaxPool", "AveragePool")
 #: Nodes that compute each value from values at the same place.
 ELEMENTWISE = (
     *("Quant", "BipolarQuant", "Trunc", "Identity", "Dropout"),
@@ -146,7 +146,8 @@ class FillAttributes(Transformation):
         return model, False
 
     def _fill(self, model: ModelWrapper, node: NodeProto, image: list[int]) -> None:
-        weights = model.get_tensor_shape(node.input[1]) if node.op_type == "Conv" else None
+        layer = node.op_type in LAYERS
+        weights = model.get_tensor_shape(node.input[1]) if layer else None
         kernel = attribute(node, "kernel_shape") or list((weights or ())[2:])
         ones = [1] * len(image)
         strides = attribute(node, "strides", ones)
@@ -159,6 +160,10 @@ class FillAttributes(Transformation):
                 )
         pads = attribute(node, "pads", [0] * 2 * len(image))
         auto = attribute(node, "auto_pad", "NOTSET")
+        if node.op_type == "ConvTranspose":
+            set_attributes(node, output_padding=attribute(node, "output_padding", [0] * len(image)))
+            if auto not in ("NOTSET", "VALID") or attribute(node, "output_shape") is not None:
+                raise UnsupportedError(f"{label(node)}: auto_pad={auto} or output_shape; accepted are pads")
         if auto in ("SAME_UPPER", "SAME_LOWER"):
             spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
             total = [
@@ -170,7 +175,7 @@ class FillAttributes(Transformation):
         elif auto == "VALID":
             pads = [0] * 2 * len(image)
         set_attributes(node, **values, pads=pads, auto_pad=None)
-        if node.op_type == "Conv":
+        if layer:
             set_attributes(node, group=attribute(node, "group", 1))
 
 
@@ -219,7 +224,9 @@ class SequencesAsImages(_Noting):
         kind, before, after = node.op_type, ranks[node.input[0]], ranks[node.output[0]]
         if kind in WINDOWS:
             attributes(kernel_shape=1, strides=1, dilations=1, pads=0)
-            if kind == "Conv":
+            if kind == "ConvTranspose":
+                attributes(output_padding=0)
+            if kind in LAYERS:
                 weights = node.input[1]
                 made = quantizer(model, weights)
                 for each in (weights,) if made is None else made.input[:3]:

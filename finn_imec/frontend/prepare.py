@@ -47,6 +47,7 @@ def prepare(model: ModelWrapper, most_bits: int = 8) -> tuple[ModelWrapper, list
         convert.SequencesAsImages(),
         check.CheckLayers(),
         check.CheckPooling(),
+        check.CheckTransposed(),
         convert.PaddingIntoWindows(),
         convert.GlobalPooling(),
         convert.SplitChannels(),

@@ -9,12 +9,14 @@ import numpy as np
 from qonnx.transformation.base import Transformation
 
 from finn_imec.compat.transformations import infer_layer
-from finn_imec.frontend.graph import attribute
+from finn_imec.frontend.graph import attribute, set_attributes
 
 if TYPE_CHECKING:
     from onnx import NodeProto
     from qonnx.core.modelwrapper import ModelWrapper
 
+#: Thresholds that all values reach, or none; scaled, they are still floats.
+FAR = 1e30
 #: Most rounds of transformations; a network takes one for each branch in a row of them.
 ROUNDS = 100
 
@@ -33,9 +35,7 @@ class ActivationsIntoThresholds(Transformation):
                 continue
             for each in after:
                 steps = model.get_initializer(each.input[1]).astype(np.float64)
-                # Thresholds that all values reach, or none, are as far away as floats are.
-                limits = np.finfo(np.float32)
-                values = np.clip(inverse(steps), limits.min, limits.max).astype(np.float32)
+                values = np.clip(inverse(steps), -FAR, FAR).astype(np.float32)
                 model.set_initializer(each.input[1], values)
                 each.input[0] = node.input[0]
             model.graph.node.remove(node)
@@ -100,6 +100,33 @@ class ScalesOfConcats(Transformation):
         return model, False
 
 
+class ChannelsLast(Transformation):
+    """Transpose images at the network's inputs to channels last and back; the way back then moves on."""
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        """Insert two nodes at each input of rank 4, unless a Transpose reads it."""
+        from onnx import helper
+
+        for end in model.graph.input:
+            shape, consumers = model.get_tensor_shape(end.name), model.find_consumers(end.name)
+            if len(shape) != 4 or any(each.op_type == "Transpose" for each in consumers):
+                continue
+            datatype = model.get_tensor_datatype(end.name)
+            last, first = (model.make_new_valueinfo_name() for _ in range(2))
+            for name, size in ((last, [shape[i] for i in (0, 2, 3, 1)]), (first, shape)):
+                model.set_tensor_shape(name, size)
+                model.set_tensor_datatype(name, datatype)
+            for each in consumers:
+                each.input[:] = [first if name == end.name else name for name in each.input]
+            nodes = (
+                helper.make_node("Transpose", [end.name], [last], perm=[0, 2, 3, 1]),
+                helper.make_node("Transpose", [last], [first], perm=[0, 3, 1, 2]),
+            )
+            for place, node in enumerate(nodes):
+                model.graph.node.insert(place, node)
+        return model, False
+
+
 class ThresholdsOfUnsigned(Transformation):
     """Set negative thresholds of unsigned inputs to 0, which these reach as well; FINN refuses others."""
 
@@ -121,7 +148,7 @@ def streamline(model: ModelWrapper) -> ModelWrapper:
     outputs. What FINN's step_streamline does, and what branches need: scales move into all of them and past
     where they meet, transpositions likewise.
     """
-    from finn.transformation.streamline import absorb
+    from finn.transformation.streamline import absorb, reorder
     from qonnx.transformation.bipolar_to_xnor import ConvertBipolarMatMulToXnorPopcount
     from qonnx.transformation.general import RemoveUnusedTensors
     from qonnx.transformation.infer_data_layouts import InferDataLayouts
@@ -129,7 +156,10 @@ def streamline(model: ModelWrapper) -> ModelWrapper:
 
     model = _apply(model, (ActivationsIntoThresholds(), absorb.AbsorbScalarBiasIntoMultiThreshold()))
     model = _settle(model, _scales())
-    model = _settle(_apply(model, (LowerConvsToMatMul(), InferDataLayouts())), _layouts())
+    if model.get_nodes_by_op_type("ConvTranspose"):
+        model = _settle(model, (reorder.MoveScalarMulPastConvTranspose(), *_scales()))
+        model = _lower_transposed(model)
+    model = _settle(_apply(model, (LowerConvsToMatMul(), ChannelsLast(), InferDataLayouts())), _layouts())
     model = _settle(_apply(model, (ConvertBipolarMatMulToXnorPopcount(),)), _scales())
     last = (absorb.AbsorbScalarMulAddIntoTopK(), ThresholdsOfUnsigned(), InferDataLayouts())
     return _apply(model, (*last, RemoveUnusedTensors()))
@@ -150,6 +180,26 @@ def convert_pooling(model: ModelWrapper) -> ModelWrapper:
     model = _settle(_apply(model, pools), _layouts())
     model = _settle(_apply(model, (absorb.AbsorbTransposeIntoFlatten(),)), _scales())
     return model.transform(ThresholdsOfUnsigned())
+
+
+def _lower_transposed(model: ModelWrapper) -> ModelWrapper:
+    """Each ConvTranspose as FINN's FMPadding_Pixel, which inserts zeros, before a convolution.
+
+    FINN pads all sides alike; here each as the node says, and as output_padding does.
+    """
+    from finn.transformation.fpgadataflow.infer_pixel_padding_deconv import InferPixelPaddingDeconv
+
+    paddings = []
+    for node in model.get_nodes_by_op_type("ConvTranspose"):
+        kernel, pads, more = (attribute(node, name) for name in ("kernel_shape", "pads", "output_padding"))
+        sides = zip((*kernel, *kernel), pads, (0, 0, *more), strict=True)
+        paddings.append([size - 1 - pad + extra for size, pad, extra in sides])
+    model = model.transform(InferPixelPaddingDeconv())
+    for node, padding in zip(model.get_nodes_by_op_type("FMPadding_Pixel"), paddings, strict=True):
+        after = model.find_consumer(node.output[0])
+        if after.op_type == "Im2Col":  # not for a kernel of 1x1
+            set_attributes(after, pad_amount=padding)
+    return model
 
 
 def _scales() -> tuple[Transformation, ...]:
