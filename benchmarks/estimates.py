@@ -1,6 +1,7 @@
 """Estimates against Yosys: measures random layers, fits LUT_COEFFICIENTS of finn_imec.layer.estimate to them.
 
     python benchmarks/estimates.py measure [--points 330] [--timeout-s 240]    hours; resumes
+    python benchmarks/estimates.py pairs [--points 60] [--timeout-s 120]       an hour; resumes
     python benchmarks/estimates.py fit
 
 `measure` adds to benchmarks/results/estimates.jsonl, a line for each layer: how it is made, and Yosys'
@@ -13,9 +14,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from math import gcd
 from pathlib import Path
 from typing import Annotated
@@ -29,20 +31,30 @@ from finn_imec.layer.core import RES_TYPES
 from finn_imec.layer.estimate import Estimate
 from finn_imec.layer.geometry import ConvGeometry, divisors
 from finn_imec.layer.memories import AUTO_ROM_WORDS
+from finn_imec.layer.pair_estimate import PairEstimate
 from finn_imec.layer.structure import MAX_PIPELINE, Structure
 from finn_imec.layer.units import storage
 from finn_imec.rtl.generate import ImecRtl
+from finn_imec.synthesis.comparison import Layer, generate_both
+from finn_imec.synthesis.comparison import random_layer as random_layer_to_compare
+from finn_imec.synthesis.layer_sets import named_layers
+from finn_imec.synthesis.rows import PARTS
 from finn_imec.synthesis.stamp import code_digest
 from finn_imec.synthesis.yosys import SynthesisError, count
 from finn_imec.util.errors import GeometryError
 from finn_imec.verification.cases import Parameters
 
 RESULTS = Path(__file__).parent / "results" / "estimates.jsonl"
+PAIRS = RESULTS.with_name("pairs.jsonl")
 COUNTS = ("lut", "ff", "bram18", "dsp")
+#: Of both sides of a line of PAIRS, and of their parts.
+PAIR_COUNTS = (*COUNTS, "lutram", "srl")
 #: Limits, above which Yosys takes minutes: bits of products per cycle, bits of thresholds compared per cycle,
 #: bits of ROMs in LUTs if requested and if chosen by "auto", thresholds searched.
 MOST_PRODUCTS, MOST_THRESHOLDS, MOST_LUT_ROM, MOST_AUTO_ROM = 1500, 2500, 2**14, 2**15
 MOST_SEARCHED = 2**13
+#: The same of pairs, of which many are measured: bits of products per cycle, and of weights or buffer.
+MOST_PAIR_PRODUCTS, MOST_PAIR_WEIGHTS = 400, 2**14
 FIFTHS = 5
 #: Weight of a coefficient's distance from 1, relative to relative errors.
 PRIOR = 0.05
@@ -113,6 +125,83 @@ def random_layer(number: int) -> tuple[Parameters, str]:
     return parameters, rom
 
 
+def random_pair(number: int) -> tuple[Layer, str]:
+    """Small layer `number` of the sample of pairs, and the MAC core of both sides."""
+    rng = np.random.default_rng([2027, number])
+
+    def pick(*values: object) -> object:
+        return values[int(rng.integers(len(values)))]
+
+    def chance(probability: float) -> bool:
+        return bool(rng.random() < probability)
+
+    while True:
+        kernel = pick((3, 3), (3, 3), (3, 3), (5, 5), (2, 2), (3, 1), (1, 1))
+        size = pick((6, 6), (8, 8), (12, 12), (16, 16), (32, 32), (24, 10))
+        channels, outputs = pick(2, 3, 4, 8, 16, 32, 64), pick(4, 8, 16, 32, 64)
+        depthwise = chance(0.15)
+        outputs = channels if depthwise else outputs
+        a, w = pick(1, 2, 2, 3, 4, 4, 6, 8), pick(1, 2, 2, 3, 4, 4, 6, 8)
+        padded = a > 1 and kernel in ((3, 3), (5, 5)) and chance(0.3)
+        simd = 1 if depthwise else pick(*divisors(channels))
+        if not depthwise and kernel != (1, 1) and channels <= 8 and chance(0.1):
+            simd = channels * pick(*divisors(kernel[0] * kernel[1])[1:])
+        try:
+            geometry = ConvGeometry(
+                kernel, size, channels, outputs, (2, 2) if kernel == (1, 1) else pick((1, 1), (1, 1), (2, 2)),
+                dilation=(2, 2) if kernel == (3, 3) and chance(0.08) else (1, 1),
+                simd=simd, pe=pick(*divisors(outputs)), depthwise=depthwise,
+                simd_in=0 if depthwise or chance(0.7) else gcd(channels, pick(1, 2, 4, 8)),
+                padding=(kernel[0] // 2,) * 4 if padded else (0,) * 4,
+            )  # fmt: skip
+        except GeometryError:
+            continue
+        weights = geometry.mw * geometry.mh * w
+        if (
+            8 <= geometry.pe * geometry.simd * a * w <= MOST_PAIR_PRODUCTS
+            and weights <= MOST_PAIR_WEIGHTS
+            and geometry.live_pixels * channels * a <= MOST_PAIR_WEIGHTS
+        ):
+            break
+    steps = pick(0, 0, 1, 3, 7, 15)
+    steps = 0 if steps * geometry.pe * (8 + a + w) > MOST_THRESHOLDS else steps
+    dsp = not depthwise and min(a, w) > 1 and chance(0.4)
+    types = "BIPOLAR" if a == 1 else pick("", "U") + f"INT{a}", "BIPOLAR" if w == 1 else f"INT{w}"
+    layer = random_layer_to_compare(f"pair {number}", geometry, *types, seed=number)
+    low, high = layer.datapath().accumulator_range
+    steps = steps if (high - low > 2 * steps).all() else 0  # else some coincide
+    return layer.with_random_thresholds(steps, number), "dsp" if dsp else "lut"
+
+
+def measured_pair(number: int, timeout_s: int) -> dict:
+    """Both sides of pair `number` as a line of PAIRS; without counts if they take too long."""
+    layer, core = random_pair(number)
+    row = {
+        "number": number,
+        "geometry": {key: value for key, value in asdict(layer.geometry).items() if value},
+        "input_datatype": layer.input_datatype.name,
+        "weight_datatype": layer.weight_datatype.name,
+        "steps": layer.steps,
+        "core": core,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        finn, imec = generate_both(layer, core, Path(folder))
+        row |= {"acc_bits": layer.datapath().structure.acc_bits, "pipeline": imec.pipeline}
+        try:
+            for name, side in (("finn", finn), ("imec", imec)):
+                options = {"parts": side.parts, "flows": ("alu",), "dsp": core == "dsp"}
+                counted = count(side.design, timeout_s=timeout_s, **options)
+                row[name] = {key: counted[key] for key in PAIR_COUNTS}
+                for part in PARTS:
+                    if part in counted:
+                        row[name][part] = {key: counted[part][key] for key in PAIR_COUNTS}
+        except SynthesisError as err:
+            if "did not finish" not in str(err):
+                raise
+            return {"number": number}
+    return row | {"code": code_digest()}
+
+
 def measured(number: int, timeout_s: int) -> dict:
     """Layer `number` as a line of RESULTS; without COUNTS if it takes too long."""
     parameters, ram_style = random_layer(number)
@@ -150,29 +239,51 @@ def estimate(row: dict) -> Estimate:
     )  # fmt: skip
 
 
-class Sample:
-    """Estimates and counts of the lines that have counts; layers along the first axis."""
+def measured_structure(row: dict) -> Structure:
+    """What was measured for a line: with its pipelining, and the packing of its weights."""
+    parameters = Parameters.from_json(json.dumps(row["parameters"]))
+    known = parameters.datapath().structure
+    return replace(known, mem_mode=parameters.mem_mode, ram_style=row.get("ram_style", "auto"))
 
-    def __init__(self, rows: Sequence[dict]) -> None:
-        self.rows = [row for row in rows if "lut" in row]
-        self.estimates = [estimate(row) for row in self.rows]
-        self.names = list(self.estimates[0].features)
-        self.features = np.array([list(e.features.values()) for e in self.estimates], float)
-        self.memory_luts = np.array([e.memory_luts for e in self.estimates])
-        self.luts = np.array([row["lut"] for row in self.rows])
+
+def generator_word(geometry: ConvGeometry) -> int:
+    """Channels per word of FINN's generator, as in baseline_rtl."""
+    if geometry.parallel_window:
+        return geometry.ifm_channels
+    return geometry.pe if geometry.depthwise else geometry.simd_in
+
+
+class Fit:
+    """Non-negative coefficients of features with the least relative errors; layers along the first axis.
+
+    fixed: what of the counts no feature stands for. prior: what coefficients are pulled to, weight: how much,
+    relative to relative errors: enough for those that make no difference to these layers.
+    """
+
+    def __init__(
+        self,
+        features: Sequence[Mapping[str, float]],
+        counts: Sequence[int],
+        fixed: object = 0,
+        prior: float = 0,
+        weight: float = 1e-4,
+    ) -> None:
+        self.names = list(features[0])
+        self.features = np.array([list(each.values()) for each in features], float)
+        self.counts = np.array(counts, float)
+        self.fixed = np.zeros(len(counts)) + fixed
+        self.pull = weight, weight * prior
 
     def coefficients(self, layers: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """Non-negative coefficients of the features with the least relative errors.
+        """Errors above OUTLIER count linearly, smaller ones squared.
 
-        Errors above OUTLIER count linearly, smaller ones squared, so that effects of a layer's values, such
-        as thresholds that are close together, do not distort the fit. PRIOR pulls coefficients that make no
-        difference to these layers to 1, the RTL's own count.
+        So effects of a layer's values, such as thresholds that are close together, do not distort the fit.
         """
         from scipy.optimize import least_squares
 
-        luts, ones = self.luts[layers], np.ones(len(self.names))
-        shares = np.vstack([self.features[layers] / luts[:, None], np.diag(PRIOR * ones)])
-        wanted = np.concatenate([1 - self.memory_luts[layers] / luts, PRIOR * ones])
+        counts, ones = self.counts[layers], np.ones(len(self.names))
+        shares = np.vstack([self.features[layers] / counts[:, None], np.diag(self.pull[0] * ones)])
+        wanted = np.concatenate([1 - self.fixed[layers] / counts, self.pull[1] * ones])
         return least_squares(
             lambda coefficients: shares @ coefficients - wanted, ones, lambda _: shares,
             bounds=(0, np.inf), loss="soft_l1", f_scale=OUTLIER,
@@ -180,12 +291,49 @@ class Sample:
 
     def held_out_errors(self) -> np.ndarray:
         """Estimate / count - 1 of each layer, with coefficients of the FIFTHS that do not contain it."""
-        part, errors = np.arange(len(self.luts)) % FIFTHS, np.empty(len(self.luts))
+        part, errors = np.arange(len(self.counts)) % FIFTHS, np.empty(len(self.counts))
         for left_out in range(FIFTHS):
             out = part == left_out
-            estimates = self.memory_luts[out] + self.features[out] @ self.coefficients(~out)
-            errors[out] = estimates / self.luts[out] - 1
+            estimates = self.fixed[out] + self.features[out] @ self.coefficients(~out)
+            errors[out] = estimates / self.counts[out] - 1
         return errors
+
+    def show(self, name: str, what: str) -> None:
+        """Print the coefficients in the form of the package, and the errors."""
+        sizes = np.abs(self.held_out_errors())
+        print(f"{name}: Mapping[str, float] = {{")
+        for feature, value in zip(self.names, self.coefficients(), strict=True):
+            print(f'    "{feature}": {value:.3f},')
+        print("}")
+        print(f"# {what}, {len(sizes)} layers, a fifth of them left out at a time: {errors_text(sizes)}")
+
+
+def errors_text(sizes: np.ndarray) -> str:
+    """Mean, median, ninth decile and worst of relative errors."""
+    ninety = np.quantile(sizes, 0.9)
+    return (
+        f"{sizes.mean():.1%} on average, {np.median(sizes):.1%} in the median, {ninety:.1%} or less in nine "
+        f"of ten, {sizes.max():.1%} at worst"
+    )
+
+
+class Sample(Fit):
+    """LUTs of IMECConv: estimates and counts of the lines that have counts.
+
+    Coefficients without effect are pulled to 1, the RTL's own count.
+    """
+
+    def __init__(self, rows: Sequence[dict]) -> None:
+        self.rows = [row for row in rows if "lut" in row]
+        self.estimates = [estimate(row) for row in self.rows]
+        self.built = [Estimate(measured_structure(row)) for row in self.rows]
+        super().__init__(
+            [e.features for e in self.estimates],
+            [row["lut"] for row in self.rows],
+            np.array([e.memory_luts for e in self.estimates]),
+            prior=1,
+            weight=PRIOR,
+        )
 
     def exact(self, block: str) -> float:
         """Share of layers whose estimate of "bram18" or "dsp" is the count."""
@@ -200,6 +348,21 @@ def measure(
     output: Annotated[Path, typer.Option(help="Where they are added.")] = RESULTS,
 ) -> None:
     """Synthesize further layers, until `points` are counted."""
+    _add(measured, "lut", points, timeout_s, output)
+
+
+@app.command()
+def pairs(
+    points: Annotated[int, typer.Option(min=1, help="Layers to have counts of both sides of.")] = 60,
+    timeout_s: Annotated[int, typer.Option(min=1, help="Longest synthesis, in seconds.")] = 120,
+    output: Annotated[Path, typer.Option(help="Where they are added.")] = PAIRS,
+) -> None:
+    """Synthesize FINN's pair and IMECConv of further layers, until `points` are counted."""
+    _add(measured_pair, "imec", points, timeout_s, output)
+
+
+def _add(measured: Callable[[int, int], dict], key: str, points: int, timeout_s: int, output: Path) -> None:
+    """Add lines to a file until `points` of them have `key`."""
     rows = load(output)
     columns = (
         TextColumn("[progress.description]{task.description}"),
@@ -207,40 +370,96 @@ def measure(
         MofNCompleteColumn(),
     )
     with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task("layers", total=points, completed=sum("lut" in row for row in rows))
+        task = bar.add_task("layers", total=points, completed=sum(key in row for row in rows))
         while not bar.finished:
             rows.append(measured(rows[-1]["number"] + 1 if rows else 0, timeout_s))
             partial = output.with_suffix(".partial")
             partial.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
             os.replace(partial, output)
-            bar.update(task, advance="lut" in rows[-1])
+            bar.update(task, advance=key in rows[-1])
+
+
+class PairSample:
+    """Both sides of the lines of PAIRS that have counts, and of the layers of the tables beside it.
+
+    finn, imec: estimates. counts: of each side, by layer.
+    """
+
+    def __init__(self, rows: Sequence[dict]) -> None:
+        self.finn: list[PairEstimate] = []
+        self.imec: list[Estimate] = []
+        self.counts: dict[str, list[dict]] = {"finn": [], "imec": []}
+        for row in rows:
+            if "imec" in row:
+                self._add(*random_pair(row["number"]), row)
+        for path in sorted(PAIRS.parent.glob("*bit.json")):
+            name, bits = re.fullmatch(r"(.+)-(?:lut|dsp|auto)-(\d)bit", path.stem).groups()
+            for layer, row in zip(named_layers(name, int(bits)), json.loads(path.read_text()), strict=True):
+                self._add(layer, row["core"], row)
+
+    def _add(self, layer: Layer, core: str, row: dict) -> None:
+        path = layer.datapath()
+        geometry = replace(layer.geometry, buffer_style="distributed")
+        imec = replace(path, geometry=geometry, res_type=core, pipeline=row["pipeline"]).structure
+        self.imec.append(Estimate(imec))
+        self.finn.append(
+            PairEstimate(
+                geometry, geometry.simd, geometry.pe, generator_word(geometry), path.core.activation,
+                path.core.weight, imec.acc_bits, layer.steps, core, narrow=True,
+                whole_windows=geometry.parallel_window,
+            )
+        )  # fmt: skip
+        for side in ("finn", "imec"):
+            counted = row[side]
+            memory = counted["lutram"] + counted["srl"]
+            self.counts[side].append({**{key: counted[key] for key in COUNTS}, "memory": memory})
+
+    def errors(self, side: str, key: str) -> np.ndarray:
+        """Estimate / count - 1 of each layer, of what is not fitted."""
+        estimates = np.array([each.resources[key] for each in getattr(self, side)])
+        counts = np.array([counted[key] for counted in self.counts[side]])
+        return np.where(estimates == counts, 0, estimates / np.maximum(counts, 1) - 1)
+
+
+def fits(sample: Sample, pairs: PairSample) -> dict[str, tuple[str, Fit]]:
+    """The fit of each of the package's coefficients, and what it estimates."""
+    finn, imec, counts = pairs.finn, pairs.imec, pairs.counts
+    registers = [row["ff"] for row in (*sample.rows, *counts["imec"])]
+    return {
+        "LUT_COEFFICIENTS": ("LUTs of IMECConv", sample),
+        "FF_COEFFICIENTS": (
+            "flip-flops of IMECConv", Fit([e.ff_features for e in (*sample.built, *imec)], registers)
+        ),
+        "PAIR_LUTS": (
+            "LUTs of FINN's pair",
+            Fit(
+                [e.lut_features for e in finn], [row["lut"] for row in counts["finn"]],
+                np.array([e.memory_luts for e in finn]),
+            ),
+        ),
+        "PAIR_FFS": (
+            "flip-flops of FINN's pair",
+            Fit([e.ff_features for e in finn], [row["ff"] for row in counts["finn"]]),
+        ),
+    }  # fmt: skip
 
 
 @app.command()
-def fit(data: Annotated[Path, typer.Option(help="What `measure` wrote.")] = RESULTS) -> None:
+def fit(
+    data: Annotated[Path, typer.Option(help="What `measure` wrote.")] = RESULTS,
+    both: Annotated[Path, typer.Option(help="What `pairs` wrote.")] = PAIRS,
+) -> None:
     """Coefficients of the measured layers, and the error on layers left out."""
-    sample = Sample(load(data))
-    errors = sample.held_out_errors()
-    sizes, ninety = np.abs(errors), np.quantile(np.abs(errors), 0.9)
-    plain = sizes[[e.structure.steps == 0 for e in sample.estimates]]
-    total = ((1 + errors) * sample.luts).sum() / sample.luts.sum() - 1
-    print("#: LUTs per unit of each of `Estimate.features`, as benchmarks/estimates.py fits them. LUTs")
-    print(f"#: of {len(sizes)} layers, a fifth of them left out of the fit at a time, are estimated with")
-    print(
-        f"#: errors of {sizes.mean():.1%} on average, {np.median(sizes):.1%} in the median, ",
-        end="",
-    )
-    print(f"{ninety:.1%} or less in nine of ten;")
-    print(
-        f"#: of those without activation {plain.mean():.1%} on average. "
-        "How close together thresholds are is not known."
-    )
-    print("LUT_COEFFICIENTS: Mapping[str, float] = {")
-    for name, value in zip(sample.names, sample.coefficients(), strict=True):
-        print(f'    "{name}": {value:.3f},')
-    print("}")
-    print(f"worst {sizes.max():.1%}, with sign {errors.mean():+.1%}, in total {total:+.1%}")
-    print(*(f"{block}: {sample.exact(block):.1%} exact" for block in ("bram18", "dsp")), sep="\n")
+    sample, pairs = Sample(load(data)), PairSample(load(both))
+    for name, (what, fitted) in fits(sample, pairs).items():
+        fitted.show(name, what)
+    plain = [e.structure.steps == 0 for e in sample.estimates]
+    print(f"# LUTs of IMECConv without activation: {errors_text(np.abs(sample.held_out_errors())[plain])}")
+    for side in ("finn", "imec"):
+        for key in ("lut", "memory", "bram18", "dsp"):
+            errors = np.abs(pairs.errors(side, key))
+            print(f"# {side}, {key}: {errors_text(errors)}; {(errors == 0).mean():.0%} exact")
+    print(*(f"# IMECConv, {block}: {sample.exact(block):.1%} exact" for block in ("bram18", "dsp")), sep="\n")
 
 
 if __name__ == "__main__":

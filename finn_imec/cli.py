@@ -8,8 +8,8 @@ import shlex
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,19 +17,12 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from rich import box
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.table import Table
 
+from finn_imec import __version__
 from finn_imec.compat.finn import CLOCK_NS
 from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.terminal import Command, console, log, print_table, progress_bar
 from finn_imec.util import interrupts
 from finn_imec.util.errors import GeometryError, ImecError, ModelError, one_line, require
 from finn_imec.util.onnx_model import load_onnx
@@ -39,10 +32,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Memory-lean convolution hardware for quantized neural networks, in FINN.",
+    rich_markup_mode="rich" if sys.stdout.isatty() and sys.stderr.isatty() else None,  # no boxes in a file
 )
-# A file is not wrapped.
-console = Console(markup=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 1000)
-log = Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 GEOMETRY_HELP = (
@@ -69,20 +60,20 @@ Steps = Annotated[
 ]
 
 
-def progress_columns() -> tuple[ProgressColumn, ...]:
-    return TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+def print_version(asked: bool) -> None:
+    """Print the version and exit, if asked."""
+    if asked:
+        console.print(f"finn-imec {__version__}", highlight=False)
+        raise typer.Exit
 
 
-@contextmanager
-def progress_bar(what: str, total: int | None) -> Iterator[Callable[..., None]]:
-    """A progress bar on standard error; gives a function that advances it."""
-    with Progress(*progress_columns(), console=log, transient=True) as bar:
-        task = bar.add_task(what, total=total)
-
-        def advance(steps: int = 1, label: str | None = None) -> None:
-            bar.update(task, advance=steps, description=f"{what}: {label}" if label else what)
-
-        yield advance
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
 
 
 def parse_geometry(
@@ -113,7 +104,7 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2))
 
 
-@app.command()
+@app.command(cls=Command)
 def algorithms(
     layer: Annotated[str | None, typer.Option(help="One of MEC's benchmark layers, cv1 to cv12.")] = None,
     geometry: Geometry = None,
@@ -148,8 +139,6 @@ def algorithms(
         options = {"device": device, "dtype": dtype, "batch": batch, "groups": groups}
         measure_algorithms(layers, options, chart, as_json)
         return
-    if (device, dtype, batch, groups, chart) != ("cpu", "float32", 1, 1, None):
-        raise typer.BadParameter("--device, --dtype, --batch, --groups and --chart are for --backend torch")
     rows = memory_table(layers)
     if run:
         with progress_bar("running", len(layers) * len(ALGORITHMS)) as advance:
@@ -168,7 +157,7 @@ def algorithms(
         for row in rows:
             cells = [f"{row[f'{name}_bytes'] / 1000:,.0f} ({row[f'{name}_ratio']:.2f})" for name in lowering]
             table.add_row(row["layer"], *cells)
-        console.print(table)
+        print_table(table)
         for row in rows:
             for result in row.get("runs", []):
                 verdict = "correct" if result["correct"] else "WRONG"
@@ -208,16 +197,18 @@ def measure_algorithms(
                 shown.add_column(column, justify="right", overflow="fold")
             for line in lines:
                 shown.add_row(*line)
-            console.print(shown)
+            print_table(shown)
         if device == "cpu":
             console.print("CPU only: --device cuda adds the Triton kernel, cuBLAS and cuDNN.")
     if bad := wrong(result):
         raise ImecError(f"wrong results: {', '.join(bad)}")
 
 
-@app.command()
+@app.command(cls=Command)
 def compare(
-    model: Annotated[Path | None, typer.Argument(help=".onnx of FINN layers, or a CNV .npz.")] = None,
+    model: Annotated[
+        Path | None, typer.Argument(help="Folder of a build, .onnx of FINN layers, or a CNV .npz.")
+    ] = None,
     geometry: Geometry = None,
     layers: LayerSet = None,
     bits: Bits = "2",
@@ -228,44 +219,95 @@ def compare(
     weight: Weight = "INT2",
     steps: Steps = None,
     core: MacCore = "auto",
+    same_folding: Annotated[
+        bool,
+        typer.Option(
+            "--same-folding", help="With MODEL: FINN's pairs at IMECConv's folding, where theirs was another."
+        ),
+    ] = False,
     clock: Annotated[
-        float,
-        typer.Option(help="Period in ns to meet with fewest LUTs, by a model before placement.", min=0.1),
-    ] = CLOCK_NS,
+        float | None,
+        typer.Option(
+            help="Period in ns to meet with fewest LUTs, by a model before placement; default: that of the "
+            f"build, or {CLOCK_NS:g}.",
+            min=0.1,
+        ),
+    ] = None,
     place: Annotated[
         bool, typer.Option("--place", help="Also place and route both sides, on an ECP5: minutes a layer.")
     ] = False,
     path: Annotated[bool, typer.Option("--path", help="Also print the longest path of each side.")] = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder for comparison.json; may be that of a build."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder for comparison.json; may be that of a build, and is if one is given.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare FINN's SWG + MVAU + Thresholding with IMECConv: resources by Yosys, cycles by Verilator."""
+    """Compare FINN's SWG + MVAU + Thresholding with IMECConv: resources by Yosys, cycles by Verilator.
+
+    Each side of MODEL has its own folding: FINN's that of the pair that became the IMECConv.
+    """
     from finn_imec.report.results import COMPARISON, comparison_folder, write_rows
     from finn_imec.report.table import comparison_table
-    from finn_imec.synthesis import comparison
 
+    conversion = None
+    if model is not None and model.is_dir():
+        model, conversion = built(model)
+        output = output or model.parent
     chosen = chosen_layers(
-        model, geometry, layers, bits, simd, pe, depthwise, activation, weight, steps, core
-    )
+        model, geometry, layers, bits, simd, pe, depthwise, activation, weight, steps, core,
+        conversion.pairs if conversion else (), not same_folding,
+    )  # fmt: skip
+    clock = clock or (conversion and conversion.clock_ns) or CLOCK_NS
     with comparison_folder(output) if output else nullcontext() as folder:
-        with progress_bar("synthesis and simulation", len(chosen)) as advance:
-            rows = comparison.compare(
-                chosen, core, progress=lambda name: advance(label=name), clock_ns=clock, routed=place
-            )
-        rows = [replace(row, geometry=layer.geometry) for row, layer in zip(rows, chosen)]
+        rows = counted_rows(chosen, core, clock_ns=clock, routed=place)
         if folder is not None:
             write_rows(rows, shlex.join(["finn-imec", *sys.argv[1:]]), folder / COMPARISON)
     if as_json:
         print_json([row.as_dict() for row in rows])
     else:
-        console.print(comparison_table(rows))
+        print_table(comparison_table(rows))
+        if model is not None:
+            console.print(which_folding(rows, same_folding), markup=False)
         for row in rows if path else ():
             for side in (row.finn, row.imec):
                 console.print(f"{row.layer}, {'FINN' if side is row.finn else 'IMECConv'}:", markup=False)
                 console.print(side.path, markup=False, highlight=False, soft_wrap=True)
+
+
+def built(folder: Path) -> tuple[Path, Any]:
+    """The model in a build's folder, and what the build says of its swap, or None."""
+    from finn_imec.builder.conversion import REPORT, load_conversion
+    from finn_imec.report.results import BUILD_MODEL
+
+    if not (folder / BUILD_MODEL).is_file():
+        raise ModelError(f"{folder}: holds no {BUILD_MODEL}; accepted are folders of `finn-imec build`")
+    report = folder / REPORT
+    return folder / BUILD_MODEL, load_conversion(report) if report.is_file() else None
+
+
+def counted_rows(layers: Sequence[Any], core: str = "auto", **options: Any) -> list[Any]:
+    """comparison.compare with a progress bar; rows with their geometry."""
+    from finn_imec.synthesis import comparison
+
+    with progress_bar("synthesis and simulation", len(layers)) as advance:
+        rows = comparison.compare(layers, core, progress=lambda name: advance(label=name), **options)
+    return [replace(row, geometry=layer.geometry) for row, layer in zip(rows, layers)]
+
+
+def which_folding(rows: Sequence[Any], same_folding: bool) -> str:
+    """At which folding `compare MODEL` counts FINN's side."""
+    if same_folding:
+        return "FINN's side is counted at IMECConv's folding; without --same-folding, at that of its pairs."
+    other = sum(row.finn_folding is not None for row in rows)
+    return (
+        f"FINN's side is counted at the folding of its pairs, of which {other} of {len(rows)} differ from "
+        "IMECConv's; --same-folding counts both sides at IMECConv's."
+    )
 
 
 def chosen_layers(
@@ -280,6 +322,8 @@ def chosen_layers(
     weight: str,
     steps: int | None,
     core: str,
+    pairs: Sequence[Any] = (),
+    as_built: bool = False,
 ) -> list[Any]:
     """The layers that options of `compare` and `vivado` choose; BadParameter if that is not one choice."""
     from finn_imec.synthesis import comparison
@@ -290,7 +334,7 @@ def chosen_layers(
     if core not in ("auto", "lut", "dsp"):
         raise typer.BadParameter(f"--core {core}: accepted are auto, lut, dsp")
     if model is not None:
-        chosen = comparison.layers_of_model(load_model(model))
+        chosen = comparison.layers_of_model(load_model(model), pairs, as_built)
         return chosen if steps is None else [layer.with_random_thresholds(steps) for layer in chosen]
     if geometry is not None:
         shape = parse_geometry(geometry, simd, pe, depthwise)
@@ -305,7 +349,7 @@ def chosen_layers(
         raise typer.BadParameter(f"--layers {layers} --bits {bits}: {err}") from err
 
 
-@app.command()
+@app.command(cls=Command)
 def vivado(
     folder: Annotated[Path, typer.Argument(help="Folder for RTL, scripts and reports.")],
     model: Annotated[Path | None, typer.Option(help=".onnx of FINN layers, or a CNV .npz.")] = None,
@@ -349,10 +393,6 @@ def vivado(
             with progress_bar("RTL of both sides", len(chosen)) as advance:
                 tool.write(chosen, scratch, core=core, progress=lambda name: advance(label=name), **given)
             tool.keep_reports(folder, scratch)
-    elif given:
-        raise typer.BadParameter(
-            "--part and --clock are for new layers: give one of --model, --geometry, --layers"
-        )
     written = tool.load(folder)
     program = shutil.which("vivado")
     if written.pending and program is not None:
@@ -373,7 +413,7 @@ def vivado(
     if as_json:
         print_json(result)
     else:
-        console.print(vivado_table(result))
+        print_table(vivado_table(result))
 
 
 def datatypes(*names: str) -> Sequence[str]:
@@ -409,48 +449,88 @@ def load_model(path: Path) -> Any:
         raise ModelError(f"{path}: {one_line(err)}") from err
 
 
-@app.command()
+@app.command(cls=Command)
 def build(
     model: Annotated[Path, typer.Argument(help="QONNX export, or what the first step accepts as .onnx.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the build's files.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for the results; default: the output_dir of the config."),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="YAML or JSON: fields of FINN's DataflowBuildConfig.")
     ] = None,
+    allow_larger: Annotated[
+        bool,
+        typer.Option(
+            "--allow-larger",
+            help="Also swap pairs whose IMECConv needs a folding that costs more LUTs or DSPs.",
+        ),
+    ] = False,
+    measure: Annotated[
+        bool,
+        typer.Option("--measure", help="Count both sides in Yosys, too, as compare does: minutes a layer."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run finn-plus' build steps, including the swap, without Vivado."""
+    """Run finn-plus' build steps, including the swap, without Vivado; show what the swap saves."""
     from finn_imec.builder import build as run_build
+    from finn_imec.report.table import savings_table
 
-    console_err = Console(file=sys.__stderr__)
-    with Progress(*progress_columns(), console=console_err, transient=True) as bar:
-        task = bar.add_task("build", total=None)
+    with progress_bar("build", None) as advance:
         result = run_build(
             model,
             config if config is not None else {},
             output,
-            lambda number, steps, name: bar.update(task, completed=number - 1, total=steps, description=name),
+            lambda number, steps, name: advance(label=name, total=steps),
+            allow_larger,
+            announce=lambda settings: log.print(str(settings), highlight=False, markup=False),
         )
+    conversion = result.conversion
+    rows = measured_build(result) if measure and conversion else []
     if as_json:
         print_json(
             {
                 "output_dir": str(result.output_dir),
                 "model": str(result.model),
+                "settings": asdict(result.settings),
                 "seconds": result.seconds,
-                "pairs": [asdict(pair) for pair in result.pairs],
+                **(conversion.as_dict() if conversion else {"pairs": []}),
+                "rows": [row.as_dict() for row in rows],
                 "foldings": [asdict(folding) for folding in result.foldings],
                 "notes": list(result.notes),
                 "reports": {name: str(path) for name, path in result.reports.items()},
             }
         )
         return
-    for line in (*result.notes, *result.pairs, *result.foldings):
-        console.print(str(line), markup=False)
     console.print(f"model: {result.model}")
     for name, path in result.reports.items():
         console.print(f"{name}: {path}")
+    for line in (*result.notes, *result.foldings):
+        console.print(str(line), markup=False)
+    if conversion is None:
+        return
+    print_table(savings_table(conversion, rows))
+    for pair in conversion.pairs:
+        if pair.refolded or not pair.swapped or pair.padding_reason:
+            console.print(str(pair), markup=False)
+    console.print("next:")
+    for command in conversion.next:
+        console.print(f"  {command}", markup=False, soft_wrap=True)
 
 
-@app.command()
+def measured_build(result: Any) -> list[Any]:
+    """Both sides of a build's swapped layers, counted, each at its own folding; written into its folder."""
+    from finn_imec.report.results import COMPARISON, write_rows
+    from finn_imec.synthesis import comparison
+
+    folder, clock = result.output_dir, result.conversion.clock_ns
+    layers = comparison.layers_of_model(load_model(result.model), result.pairs, as_built=True)
+    rows = counted_rows(layers, clock_ns=clock)
+    write_rows(rows, shlex.join(["finn-imec", "compare", str(folder)]), folder / COMPARISON)
+    return rows
+
+
+@app.command(cls=Command)
 def simulate(
     model: Annotated[Path, typer.Argument(help="A build's folder, an .onnx of FINN layers, or a CNV .npz.")],
     input_file: Annotated[
@@ -485,14 +565,8 @@ def simulate(
     from finn_imec.custom_op import imec_nodes
     from finn_imec.transformation.infer_imec_conv import swap_pairs
 
-    if per_layer and trace:
-        raise typer.BadParameter("--per-layer and --trace exclude each other")
-    if trace_cycles and (not trace or trace_cycles[0] >= trace_cycles[1]):
-        raise typer.BadParameter(
-            f"--trace-cycles {trace_cycles}: accepted are, with --trace, a first cycle and a later one"
-        )
-    if input_file and images:
-        raise typer.BadParameter("--input and --images exclude each other")
+    if trace_cycles and trace_cycles[0] >= trace_cycles[1]:
+        raise typer.BadParameter(f"--trace-cycles {trace_cycles}: accepted are a first cycle and a later one")
     network = load_model(model)
     if (swap or per_layer) and not imec_nodes(network):
         network = swap_pairs(network)
@@ -503,6 +577,8 @@ def simulate(
     else:
         from finn_imec.partition import simulate as simulate_partition
 
+        if fifo_depth and any(node.op_type.startswith("StreamingFIFO") for node in network.graph.node):
+            raise ModelError(f"{model} has FIFOs; --fifo-depth is for a model without")
         with progress_bar("partition", None) as advance:
             run, outputs = simulate_partition(
                 network,
@@ -531,7 +607,7 @@ def simulate(
         print_json(result)
     else:
         for line in lines:
-            console.print(line)
+            (print_table if isinstance(line, Table) else console.print)(line)
     if not exact:
         raise ImecError("logits differ from the expected ones")
 
@@ -542,6 +618,8 @@ def frames_for(
     """Inputs of the network, from a file, quantized photos or random; and the photos or None."""
     from finn_imec.partition.frames import random_frames, read_frames
 
+    if not network.graph.input:
+        raise ModelError(f"{path}: the model has no input")
     if input_file is not None:
         return read_frames(input_file, network), None
     if images is None:
@@ -608,7 +686,7 @@ def layer_line(layer: dict[str, Any]) -> str:
     )
 
 
-@app.command()
+@app.command(cls=Command)
 def verify(
     cases: Annotated[int, typer.Option(help="Number of random cases.", min=1)] = 240,
     seed: Annotated[int, typer.Option(help="Seed of the campaign.", min=0)] = 0,
@@ -640,7 +718,7 @@ def verify(
         console.print(f"{result['cases']} cases, {runs} runs, all bit-exact and cycle-exact")
 
 
-@app.command()
+@app.command(cls=Command)
 def demo(
     output: Annotated[Path, typer.Option(help="Folder for models, RTL, tables and chart.")] = Path(
         "imec_demo"
@@ -665,7 +743,7 @@ def demo(
     if as_json:
         print_json(result)
         return
-    console.print(comparison_table([Row.from_dict(row) for row in result["comparison"]]))
+    print_table(comparison_table([Row.from_dict(row) for row in result["comparison"]]))
     for layer in result["layers"]:
         console.print(layer_line(layer))
     accuracy = result["accuracy"]
@@ -677,7 +755,7 @@ def demo(
     console.print(f"everything is in {output}")
 
 
-@app.command()
+@app.command(cls=Command)
 def report(
     folder: Annotated[Path, typer.Argument(help="Folder written by demo, build or compare --output.")],
     as_json: AsJson = False,
@@ -693,7 +771,7 @@ def report(
         console.print(result["page"], markup=False, soft_wrap=True)
 
 
-@app.command()
+@app.command(cls=Command)
 def paper(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for tables, figures and JSON.")
@@ -719,7 +797,7 @@ def paper(
             table.add_column(column, justify="right")
         for line in each.lines:
             table.add_row(*line)
-        console.print(table)
+        print_table(table)
     for line in result["differences"]:
         console.print(f"- {line}", markup=False)
     console.print(f"everything is in {output}")

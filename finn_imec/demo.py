@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from finn_imec.util.errors import ImecError, require
+from finn_imec.util.errors import ImecError, ModelError, require
 from finn_imec.util.output import output_folder
 
 #: (SIMD, PE) of the four convolutions and the classifier: a few hundred cycles per layer.
@@ -32,8 +32,8 @@ def run_demo(
     images: number of test images that go through the RTL of every IMECConv; all test images are classified in
     numpy, before and after the swap. Returns the content of demo.json.
 
-    Raises SimulationError if any output of any layer differs from plain convolution or a cycle
-    count from the model, DemoError if the swap changes a logit.
+    Raises ModelError for more images than there are, SimulationError if any output of any layer differs from
+    plain convolution or a cycle count from the model, DemoError if the swap changes a logit.
     """
     for module, extra in (("brevitas", "train"), ("sklearn", "train"), ("finn", "finn")):
         require(module, extra)
@@ -42,6 +42,9 @@ def run_demo(
     with output_folder(output, marker="demo.json") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # from Brevitas and torch, about optional dependencies
         logging.getLogger("torch").setLevel(logging.ERROR)
+        available = len(digits.load_data(seed)[2])
+        if images > available:
+            raise ModelError(f"images={images}: accepted are 1 to {available}, the test images")
         stage("training")
         trained = digits.train(
             seed,
@@ -52,7 +55,7 @@ def run_demo(
         stage("export to QONNX")
         digits.export_qonnx(trained, folder / "digits_qonnx.onnx")
         (folder / "rtl").mkdir()
-        _convert_and_simulate(folder, trained, min(images, len(trained.x_test)), result, stage, log)
+        _convert_and_simulate(folder, trained, images, result, stage, log)
         (folder / "demo.json").write_text(json.dumps(result, indent=2) + "\n")
     return result
 

@@ -2,6 +2,7 @@
 
 A spawned worker process, or a fresh interpreter that loads a saved model, imports FINN but not finn_imec. The
 file finn_imec.pth in site-packages imports this module at interpreter start; it imports nothing heavy itself.
+What goes wrong here or there is a warning: neither Python's start nor FINN depends on this package.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ _DOMAINS = (
     "finn.custom_op.fpgadataflow.hls",
     "finn.custom_op.fpgadataflow.rtl",
 )
+_warned = False
 
 
 class RegisterOnImport:
@@ -37,12 +39,30 @@ class RegisterOnImport:
 
         def execute_and_register(module: ModuleType) -> None:
             execute(module)
-            from finn_imec.custom_op import register_in
+            try:
+                from finn_imec.custom_op import register_in
 
-            register_in(module)
+                register_in(module)
+            except Exception as why:
+                _warn(why)
 
         spec.loader.exec_module = execute_and_register
         return spec
+
+
+def _warn(why: Exception) -> None:
+    """Say once, for FINN's three domains, that FINN goes on without IMECConv."""
+    global _warned
+    if _warned:
+        return
+    _warned = True
+    import warnings
+
+    text = f"FINN does not know IMECConv, because finn-imec is damaged ({type(why).__name__}: {why})"
+    try:
+        warnings.warn(text, RuntimeWarning, stacklevel=1)
+    except RuntimeWarning:  # an error by the user's filters, but not one of FINN's
+        print(f"warning: {text}", file=sys.stderr)
 
 
 def install() -> None:

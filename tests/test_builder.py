@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import resource
 import shutil
 import site
@@ -23,7 +24,7 @@ from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.custom_op.registry import getCustomOp
-from stitching import network
+from stitching import network, vivado_on_path
 
 from finn_imec.builder import build
 from finn_imec.builder.run import BuildError
@@ -43,7 +44,13 @@ from finn_imec.util.errors import ModelError, UnsupportedError
 
 pytestmark = pytest.mark.slow
 
+needs_installation = pytest.mark.skipif(
+    not any((Path(folder) / "finn_imec.pth").is_file() for folder in site.getsitepackages()),
+    reason="finn_imec.pth is not in site-packages: install finn-imec with pip",
+)
+
 START = {"start_step": "step_create_dataflow_partition"}
+SHORT = {"steps": ["step_specialize_layers", "step_minimize_bit_width"]}
 ON_HARDWARE_GRAPH = [
     *("step_create_dataflow_partition", "step_specialize_layers", "step_minimize_bit_width"),
     *("step_generate_estimate_reports", "step_generate_hardware"),
@@ -193,7 +200,7 @@ def test_step_without_pair_warns_and_changes_nothing(finn, tmp_path, caplog):
     assert [(r.levelname, r.message) for r in caplog.records] == [
         ("WARNING", "no ConvolutionInputGenerator + MVAU pair became an IMECConv")
     ]
-    assert json.loads((tmp_path / "report" / "imec_conversion.json").read_text()) == []
+    assert json.loads((tmp_path / "report" / "imec_conversion.json").read_text())["pairs"] == []
     assert os.listdir(tmp_path / "report") == ["imec_conversion.json"]
 
 
@@ -209,7 +216,7 @@ def test_step_reports_each_pair_and_the_reason(finn, tmp_path, caplog):
         "ConvolutionInputGenerator",
         "MVAU",
     ]
-    first, second = json.loads((tmp_path / "report" / "imec_conversion.json").read_text())
+    first, second = json.loads((tmp_path / "report" / "imec_conversion.json").read_text())["pairs"]
     assert (first["imecconv"], first["reason"]) == ("IMECConv_0", None)
     assert second["imecconv"] is None
     assert "pumpedMemory=1 is not supported" in second["reason"]
@@ -243,11 +250,50 @@ def test_build_reports_estimates_of_every_layer(built):
     for name in layers:
         assert resources[name]["LUT"] > 0
         assert resources[name]["DSP"] == 0
-    pairs = json.loads(built.reports["imec_conversion"].read_text())
+    pairs = json.loads(built.reports["imec_conversion"].read_text())["pairs"]
     assert [pair["imecconv"] for pair in pairs] == list(layers)
     for pair in pairs:
         assert pair["cycles"] == cycles[pair["imecconv"]] <= CYCLE_TOLERANCE * pair["pair_cycles"]
     assert pairs[0]["pair_cycles"] >= 16 * 18  # the MVAU's: 4*4 pixels, MW*MH/(SIMD*PE) cycles each
+
+
+def test_build_says_what_is_saved(built):
+    """On what part, for what clock, at what folding; sums; and how to go on in the folder."""
+    conversion = built.conversion
+    assert (conversion.part, conversion.clock_ns) == ("xc7z020clg400-1", 10.0)
+    assert conversion.pairs == built.pairs
+    for pair in built.pairs:
+        assert pair.folding_after == pair.folding_before == [pair.simd, pair.pe]
+        assert pair.imec["lut"] < pair.finn["lut"]
+    assert conversion.next[1] == f"finn-imec compare {built.output_dir}"
+
+
+def test_build_ends_with_what_is_saved(hardware, tmp_path):
+    """On the command line; off a terminal, no line is wrapped."""
+    config = tmp_path / "build.yaml"
+    config.write_text(yaml.safe_dump({"steps": ON_HARDWARE_GRAPH}))
+    command = [sys.executable, "-m", "finn_imec", "build", str(hardware), "--config", str(config)]
+    done = subprocess.run([*command, "-o", str(tmp_path / "out")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    table = done.stdout.split("What the swap saves: estimates")[1]
+    assert table.index("all pairs") < table.index("saved") < table.index("next:")
+    total = json.loads((tmp_path / "out" / "report" / "imec_conversion.json").read_text())["total"]
+    (line,) = (line for line in table.splitlines() if "all IMECConv" in line)
+    assert line.split()[2] == f"{total['imec']['lut']:,}"
+    assert table.splitlines()[-1].strip() == f"finn-imec report {tmp_path / 'out'}"
+
+
+def test_larger_nodes_on_request(make_pair_model, tmp_path):
+    """A pair whose node would cost more is swapped, and is not without the request."""
+    geometry = ConvGeometry((4, 4), (4, 4), 8, 8, depthwise=True)
+    weights = np.arange(16 * 8).reshape(16, 8) % 15 - 7
+    types = [DataType[name] for name in ("UINT4", "INT4", "INT32")]
+    make_pair_model(Datapath(geometry, *types, weights)).save(str(tmp_path / "pair.onnx"))
+    config = {"start_step": "step_convert_to_imec", "stop_step": "step_convert_to_imec"}
+    with pytest.raises(ModelError, match="no folding that is as fast costs no more"):
+        build(tmp_path / "pair.onnx", config, tmp_path / "out")
+    (pair,) = build(tmp_path / "pair.onnx", config, tmp_path / "larger", allow_larger=True).pairs
+    assert pair.folding_after == [1, 2]
 
 
 def test_reports_of_finns_steps_are_those_of_the_pairs(built):
@@ -446,6 +492,121 @@ def test_unusable_folding_config(streamlined, tmp_path):
         build(streamlined, fields, tmp_path / "out")
 
 
+def folded(network: Path, folder: Path, config: dict, **fields) -> list:
+    """Build with the swap at its usual place, up to estimates; the IMECConv nodes."""
+    (folder / "folding.json").write_text(json.dumps({"Defaults": {}, **config}))
+    fields = {"folding_config_file": str(folder / "folding.json"), **fields}
+    fields["stop_step"] = "step_generate_estimate_reports"
+    return imec_insts(build(network, fields, folder / "out").model)
+
+
+def test_folding_config_names_nodes_before_and_after_the_swap(streamlined, tmp_path):
+    """In the default steps: FINN's step finds the pairs, the swap the nodes that they became."""
+    config = {
+        "Defaults": {"pipeline": [1, ["IMECConv_rtl"]], "resType": ["lut", ["MVAU_hls", "MVAU_rtl"]]},
+        "MVAU_hls_0": {"SIMD": 2, "PE": 4},
+        "IMECConv_rtl_1": {"SIMD": 4, "PE": 2, "buffer_ram_style": "distributed"},
+    }
+    first, second = folded(streamlined, tmp_path, config)
+    assert [first.get_nodeattr(name) for name in ("SIMD", "PE", "pipeline")] == [2, 4, 1]
+    assert [second.get_nodeattr(name) for name in ("SIMD", "PE", "pipeline")] == [4, 2, 1]
+    assert second.get_nodeattr("buffer_ram_style") == "distributed"
+    report = tmp_path / "out" / "report"
+    cycles = json.loads((report / "estimate_layer_cycles.json").read_text())
+    pairs = json.loads((report / "imec_conversion.json").read_text())["pairs"]
+    assert [(pair["simd"], pair["pe"], pair["cycles"]) for pair in pairs] == [
+        (op.get_nodeattr("SIMD"), op.get_nodeattr("PE"), cycles[op.onnx_node.name]) for op in (first, second)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (
+            {"IMECConv_rtl_2": {"PE": 1}},
+            "'IMECConv_rtl_2' is not a node; accepted is IMECConv_rtl_0, IMECConv_rtl_1;",
+        ),
+        (
+            {"IMECConv_0": {"PE": 1}},
+            "'IMECConv_0' is not a node; accepted is IMECConv_rtl_0, IMECConv_rtl_1;",
+        ),
+        (
+            {"MVAU_hls_7": {"PE": 1}},
+            r"'MVAU_hls_7' is not a node; accepted is .*MVAU_hls_0, .*IMECConv_rtl_1;",
+        ),
+        ({"MVAU_hls_0": {"PEE": 1}}, "MVAU_hls MVAU_hls_0 has no attribute 'PEE'; did you mean 'PE'?"),
+        (
+            {"IMECConv_rtl_0": {"SIMDS": 1}},
+            "IMECConv_rtl IMECConv_rtl_0 has no attribute 'SIMDS'; did you mean",
+        ),
+        ({"MVAU_hls_0": {"mem_mode": "rom"}}, r"MVAU_hls_0: mem_mode='rom' \(.*internal_embedded"),
+        ({"MVAU_hls_0": {"PE": 3}}, r"MVAU_hls_0: PE=3 \(output words .* are not all of its output"),
+        ({"IMECConv_rtl_1": {"PE": "2"}}, r"IMECConv_rtl_1: PE='2' \(TypeError"),
+        (
+            {"IMECConv_rtl_1": {"SIMD": 3}},
+            r"IMECConv_rtl_1: SIMD=3 \(.*simd=3 does not divide ifm_channels=8",
+        ),
+    ],
+)
+def test_folding_config_is_obeyed_or_an_error(streamlined, tmp_path, config, message):
+    with pytest.raises(BuildError, match=f"^step_\\w+ failed: {tmp_path}/folding.json: {message}"):
+        folded(streamlined, tmp_path, config)
+
+
+def test_files_of_node_attributes_that_are_none(streamlined, hardware, tmp_path):
+    path = tmp_path / "nodes.json"
+    for text, message in (
+        ('{"IMECConv_rtl_0": {"PE": 1}', r"nodes.json: not readable as JSON"),
+        ('{"IMECConv_rtl_0": 4}', r"nodes.json: holds no JSON object of node names"),
+    ):
+        path.write_text(text)
+        for field in ("folding_config_file", "specialize_layers_config_file"):
+            with pytest.raises(ModelError, match=message):
+                build(streamlined, {field: str(path)}, tmp_path / "out")
+    path.write_text('{"MVAU_9": {"preferred_impl_style": "hls"}}')
+    with pytest.raises(
+        BuildError, match="step_specialize_layers failed: .*'MVAU_9' is not a node; accepted is "
+    ):
+        build(streamlined, {"specialize_layers_config_file": str(path)}, tmp_path / "out")
+    steps = {"steps": ["step_minimize_bit_width"], "specialize_layers_config_file": str(path)}
+    with pytest.raises(
+        ModelError, match="specialize_layers_config_file is applied by step_specialize_layers, not"
+    ):
+        build(hardware, steps, tmp_path / "out")
+
+
+def test_output_folder_of_the_configuration(hardware, tmp_path):
+    """Relative to the file, as finn-plus has it; asked for twice it has to be the same one."""
+    config = tmp_path / "build.yaml"
+    config.write_text(yaml.safe_dump({**SHORT, "output_dir": "here"}))
+    assert build(hardware, config).output_dir == tmp_path / "here"
+    assert build(hardware, config, tmp_path / "x" / ".." / "here").output_dir == tmp_path / "here"
+    with pytest.raises(ModelError, match="^no output folder: give one as output_dir, or --output"):
+        build(hardware, SHORT)
+
+
+def test_what_a_build_is_for_comes_first(hardware, tmp_path):
+    said, began = [], []
+    result = build(
+        hardware, SHORT, tmp_path / "out", lambda *step: began.append(len(said)), announce=said.append
+    )
+    assert said == [result.settings] and began[0] == 1
+    assert str(result.settings).splitlines() == [
+        "part xc7z020clg400-1 (default; set board or fpga_part), "
+        "clock 10 ns (default; set synth_clk_period_ns)",
+        "folding as in the model, SIMD=PE=1 if FINN's steps convert it: "
+        "set target_fps or folding_config_file for a faster one",
+    ]
+    fields = {"board": "Pynq-Z1", "synth_clk_period_ns": 5, "target_fps": 100000}
+    first, second = SHORT["steps"]
+    fields["steps"] = [first, "step_target_fps_parallelization", second]
+    result = build(hardware, fields, tmp_path / "out")
+    assert str(result.settings).splitlines() == [
+        "part xc7z020clg400-1 of Pynq-Z1, clock 5 ns",
+        "target 100,000 frames/s, 2,000 cycles per frame",
+    ]
+
+
 def test_popcounts_stay_exact(make_pair_model, tmp_path):
     """33 of 36 bits equal, and 34 are needed: FINN's minimization would clip the threshold to 32."""
     geometry = ConvGeometry((3, 3), (3, 3), 4, 2, simd=4, pe=2)
@@ -619,7 +780,44 @@ def test_unusable_models(tmp_path, hardware):
         ("steps: [step_tidy_up]\n", "step_convert_to_imec belongs right after"),
         ("steps: [step_foo]\n", "Step step_foo is not a default step"),
         ("steps: [finn_imec.builder.step_foo]\n", "module 'finn_imec.builder' has no attribute"),
-        ("board: Pynq-Z9\n", "Couldn't resolve fpga_part for Pynq-Z9"),
+        ("board: Pynq-Z9\n", "field 'board' is 'Pynq-Z9'; did you mean 'Pynq-Z2'?"),
+        ("board: Pynq-Z9\nfpga_part: xc7z020clg400-1\n", "field 'board' is 'Pynq-Z9'; did you mean"),
+        (
+            "board: Pynq-Z1\nfpga_part: xczu7ev-ffvc1156-2-e\n",
+            "field 'fpga_part' is 'xczu7ev-ffvc1156-2-e', but board Pynq-Z1 has xc7z020clg400-1",
+        ),
+        (
+            "generate_outputs: [estimate_reports, stitched_ip]\n",
+            "field 'generate_outputs' has 'stitched_ip', which needs Vivado, and 'vivado' is not on the "
+            "PATH; accepted without it is estimate_reports",
+        ),
+        ("generate_outputs: [bitfile]\n", "field 'generate_outputs' has 'bitfile', which needs Vivado"),
+        (
+            "generate_outputs: [estimate_reports]\n"
+            "steps: [step_specialize_layers, step_minimize_bit_width]\n",
+            "field 'generate_outputs' has 'estimate_reports', which step_generate_estimate_reports makes, "
+            "not a step of this build",
+        ),
+        ("target_fps: 0\n", "field 'target_fps' is 0; accepted is a number above 0"),
+        ("synth_clk_period_ns: .nan\n", "field 'synth_clk_period_ns' is nan; accepted is a number above 0"),
+        ("target_fps: 200000000\n", "field 'target_fps' is 200000000, which is less than a cycle per frame"),
+        (
+            "partitioning_configuration: {num_fpga: 2}\n",
+            "unknown field 'partitioning_configuration.num_fpga'; did you mean "
+            "'partitioning_configuration.num_fpgas'?",
+        ),
+        (
+            "inject_steps_after: {step_tidy_up: step_tidy_up}\n",
+            "field 'inject_steps_after.step_tidy_up' is 'step_tidy_up'; accepted is a list",
+        ),
+        ("output_dir: elsewhere\n", "field 'output_dir' is 'elsewhere', which is "),
+        ("model_path: other.onnx\n", "field 'model_path' is 'other.onnx', but the model is "),
+        ("verify_steps: [initial_python]\n", "verify_input_npy is 'input.npy', which is not a file"),
+        ("fifo_config_file: build.yaml\n", "fifo_config_file is '"),
+        (
+            "target_fps: 9\nsteps: [step_specialize_layers, step_minimize_bit_width]\n",
+            "target_fps is read by step_target_fps_parallelization and step_fold_imec, not among the steps",
+        ),
         ("start_step: step_foo\n", "start_step is 'step_foo'; accepted is step_prepare_network, "),
         ("stop_step: step_foo\n", "stop_step is 'step_foo'; accepted is step_prepare_network, "),
         (
@@ -721,12 +919,84 @@ def test_interrupt_passes_through_and_leaves_nothing(hardware, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-# ---- other processes ----------------------------------------------------------------------------
+# ---- FINN's own builder, with a stub in place of Vivado ------------------------------------------
 
-needs_installation = pytest.mark.skipif(
-    not any((Path(folder) / "finn_imec.pth").is_file() for folder in site.getsitepackages()),
-    reason="finn_imec.pth is not in site-packages: install finn-imec with pip",
-)
+HOW_TO = Path(__file__).parents[1] / "docs" / "how-to" / "add-to-a-build.md"
+#: Stands in for finn-plus' binding to Vivado's simulator, which FINN imports at its start.
+XSI = "from unittest import mock\nPort = mock.Mock\n\ndef __getattr__(name):\n    return mock.Mock()\n"
+
+
+def titled(name: str) -> str:
+    """The file of this name on the how-to's page."""
+    return re.search(rf'```\w+ title="{re.escape(name)}"\n(.*?)```', HOW_TO.read_text(), re.DOTALL)[1]
+
+
+@pytest.fixture
+def vivado_folder(streamlined, tmp_path, monkeypatch) -> Path:
+    """A user's folder with model.onnx, and an environment as after Vivado's settings64.sh."""
+    if shutil.which("tclsh") is None:
+        pytest.skip("needs tclsh: apt-get install tcl")
+    vivado, simulator = tmp_path / "Vivado" / "2024.2", tmp_path / "xsi"
+    (vivado / "bin").mkdir(parents=True)
+    vivado_on_path(vivado / "bin", monkeypatch)
+    monkeypatch.setenv("XILINX_VIVADO", str(vivado))
+    (simulator / "xsi").mkdir(parents=True)
+    (simulator / "xsi" / "__init__.py").write_text(XSI)
+    (simulator / "xsi.so").touch()
+    (simulator / "VERSION").write_text("Vivado 2024.2")
+    monkeypatch.setenv("FINN_XSI", str(simulator))
+    for name in ("FINN_BUILD_DIR", "PYTEST_CURRENT_TEST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))  # no settings of the user's
+    monkeypatch.setenv("PYTHONPATH", str(HOW_TO.parents[2]))
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(streamlined, tmp_path / "model.onnx")
+    return tmp_path
+
+
+def check_stitched(output: Path) -> None:
+    pairs = json.loads((output / "report" / "imec_conversion.json").read_text())["pairs"]
+    assert [pair["imecconv"] for pair in pairs] == ["IMECConv_rtl_0", "IMECConv_rtl_1"]
+    assert json.loads((output / "report" / "metadata_builder.json").read_text())["status"] == "ok"
+    sources = (output / "stitched_ip" / "all_verilog_srcs.txt").read_text()
+    assert "IMECConv_rtl_0" in sources and "imec_" in sources
+
+
+@needs_installation
+def test_the_how_tos_script_with_vivado(vivado_folder):
+    """As written; without Vivado it runs among the blocks of its page."""
+    (vivado_folder / "build.py").write_text(titled("build.py"))
+    run = subprocess.run([sys.executable, "build.py"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    check_stitched(vivado_folder / "build")
+
+
+@needs_installation
+def test_finns_command_with_vivado(vivado_folder):
+    """finn-plus' own, with the injected steps of the how-to."""
+    fields = {"auto_fifo_strategy": "force_minimal_fifos", **yaml.safe_load(titled("inject.yaml"))}
+    fields |= {
+        **yaml.safe_load(titled("build.yaml")),
+        "generate_outputs": ["estimate_reports", "stitched_ip"],
+    }
+    (vivado_folder / "build.yaml").write_text(yaml.safe_dump(fields))
+    finn = [str(Path(sys.executable).with_name("finn")), "build", "build.yaml", "model.onnx", "--batch"]
+    run = subprocess.run([*finn, "--output", "build", "-s"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    check_stitched(vivado_folder / "build")
+
+
+def test_outputs_that_no_step_makes_with_vivado(vivado_folder, hardware):
+    fields = {**START, "generate_outputs": ["estimate_reports", "stitched_ip"]}
+    message = (
+        "field 'generate_outputs' has 'stitched_ip', which step_create_stitched_ip makes, not a step of this "
+        "build: add it to 'steps', or leave the output out; accepted with these steps is estimate_reports"
+    )
+    with pytest.raises(ModelError, match=f"config: {message}$"):
+        build(hardware, fields, vivado_folder / "out")
+
+
+# ---- other processes ----------------------------------------------------------------------------
 
 WORKERS = """
 import multiprocessing, sys

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -11,9 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from qonnx.core.datatype import DataType
+from typer.main import get_command
+from typer.testing import CliRunner
 
+from finn_imec import __version__
+from finn_imec.cli import app
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.terminal import ONLY_WITH, progress_bar
 
 
 def finn_imec(*arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
@@ -64,16 +70,161 @@ def test_algorithms_takes_a_geometry():
             "bits=17 of cnv-w2a2: accepted are 1 to 16",
         ),
         (["verify", "--cases", "0"], "--cases"),
-        (["simulate", "x.onnx", "--per-layer", "--trace", "x.vcd"], "--per-layer and --trace exclude"),
-        (["simulate", "x.onnx", "--trace-cycles", "1", "2"], "accepted are, with --trace, a first cycle"),
         (
             ["simulate", "x.onnx", "--trace", "x.vcd", "--trace-cycles", "2", "2"],
-            "--trace-cycles (2, 2): accepted are, with --trace, a first cycle and a later one",
+            "--trace-cycles (2, 2): accepted are a first cycle and a later one",
         ),
     ],
 )
 def test_usage_errors(arguments, message):
     assert message in error_of(finn_imec(*arguments), 2)
+
+
+SHAPE = ["--geometry", "4,4,1,1,3,3"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["algorithms", "--device", "cpu"], "--device is used only with --backend torch"),
+        (["algorithms", "--batch", "1"], "--batch is used only with --backend torch"),
+        (["algorithms", "--backend", "torch", "--run"], "--run is used only with --backend numpy"),
+        (["compare", "x.onnx", "--bits", "2"], "--bits is used only with --layers"),
+        (["compare", *SHAPE, "--bits", "3"], "--bits is used only with --layers"),
+        (["compare", "--layers", "padded", "--simd", "4"], "--simd is used only with --geometry"),
+        (["compare", "--layers", "padded", "--depthwise"], "--depthwise is used only with --geometry"),
+        (["compare", "x.onnx", "--activation", "INT2"], "--activation is used only with --geometry"),
+        (["vivado", "out", "--model", "x.onnx", "--pe", "2"], "--pe is used only with --geometry"),
+        (["vivado", "out", "--part", "xc7z020clg400-1"], "--part is used only with --model or --geometry or"),
+        (["vivado", "out", "--steps", "3"], "--steps is used only with --model or --geometry or --layers"),
+        (["simulate", "x.npz", "--images", "i.npz", "--frames", "3"], "--frames is not used with --images"),
+        (["simulate", "x.onnx", "--input", "x.npy", "--frames", "3"], "--frames is not used with --input"),
+        (["simulate", "x.npz", "--input", "x.npy", "--images", "i.npz"], "--images is not used with --input"),
+        (["simulate", "x.onnx", "--per-layer", "--fifo-depth", "4"], "--fifo-depth is not used with --per"),
+        (["simulate", "x.onnx", "--per-layer", "--trace", "x.vcd"], "--trace is not used with --per-layer"),
+        (["simulate", "x.onnx", "--per-layer", "--clock-ns", "5"], "--clock-ns is not used with --per-layer"),
+        (["simulate", "x.onnx", "--trace-cycles", "1", "2"], "--trace-cycles is used only with --trace"),
+        (["verify", "--case", "3", "--cases", "240"], "--cases is not used with --case"),
+        (["verify", "--parameters", "{}", "--seed", "0"], "--seed is not used with --parameters"),
+    ],
+)  # fmt: skip
+def test_options_that_a_mode_does_not_use(arguments, message):
+    """Also where the value is the default: it was given."""
+    with pytest.raises(Exception, match=f"^{message}"):  # typer's own class of errors
+        get_command(app).commands[arguments[0]].make_context(arguments[0], arguments[1:])
+
+
+def test_options_beside_what_they_need():
+    for arguments in (
+        ["algorithms", "--backend", "torch", "--batch", "2"],
+        ["compare", "--layers", "padded", "--bits", "1,2", "--core", "lut", "--steps", "3"],
+        ["compare", *SHAPE, "--simd", "1", "--depthwise", "--weight", "INT4"],
+        ["vivado", "out", *SHAPE, "--part", "xc7z020clg400-1", "--clock", "4"],
+        ["simulate", "x.onnx", "--swap", "--trace", "x.vcd", "--trace-cycles", "1", "2"],
+        ["verify", "--seed", "3", "--case", "5"],
+    ):
+        get_command(app).commands[arguments[0]].make_context(arguments[0], arguments[1:])
+
+
+def test_rules_name_options_that_exist():
+    for command, rules in ONLY_WITH.items():
+        known = {parameter.name for parameter in get_command(app).commands[command].params}
+        for options, needs in rules:
+            names = {*options.split(), *needs.removeprefix("!").partition("=")[0].split()}
+            assert names <= known, f"{command}: {names - known}"
+
+
+def test_fifo_depth_of_a_model_with_fifos(tmp_path, make_pair_model, datapath):
+    make_pair_model(datapath, between=["StreamingFIFO"]).save(str(tmp_path / "pair.onnx"))
+    run = CliRunner().invoke(app, ["simulate", str(tmp_path / "pair.onnx"), "--fifo-depth", "4"])
+    assert run.exit_code == 1
+    assert str(run.exception).endswith("pair.onnx has FIFOs; --fifo-depth is for a model without")
+
+
+def test_more_images_than_the_demo_has(tmp_path):
+    pytest.importorskip("brevitas", reason="needs Brevitas: pip install 'finn-imec[train]'")
+    from finn_imec.demo import run_demo
+    from finn_imec.util.errors import ModelError
+
+    with pytest.raises(ModelError, match="^images=361: accepted are 1 to 360, the test images$"):
+        run_demo(tmp_path / "demo", images=361)
+    assert not (tmp_path / "demo").exists()
+
+
+def test_version():
+    run = finn_imec("--version")
+    assert (run.returncode, run.stdout, run.stderr) == (0, f"finn-imec {__version__}\n", "")
+
+
+def in_a_file(*arguments: str) -> subprocess.CompletedProcess:
+    """Run the command with both outputs into files, as from a script: nothing tells a width."""
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("COLUMNS", "FORCE_COLOR")
+    }
+    command = [sys.executable, "-m", "finn_imec", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+def test_nothing_is_wrapped_in_a_file(tmp_path):
+    """Not a table's title or caption, a message, a path."""
+    run = in_a_file("algorithms", "--layer", "cv5")
+    title = "Lowering memory, kB at 4 B per element (times below im2col)"
+    assert run.stdout.splitlines()[0] == title
+
+    path = tmp_path / "a folder with a name" / ("deep" * 40) / "model.onnx"
+    assert f"{path}: no such file" in in_a_file("simulate", str(path)).stderr
+    usage = in_a_file("algorithms", "--layer", "cv99").stderr.splitlines()[-1]
+    assert usage.startswith("Error: Invalid value: --layer cv99: accepted are cv1,") and usage.endswith(
+        "cv12"
+    )
+
+
+def test_table_in_a_file(monkeypatch):
+    """Long caption, long cells: one line each, also if a folder of output is narrower than they."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from finn_imec import terminal
+
+    stream = io.StringIO()
+    width = terminal._width(stream)
+    monkeypatch.setattr(terminal, "console", Console(file=stream, markup=False, width=width))
+    table = Table("name", title="title " * 30, caption="caption " * 50, box=None)
+    table.add_row("cell " * 40)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    terminal.print_table(table)
+    lines = [line.strip() for line in stream.getvalue().splitlines()]
+    assert lines == [text.strip() for text in ("title " * 30, "name", "cell " * 40, "caption " * 50)]
+
+
+def test_progress_in_a_file_is_a_line_each(capfd):
+    with progress_bar("synthesis", 2) as advance:
+        advance(label="conv0")
+        advance(label="conv1")
+    with progress_bar("partition", None) as advance:
+        advance(0, label="compiling")
+    with progress_bar("cases", 100) as advance:
+        for _ in range(100):
+            advance()
+    with progress_bar("build", None) as advance:
+        advance(label="step_tidy_up", total=2)
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[:5] == [
+        "synthesis 0/2", "synthesis 1/2: conv0", "synthesis 2/2: conv1", "partition", "partition: compiling"
+    ]  # fmt: skip
+    assert lines[5:16] == [f"cases {number}/100" for number in range(0, 101, 10)]
+    assert lines[16:] == ["build", "build 1/2: step_tidy_up"]
+
+
+def test_a_terminal_gets_a_bar(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with progress_bar("build", None) as advance:
+        advance(label="step_tidy_up", total=2)
+    assert "build: step_tidy_up" in sys.stderr.getvalue() and "1/2" in sys.stderr.getvalue()
 
 
 @pytest.mark.slow  # each is a process that imports FINN

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -176,6 +177,102 @@ for bits in (1, 2):
             if name.startswith("finn_imec/report/measured/"):
                 committed = ROOT / "benchmarks" / "results" / name.split("/", 3)[3]
                 assert wheel.read(name) == committed.read_bytes()
+
+
+# ---- docker/install.sh --------------------------------------------------------------------------
+
+#: pip of FINN's container: `list` gives one list after the other, `install` only notes what it is told.
+PIP = """#!/bin/sh
+echo "$@" >> "$STUB/calls"
+case "$*" in
+*"pip list"*) head -n "$(grep -c 'pip list' "$STUB/calls")" "$STUB/lists" | tail -n 1 | tr ' ' '\\n' ;;
+*--constraint*) while [ "$1" != --constraint ]; do shift; done; cp "$2" "$STUB/constraints" ;;
+esac
+"""
+
+
+def install_in_container(tmp_path: Path, before: str, after: str) -> subprocess.CompletedProcess:
+    (tmp_path / "python3").write_text(PIP)
+    (tmp_path / "python3").chmod(0o755)
+    (tmp_path / "lists").write_text(f"{before}\n{after}\n")
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "STUB": str(tmp_path)}
+    script = ["sh", str(ROOT / "docker" / "install.sh")]
+    return subprocess.run(script, env=environment, capture_output=True, text=True)
+
+
+def test_install_leaves_finns_pins(tmp_path):
+    """Each call of pip's either takes no dependencies, or every version that FINN has as a constraint."""
+    before = "numpy==1.24.1 onnx==1.17.0 qonnx==1.0.0 pytest==7.4.0"
+    run = install_in_container(tmp_path, before, f"{before} finn-imec==0.2.0 rich==13.9.4")
+    assert run.returncode == 0, run.stderr
+    calls = [line for line in (tmp_path / "calls").read_text().splitlines() if " install " in line]
+    assert [("--no-deps" in call, "--constraint" in call) for call in calls] == [(True, False), (False, True)]
+    assert not any(word in call for call in calls for word in ("--upgrade", "-U", "--force-reinstall"))
+    assert (tmp_path / "constraints").read_text().split() == before.split()
+
+
+def test_install_says_what_it_changed(tmp_path):
+    run = install_in_container(tmp_path, "numpy==1.24.1 onnx==1.17.0", "numpy==2.0.0 onnx==1.17.0")
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[-1] == "numpy==1.24.1"
+
+
+# ---- finn_imec.pth ------------------------------------------------------------------------------
+
+IMPORT_FINN = """
+import finn.custom_op.fpgadataflow.hls, finn.custom_op.fpgadataflow.rtl
+from finn.custom_op.fpgadataflow import custom_op
+print("FINN:", *custom_op)
+"""
+
+
+@pytest.fixture
+def damaged(tmp_path) -> Path:
+    """site-packages of an environment with finn_imec.pth, a FINN of three empty domains, and no finn_imec."""
+    venv.create(tmp_path / "venv", symlinks=True)
+    (packages,) = tmp_path.glob("venv/lib/python*/site-packages")
+    shutil.copy(ROOT / "finn_imec.pth", packages)
+    for domain in ("", "hls", "rtl"):
+        folder = packages / "finn" / "custom_op" / "fpgadataflow" / domain
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "__init__.py").write_text("custom_op = {}\n")
+    return packages
+
+
+def start(packages: Path, tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess:
+    run = run_in(tmp_path / "venv" / "bin", tmp_path, "python", *arguments)
+    assert run.returncode == 0 and "Traceback" not in run.stderr, run.stderr
+    return run
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty folder", "a module that fails"])
+def test_python_starts_without_the_package(damaged, tmp_path, left):
+    """The hook cannot be loaded: one warning, which a filter can silence, and FINN as without it."""
+    if left != "nothing":
+        (damaged / "finn_imec").mkdir()
+    if left == "a module that fails":
+        (damaged / "finn_imec" / "import_hook.py").write_text("import nothing_like_this\n")
+    run = start(damaged, tmp_path, "-c", IMPORT_FINN)
+    assert run.stdout == "FINN:\n"
+    assert run.stderr.count("RuntimeWarning: finn_imec.pth: FINN will not know IMECConv") == 1
+    assert "ModuleNotFoundError: No module named" in run.stderr and "Install it again" in run.stderr
+    assert start(damaged, tmp_path, "-W", "ignore", "-c", IMPORT_FINN).stderr == ""
+
+
+@pytest.mark.parametrize("left", ["no custom_op", "a custom_op that fails"])
+def test_finn_loads_with_half_of_the_package(damaged, tmp_path, left):
+    """The hook is there, what it registers is not: one warning for three domains, none without FINN."""
+    (damaged / "finn_imec").mkdir()
+    for name in ("__init__.py", "import_hook.py"):
+        shutil.copy(ROOT / "finn_imec" / name, damaged / "finn_imec")
+    if left != "no custom_op":
+        (damaged / "finn_imec" / "custom_op.py").write_text("raise OSError('unreadable')\n")
+    assert start(damaged, tmp_path, "-c", "").stderr == ""
+    run = start(damaged, tmp_path, "-c", IMPORT_FINN)
+    assert run.stdout == "FINN:\n"
+    assert run.stderr.count("RuntimeWarning: FINN does not know IMECConv, because finn-imec is damaged") == 1
+    strict = start(damaged, tmp_path, "-W", "error", "-c", IMPORT_FINN)
+    assert (strict.stdout, strict.stderr.count("warning: FINN does not know IMECConv")) == ("FINN:\n", 1)
 
 
 def test_missing_extra_is_named(installed, tmp_path):

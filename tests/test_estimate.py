@@ -11,9 +11,17 @@ import numpy as np
 import pytest
 
 from finn_imec.layer.core import Operand
-from finn_imec.layer.estimate import LUT_COEFFICIENTS, RAMB18_BITS, Estimate, compressor_luts, sum_luts
+from finn_imec.layer.estimate import (
+    FF_COEFFICIENTS,
+    LUT_COEFFICIENTS,
+    RAMB18_BITS,
+    Estimate,
+    compressor_luts,
+    sum_luts,
+)
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import MEM_MODES, Memory
+from finn_imec.layer.pair_estimate import PAIR_FFS, PAIR_LUTS
 from finn_imec.layer.structure import Structure
 from finn_imec.synthesis.layer_sets import named_layers
 
@@ -71,6 +79,53 @@ def test_the_sample_is_what_the_benchmark_draws(benchmark):
         assert row["number"] == number
         assert row["parameters"] == json.loads(parameters.json())
         assert row.get("ram_style", "auto") == ram_style
+
+
+# ---- both sides ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pairs(benchmark):
+    return benchmark.PairSample(benchmark.load(benchmark.PAIRS))
+
+
+@pytest.fixture(scope="module")
+def fits(benchmark, sample, pairs):
+    pytest.importorskip("scipy", reason="needs scipy, which comes with finn-plus")
+    return {name: fit for name, (_, fit) in benchmark.fits(sample, pairs).items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "coefficients", "mean", "worst"),
+    [
+        ("FF_COEFFICIENTS", FF_COEFFICIENTS, 0.07, 0.7),
+        ("PAIR_LUTS", PAIR_LUTS, 0.065, 0.27),
+        ("PAIR_FFS", PAIR_FFS, 0.065, 0.27),
+    ],
+)
+def test_coefficients_and_their_errors(fits, name, coefficients, mean, worst):
+    """On layers that are not fitted to."""
+    fit = fits[name]
+    assert list(coefficients) == fit.names
+    assert list(coefficients.values()) == pytest.approx(fit.coefficients(), abs=2e-3)
+    errors = np.abs(fit.held_out_errors())
+    assert errors.mean() < mean and errors.max() < worst
+
+
+@pytest.mark.parametrize("side", ["finn", "imec"])
+def test_memories_and_blocks_of_both_sides(pairs, side):
+    assert not pairs.errors(side, "dsp").any()
+    assert (pairs.errors(side, "bram18") == 0).mean() > 0.9
+    assert np.abs(pairs.errors(side, "memory")).mean() < 0.05
+
+
+def test_the_pairs_are_what_the_benchmark_draws(benchmark):
+    for number, row in enumerate(benchmark.load(benchmark.PAIRS)):
+        layer, core = benchmark.random_pair(number)
+        assert row["number"] == number
+        if "geometry" in row:
+            assert ConvGeometry(**row["geometry"]) == layer.geometry
+            assert (row["core"], row["steps"]) == (core, layer.steps)
 
 
 # ---- CNV, which is not in the sample ------------------------------------------------------------

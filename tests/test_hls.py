@@ -453,3 +453,23 @@ def test_wrong_ram_style_names_the_node(make_hls):
     getCustomOp(model.graph.node[0]).set_nodeattr("ram_style", "ultra")
     with pytest.raises(UnsupportedError, match=r"IMECConv_hls_0: ram_style='ultra'"):
         model.transform(PrepareIP(PART, 5.0))
+
+
+@pytest.mark.parametrize(
+    "mode", [{"mem_mode": "external"}, {"mem_mode": "internal_decoupled", "runtime_writeable_weights": 1}]
+)
+def test_weights_that_change_are_refused_when_finn_specializes(make_pair_model, mode):
+    """Not when code is generated, after every other layer's."""
+    from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
+    from qonnx.custom_op.registry import getCustomOp
+
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv
+
+    model = make_pair_model(make_path("UINT4", "INT3", "INT14"), mvau=mode).transform(InferIMECConv(100))
+    (node,) = model.graph.node
+    getCustomOp(node).set_nodeattr("preferred_impl_style", "hls")
+    reason = (
+        f"preferred_impl_style=hls with mem_mode={mode['mem_mode']}: IMECConv_hls accepts internal_embedded"
+    )
+    with pytest.raises(UnsupportedError, match=reason):
+        model.transform(SpecializeLayers(PART))

@@ -52,3 +52,19 @@ def test_the_version_is_released_in_the_changelog_and_cited():
     assert released
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert (cited["version"], str(cited["date-released"])) == (finn_imec.__version__, released[1])
+
+
+def test_placeholders_are_where_the_list_says():
+    """CONTRIBUTING lists what maintainers fill in before the first release, and every file that has it."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    listed = re.findall(
+        r"^\| `([^`]+)` \| [^|]+ \| (`.+`) \|$", text.partition("## Before the first release")[2], re.M
+    )
+    assert len(listed) == 3
+    suffixes = {".md", ".toml", ".yml", ".cff", ".py", ".sh"}
+    folders = (ROOT, ROOT / "docs", ROOT / "scripts", ROOT / "docker", ROOT / ".github", ROOT / "finn_imec")
+    files = [p for folder in folders for p in (folder.glob("*") if folder == ROOT else folder.rglob("*"))]
+    texts = {path: path.read_text() for path in files if path.suffix in suffixes}
+    for placeholder, named in listed:
+        found = {str(path.relative_to(ROOT)) for path, text in texts.items() if placeholder in text}
+        assert found - {"CONTRIBUTING.md"} == set(re.findall(r"`([^`]+)`", named)), placeholder

@@ -31,7 +31,7 @@ STRATA = (
     "report",
 )
 #: Entry points: nothing else imports these, and they may import everything.
-ENTRY_POINTS = ("__main__", "cli", "demo", "import_hook")
+ENTRY_POINTS = ("__main__", "cli", "demo", "import_hook", "terminal")
 #: Modules of old names, for one release.
 DEPRECATED = ("geometry", "window", "datapath", "errors")
 #: Packages that `layer` may import.

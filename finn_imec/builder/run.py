@@ -13,6 +13,7 @@ import importlib.util
 import json
 import logging
 import os
+import shutil
 import sys
 import time
 import typing
@@ -22,14 +23,16 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finn_imec.builder import node_config
+from finn_imec.builder.conversion import REPORT, Conversion, load_conversion
 from finn_imec.builder.front_end import NOTES, front_end_steps
 from finn_imec.builder.steps import (
     FOLDING_REPORT,
     FUSE_AFTER,
-    REPORT,
     exact_popcounts,
     imec_build_steps,
     step_convert_to_imec,
+    step_fold_imec,
     step_name,
 )
 from finn_imec.compat.finn import FPGA_PART, finn_build_dir
@@ -67,10 +70,69 @@ _INPUT_FILES = (
     *("folding_config_file", "specialize_layers_config_file", "fifo_config_file"),
     *("layouts_config_file", "vitis_floorplan_file"),
 )
+#: Output -> the step that makes it.
+OUTPUT_STEPS = {
+    "estimate_reports": "step_generate_estimate_reports",
+    "stitched_ip": "step_create_stitched_ip",
+    "rtlsim_performance": "step_measure_rtlsim_performance",
+    "out_of_context_synth": "step_out_of_context_synthesis",
+    "bitfile": "step_synthesize_bitfile",
+    "pynq_driver": "step_make_driver",
+    "cpp_driver": "step_make_driver",
+    "deployment_package": "step_deployment_package",
+}
+#: The only ones that need no Vivado, or what only Vivado makes.
+_WITHOUT_VIVADO = ("estimate_reports",)
+#: Field -> the steps that read it; for files of node attributes see node_config.
+_READ_IN = {
+    "target_fps": ("step_target_fps_parallelization", "step_fold_imec"),
+    "fifo_config_file": ("step_set_fifo_depths", "step_generate_hardware"),
+    "layouts_config_file": ("step_passes_frontend",),
+    "vitis_floorplan_file": ("step_prepare_synthesis",),
+}
 
 
 class BuildError(ImecError, RuntimeError):
     """A build step failed; names the step, its error and the log."""
+
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """What a build is for. target_cycles: per frame, from target_fps and the clock.
+
+    folding: the folding configuration's file. defaults: fields of the configuration that it leaves to their
+    defaults, of these. str() is two lines for a console.
+    """
+
+    part: str
+    board: str | None
+    clock_ns: float
+    target_fps: int | None
+    target_cycles: int | None
+    folding: str | None
+    defaults: tuple[str, ...]
+
+    def __str__(self) -> str:
+        def note(*fields: str) -> str:
+            if not set(fields) <= set(self.defaults):
+                return ""
+            return f" (default; set {' or '.join(fields)})"
+
+        board = f" of {self.board}" if self.board else ""
+        lines = [
+            f"part {self.part}{board}{note('board', 'fpga_part')}, "
+            f"clock {self.clock_ns:g} ns{note('synth_clk_period_ns')}"
+        ]
+        if self.target_fps is not None:
+            lines.append(f"target {self.target_fps:,} frames/s, {self.target_cycles:,} cycles per frame")
+        if self.folding is not None:
+            lines.append(f"folding as in {self.folding}")
+        if len(lines) == 1:
+            lines.append(
+                "folding as in the model, SIMD=PE=1 if FINN's steps convert it: set target_fps or "
+                "folding_config_file for a faster one"
+            )
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -79,16 +141,19 @@ class BuildResult:
 
     model: the graph after the last step. parent: FINN's graph around the hardware layers; its
     StreamingDataflowPartition refers to the layers at partitioning, before the swap. None if the build did
-    not partition. pairs: one PairReport per ConvolutionInputGenerator, empty without the conversion step.
+    not partition. conversion: what the conversion step swapped, and what that saves; pairs: one PairReport
+    per ConvolutionInputGenerator. None and empty without that step.
     foldings: one FoldingReport per IMECConv, empty without step_fold_imec or target_fps. notes: a line
     for each conversion of step_prepare_network that changes shapes or costs. reports: the JSON files of
     report/ by name without suffix, e.g. estimate_layer_cycles. generated: folder with one folder of generated
-    code per layer. log: FINN's log. seconds: wall time of each step by name, in step order.
+    code per layer. log: FINN's log. seconds: wall time of each step by name, in step order. settings: what the
+    build was for.
     """
 
     output_dir: Path
     model: Path
     parent: Path | None
+    conversion: Conversion | None
     pairs: tuple[PairReport, ...]
     foldings: tuple[FoldingReport, ...]
     notes: tuple[str, ...]
@@ -96,13 +161,16 @@ class BuildResult:
     generated: Path
     log: Path
     seconds: dict[str, float]
+    settings: BuildSettings
 
 
 def build(
     model_path: str | Path,
     config: str | Path | Mapping[str, Any],
-    output_dir: str | Path,
+    output_dir: str | Path | None = None,
     progress: Progress | None = None,
+    allow_larger: bool = False,
+    announce: Callable[[BuildSettings], None] | None = None,
 ) -> BuildResult:
     """Build a model with finn-plus' steps and step_convert_to_imec, without Vivado.
 
@@ -116,9 +184,16 @@ def build(
     folding (imec_build_steps). Accumulators in binaryXnorMode hold all popcounts, which FINN's minimization
     does not ensure (exact_popcounts). start_step: the first step, applied to model_path. Default part,
     without board and fpga_part: FPGA_PART. output_dir: new, empty, or from an earlier build, whose files are
-    replaced once all steps have passed. A failed step leaves only its log there, FAILED_LOG. FINN's console
-    output goes to the log. progress: called with the caller's sys.stdout and sys.stderr. Between calls they
-    are FINN's, so anything that draws at other times (a rich.progress bar) needs a console with its own file.
+    replaced once all steps have passed; None: the config's, relative to its file. A failed step leaves only
+    its log there, FAILED_LOG. FINN's console output goes to the log. progress: called with the caller's
+    sys.stdout and sys.stderr. Between calls they are FINN's, so anything that draws at other times (a
+    rich.progress bar) needs a console with its own file. allow_larger: see InferIMECConv. announce: called
+    once, before the first step.
+
+    What the configuration asks for is done, or is an error before the first step: an output that no step
+    makes or that needs a Vivado which is not there, a field that no step reads, a board or part that
+    contradicts the other. Names and attributes in a folding or specialization file have to exist; those of
+    IMECConv count after the swap.
 
     Raises ModelError naming the file or field if the model, config or output folder is unusable, or if no
     pair became an IMECConv; BuildError if a step fails; MissingToolError without finn-plus.
@@ -130,21 +205,25 @@ def build(
             "build() runs finn-plus, which the installed FINN is not; give imec_build_steps(steps) "
             "to its own DataflowBuildConfig"
         )
-    output = Path(output_dir).absolute()
     model_path = Path(model_path).absolute()
     fields = _read_config(config)
+    output = _output_folder(config, fields, output_dir)
     load_onnx(model_path)
     scratch = make_scratch(output, {LOG, FAILED_LOG})
     try:
         run = _Run(progress)
         with _finn(scratch / GENERATED):
-            run(model_path, *_configure(config, fields, scratch))
+            steps, cfg = _configure(config, fields, scratch, model_path, allow_larger)
+            settings = _settings(cfg, fields)
+            if announce is not None:
+                run.in_callers_console(announce, settings)
+            run(model_path, steps, cfg)
         if run.error is None:
             run.model.save(str(scratch / MODEL))
             relocate(scratch, output)
             replace_files(scratch, output)
             (output / FAILED_LOG).unlink(missing_ok=True)
-            return _result(output, run.seconds)
+            return _result(output, run.seconds, settings)
         if not isinstance(run.error, Exception):  # KeyboardInterrupt, which FINN catches
             raise run.error
         log = output / FAILED_LOG
@@ -182,29 +261,93 @@ def _read_config(config: str | Path | Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
+def _output_folder(
+    config: str | Path | Mapping[str, Any], fields: dict[str, Any], output_dir: str | Path | None
+) -> Path:
+    """The absolute output folder: the argument or the configuration's, which must not differ."""
+    configured = fields.get("output_dir")
+    if configured is None and output_dir is None:
+        raise ModelError("no output folder: give one as output_dir, or --output on the command line")
+    if configured is None:
+        return Path(output_dir).absolute()
+    start = Path() if isinstance(config, Mapping) else Path(config).absolute().parent
+    folder = Path(os.path.abspath(start / str(configured)))
+    if output_dir is not None and Path(os.path.abspath(output_dir)) != folder:
+        raise ModelError(
+            f"{_name(config)}: field 'output_dir' is '{configured}', which is {folder}, but "
+            f"{Path(output_dir).absolute()} is asked for; accepted is one of them"
+        )
+    return folder
+
+
+def _name(config: str | Path | Mapping[str, Any]) -> str:
+    return "config" if isinstance(config, Mapping) else str(config)
+
+
 def _configure(
-    config: str | Path | Mapping[str, Any], fields: dict[str, Any], output: Path
+    config: str | Path | Mapping[str, Any],
+    fields: dict[str, Any],
+    output: Path,
+    model_path: Path,
+    allow_larger: bool,
 ) -> tuple[list[Callable], Any]:
     """The functions to run, and FINN's DataflowBuildConfig with output_dir=output."""
     from finn.util.exception import FINNError
 
-    where = "config" if isinstance(config, Mapping) else str(config)
     try:
         cfg = _finn_config(fields)
         if not isinstance(config, Mapping):
             cfg.config_path = Path(config).absolute()
             cfg.correct_paths()
-        for name in _INPUT_FILES:
-            path = getattr(cfg, name)
-            if path is not None and not Path(path).is_file():
-                raise ModelError(f"{name} is '{path}', which is not a file")
+        if cfg.model_path is not None:
+            start = cfg.config_path.parent if cfg.config_path else Path()
+            if Path(os.path.abspath(start / cfg.model_path)) != model_path:
+                raise ModelError(f"field 'model_path' is '{cfg.model_path}', but the model is {model_path}")
+        _check_files(cfg)
+        _check_target(cfg)
         cfg.output_dir = str(output)
-        cfg._resolve_fpga_part()
-        return _select_steps(cfg), cfg
+        steps = _select_steps(cfg)
+        if fields.get("generate_outputs") is not None:
+            _check_outputs(cfg, steps)
+        _check_read(cfg, fields, steps)
+        steps = [_larger(step) for step in steps] if allow_larger else steps
+        for name, ours in (
+            ("folding_config_file", (step_convert_to_imec.__name__, step_fold_imec.__name__)),
+            ("specialize_layers_config_file", ()),
+        ):
+            if getattr(cfg, name) is not None:
+                steps = node_config.checked(steps, name, getattr(cfg, name), ours)
+        return steps, cfg
     except UnsupportedError as err:
-        raise UnsupportedError(f"{where}: {err}") from err
+        raise UnsupportedError(f"{_name(config)}: {err}") from err
     except (ModelError, FINNError) as err:
-        raise ModelError(f"{where}: {_one_line(err)}") from err
+        raise ModelError(f"{_name(config)}: {_one_line(err)}") from err
+
+
+def _settings(cfg: Any, fields: dict[str, Any]) -> BuildSettings:
+    names = ("board", "fpga_part", "synth_clk_period_ns", "target_fps", "folding_config_file")
+    return BuildSettings(
+        cfg._resolve_fpga_part(),
+        cfg.board,
+        cfg.synth_clk_period_ns,
+        cfg.target_fps,
+        cfg._resolve_cycles_per_frame(),
+        None if cfg.folding_config_file is None else str(cfg.folding_config_file),
+        tuple(name for name in names if fields.get(name) is None),
+    )
+
+
+def _check_names(fields: Mapping[str, Any], of: type, prefix: str = "") -> None:
+    """Raise ModelError for a field that the configuration class `of`, or one nested in it, does not have."""
+    types = typing.get_type_hints(of)
+    for name, value in fields.items():
+        if name not in types:
+            close = difflib.get_close_matches(str(name), types, n=1)
+            hint = f"did you mean '{prefix}{close[0]}'?" if close else f"accepted are {of.__name__}'s"
+            raise ModelError(f"unknown field '{prefix}{name}'; {hint}")
+        for nested in (types[name], *typing.get_args(types[name])):
+            if dataclasses.is_dataclass(nested) and isinstance(value, Mapping):
+                _check_names(value, nested, f"{prefix}{name}.")
 
 
 def _finn_config(fields: dict[str, Any]) -> Any:
@@ -216,19 +359,20 @@ def _finn_config(fields: dict[str, Any]) -> Any:
     )
     from mashumaro.exceptions import InvalidFieldValue
 
-    known = [field.name for field in dataclasses.fields(DataflowBuildConfig)]
-    for name in fields:
-        if name not in known:
-            close = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"did you mean '{close[0]}'?" if close else "accepted are DataflowBuildConfig's"
-            raise ModelError(f"unknown field '{name}'; {hint}")
+    _check_names(fields, DataflowBuildConfig)
     if fields.get("multi_dnn_config_path") is not None:
         raise UnsupportedError(
             "multi_dnn_config_path is not supported here; use finn-plus' own command with "
             "finn_imec.builder.step_convert_to_imec among the steps"
         )
+    if fields.get("enable_build_pdb_debug"):
+        raise UnsupportedError("enable_build_pdb_debug is not supported here: FINN's console goes to the log")
     if not isinstance(fields.get("steps"), list | tuple | None):
         raise ModelError(f"field 'steps' is {fields['steps']!r}; accepted is a list")
+    for field in ("inject_steps_before", "inject_steps_after"):
+        for name, steps in (fields.get(field) or {}).items():
+            if not isinstance(steps, list | tuple):
+                raise ModelError(f"field '{field}.{name}' is {steps!r}; accepted is a list")
     try:
         cfg = DataflowBuildConfig.from_dict({**DEFAULTS, **fields})
     except InvalidFieldValue as err:
@@ -245,6 +389,69 @@ def _finn_config(fields: dict[str, Any]) -> Any:
         end = default_build_dataflow_steps.index("step_generate_hardware")
         cfg.steps = front_end_steps([*default_build_dataflow_steps[:end], "step_hw_codegen"])
     return cfg
+
+
+def _check_files(cfg: Any) -> None:
+    names = [*_INPUT_FILES, *(("verify_input_npy", "verify_expected_output_npy") if cfg.verify_steps else ())]
+    for name in names:
+        path = getattr(cfg, name)
+        if path is not None and not Path(path).is_file():
+            raise ModelError(f"{name} is '{path}', which is not a file")
+    if cfg.fifo_config_file is not None and cfg.auto_fifo_depths:
+        raise ModelError("fifo_config_file is read only with 'auto_fifo_depths: false'")
+
+
+def _check_target(cfg: Any) -> None:
+    """Raise ModelError for no clock or frame rate, or a board that is unknown or has another part."""
+    from finn.util.basic import part_map
+
+    for name in ("synth_clk_period_ns", "hls_clk_period_ns", "target_fps"):
+        value = getattr(cfg, name)
+        if value is not None and not 0 < value < float("inf"):
+            raise ModelError(f"field '{name}' is {value}; accepted is a number above 0")
+    if cfg._resolve_cycles_per_frame() == 0:
+        raise ModelError(
+            f"field 'target_fps' is {cfg.target_fps}, which is less than a cycle per frame at a clock of "
+            f"{cfg.synth_clk_period_ns:g} ns"
+        )
+    if cfg.board is None:
+        return
+    if cfg.board not in part_map:
+        hint = node_config.unknown(cfg.board, part_map)
+        raise ModelError(f"field 'board' is '{cfg.board}'; {hint}")
+    if cfg.fpga_part not in (None, part_map[cfg.board]):
+        raise ModelError(
+            f"field 'fpga_part' is '{cfg.fpga_part}', but board {cfg.board} has {part_map[cfg.board]}; "
+            "accepted is one of the fields"
+        )
+
+
+def _check_outputs(cfg: Any, steps: list[Callable]) -> None:
+    """Raise ModelError for an output that this build does not make."""
+    names = [step_name(step) for step in steps]
+    for output in (output.value for output in cfg.generate_outputs):
+        step = OUTPUT_STEPS[output]
+        if output not in _WITHOUT_VIVADO and shutil.which("vivado") is None:
+            raise ModelError(
+                f"field 'generate_outputs' has '{output}', which needs Vivado, and 'vivado' is not on the "
+                f"PATH; accepted without it is {', '.join(_WITHOUT_VIVADO)}"
+            )
+        if step not in names:
+            made = ", ".join(o for o, s in OUTPUT_STEPS.items() if s in names)
+            raise ModelError(
+                f"field 'generate_outputs' has '{output}', which {step} makes, not a step of this build: add "
+                f"it to 'steps', or leave the output out; accepted with these steps is {made or 'none'}"
+            )
+
+
+def _check_read(cfg: Any, fields: dict[str, Any], steps: list[Callable]) -> None:
+    """Raise ModelError for a field that no step reads. The user's own steps may read any."""
+    if not all(step.__module__.startswith(("finn.builder.", "finn_imec.builder.")) for step in steps):
+        return
+    names = {step_name(step) for step in steps}
+    for field, readers in _READ_IN.items():
+        if fields.get(field) is not None and not names & set(readers):
+            raise ModelError(f"{field} is read by {' and '.join(readers)}, not among the steps of this build")
 
 
 def _select_steps(cfg: Any) -> list[Callable]:
@@ -272,6 +479,18 @@ def _select_steps(cfg: Any) -> list[Callable]:
     cfg.inject_steps_before = cfg.inject_steps_after = {}
     cfg.start_step = cfg.stop_step = None
     return steps[first : last + 1]
+
+
+def _larger(step: Callable) -> Callable:
+    """A step that, if it is step_convert_to_imec, has allow_larger."""
+    if step_name(step) != step_convert_to_imec.__name__:
+        return step
+
+    @functools.wraps(step)
+    def run(model: Any, cfg: Any) -> Any:
+        return step(model, cfg, allow_larger=True)
+
+    return run
 
 
 # ---- running ------------------------------------------------------------------------------------
@@ -331,9 +550,12 @@ class _Run:
 
     def _report(self, number: int) -> None:
         if self.progress is not None:
-            out, err = self.console
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                self.progress(number, len(self.steps), self.step)
+            self.in_callers_console(self.progress, number, len(self.steps), self.step)
+
+    def in_callers_console(self, function: Callable[..., None], *arguments: Any) -> None:
+        out, err = self.console
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            function(*arguments)
 
 
 def _check_converted(model: Any, output: Path) -> None:
@@ -404,17 +626,20 @@ def _finn(build_dir: Path) -> Iterator[None]:
 # ---- output -------------------------------------------------------------------------------------
 
 
-def _pairs(output: Path) -> tuple[PairReport, ...]:
-    from finn_imec.transformation.infer_imec_conv import PairReport
+def _conversion(output: Path) -> Conversion | None:
+    return load_conversion(output / REPORT) if (output / REPORT).is_file() else None
 
-    return tuple(PairReport(**entry) for entry in _entries(output / REPORT))
+
+def _pairs(output: Path) -> tuple[PairReport, ...]:
+    conversion = _conversion(output)
+    return conversion.pairs if conversion else ()
 
 
 def _entries(path: Path) -> list[Any]:
     return json.loads(path.read_text()) if path.is_file() else []
 
 
-def _result(output: Path, seconds: dict[str, float]) -> BuildResult:
+def _result(output: Path, seconds: dict[str, float], settings: BuildSettings) -> BuildResult:
     from finn_imec.transformation.fold_imec_conv import FoldingReport
 
     parent = output / PARENT
@@ -422,6 +647,7 @@ def _result(output: Path, seconds: dict[str, float]) -> BuildResult:
         output_dir=output,
         model=output / MODEL,
         parent=parent if parent.is_file() else None,
+        conversion=_conversion(output),
         pairs=_pairs(output),
         foldings=tuple(FoldingReport(**entry) for entry in _entries(output / FOLDING_REPORT)),
         notes=tuple(_entries(output / NOTES)),
@@ -429,4 +655,5 @@ def _result(output: Path, seconds: dict[str, float]) -> BuildResult:
         generated=output / GENERATED,
         log=output / LOG,
         seconds=seconds,
+        settings=settings,
     )

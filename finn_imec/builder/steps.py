@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finn_imec.builder.conversion import REPORT, Conversion, load_conversion, next_commands
+from finn_imec.builder.node_config import configure_imec
 from finn_imec.compat.transformations import apply_config, auto_folding_config
 from finn_imec.util.errors import ModelError, UnsupportedError
 from finn_imec.util.onnx_model import constant
@@ -36,8 +38,7 @@ SELECTABLE = "SelectableWeights"
 #: Memory interface width of FINN's DMAs on Zynq, in bits.
 ZYNQ_DMA_BITS = 64
 
-#: Written by step_convert_to_imec and step_fold_imec, relative to the build's output_dir.
-REPORT = "report/imec_conversion.json"
+#: Written by step_fold_imec, relative to the build's output_dir.
 FOLDING_REPORT = "report/imec_folding.json"
 
 #: Attributes in auto_folding_config.json: those that FINN's step writes, and IMECConv's.
@@ -52,16 +53,20 @@ FOLDING_ATTRIBUTES = (
 log = logging.getLogger("build_dataflow.imec")
 
 
-def step_convert_to_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
+def step_convert_to_imec(model: ModelWrapper, cfg: Any, allow_larger: bool = False) -> ModelWrapper:
     """Swap each ConvolutionInputGenerator + MVAU pair for one IMECConv.
 
-    cfg: FINN's DataflowBuildConfig; output_dir and multi_dnn_config_path are read. Writes REPORT below
-    output_dir, one object per ConvolutionInputGenerator with the fields of PairReport: `imecconv` names the
-    new node, or `reason` says why the pair stays. A model without a convertible pair passes unchanged, with a
-    warning. Raises UnsupportedError for finn-plus' multi-DNN builds with SelectableWeights, which refer by
-    name to the layers whose weights they select.
+    cfg: FINN's DataflowBuildConfig; output_dir, part, clock, folding_config_file and multi_dnn_config_path
+    are read. What the folding configuration says about the new nodes, by their names or as a default of their
+    op type, is applied to them: FINN's step before the swap did not find them. Writes REPORT below
+    output_dir, a Conversion as JSON: part and clock, `pairs`, one object per ConvolutionInputGenerator with
+    the fields of PairReport (`imecconv` names the new node, or `reason` says why the pair stays), the `total`
+    of their estimates, and the `next` commands. A model without a convertible pair passes unchanged, with a
+    warning. allow_larger: see InferIMECConv. Raises ModelError if the folding configuration names an IMECConv
+    that is not there, or what a node does not accept; UnsupportedError for finn-plus' multi-DNN builds with
+    SelectableWeights, which refer by name to the layers whose weights they select.
     """
-    from finn_imec.transformation.infer_imec_conv import InferIMECConv
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv, folded_again
 
     networks = getattr(cfg, "multi_dnn_config_path", None)
     if networks and json.loads(Path(networks).read_text())["Generation"]["mode"] == SELECTABLE:
@@ -69,13 +74,23 @@ def step_convert_to_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
             f"step_convert_to_imec: mode {SELECTABLE} in {networks} is not supported: IMECConv would keep "
             "the first network's weights"
         )
-    infer = InferIMECConv()
+    clock = cfg.synth_clk_period_ns
+    infer = InferIMECConv(allow_larger=allow_larger, clock_ns=clock)
     model = model.transform(infer)
-    for pair in infer.report:
+    configured = {node.name: node for node in configure_imec(model, cfg.folding_config_file)}
+    pairs = [
+        folded_again(pair, model, configured[pair.imecconv], None, clock)
+        if pair.imecconv in configured
+        else pair
+        for pair in infer.report
+    ]
+    for pair in pairs:
         log.info(str(pair))
-    if not any(pair.swapped for pair in infer.report):
+    if not any(pair.swapped for pair in pairs):
         log.warning("no ConvolutionInputGenerator + MVAU pair became an IMECConv")
-    write_report(cfg, REPORT, [vars(pair) for pair in infer.report])
+    part = cfg._resolve_fpga_part() if cfg.board or cfg.fpga_part else None
+    conversion = Conversion(tuple(pairs), part, clock, next_commands(cfg.output_dir))
+    write_report(cfg, REPORT, conversion.as_dict())
     return model
 
 
@@ -94,29 +109,58 @@ def step_fold_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     cases.
 
     cfg: FINN's DataflowBuildConfig. With target_fps, writes FOLDING_REPORT below output_dir, one
-    object per IMECConv with the fields of FoldingReport, and FINN's auto_folding_config.json again.
+    object per IMECConv with the fields of FoldingReport, and FINN's auto_folding_config.json again. Brings
+    REPORT up to date.
     """
-    target = cfg._resolve_cycles_per_frame()
+    target, pairs = cfg._resolve_cycles_per_frame(), None
     if target is not None:
         from qonnx.util.config import extract_model_config_to_json
 
-        model, lines = _fold_to_target(model, cfg, target)
+        model, pairs, lines = _fold_to_target(model, cfg, target)
         write_report(cfg, FOLDING_REPORT, [vars(line) for line in lines])
         path = auto_folding_config(Path(cfg.output_dir))
         extract_model_config_to_json(model, str(path), FOLDING_ATTRIBUTES)
     if cfg.folding_config_file is not None:
         apply = apply_config(cfg.folding_config_file)
         model = model.transform(apply, apply_to_subgraphs=True)
+    _update_report(model, pairs, cfg)
     return model
 
 
-def _fold_to_target(model: ModelWrapper, cfg: Any, target: int) -> tuple[ModelWrapper, list[FoldingReport]]:
-    """The folded model, and step_fold_imec's report."""
+def _update_report(model: ModelWrapper, pairs: ModelWrapper | None, cfg: Any) -> None:
+    """Write REPORT again, if it is there, for IMECConv nodes folded anew.
+
+    pairs: the model with FINN's pairs as FINN folds them; None if they are as they were.
+    """
+    from finn_imec.custom_op import imec_nodes
+    from finn_imec.transformation.infer_imec_conv import folded_again
+    from finn_imec.transformation.pair import Pair
+
+    path = Path(cfg.output_dir) / REPORT
+    if not path.is_file():
+        return
+    conversion, nodes = load_conversion(path), {node.name: node for node in imec_nodes(model)}
+    reports = []
+    for report in conversion.pairs:
+        node = nodes.get(report.imecconv)
+        if node is None and report.swapped:
+            report = replace(report, imecconv=None, reason="as a pair it is folded to be faster")
+        elif node is not None:
+            twin = pairs and Pair.find(pairs, _pair(pairs, node.output[0])[0])
+            report = folded_again(report, model, node, twin, cfg.synth_clk_period_ns)
+        reports.append(report)
+    write_report(cfg, REPORT, replace(conversion, pairs=tuple(reports)).as_dict())
+
+
+def _fold_to_target(
+    model: ModelWrapper, cfg: Any, target: int
+) -> tuple[ModelWrapper, ModelWrapper, list[FoldingReport]]:
+    """The folded model, the same with FINN's pairs, and step_fold_imec's report."""
     from finn.analysis.fpgadataflow.dataflow_performance import dataflow_performance
     from finn.transformation.fpgadataflow.set_folding import SetFolding
-    from qonnx.custom_op.registry import getCustomOp
 
     from finn_imec.transformation.fold_imec_conv import FoldIMECConv
+    from finn_imec.transformation.pair import Pair
 
     pairs = _expand(model, cfg).transform(
         SetFolding(
@@ -140,7 +184,7 @@ def _fold_to_target(model: ModelWrapper, cfg: Any, target: int) -> tuple[ModelWr
     lines, slow = [], {}
     for line in fold.report:
         tensor = model.get_node_from_name(line.imecconv).output[0]
-        cycles = max(int(getCustomOp(node).get_exp_cycles()) for node in _pair(pairs, tensor))
+        cycles = Pair.find(pairs, _pair(pairs, tensor)[0]).cycles
         line = replace(line, pair_cycles=cycles)
         if line.cycles > max(limit, cycles):
             slow[tensor] = line
@@ -148,12 +192,12 @@ def _fold_to_target(model: ModelWrapper, cfg: Any, target: int) -> tuple[ModelWr
             lines.append(line)
     if slow:
         names = [line.imecconv for line in slow.values()]
-        model, lines = _fold_to_target(_expand(model, cfg, names), cfg, target)
+        model, pairs, lines = _fold_to_target(_expand(model, cfg, names), cfg, target)
         for tensor, line in slow.items():
             names = tuple(node.name for node in _pair(model, tensor))
             lines.append(replace(line, imecconv=None, expanded=names))
             log.warning(str(lines[-1]))
-    return model, lines
+    return model, pairs, lines
 
 
 def _pair(model: ModelWrapper, tensor: str) -> tuple[NodeProto, NodeProto]:
@@ -237,12 +281,12 @@ def step_insert_weight_dma(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     return model.transform(InsertWeightDMA(getattr(cfg, "vitis_iodma_intf_max_width", 512)))
 
 
-def write_report(cfg: Any, name: str, entries: list[Any]) -> None:
+def write_report(cfg: Any, name: str, content: Any) -> None:
     """Write a report below the build's output_dir, complete or not at all."""
     path = Path(cfg.output_dir) / name
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_suffix(".tmp")
-    scratch.write_text(json.dumps(entries, indent=2) + "\n")
+    scratch.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(scratch, path)
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from finn.custom_op.fpgadataflow.matrixvectoractivation import MVAU
 
+from finn_imec.layer.clock import pipeline_for
 from finn_imec.layer.core import Operand
 from finn_imec.layer.estimate import LUTS_PER_DSP, RAMB18_BITS, URAM_BITS, Estimate
 from finn_imec.layer.geometry import ConvGeometry
@@ -59,6 +63,14 @@ class NodeEstimates:
     def estimate(self) -> Estimate:
         """Resource estimates by the node's structure."""
         return Estimate(self.structure)
+
+    def estimate_for(self, model: Any, clock_ns: float) -> Estimate:
+        """Resources for the weights and thresholds of a model, with the registers that a clock needs."""
+        names = ("mem_mode", "ram_style", "ram_style_thresholds")
+        structure = replace(
+            self.constant_datapath(model).structure, **{name: self.get_nodeattr(name) for name in names}
+        )
+        return Estimate(replace(structure, pipeline=pipeline_for(structure, clock_ns)))
 
     def bram_estimation(self, fpgapart: str | None = None) -> int:
         """RAMB18 of weights, line buffer and searched thresholds whose ram_style is or resolves to block."""

@@ -151,6 +151,18 @@ class IMECConv(NodeEstimates, HWCustomOp):
             raise UnsupportedError(f"{node.name}: {needed} must be constants (mem_mode={mode})")
         return self.datapath(parameters[0], parameters[1] if len(parameters) > 1 else None)
 
+    def get_nodeattr(self, name: str) -> Any:
+        """FINN's, but UnsupportedError where SpecializeLayers asks for a variant that does not exist."""
+        value = super().get_nodeattr(name)
+        if name == "preferred_impl_style" and value == "hls":
+            mode = super().get_nodeattr("mem_mode")
+            if mode != "internal_embedded":
+                raise UnsupportedError(
+                    f"{self.onnx_node.name}: preferred_impl_style=hls with mem_mode={mode}: IMECConv_hls "
+                    "accepts internal_embedded, IMECConv_rtl the others"
+                )
+        return value
+
     def get_input_datatype(self, ind: int = 0) -> BaseDataType:
         """QONNX datatype of the activations (0) or weights (1)."""
         return DataType[self.get_nodeattr(("inputDataType", "weightDataType")[ind])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 from finn_imec.layer.geometry import ConvGeometry
@@ -15,11 +16,15 @@ def storage(layer: ConvGeometry) -> LineBuffer | WindowUnit:
     return WindowUnit(layer) if layer.parallel_window else LineBuffer(layer)
 
 
-def cheapest_folding(layer: ConvGeometry, max_cycles: int) -> tuple[int, int] | None:
+def cheapest_folding(
+    layer: ConvGeometry, max_cycles: int, accepted: Callable[[ConvGeometry], bool] | None = None
+) -> tuple[int, int] | None:
     """The (SIMD, PE) with the fewest multipliers whose cycles_per_frame is at most max_cycles.
 
+    accepted: whether a folded layer may be chosen; None: all may.
+
     Ties go to the larger SIMD (fewer accumulators and thresholds, a shallower buffer), but to SIMD > C last,
-    because it keeps whole windows in registers. None if even the widest folding is too slow.
+    because it keeps whole windows in registers. None if there is none.
     """
     input_cycles = layer.input_dim[0] * layer.input_dim[1] * layer.ifm_channels // layer.simd_in
     if input_cycles > max_cycles:
@@ -28,7 +33,8 @@ def cheapest_folding(layer: ConvGeometry, max_cycles: int) -> tuple[int, int] | 
         (simd * pe, simd > layer.ifm_channels, -simd, pe) for simd, pe in layer.legal_foldings()
     ):
         folded = layer.with_folding(-negative_simd, pe)
-        # The exact count takes longer to compute than its lower bound.
-        if folded.compute_cycles <= max_cycles and storage(folded).cycles_per_frame <= max_cycles:
+        if folded.compute_cycles > max_cycles or not (accepted is None or accepted(folded)):
+            continue  # The exact count takes longer to compute than its lower bound.
+        if storage(folded).cycles_per_frame <= max_cycles:
             return folded.simd, folded.pe
     return None

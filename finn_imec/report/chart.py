@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,7 @@ def comparison_chart(rows: Sequence[Row], path: Path) -> None:
 def ratio_chart(
     means: Mapping[str, Mapping[str, float | None]], titles: Mapping[str, str], path: Path
 ) -> None:
-    """Write a PNG or SVG: a row of dots (IMECConv / FINN's pair) per comparison, a panel per figure.
+    """Write a PNG or SVG: a row of bars (IMECConv / FINN's pair) per comparison, a panel per figure.
 
     means: of each comparison, the geometric mean of each figure named in `titles`.
     """
@@ -57,69 +57,105 @@ def ratio_chart(
                 ratio = means[name][key]
                 if ratio is None:
                     continue
-                axes.plot([ratio, 1], [at, at], color=LIGHT, linewidth=5, solid_capstyle="butt", zorder=1)
-                axes.plot(ratio, at, "o", color=BLUE, markersize=6)
+                axes.barh(at, ratio, 0.62, color=BLUE)
+                inside = ratio > 0.3
+                where, color = ((-4, 0), "white") if inside else ((4, 0), "black")
                 axes.annotate(
-                    f"{ratio:.2f}", (ratio, at), (-6, 0), textcoords="offset points", fontsize=8,
-                    ha="right", va="center",
+                    f"{ratio:.2f}", (ratio, at), where, textcoords="offset points", fontsize=8,
+                    ha="right" if inside else "left", va="center", color=color,
                 )  # fmt: skip
             axes.axvline(1, color=GRAY, linewidth=1.5)
-            axes.set(xlim=(-0.28, 1.05), xticks=[0, 0.5, 1], title=title)
+            axes.margins(y=0.02)
+            axes.set(xlim=(0, 1.05), xticks=[0, 0.5, 1], title=title)
             axes.tick_params(axis="y", length=0)
         panels[0].set_yticks(range(len(names)), names)
         panels[0].invert_yaxis()
-        fig.supxlabel("IMECConv / FINN's pair, geometric mean of six layers", fontsize=9)
+        fig.supxlabel(
+            "IMECConv / FINN's pair (gray line), geometric mean of six layers: shorter is better", fontsize=9
+        )
         fig.savefig(path, dpi=120)
 
 
-def inline_svg(figure: Figure) -> str:
-    """The figure as an <svg> element for an HTML page, without prolog and namespace URLs."""
+#: Colors of figures -> the page's CSS variables, so that charts follow its theme.
+_THEME = {
+    "#000000": "currentColor",
+    GRAY: "var(--finn)",
+    LIGHT: "var(--replay)",
+    BLUE: "var(--imec)",
+    PALE: "var(--weights)",
+}
+
+
+def inline_svg(figure: Figure, label: str) -> str:
+    """The figure as an <svg> element of a page: without prolog, namespace URLs and background, in its theme.
+
+    label: what a screen reader says of it, and what makes its ids unique.
+    """
     text = io.StringIO()
+    figure.patch.set_visible(False)
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     figure.savefig(text, format="svg", metadata=nothing)
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
     head, rest = svg.split(">", 1)
     head = re.sub(r' (xmlns(:xlink)?|width|height)="[^"]*"', "", head)
-    return f"{head}>{rest}"
+    for color, variable in _THEME.items():
+        rest = rest.replace(color, variable)
+    prefix = re.sub(r"\W+", "-", label.lower())
+    rest = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{prefix}-", rest)
+    return f'{head} role="img" aria-label="{label}">{rest}'
 
 
-def memory_chart(memory: Mapping[str, LayerMemory], cycles: Mapping[str, tuple[int | None, int]]) -> str:
-    """Inline SVG: activation memory, weights, cycles, and work per cycle over work per stored bit.
+def memory_charts(
+    memory: Mapping[str, LayerMemory], cycles: Mapping[str, tuple[int | None, int]]
+) -> dict[str, str]:
+    """Inline SVGs by title: activation memory, weights, cycles, and work per cycle over work per stored bit.
 
-    memory, cycles: Results.memory and Results.cycles, of the same layers. The last panel is the
-    a roofline: an arrow goes from FINN's pair to IMECConv, right is less memory, up is faster, and the line
-    above is the layer's ceiling, SIMD*PE.
+    memory, cycles: Results.memory and Results.cycles, of the same layers. The last chart is a roofline: an
+    arrow goes from FINN's pair to IMECConv, right is less memory, up is faster, and the line above is the
+    layer's ceiling, SIMD*PE.
     """
     names = list(memory)
     at = range(len(names))
-    with figure(11, max(4.6, 2.6 + 0.5 * len(names))) as fig:
-        fig.get_layout_engine().set(h_pad=0.12, w_pad=0.12)
-        (buffers, weights), (time, roof) = fig.subplots(2, 2)
-        panels = (buffers, weights, time)
+    charts = {}
+
+    def draw(title: str, plot: Callable[[Any], None], per_layer: bool = True) -> None:
+        with figure(5.2, max(2.2, 0.9 + 0.32 * len(names)) if per_layer else 3.6) as fig:
+            axes = fig.subplots()
+            axes.patch.set_visible(False)
+            plot(axes)
+            if per_layer:
+                axes.set_yticks(list(at), [_short(n) for n in names])
+                axes.invert_yaxis()
+                axes.xaxis.set_major_formatter("{x:,.0f}")
+                axes.locator_params(axis="x", nbins=4)
+            if axes.get_legend_handles_labels()[0]:
+                fig.legend(loc="outside upper left", frameon=False, fontsize=8, ncols=3)
+            charts[title] = inline_svg(fig, title)
+
+    def buffers(axes: Any) -> None:
         line = [memory[n].line_buffer for n in names]
-        buffers.barh([y - 0.2 for y in at], line, 0.38, color=GRAY, label="FINN, line buffer")
+        axes.barh([y - 0.2 for y in at], line, 0.38, color=GRAY, label="FINN, line buffer")
         replay = [memory[n].replay for n in names]
-        buffers.barh([y - 0.2 for y in at], replay, 0.38, line, color=LIGHT, label="FINN, replay buffer")
+        edge = {"color": LIGHT, "edgecolor": GRAY, "linewidth": 0.8}
+        axes.barh([y - 0.2 for y in at], replay, 0.38, line, label="replay buffer", **edge)
         ours = [memory[n].strip for n in names]
-        buffers.barh([y + 0.2 for y in at], ours, 0.38, color=BLUE, label="IMECConv, line buffer")
-        buffers.set_title("activation memory, bits")
-        weights.barh(at, [memory[n].weights for n in names], 0.6, color=PALE, label="both")
-        weights.set_title("weights, bits (the same on both sides)")
+        axes.barh([y + 0.2 for y in at], ours, 0.38, color=BLUE, label="IMECConv")
+
+    def weights(axes: Any) -> None:
+        axes.barh(at, [memory[n].weights for n in names], 0.6, color=PALE)
+
+    def time(axes: Any) -> None:
         for shift, side, color, label in ((-0.2, 0, GRAY, "FINN"), (0.2, 1, BLUE, "IMECConv")):
             values = [cycles[n][side] for n in names]
             if None not in values:
-                time.barh([y + shift for y in at], values, 0.38, color=color, label=label)
-        time.set_title("cycles per frame; the longest bar sets the frame rate")
-        for axes in panels:
-            axes.set_yticks(list(at), [_short(n) for n in names])
-            axes.invert_yaxis()
-            axes.xaxis.set_major_formatter("{x:,.0f}")
-            axes.locator_params(axis="x", nbins=5)
-        for axes in (buffers, time):
-            axes.legend(frameon=False, fontsize=8, loc="best")
-        _roofline(roof, memory, cycles)
-        return inline_svg(fig)
+                axes.barh([y + shift for y in at], values, 0.38, color=color, label=label)
+
+    draw("Activation memory, bits", buffers)
+    draw("Cycles per frame; the longest bar sets the frame rate", time)
+    draw("Weights, bits, the same on both sides", weights)
+    draw("From FINN's pair to IMECConv; line: SIMD x PE", lambda a: _roofline(a, memory, cycles), False)
+    return charts
 
 
 def _roofline(
@@ -133,7 +169,7 @@ def _roofline(
             start = layer.macs / layer.finn, layer.macs / finn_cycles
             axes.plot(*start, "o", color=GRAY, markersize=5)
             axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": BLUE, "shrinkB": 3})
-            axes.hlines(layer.macs_per_cycle, start[0], end[0], color="#333333", linewidth=0.8)
+            axes.hlines(layer.macs_per_cycle, start[0], end[0], color="#000000", linewidth=0.8)
         axes.annotate(
             _short(name), end, (2, 5), textcoords="offset points", fontsize=8, rotation=25
         )  # fmt: skip
@@ -144,7 +180,6 @@ def _roofline(
     axes.margins(x=0.3, y=0.45)
     axes.set_xlabel("MACs per frame and bit of activation memory")
     axes.set_ylabel("MACs per cycle")
-    axes.set_title("from FINN's pair (gray) to IMECConv; line: SIMD x PE")
 
 
 def _short(name: str, longest: int = 24) -> str:

@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finn_imec.builder.conversion import REPORT as CONVERSION
+from finn_imec.builder.conversion import Conversion, load_conversion, pairs_of
 from finn_imec.builder.steps import FUSE_AFTER, step_convert_to_imec
-from finn_imec.builder.steps import REPORT as CONVERSION
 from finn_imec.layer import baseline
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.units import storage
 from finn_imec.synthesis.rows import FIGURES, Row
 from finn_imec.synthesis.vivado import SETTINGS as VIVADO
 from finn_imec.transformation.infer_imec_conv import PairReport
-from finn_imec.util.errors import ModelError
+from finn_imec.util.errors import ModelError, require
 from finn_imec.util.onnx_model import load_onnx
 from finn_imec.util.output import output_folder
 
@@ -80,15 +81,16 @@ class Node:
 class Results:
     """The content of a results folder; None for anything that its command does not write.
 
-    command: the one that wrote it. pairs: the report of the swap. graph: rows of (nodes before the swap,
-    nodes after it) that compute the same tensor. memory: by layer name. cycles: (FINN's pair, IMECConv) per
-    frame, by layer name. accuracy: as in demo.json.
+    command: the one that wrote it. conversion: a build's swap, and what it saves. pairs: of a build's or a
+    demo's swap. graph: rows of (nodes before the swap, nodes after it) that compute the same tensor. memory:
+    by layer name. cycles: (FINN's pair, IMECConv) per frame, by layer name. accuracy: as in demo.json.
     """
 
     folder: Path
     command: str
     files: tuple[str, ...]
     rows: tuple[Row, ...] | None
+    conversion: Conversion | None
     pairs: tuple[PairReport, ...] | None
     graph: tuple[tuple[tuple[Node, ...], tuple[Node, ...]], ...] | None
     memory: Mapping[str, LayerMemory]
@@ -109,18 +111,19 @@ def load_results(folder: str | Path) -> Results:
         wanted = "; ".join(f"{name} (`{_command(name, folder)}`)" for name in WRITTEN_BY)
         raise ModelError(f"{folder}: holds no results; needed is one of {wanted}")
     command = _command(marker, folder)
-    rows = pairs = graph = accuracy = None
+    rows = conversion = pairs = graph = accuracy = None
     after: ModelProto | None = None
     if marker == DEMO:
         demo = _read_json(folder / DEMO, dict)
         rows = check_rows(demo.get("comparison"), folder / DEMO)
         accuracy = demo.get("accuracy")
         if "pairs" in demo:
-            pairs = _pairs(demo["pairs"], folder / DEMO)
+            pairs = pairs_of(demo["pairs"], folder / DEMO)
         before, after = (_load(folder / name, command) for name in DEMO_MODELS)
         graph = align(before, after)
     elif marker == CONVERSION:
-        pairs = _pairs(_read_json(folder / CONVERSION, list), folder / CONVERSION)
+        conversion = load_conversion(folder / CONVERSION)
+        pairs = conversion.pairs
         after = _load(folder / BUILD_MODEL, command)
         graph = _build_graph(folder)
     files = [marker]
@@ -140,7 +143,7 @@ def load_results(folder: str | Path) -> Results:
         if row.geometry is not None:
             memory[name] = LayerMemory.of(row.geometry, *row.operand_bits)
         cycles[name] = row.finn.cycles, row.imec.cycles
-    return Results(folder, command, tuple(files), rows, pairs, graph, memory, cycles, accuracy)
+    return Results(folder, command, tuple(files), rows, conversion, pairs, graph, memory, cycles, accuracy)
 
 
 def _command(marker: str, folder: Path) -> str:
@@ -229,13 +232,6 @@ def check_rows(rows: Any, path: Path) -> tuple[Row, ...]:
         raise ModelError(f"{path}: {err}; write the file anew") from err
 
 
-def _pairs(entries: Any, path: Path) -> tuple[PairReport, ...]:
-    try:
-        return tuple(PairReport(**entry) for entry in entries)
-    except TypeError as err:
-        raise ModelError(f"{path}: not the swap's report ({err})") from err
-
-
 def _check_same_build(rows: Sequence[Row], memory: Mapping[str, LayerMemory], path: Path) -> None:
     """Raise ModelError if a row's layer or folding is not in the folder's model."""
     for row in rows:
@@ -300,6 +296,7 @@ def _layers(
 
     from finn_imec.custom_op import imec_nodes, register
 
+    require("finn.custom_op.fpgadataflow", "finn")
     register()
     finn_cycles = {pair.imecconv: pair.pair_cycles for pair in pairs}
     memory, cycles = {}, {}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from finn_imec.builder.conversion import Conversion
 from finn_imec.synthesis.rows import Row, geometric_means
 
 #: Figure -> column title; "mem" is LUTs used as memory, LUTRAM and SRL.
@@ -38,8 +40,10 @@ TITLES = COLUMNS | {
 def comparison_table(rows: Sequence[Row]) -> Table:
     """Per layer a line each for FINN's pair, IMECConv and the ratio; geometric means last."""
     timed = all(side.period_ns is not None for row in rows for side in (row.finn, row.imec))
+    own = any(row.finn_folding for row in rows)
+    folding = "each at its own folding" if own else "at the same folding"
     table = Table(
-        title="FINN's SWG + MVAU + Thresholding beside IMECConv at the same folding",
+        title=f"FINN's SWG + MVAU + Thresholding beside IMECConv, {folding}",
         caption=_caption(rows),
         box=box.SIMPLE,
         pad_edge=False,
@@ -53,10 +57,13 @@ def comparison_table(rows: Sequence[Row]) -> Table:
     for title in (*map(COLUMNS.get, columns), *(["ns"] if timed else []), *(["MHz"] if routed else [])):
         table.add_column(title, justify="right", no_wrap=True)
     for row in rows:
+        folded = f"PE {row.pe}, SIMD {row.simd}"
+        if row.finn_folding:
+            folded += ", FINN's PE {1}, SIMD {0}".format(*row.finn_folding)
         lines = (
             (row.layer, "FINN", row.finn, number_text),
             (f"{row.bits} bit, {row.core}", "IMEC", row.imec, number_text),
-            (f"PE {row.pe}, SIMD {row.simd}", "ratio", row.ratio, ratio_text),
+            (folded, "ratio", row.ratio, ratio_text),
         )
         for left, side, values, text in lines:
             cells = [text(values[key]) for key in columns]
@@ -73,6 +80,60 @@ def comparison_table(rows: Sequence[Row]) -> Table:
 
 #: Behind a period that is longer than the clock's.
 _LATE = "!"
+#: Figures of `savings_table`: of an estimate, and of a Side.
+SAVED = ("lut", "ff", "memory", "bram18", "dsp")
+
+
+def savings_table(conversion: Conversion, rows: Sequence[Row] = ()) -> Table:
+    """What a build's swap saves: per pair a line for FINN's, a line for IMECConv; sums, and their difference.
+
+    rows: of the swapped pairs, each at its own folding, if they were counted; else the figures are estimates.
+    """
+    counted = {row.layer: row for row in rows}
+    table = Table(
+        title="What the swap saves: " + ("counted by Yosys" if rows else "estimates"),
+        caption=_savings_caption(conversion, bool(rows)),
+        box=box.SIMPLE,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("pair", overflow="fold")
+    table.add_column("SIMD x PE", justify="right", no_wrap=True)
+    for title in ("cycles", *map(COLUMNS.get, SAVED)):
+        table.add_column(title, justify="right", no_wrap=True)
+    sums = []
+    for pair in conversion.pairs:
+        if not pair.swapped:
+            continue
+        row = counted.get(pair.imecconv)
+        finn, imec = (row.finn, row.imec) if row else (pair.finn, pair.imec)
+        cycles = (finn["cycles"], imec["cycles"]) if row else (pair.pair_cycles, pair.cycles)
+        sums.append([[side[key] for key in SAVED] for side in (finn, imec)])
+        for name, folding, taken, figures in (
+            (pair.mvau, pair.folding_before, cycles[0], sums[-1][0]),
+            (pair.imecconv, pair.folding_after, cycles[1], sums[-1][1]),
+        ):
+            shown = f"{folding[0]} x {folding[1]} = {prod(folding)}"
+            table.add_row(escape(name), shown, number_text(taken), *map(number_text, figures))
+        table.add_section()
+    before, after = ([sum(column) for column in zip(*side)] for side in zip(*sums))
+    table.add_row("all pairs", "", "", *map(number_text, before))
+    table.add_row("all IMECConv", "", "", *map(number_text, after))
+    saved = [f"{1 - new / old:.0%}" if old else "-" for old, new in zip(before, after)]
+    table.add_row("saved", "", "", *saved, style="bold")
+    return table
+
+
+def _savings_caption(conversion: Conversion, counted: bool) -> str:
+    by = (
+        "Counted by Yosys for 7-series, buffers of both sides in LUTs"
+        if counted
+        else "By a model fitted to Yosys' counts for 7-series, about 6 % off; --measure counts them"
+    )
+    return (
+        f"{conversion.part}, {conversion.clock_ns:g} ns. A pair: its generator, FIFO, MVAU or VVAU, and "
+        f"thresholds. {by}. cycles: per frame; mem: LUTs used as memory; BRAM: 18 kbit"
+    )
 
 
 def _caption(rows: Sequence[Row]) -> str:

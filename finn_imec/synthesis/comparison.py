@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
@@ -32,6 +32,9 @@ from finn_imec.synthesis.stamp import code_digest
 from finn_imec.synthesis.yosys import FLOWS, count
 from finn_imec.util.errors import ImecError
 
+if TYPE_CHECKING:
+    from finn_imec.transformation.infer_imec_conv import PairReport
+
 FRAMES = 3
 #: Least operand width for which FINN's DSP core is the default; below it FINN builds LUTs.
 DSP_BITS = 4
@@ -55,7 +58,9 @@ class Layer:
     """A convolution to compare.
 
     weights: (MW, MH). thresholds: (MH or 1, steps), or None to output accumulators; an output is the number
-    of thresholds that are reached, without FINN's ActVal. finn_simd: the MVAU's SIMD, if it differs.
+    of thresholds that are reached, without FINN's ActVal. finn_geometry: FINN's side, if its folding differs;
+    finn_simd: the MVAU's SIMD, if it differs from that. res_type: where the multipliers of both sides are,
+    one of RES_TYPES.
     """
 
     name: str
@@ -66,6 +71,18 @@ class Layer:
     xnor: bool = False
     finn_simd: int | None = None
     thresholds: np.ndarray | None = None
+    finn_geometry: ConvGeometry | None = None
+    res_type: str = "auto"
+
+    @property
+    def finn(self) -> ConvGeometry:
+        """The geometry of FINN's side."""
+        return self.finn_geometry or self.geometry
+
+    @property
+    def finn_folding(self) -> tuple[int, int]:
+        """SIMD and PE of FINN's MVAU or VVAU."""
+        return self.finn_simd or self.finn.simd, self.finn.pe
 
     @property
     def steps(self) -> int:
@@ -109,17 +126,22 @@ class Layer:
         return f"{self.input_datatype.bitwidth()}x{self.weight_datatype.bitwidth()}"
 
 
-def layers_of_model(model: Any) -> list[Layer]:
+def layers_of_model(model: Any, pairs: Sequence[PairReport] = (), as_built: bool = False) -> list[Layer]:
     """The layers of all IMECConv nodes of a QONNX model, after its pairs are swapped, with their thresholds.
+
+    as_built: FINN's side has the folding of the pair that became the node, where this is known: of pairs that
+    this function swaps, and of `pairs`; a VVAU with SIMD > 1, which is not counted, has IMECConv's. Both
+    sides have the node's resType. Without it, both sides have IMECConv's folding and the default resType.
 
     Raises ModelError with the reasons if there is neither an IMECConv nor a pair that can be swapped.
     """
     from qonnx.custom_op.registry import getCustomOp
 
     from finn_imec.custom_op import imec_nodes
-    from finn_imec.transformation.infer_imec_conv import swap_pairs
+    from finn_imec.transformation.infer_imec_conv import swapped
 
-    model = swap_pairs(model)
+    model, report = swapped(model)
+    known = {pair.imecconv: pair for pair in (*pairs, *report) if pair.swapped and as_built}
     layers = []
     for node in imec_nodes(model):
         inst = getCustomOp(node)
@@ -134,9 +156,27 @@ def layers_of_model(model: Any) -> list[Layer]:
                 thresholds=(
                     None if inst.get_nodeattr("noActivation") else model.get_initializer(node.input[2])
                 ),
+                res_type=inst.get_nodeattr("resType") if as_built else "auto",
+                **_finn_side(inst.geometry, known.get(node.name)),
             )
         )
     return layers
+
+
+def _finn_side(geometry: ConvGeometry, pair: PairReport | None) -> dict[str, Any]:
+    """finn_geometry and finn_simd of a Layer, from the pair that it was."""
+    if pair is None or pair.folding_before is None:
+        return {}
+    simd, pe = pair.folding_before
+    if geometry.depthwise and simd > 1:
+        return {}
+    if pair.whole_windows or geometry.depthwise:
+        return {"finn_geometry": geometry.with_folding(simd, pe)}
+    word = pair.generator_simd or geometry.simd_in
+    if (simd, pe, word) == (geometry.simd, geometry.pe, geometry.simd_in) and not geometry.parallel_window:
+        return {}
+    # FINN's FMPadding has the generator's words here, whatever it has in the build.
+    return {"finn_geometry": geometry.with_folding(1, pe, word), "finn_simd": simd}
 
 
 def random_layer(
@@ -154,14 +194,15 @@ def random_layer(
 
 
 def default_core(layer: Layer) -> str:
-    """FINN's MAC core for a layer: "dsp" if operands have at least DSP_BITS bits, else "lut".
+    """FINN's MAC core for a layer: its res_type; "auto" is "dsp" for operands of at least DSP_BITS bits.
 
-    Depthwise layers are always "lut", because FINN's VVAU has DSPs on Versal only.
+    Depthwise layers are always "lut", because FINN's VVAU has DSPs on Versal only, and so are one-bit
+    operands.
     """
-    if layer.geometry.depthwise:
+    narrow = min(layer.input_datatype.bitwidth(), layer.weight_datatype.bitwidth())
+    if layer.geometry.depthwise or narrow < 2 or layer.res_type == "lut":
         return "lut"
-    widths = layer.input_datatype.bitwidth(), layer.weight_datatype.bitwidth()
-    return "dsp" if min(widths) >= DSP_BITS else "lut"
+    return "dsp" if layer.res_type == "dsp" or narrow >= DSP_BITS else "lut"
 
 
 def generate_both(
@@ -176,7 +217,7 @@ def generate_both(
     weights = 2 * layer.weights - 1 if layer.xnor else layer.weights
     folder.mkdir(parents=True, exist_ok=True)
     pair = finn_pair.generate(
-        folder / "finn", layer.geometry, *types, weights, core=core, finn_simd=layer.finn_simd,
+        folder / "finn", layer.finn, *types, weights, core=core, finn_simd=layer.finn_simd,
         thresholds=layer.thresholds,
     )  # fmt: skip
     return pair, generate_imec(layer, core, folder / "imec", clock_ns)
@@ -202,17 +243,17 @@ def simulate_both(layer: Layer, pair: FinnPair, imec: ImecSide) -> dict[str, dic
     ifm = random_values(
         layer.input_datatype, (FRAMES, *g.input_dim, g.ifm_channels), np.random.default_rng(1)
     )
-    words = encode(ifm, layer.input_datatype, g.simd_in)
-    expected = reference(datapath, ifm).reshape(-1, g.pe)
-    words_per_frame = g.windows * g.nf
+    ofm, runs_ahead = reference(datapath, ifm), Arrivals(g).runs_ahead
     sides = {}
-    for side, of, bits in (
-        ("finn", pair.design, pair.out_bits),
-        ("imec", imec.design, imec.out_bits),
+    for side, of, bits, g in (
+        ("finn", pair.design, pair.out_bits, layer.finn),
+        ("imec", imec.design, imec.out_bits, layer.geometry),
     ):
+        words = encode(ifm, layer.input_datatype, g.simd_in)
+        expected, words_per_frame = ofm.reshape(-1, g.pe), g.windows * g.nf
         model = build([of])
         stimulus = Stimulus(
-            {"in0_V": words}, {"out0_V": len(expected)}, timeout=20_000, allow_extra=Arrivals(g).runs_ahead
+            {"in0_V": words}, {"out0_V": len(expected)}, timeout=20_000, allow_extra=runs_ahead
         )
         result = model.run([stimulus])[0]
         out = result.outputs["out0_V"][:, : round_up_to_bytes(g.pe * bits) // 8]
@@ -265,6 +306,7 @@ def compare_layer(
         Side(**imec, cycles=cycles["imec"], routed_mhz=mhz.get("imec")),
         clock_ns=clock_ns,
         code=code_digest(),
+        finn_folding=layer.finn_folding,
     )
 
 

@@ -112,12 +112,13 @@ _NAMED = {"layer": str, "bits": str, "simd": int, "pe": int, "core": str, "pipel
 
 @dataclass(frozen=True)
 class Row:
-    """Both sides of one layer at the same folding.
+    """Both sides of one layer.
 
     bits: of activations and weights, e.g. "2x1". core: of the multipliers, "lut" or "dsp". pipeline:
     registers inside IMECConv's dot products. steps: thresholds per channel, 0 if both sides output
     accumulators. geometry, clock_ns: None if they were not kept; clock_ns: the period that was to be met.
-    code: stamp.code_digest() of the code that measured it, or empty.
+    code: stamp.code_digest() of the code that measured it, or empty. simd, pe: IMECConv's folding;
+    finn_folding: SIMD and PE of FINN's side, None if they are the same.
     """
 
     layer: str
@@ -132,6 +133,12 @@ class Row:
     geometry: ConvGeometry | None = None
     clock_ns: float | None = None
     code: str = ""
+    finn_folding: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.finn_folding is not None:
+            same = tuple(self.finn_folding) == (self.simd, self.pe)
+            object.__setattr__(self, "finn_folding", None if same else tuple(self.finn_folding))
 
     @property
     def operand_bits(self) -> tuple[int, int]:
@@ -156,7 +163,8 @@ class Row:
         geometry = {} if self.geometry is None else {"geometry": asdict(self.geometry)}
         clock = {} if self.clock_ns is None else {"clock_ns": self.clock_ns}
         code = {"code": self.code} if self.code else {}
-        return {**named, **clock, **sides, "ratio": self.ratio, **geometry, **code}
+        folding = {"finn_folding": list(self.finn_folding)} if self.finn_folding else {}
+        return {**named, **folding, **clock, **sides, "ratio": self.ratio, **geometry, **code}
 
     @classmethod
     def from_dict(cls, row: Any, name: str = "row") -> Row:
@@ -175,7 +183,7 @@ class Row:
                 raise ModelError(f"{name}, layer {named['layer']}: {err}") from err
         if not re.fullmatch(r"\d+x\d+", named["bits"]):
             raise ModelError(f"{name} has bits={named['bits']!r}; expected such as '2x1'")
-        others = {key: row[key] for key in ("clock_ns", "code") if key in row}
+        others = {key: row[key] for key in ("clock_ns", "code", "finn_folding") if key in row}
         return cls(**named, **sides, geometry=geometry, **others)
 
 

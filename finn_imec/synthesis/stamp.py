@@ -13,6 +13,8 @@ _PACKAGE = Path(__file__).parents[1]
 #: What is generated, RTL library included, and FINN's side; and what counts and simulates both.
 _FOLDERS = ("layer", "rtl", "baseline_rtl")
 _COUNTING = ("attribution", "comparison", "delays", "layer_sets", "timing", "yosys")
+#: Of a layer, but nothing is generated from them.
+_ESTIMATES = ("estimate", "pair_cycles", "pair_estimate")
 _SUFFIXES = (".py", ".sv", ".v", ".j2")
 
 
@@ -28,7 +30,7 @@ def code_digest() -> str:
 def _files() -> Iterator[Path]:
     for folder in _FOLDERS:
         found = sorted(p for p in (_PACKAGE / folder).rglob("*") if p.suffix in _SUFFIXES)
-        yield from (path for path in found if path.stem != "estimate")  # nothing is generated from it
+        yield from (path for path in found if path.stem not in _ESTIMATES)
     here = Path(__file__).parent
     yield from sorted(
         p for p in here.iterdir() if p.suffix in _SUFFIXES and (p.suffix != ".py" or p.stem in _COUNTING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
@@ -10,6 +11,7 @@ from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.base import Transformation
 from qonnx.transformation.general import GiveUniqueNodeNames
 
+from finn_imec.compat.finn import CLOCK_NS
 from finn_imec.custom_op import imec_nodes, register
 from finn_imec.transformation.pair import Pair
 from finn_imec.util.deprecation import renamed_argument
@@ -25,9 +27,13 @@ CYCLE_TOLERANCE = 1.02
 class PairReport:
     """The outcome for one sliding window unit: its pair's names, and the new node or the reason.
 
-    simd, pe: folding of the new node; refolded: whether it differs from the MVAU's. pair_cycles: the slowest
-    of FINN's estimates; cycles: exact, of the new node. fmpadding: the FMPadding that the new node also
-    replaces; padding_reason: why an FMPadding stays.
+    folding_before, folding_after: [SIMD, PE] of the MVAU or VVAU and of the new node, also its simd and pe.
+    multipliers_before, multipliers_after: their products. refolded: whether they differ; why_refolded: why.
+    pair_cycles: cycles per frame of the pair; cycles: exact, of the new node. finn, imec: estimated resources
+    (lut, ff, memory, bram18, uram, dsp; memory: LUTs used as memory) of the pair, its thresholds included,
+    and of the new node. fmpadding: the FMPadding that the new node also replaces; padding_reason: why an
+    FMPadding stays. whole_windows, generator_simd: parallel_window and SIMD of the pair's generator. None is
+    what is not known, as of a pair that stays.
     """
 
     swg: str
@@ -41,6 +47,15 @@ class PairReport:
     cycles: int | None = None
     fmpadding: str | None = None
     padding_reason: str | None = None
+    folding_before: list[int] | None = None
+    folding_after: list[int] | None = None
+    multipliers_before: int | None = None
+    multipliers_after: int | None = None
+    why_refolded: str | None = None
+    finn: dict[str, int] | None = None
+    imec: dict[str, int] | None = None
+    whole_windows: bool = False
+    generator_simd: int | None = None
 
     @property
     def swapped(self) -> bool:
@@ -51,7 +66,10 @@ class PairReport:
         pair = " + ".join(name for name in (self.fmpadding, self.swg, self.mvau) if name)
         if not self.swapped:
             return f"{pair}: left as it is, {self.reason}"
-        note = ", refolded" if self.refolded else ""
+        note = ""
+        if self.refolded:
+            simd, pe = self.folding_before or ("?", "?")
+            note = f", refolded from SIMD={simd}, PE={pe}: {self.why_refolded}"
         stays = f"; the padding stays, {self.padding_reason}" if self.padding_reason else ""
         return f"{pair}: swapped for {self.imecconv} (SIMD={self.simd}, PE={self.pe}{note}){stays}"
 
@@ -61,22 +79,32 @@ class InferIMECConv(Transformation):
 
     Accepts pairs that are abstract or specialized, folded or not, with or without a FIFO or data width
     converter in between, with or without parallel_window. A specialized pair becomes IMECConv_rtl. Keeps the
-    MVAU's folding if IMECConv accepts it and takes at most cycle_tolerance times the pair's cycles, else
-    takes the cheapest folding that does; SIMD > C is kept only for pairs with parallel_window. Other pairs
-    are not changed. `report` then has one PairReport per ConvolutionInputGenerator.
+    MVAU's folding if IMECConv accepts it and takes at most cycle_tolerance times the pair's cycles. Else it
+    takes the folding with the fewest multipliers that does so and costs no more than the pair, also where
+    SIMD > C does not speed up a pair without parallel_window. Other pairs are not changed. `report` then has
+    one PairReport per ConvolutionInputGenerator.
 
     Weights that do not change at run time become internal_embedded, the leanest mem_mode, whether the MVAU
     had them embedded or decoupled; writable and external ones keep their mode.
 
     absorb_padding: the IMECConv also replaces an FMPadding before the pair, unless other nodes need its
-    output.
+    output. allow_larger: another folding may cost more LUTs or DSP slices than the pair. clock_ns: period of
+    the estimates.
     """
 
     @renamed_argument("max_slowdown", "cycle_tolerance")
-    def __init__(self, cycle_tolerance: float = CYCLE_TOLERANCE, absorb_padding: bool = True) -> None:
+    def __init__(
+        self,
+        cycle_tolerance: float = CYCLE_TOLERANCE,
+        absorb_padding: bool = True,
+        allow_larger: bool = False,
+        clock_ns: float = CLOCK_NS,
+    ) -> None:
         super().__init__()
         self.cycle_tolerance = cycle_tolerance
         self.absorb_padding = absorb_padding
+        self.allow_larger = allow_larger
+        self.clock_ns = clock_ns
         self.report: list[PairReport] = []
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
@@ -97,35 +125,88 @@ class InferIMECConv(Transformation):
         pair = None
         try:
             pair = Pair.find(model, generator, self.absorb_padding)
-            node = pair.imecconv(self.cycle_tolerance)
-            inst = getCustomOp(node)
-            inst.verify_node()
-            cycles, pair_cycles = inst.get_exp_cycles(), pair.cycles
-        except Exception as why:
+            pair.check()
+            folding, why = pair.choose_folding(self.cycle_tolerance, self.allow_larger)
+            node = pair.imecconv(*folding)
+            getCustomOp(node).verify_node()
+            report = report_of(pair, node, self.clock_ns)
+        except Exception as err:
             unit = pair.matrix_unit.name if pair else None
-            return PairReport(generator.name, unit, None, one_line(why))
+            return PairReport(generator.name, unit, None, one_line(err))
         pair.replace_by(node)
-        model.set_tensor_datatype(node.output[0], inst.get_output_datatype())
-        folding = inst.get_nodeattr("SIMD"), inst.get_nodeattr("PE")
-        return PairReport(
-            generator.name,
-            pair.matrix_unit.name,
-            node.name,
-            None,
-            *folding,
-            refolded=folding != pair.folding,
-            pair_cycles=pair_cycles,
-            cycles=cycles,
-            fmpadding=pair.fmpadding and pair.fmpadding.name,
-            padding_reason=pair.padding_reason,
-        )
+        model.set_tensor_datatype(node.output[0], getCustomOp(node).get_output_datatype())
+        return replace(report, why_refolded=why)
+
+
+def report_of(pair: Pair, node: NodeProto, clock_ns: float) -> PairReport:
+    """What a pair is, and the IMECConv in its place; whyever it is folded as it is."""
+    inst = getCustomOp(node)
+    folding = inst.get_nodeattr("SIMD"), inst.get_nodeattr("PE")
+    return PairReport(
+        pair.generator.name,
+        pair.matrix_unit.name,
+        node.name,
+        None,
+        *folding,
+        refolded=folding != pair.folding,
+        pair_cycles=pair.cycles,
+        cycles=inst.get_exp_cycles(),
+        fmpadding=pair.fmpadding and pair.fmpadding.name,
+        padding_reason=pair.padding_reason,
+        folding_before=list(pair.folding),
+        folding_after=list(folding),
+        multipliers_before=prod(pair.folding),
+        multipliers_after=prod(folding),
+        finn=pair.estimate.resources,
+        imec=pair.imecconv_estimate(*folding, clock_ns).resources,
+        whole_windows=pair.whole_windows,
+        generator_simd=pair.word,
+    )
+
+
+def folded_again(
+    report: PairReport, model: ModelWrapper, node: NodeProto, pair: Pair | None, clock_ns: float
+) -> PairReport:
+    """The report of an IMECConv that has another folding since.
+
+    pair: as FINN now folds it; None if it is as it was.
+    """
+    inst = getCustomOp(node)
+    before = report.folding_before if pair is None else list(pair.folding)
+    after = [inst.get_nodeattr("SIMD"), inst.get_nodeattr("PE")]
+    if (before, after) == (report.folding_before, report.folding_after):
+        why = report.why_refolded
+    else:
+        why = None if before == after else "the cheapest that meets the target" if pair else "as configured"
+    return replace(
+        report,
+        simd=after[0],
+        pe=after[1],
+        refolded=before != after,
+        pair_cycles=report.pair_cycles if pair is None else pair.cycles,
+        cycles=inst.get_exp_cycles(),
+        folding_before=before,
+        folding_after=after,
+        multipliers_before=before and prod(before),
+        multipliers_after=prod(after),
+        why_refolded=why,
+        finn=report.finn if pair is None else pair.estimate.resources,
+        imec=inst.estimate_for(model, clock_ns).resources,
+        whole_windows=report.whole_windows if pair is None else pair.whole_windows,
+        generator_simd=report.generator_simd if pair is None else pair.word,
+    )
 
 
 def swap_pairs(model: ModelWrapper) -> ModelWrapper:
     """InferIMECConv, but ModelError with every reason if the model then holds no IMECConv."""
+    return swapped(model)[0]
+
+
+def swapped(model: ModelWrapper) -> tuple[ModelWrapper, list[PairReport]]:
+    """The model of swap_pairs, and what became of its pairs."""
     infer = InferIMECConv()
     model = transformed(model, infer)
     if not imec_nodes(model):
         reasons = "; ".join(str(pair) for pair in infer.report) or "no ConvolutionInputGenerator"
         raise ModelError(f"the model has no convertible pair: {reasons}")
-    return model
+    return model, infer.report

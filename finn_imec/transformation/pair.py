@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 from typing import Any
 
+import numpy as np
 from onnx import NodeProto, helper
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.base import CustomOp
 from qonnx.custom_op.registry import getCustomOp
 
-from finn_imec.layer import baseline
+from finn_imec.layer.clock import pipeline_for
+from finn_imec.layer.datapath import Datapath
+from finn_imec.layer.estimate import Estimate
 from finn_imec.layer.geometry import ConvGeometry, divisors
 from finn_imec.layer.memories import MEM_MODES
+from finn_imec.layer.pair_cycles import pair_cycles
+from finn_imec.layer.pair_estimate import PairEstimate
+from finn_imec.layer.structure import Structure
 from finn_imec.layer.units import cheapest_folding, storage
 from finn_imec.util.errors import ImecError
 from finn_imec.util.onnx_model import constant
@@ -141,35 +148,55 @@ class Pair:
     def keeps_folding(self) -> bool:
         """True if IMECConv accepts the pair's folding."""
         # SIMD > C needs whole windows. Without them the pair is limited by its window generator.
-        whole_windows = bool(_value(self.insts[1], "parallel_window"))
         geometry = self.geometry
         return self.folding in geometry.legal_foldings() and (
-            whole_windows or self.folding[0] <= geometry.ifm_channels or geometry.depthwise
+            self.whole_windows or self.folding[0] <= geometry.ifm_channels or geometry.depthwise
         )
+
+    @property
+    def word(self) -> int:
+        """Channels per word of its generator."""
+        return int(self.insts[1].get_nodeattr("SIMD"))
+
+    @property
+    def whole_windows(self) -> bool:
+        """True if its generator has parallel_window."""
+        return bool(_value(self.insts[1], "parallel_window"))
 
     @cached_property
     def cycles(self) -> int:
-        """Cycles per frame of the pair: FINN's estimate for the slowest of its nodes, corrected."""
-        first, _, unit = self.insts
-        cycles = max(first.get_exp_cycles(), self._generator_cycles, unit.get_exp_cycles())
-        if self.keeps_folding and self._folded.parallel_window:
-            # FINN's estimate of the window generator leaves out the cycles between two frames.
-            cycles = max(cycles, baseline.pair_cycles(self._folded))
-        return cycles
+        """Cycles per frame that the pair takes, abstract or specialized.
 
-    @property
-    def _generator_cycles(self) -> int:
-        """FINN's estimate for its RTL generator; the abstract one's is 0."""
-        node = NodeProto()
-        node.CopyFrom(self.generator)
-        if node.domain == DOMAIN:
-            node.op_type, node.domain = f"{node.op_type}_rtl", f"{node.domain}.rtl"
-        try:
-            return int(getCustomOp(node).get_exp_cycles())
-        except AssertionError:
-            # FINN does not build it, as with a stride beyond the image: its input at least.
-            (rows, columns), channels = self.attributes["IFMDim"], self.attributes["IFMChannels"]
-            return int(rows * columns * channels // self.insts[1].get_nodeattr("SIMD"))
+        Of a layer that is too large to step through, a lower bound: what its input, its windows and its
+        multiplications take.
+        """
+        g = self.geometry
+        stepped = pair_cycles(g, *self.folding, self.word, self.whole_windows)
+        if stepped is not None:
+            return stepped
+        pixels = max(prod(g.ifm_dim), 0 if self.whole_windows else g.windows * prod(g.kernel))
+        return int(max(pixels * g.ifm_channels // self.word, self.insts[2].get_exp_cycles()))
+
+    @cached_property
+    def estimate(self) -> PairEstimate:
+        """Resources of the pair, with its thresholds if the MVAU has them."""
+        structure = self._structure(1, 1)
+        weights, datatype = self._datapath.weights, self.insts[2].get_input_datatype(1)
+        return PairEstimate(
+            self.geometry,
+            *self.folding,
+            self.word,
+            structure.core.activation,
+            structure.core.weight,
+            structure.acc_bits,
+            structure.steps,
+            self.attributes["resType"],
+            narrow=weights is not None and weights.min() > datatype.min(),
+            whole_windows=self.whole_windows,
+            streamed=self.insts[2].get_nodeattr("mem_mode") == "external",
+            ring_style=self.insts[1].get_nodeattr("ram_style"),
+            weight_style=self.attributes["ram_style"],
+        )
 
     # ---- what it becomes ------------------------------------------------------------------------
 
@@ -197,6 +224,7 @@ class Pair:
             if constant(self.model, name) is None:
                 raise NotEligible(f"input {name} of {self.matrix_unit.name} is not a constant")
         self._check_input()
+        _ = self._datapath
 
     def _check_folding(self) -> None:
         """FINN checks a folding only when it generates code, and its estimates are then meaningless."""
@@ -214,6 +242,10 @@ class Pair:
                     f"{name}={fold} of {inst.onnx_node.name} is no folding of {whole}={count}: accepted are "
                     f"{divisors(count)}"
                 )
+        if not geometry.depthwise and unit.get_nodeattr("MW") != geometry.mw:
+            raise NotEligible(
+                f"MW={unit.get_nodeattr('MW')} of {unit.onnx_node.name}: accepted is K_h*K_w*C={geometry.mw}"
+            )
 
     def _check_datatypes(self) -> None:
         for name in ("inputDataType", "weightDataType", "outputDataType", "accDataType"):
@@ -240,50 +272,65 @@ class Pair:
                 f"{self.attributes['inputDataType']}: accepted is the same datatype"
             )
 
-    def choose_folding(self, cycle_tolerance: float) -> tuple[int, int]:
-        """SIMD and PE: the pair's if at most cycle_tolerance times as slow, else the cheapest that is.
+    def choose_folding(
+        self, cycle_tolerance: float, allow_larger: bool
+    ) -> tuple[tuple[int, int], str | None]:
+        """SIMD and PE, and why they are not the pair's if so.
 
-        Raises NotEligible if there is none, or if a DMA feeds weights made for the pair's folding.
+        The pair's if at most cycle_tolerance times as slow, else those with the fewest multipliers that are
+        and, unless allow_larger, cost no more LUTs and no more DSP slices than the pair, by both estimates.
+
+        Raises NotEligible if there are none, or if a DMA feeds weights made for the pair's folding.
         """
         limit = int(self.cycles * cycle_tolerance)
         if self.keeps_folding and storage(self._folded).cycles_per_frame <= limit:
-            return self.folding
-        folding = cheapest_folding(self.geometry, limit)
+            return self.folding, None
+        why, geometry = self._why_not_as_it_is(), self.geometry
         maker = self.model.find_producer(self.matrix_unit.input[1])
-        if maker is not None and folding != self.folding:
+        if maker is not None:
             simd, pe = self.folding
             raise NotEligible(
-                f"its weights come from {maker.name or maker.op_type}, made for SIMD={simd} and PE={pe}, "
-                f"with which IMECConv is not within {cycle_tolerance:g} times the pair's {self.cycles} cycles"
+                f"{why}, and its weights come from {maker.name or maker.op_type}, made for SIMD={simd} and "
+                f"PE={pe}"
             )
-        if folding is None:
-            geometry = self.geometry
+        folding = cheapest_folding(geometry, limit, None if allow_larger else self._is_no_larger)
+        if folding is not None:
+            return folding, None if folding == self.folding else why
+        fast = cheapest_folding(geometry, limit)
+        if fast is None:
             raise NotEligible(
-                f"{self._why_not_as_it_is()}, and no folding with SIMD in {geometry.legal_simd} and PE in "
-                f"{geometry.legal_pe} needs at most {limit}, {cycle_tolerance:g} times the pair's "
-                f"{self.cycles} cycles"
+                f"{why}, and no folding with SIMD in {geometry.legal_simd} and PE in {geometry.legal_pe} "
+                f"needs at most {limit}, {cycle_tolerance:g} times the pair's {self.cycles} cycles"
             )
-        return folding
+        larger, pair = Estimate(self._structure(*fast)), self.estimate
+        raise NotEligible(
+            f"{why}, and no folding that is as fast costs no more: SIMD={fast[0]}, PE={fast[1]} takes about "
+            f"{larger.luts} LUTs and {larger.dsp} DSP slices, the pair {pair.luts} and {pair.dsp}"
+        )
+
+    def _is_no_larger(self, folded: ConvGeometry) -> bool:
+        """True if an IMECConv at this folding costs no more LUTs and DSP slices than the pair."""
+        imec, pair = Estimate(self._structure(folded.simd, folded.pe)), self.estimate
+        return imec.luts <= pair.luts and imec.dsp <= pair.dsp
 
     def _why_not_as_it_is(self) -> str:
-        geometry, simd = self.geometry, self.folding[0]
+        geometry, (simd, pe) = self.geometry, self.folding
         if self.keeps_folding:
-            return f"IMECConv would need {storage(self._folded).cycles_per_frame} cycles"
+            return (
+                f"at SIMD={simd}, PE={pe} IMECConv would need {storage(self._folded).cycles_per_frame} "
+                f"cycles, the pair needs {self.cycles}"
+            )
         if simd in geometry.legal_simd:
-            return f"SIMD={simd} of {geometry.ifm_channels} channels needs parallel_window=1"
+            channels = geometry.ifm_channels
+            return f"SIMD={simd} of {channels} channels does not speed up a pair without parallel_window"
         return f"SIMD={simd} is not in {geometry.legal_simd}"
 
-    def imecconv(self, cycle_tolerance: float) -> NodeProto:
-        """The IMECConv for this pair, not yet in the graph; IMECConv_rtl if FINN specialized the pair.
-
-        Raises NotEligible or GeometryError if the pair must stay.
-        """
-        self.check()
-        simd, pe = self.choose_folding(cycle_tolerance)
+    def imecconv(self, simd: int, pe: int) -> NodeProto:
+        """The IMECConv for this pair, not yet in the graph; IMECConv_rtl if FINN specialized the pair."""
         unit, geometry = self.matrix_unit, self.geometry
         specialized = unit.domain.endswith((".hls", ".rtl"))
         own = {"MW": geometry.mw, "MH": geometry.mh, "SIMD": simd, "PE": pe, "SIMD_in": geometry.simd_in}
-        node = helper.make_node(
+        return helper.make_node(
             "IMECConv_rtl" if specialized else "IMECConv",
             inputs=[self.insts[0].onnx_node.input[0], *unit.input[1:]],
             outputs=[unit.output[0]],
@@ -292,28 +339,42 @@ class Pair:
             backend="fpgadataflow",
             **self.attributes | own,
         )
-        self._give_parameters(node)
-        return node
 
-    def _give_parameters(self, node: NodeProto) -> None:
-        """Check the constants, and give the node reshaped weights if the shape differs."""
-        model, unit, geometry = self.model, self.matrix_unit, self.geometry
-        weights, *thresholds = (constant(model, name) for name in unit.input[1:])
-        if geometry.depthwise:  # VVAU's weights are (C, 1, K_h, K_w) and constant, see `check`
-            assert weights is not None
-            weights = weights.reshape(geometry.mh, geometry.mw).T
-        try:  # Raise here, not when RTL is generated, if the node cannot compute it.
-            getCustomOp(node).datapath(weights, thresholds[0] if thresholds else None)
+    @cached_property
+    def _datapath(self) -> Datapath:
+        """The layer's arithmetic, unfolded; NotEligible if an IMECConv cannot compute it."""
+        node = self.imecconv(1, 1)
+        weights, *thresholds = (constant(self.model, name) for name in self.matrix_unit.input[1:])
+        try:
+            return getCustomOp(node).datapath(self._reshaped(weights), thresholds[0] if thresholds else None)
         except ImecError as err:
             raise NotEligible(str(err).removeprefix(f"{node.name}: ")) from err
-        if geometry.depthwise:
-            node.input[1] = model.make_new_valueinfo_name()
-            model.set_initializer(node.input[1], weights)
-            model.set_tensor_datatype(node.input[1], self.insts[2].get_input_datatype(1))
+
+    def _reshaped(self, weights: np.ndarray | None) -> np.ndarray | None:
+        """Weights (MW, MH); VVAU's are (C, 1, K_h, K_w)."""
+        if weights is None or not self.geometry.depthwise:
+            return weights
+        return weights.reshape(self.geometry.mh, self.geometry.mw).T
+
+    def _structure(self, simd: int, pe: int) -> Structure:
+        """The structure of the IMECConv at this folding."""
+        path = replace(self._datapath, geometry=self.geometry.with_folding(simd, pe))
+        styles = {name: self.attributes.get(name, "auto") for name in ("ram_style", "ram_style_thresholds")}
+        return replace(path.structure, mem_mode=self.mem_mode, **styles)
+
+    def imecconv_estimate(self, simd: int, pe: int, clock_ns: float) -> Estimate:
+        """Resources of the IMECConv at this folding, with the registers that a clock needs."""
+        structure = self._structure(simd, pe)
+        return Estimate(replace(structure, pipeline=pipeline_for(structure, clock_ns)))
 
     def replace_by(self, node: NodeProto) -> None:
-        """Put the node into the graph in place of the pair."""
+        """Put the node into the graph in place of the pair, with its weights as (MW, MH)."""
         graph = self.model.graph
+        if self.geometry.depthwise:
+            weights = self._reshaped(constant(self.model, self.matrix_unit.input[1]))
+            node.input[1] = self.model.make_new_valueinfo_name()
+            self.model.set_initializer(node.input[1], weights)
+            self.model.set_tensor_datatype(node.input[1], self.insts[2].get_input_datatype(1))
         graph.node.insert(list(graph.node).index(self.matrix_unit), node)
         for old in (*self.front, self.generator, *self.between, self.matrix_unit):
             graph.node.remove(old)

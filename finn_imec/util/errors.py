@@ -45,5 +45,5 @@ def require(module: str, extra: str) -> ModuleType:
             raise
         raise MissingToolError(
             f"Python package '{module.split('.')[0]}' is not installed; "
-            f"install it with: pip install 'finn-imec[{extra}]'"
+            f"install it with: pip install 'finn-imec[{extra}]', in a checkout: pip install '.[{extra}]'"
         ) from err

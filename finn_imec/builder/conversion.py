@@ -1,0 +1,90 @@
+"""The report of a build's swap: what each pair was, what it became, and what that saves."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from finn_imec.util.errors import ModelError
+
+if TYPE_CHECKING:
+    from finn_imec.transformation.infer_imec_conv import PairReport
+
+#: Written by step_convert_to_imec and step_fold_imec, relative to the build's output_dir.
+REPORT = "report/imec_conversion.json"
+#: Commands that go on with a build's folder.
+NEXT = ("simulate", "compare", "report")
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A build's swap. part, clock_ns: what it is built for; None in reports that do not say.
+
+    pairs: one per ConvolutionInputGenerator. next: commands that go on from here.
+    """
+
+    pairs: tuple[PairReport, ...]
+    part: str | None = None
+    clock_ns: float | None = None
+    next: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> dict[str, dict[str, int] | None]:
+        """Estimates summed over the swapped pairs: {finn: .., imec: ..}, None without any."""
+        swapped = [pair for pair in self.pairs if pair.swapped]
+        return {side: _sum([getattr(pair, side) for pair in swapped]) for side in ("finn", "imec")}
+
+    def as_dict(self) -> dict[str, Any]:
+        """As in JSON."""
+        return {
+            "part": self.part,
+            "clock_ns": self.clock_ns,
+            "pairs": [asdict(pair) for pair in self.pairs],
+            "total": self.total,
+            "next": list(self.next),
+        }
+
+
+def _sum(estimates: Sequence[Mapping[str, int] | None]) -> dict[str, int] | None:
+    """None unless every pair has an estimate."""
+    if not estimates or None in estimates:
+        return None
+    return {key: sum(each[key] for each in estimates if each) for key in estimates[0] or {}}
+
+
+def next_commands(folder: Path | str) -> tuple[str, ...]:
+    """Commands that go on with the folder of a build."""
+    return tuple(shlex.join(["finn-imec", command, str(folder)]) for command in NEXT)
+
+
+def load_conversion(path: Path) -> Conversion:
+    """A build's REPORT, also one from before it said anything but its pairs.
+
+    Raises ModelError naming the file if it is missing or damaged.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as err:
+        raise ModelError(f"{path}: cannot be read ({err.strerror})") from err
+    except ValueError as err:
+        raise ModelError(f"{path}: not JSON, or truncated ({err})") from err
+    if isinstance(content, list):
+        return Conversion(pairs_of(content, path))
+    if not isinstance(content, dict):
+        raise ModelError(f"{path}: holds a {type(content).__name__}, which is not what it should hold")
+    named = {key: content.get(key) for key in ("part", "clock_ns")}
+    return Conversion(pairs_of(content.get("pairs"), path), **named, next=tuple(content.get("next") or ()))
+
+
+def pairs_of(entries: Any, path: Path) -> tuple[PairReport, ...]:
+    """The pairs of a file's JSON; ModelError naming the file if they are not the swap's report."""
+    from finn_imec.transformation.infer_imec_conv import PairReport
+
+    try:
+        return tuple(PairReport(**entry) for entry in entries)
+    except TypeError as err:
+        raise ModelError(f"{path}: not the swap's report ({err})") from err
