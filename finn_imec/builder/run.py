@@ -146,8 +146,8 @@ class BuildResult:
     foldings: one FoldingReport per IMECConv, empty without step_fold_imec or target_fps. notes: a line
     for each conversion of step_prepare_network that changes shapes or costs. reports: the JSON files of
     report/ by name without suffix, e.g. estimate_layer_cycles. generated: folder with one folder of generated
-    code per layer. log: FINN's log. seconds: wall time of each step by name, in step order. settings: what the
-    build was for.
+    code per layer. log: FINN's log. seconds: wall time of each step by name, in step order. settings: what
+    the build was for.
     """
 
     output_dir: Path
@@ -177,8 +177,8 @@ def build(
     model_path: QONNX or FINN-ONNX file that fits the first step. For a graph of hardware layers set
     start_step: step_create_dataflow_partition, or step_specialize_layers if it has hardware layers only.
     config: fields of finn-plus' DataflowBuildConfig, as a dictionary or a YAML or JSON file; see DEFAULTS.
-    Default steps: finn-plus' own up to step_generate_hardware, of which only step_hw_codegen is run. They end
-    with estimates and generated code, and need neither Vivado nor Vitis for any layer; without HLS layers,
+    Default steps: finn-plus' own up to step_generate_hardware, of which only step_hw_codegen is run, with this
+    package's front end (front_end_steps). They end with estimates and generated code, and need neither Vivado nor Vitis for any layer; without HLS layers,
     step_hw_ipgen and step_set_fifo_depths do not either. step_convert_to_imec is inserted after
     step_minimize_bit_width unless present; step_fold_imec is added if the conversion comes before FINN's
     folding (imec_build_steps). Accumulators in binaryXnorMode hold all popcounts, which FINN's minimization
