@@ -6,6 +6,8 @@ has them by name; `shape` is that of the input.
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,7 +132,7 @@ def batch_of_four():
 
 @network(1, 3, 12, 12)
 def float_input():
-    """No quantizer at the input: refused."""
+    """No quantizer at the input."""
     return nn.Sequential(block(3, 8, 3, padding=1), block(8, 8, 3, padding=1), conv(8, 4, 1))
 
 
@@ -423,4 +425,5 @@ def export(name: str, path: Path, dynamo: bool = True) -> None:
             module(torch.rand((batch, *chosen.shape[1:])))
         module.eval()
         options = {"opset_version": 13, "dynamo": dynamo}
-        export_qonnx(module, args=torch.rand(chosen.shape), export_path=str(path), **options)
+        with contextlib.redirect_stdout(io.StringIO()):  # torch's progress
+            export_qonnx(module, args=torch.rand(chosen.shape), export_path=str(path), **options)

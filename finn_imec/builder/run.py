@@ -179,9 +179,10 @@ def build(
     config: fields of finn-plus' DataflowBuildConfig, as a dictionary or a YAML or JSON file; see DEFAULTS.
     Default steps: finn-plus' own up to step_generate_hardware, of which only step_hw_codegen is run, with
     this package's front end (front_end_steps). They end with estimates and generated code, and need neither
-    Vivado nor Vitis for any layer; without HLS layers, step_hw_ipgen and step_set_fifo_depths do not either. step_convert_to_imec is inserted after
-    step_minimize_bit_width unless present; step_fold_imec is added if the conversion comes before FINN's
-    folding (imec_build_steps). Accumulators in binaryXnorMode hold all popcounts, which FINN's minimization
+    Vivado nor Vitis for any layer; without HLS layers, step_hw_ipgen and step_set_fifo_depths do not either.
+    step_convert_to_imec is inserted after step_minimize_bit_width unless present; step_fold_imec is added if
+    the conversion comes before FINN's folding (imec_build_steps). Accumulators in binaryXnorMode hold all
+    popcounts, which FINN's minimization
     does not ensure (exact_popcounts). start_step: the first step, applied to model_path. Default part,
     without board and fpga_part: FPGA_PART. output_dir: new, empty, or from an earlier build, whose files are
     replaced once all steps have passed; None: the config's, relative to its file. A failed step leaves only
