@@ -1,13 +1,16 @@
-"""Estimates against Yosys: measures random layers, fits LUT_COEFFICIENTS of finn_imec.layer.estimate to them.
+"""Estimates against Yosys: measures random layers, fits the coefficients of both sides' estimates to them.
 
     python benchmarks/estimates.py measure [--points 330] [--timeout-s 240]    hours; resumes
-    python benchmarks/estimates.py pairs [--points 60] [--timeout-s 120]       an hour; resumes
+    python benchmarks/estimates.py pairs [--points 90] [--timeout-s 120]       an hour; resumes
     python benchmarks/estimates.py fit
 
 `measure` adds to benchmarks/results/estimates.jsonl, a line for each layer: how it is made, and Yosys'
-counts (flow "alu") unless that took longer than --timeout-s. `fit` prints the non-negative coefficients of
-least relative error, in the form of finn_imec/layer/estimate.py, and the errors on held-out layers: each
-fifth is estimated with coefficients fitted to the other four.
+counts (flow "alu") unless that took longer than --timeout-s. `pairs` does the same for FINN's pair and
+IMECConv of smaller layers, as `finn-imec compare` builds them, into pairs.jsonl. `fit` prints the
+non-negative coefficients of least relative error, in the form of finn_imec/layer/estimate.py and
+pair_estimate.py, and the errors on held-out layers: each fifth is estimated with coefficients fitted to the
+other four. Flip-flops of IMECConv are fitted to both files and the tables for 5 ns, FINN's pair to
+pairs.jsonl and the tables.
 """
 
 from __future__ import annotations
@@ -353,7 +356,7 @@ def measure(
 
 @app.command()
 def pairs(
-    points: Annotated[int, typer.Option(min=1, help="Layers to have counts of both sides of.")] = 60,
+    points: Annotated[int, typer.Option(min=1, help="Layers to have counts of both sides of.")] = 90,
     timeout_s: Annotated[int, typer.Option(min=1, help="Longest synthesis, in seconds.")] = 120,
     output: Annotated[Path, typer.Option(help="Where they are added.")] = PAIRS,
 ) -> None:

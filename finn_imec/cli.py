@@ -509,7 +509,8 @@ def build(
         console.print(str(line), markup=False)
     if conversion is None:
         return
-    print_table(savings_table(conversion, rows))
+    if conversion.total["finn"]:
+        print_table(savings_table(conversion, rows))
     for pair in conversion.pairs:
         if pair.refolded or not pair.swapped or pair.padding_reason:
             console.print(str(pair), markup=False)
@@ -603,6 +604,16 @@ def simulate(
             f"{result['logits_exact']} of {len(inputs)} photos with exactly the expected logits: "
             f"{', '.join(result['classes'])}"
         )
+    if model.is_dir():
+        from finn_imec.partition.export import difference_from_export
+
+        difference = difference_from_export(model, inputs, outputs)
+        if difference is not None:
+            result["difference_from_export"] = difference
+            lines.append(
+                f"the export, executed by QONNX, computes the same for all {len(inputs)} frames: the largest "
+                f"difference is {difference:.1g} of the largest output"
+            )
     if as_json:
         print_json(result)
     else:

@@ -13,7 +13,8 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.util.basic import qonnx_make_model
 
-from finn_imec.builder.run import MODEL, PARENT
+from finn_imec.builder.run import EXPORT, MODEL, PARENT
+from finn_imec.partition.export import TOLERANCE, DifferenceError, difference_from_export
 from finn_imec.partition.frames import random_frames, read_frames
 from finn_imec.partition.graph import joined
 from finn_imec.partition.load import is_build, load_build
@@ -151,3 +152,32 @@ def test_folder_of_a_build(tmp_path):
     (tmp_path / PARENT).write_bytes(b"no model")
     with pytest.raises(ModelError, match=PARENT):
         load_build(tmp_path)
+
+
+# ---- the export ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 3), (5, 4, 3)], ids=["one image", "a batch"])
+def test_outputs_beside_the_exports(tmp_path, shape):
+    """Frames may have more dimensions of size 1 than the export's input."""
+    frames = np.arange(24).reshape(2, 4, 3, 1)
+    assert difference_from_export(tmp_path, frames, frames) is None  # of an older build
+    graph([node("Neg", ["x"], "y", "a")], shape).save(str(tmp_path / EXPORT))
+    assert difference_from_export(tmp_path, frames, -frames) == 0
+    near = -frames * (1 + TOLERANCE / 2)
+    assert 0 < difference_from_export(tmp_path, frames, near) < TOLERANCE
+    far = -frames.astype(float)
+    far[1, 0, 0, 0] += 24 * TOLERANCE
+    with pytest.raises(DifferenceError, match=f"frame 2: the built network differs from .*{EXPORT} by 0.001"):
+        difference_from_export(tmp_path, frames, far)
+
+
+def test_export_that_does_not_run(tmp_path):
+    graph([node("Neg", ["x"], "y", "a")], (1, 4, 3)).save(str(tmp_path / EXPORT))
+    with pytest.raises(
+        ModelError, match=r"input x has shape \(1, 4, 3\), a frame of the built network \(4, 4\)"
+    ):
+        difference_from_export(tmp_path, np.zeros((2, 4, 4)), np.zeros((2, 4, 4)))
+    (tmp_path / EXPORT).write_bytes(b"no model")
+    with pytest.raises(ModelError, match=EXPORT):
+        difference_from_export(tmp_path, np.zeros((2, 4, 3)), np.zeros((2, 4, 3)))

@@ -125,7 +125,7 @@ def test_structure(flow):
 
 
 def test_every_pair_is_swapped(flow):
-    """With its padding, and within CYCLE_TOLERANCE of FINN's estimate for its slowest node."""
+    """With its padding, and within CYCLE_TOLERANCE of the cycles that it takes."""
     padded = 0
     for pair in flow.built.pairs:
         assert pair.swapped, pair

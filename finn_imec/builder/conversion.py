@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
+import types
+import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finn_imec.layer.estimate import RESOURCES
 from finn_imec.util.errors import ModelError
 
 if TYPE_CHECKING:
@@ -76,15 +79,42 @@ def load_conversion(path: Path) -> Conversion:
         return Conversion(pairs_of(content, path))
     if not isinstance(content, dict):
         raise ModelError(f"{path}: holds a {type(content).__name__}, which is not what it should hold")
-    named = {key: content.get(key) for key in ("part", "clock_ns")}
-    return Conversion(pairs_of(content.get("pairs"), path), **named, next=tuple(content.get("next") or ()))
+    pairs = pairs_of(content.get("pairs"), path)
+    others = {"part": str | None, "clock_ns": float | int | None, "next": list[str] | None}
+    for name, hint in others.items():
+        _check(path, name, content.get(name), hint)
+    return Conversion(pairs, content.get("part"), content.get("clock_ns"), tuple(content.get("next") or ()))
 
 
 def pairs_of(entries: Any, path: Path) -> tuple[PairReport, ...]:
     """The pairs of a file's JSON; ModelError naming the file if they are not the swap's report."""
     from finn_imec.transformation.infer_imec_conv import PairReport
 
+    hints = typing.get_type_hints(PairReport)
     try:
-        return tuple(PairReport(**entry) for entry in entries)
+        pairs = tuple(PairReport(**entry) for entry in entries)
     except TypeError as err:
         raise ModelError(f"{path}: not the swap's report ({err})") from err
+    for pair in pairs:
+        for name, value in vars(pair).items():
+            _check(path, name, value, hints[name])
+        for side in (pair.finn, pair.imec):
+            if side is not None and set(side) != set(RESOURCES):
+                raise ModelError(f"{path}: not the swap's report (resources are {', '.join(RESOURCES)})")
+    return pairs
+
+
+def _check(path: Path, name: str, value: Any, hint: Any) -> None:
+    """Raise ModelError unless a value is of a type: one or more of JSON's, of lists and of objects."""
+    accepted = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if not any(_is(value, each) for each in accepted):
+        raise ModelError(f"{path}: not the swap's report ({name}={value!r})")
+
+
+def _is(value: Any, hint: Any) -> bool:
+    items = typing.get_args(hint)
+    if not items:
+        return isinstance(value, hint)
+    if not isinstance(value, typing.get_origin(hint)):
+        return False
+    return all(isinstance(item, items[-1]) for item in (value.values() if len(items) == 2 else value))

@@ -60,6 +60,7 @@ FAILED_LOG = "build_failed.log"
 GENERATED = "generated"  # FINN_BUILD_DIR of the build: RTL, HLS code, memory images
 MODEL = "model.onnx"
 PARENT = "intermediate_models/dataflow_parent.onnx"
+EXPORT = "export.onnx"  # what was built, in one file
 
 #: Fields of DataflowBuildConfig that differ from finn-plus' defaults, which need Vivado.
 DEFAULTS = {
@@ -147,7 +148,7 @@ class BuildResult:
     for each conversion of step_prepare_network that changes shapes or costs. reports: the JSON files of
     report/ by name without suffix, e.g. estimate_layer_cycles. generated: folder with one folder of generated
     code per layer. log: FINN's log. seconds: wall time of each step by name, in step order. settings: what
-    the build was for.
+    the build was for. export: a copy of the model that was built, in one file.
     """
 
     output_dir: Path
@@ -162,6 +163,7 @@ class BuildResult:
     log: Path
     seconds: dict[str, float]
     settings: BuildSettings
+    export: Path
 
 
 def build(
@@ -201,6 +203,8 @@ def build(
     """
     for module in ("qonnx", "finn", "psutil"):
         require(module, "finn")
+    from onnx import save
+
     if importlib.util.find_spec("finn.util.settings") is None:
         raise MissingToolError(
             "build() runs finn-plus, which the installed FINN is not; give imec_build_steps(steps) "
@@ -209,7 +213,7 @@ def build(
     model_path = Path(model_path).absolute()
     fields = _read_config(config)
     output = _output_folder(config, fields, output_dir)
-    load_onnx(model_path)
+    exported = load_onnx(model_path)
     scratch = make_scratch(output, {LOG, FAILED_LOG})
     try:
         run = _Run(progress)
@@ -221,6 +225,7 @@ def build(
             run(model_path, steps, cfg)
         if run.error is None:
             run.model.save(str(scratch / MODEL))
+            save(exported, str(scratch / EXPORT))
             relocate(scratch, output)
             replace_files(scratch, output)
             (output / FAILED_LOG).unlink(missing_ok=True)
@@ -657,4 +662,5 @@ def _result(output: Path, seconds: dict[str, float], settings: BuildSettings) ->
         log=output / LOG,
         seconds=seconds,
         settings=settings,
+        export=output / EXPORT,
     )

@@ -72,6 +72,8 @@ FF_COEFFICIENTS: Mapping[str, float] = {
     "outputs": 0.947,
     "padding": 5.261,
 }
+#: Resources of an estimate, by their names in a build's report; memory: LUTs used as memory.
+RESOURCES = ("lut", "ff", "memory", "bram18", "uram", "dsp")
 #: A slice has two registers for each LUT.
 LUTS_PER_FF = 0.5
 #: Bits that FINN counts per RAMB18 and per UltraRAM.
@@ -144,15 +146,9 @@ class Estimate:
 
     @property
     def resources(self) -> dict[str, int]:
-        """All of it, by the names of a build's report; memory: LUTs used as memory."""
-        return {
-            "lut": self.luts,
-            "ff": self.ffs,
-            "memory": self.ram_luts,
-            "bram18": self.bram18,
-            "uram": self.uram,
-            "dsp": self.dsp,
-        }
+        """Each of RESOURCES."""
+        values = self.luts, self.ffs, self.ram_luts, self.bram18, self.uram, self.dsp
+        return dict(zip(RESOURCES, values, strict=True))
 
     @property
     def lut_equivalents(self) -> int:

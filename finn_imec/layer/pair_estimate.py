@@ -14,7 +14,7 @@ from math import ceil, prod
 
 from finn_imec.layer import baseline
 from finn_imec.layer.core import AUTO_DSP_BITS, Operand
-from finn_imec.layer.estimate import fitted
+from finn_imec.layer.estimate import RESOURCES, fitted
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import LUT_BUFFER_WORDS, Memory, address_bits, power_of_two, resolved_style
 from finn_imec.layer.packing import finn_fields
@@ -205,15 +205,9 @@ class PairEstimate:
 
     @property
     def resources(self) -> dict[str, int]:
-        """All of it, by the names of a build's report."""
-        return {
-            "lut": self.luts,
-            "ff": self.ffs,
-            "memory": self.memory_luts,
-            "bram18": self.bram18,
-            "uram": self.uram,
-            "dsp": self.dsp,
-        }
+        """Each of RESOURCES."""
+        values = self.luts, self.ffs, self.memory_luts, self.bram18, self.uram, self.dsp
+        return dict(zip(RESOURCES, values, strict=True))
 
     @property
     def lut_features(self) -> dict[str, float]:
