@@ -272,6 +272,42 @@ class SequencesAsImages(_Noting):
             node.input[1] = name
 
 
+class PlainConstants(Transformation):
+    """Write constants of sums and products as FINN reads them: as second input, with all dimensions.
+
+    Raises UnsupportedError naming the node for a constant divided by values.
+    """
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        """Reorder the inputs of each Add, Sub, Mul and Div with a constant, and reshape that."""
+        from onnx import helper
+
+        for node in list(model.graph.node):
+            if node.op_type not in ("Add", "Sub", "Mul", "Div"):
+                continue
+            values = [model.get_initializer(name) for name in node.input]
+            if values[0] is not None and values[1] is None:
+                if node.op_type == "Div":
+                    raise UnsupportedError(
+                        f"{label(node)}: divides a constant by values of the network; accepted are values "
+                        "divided by a constant"
+                    )
+                if node.op_type == "Sub":  # c - x = -x + c
+                    minus, negative = model.make_new_valueinfo_name(), model.make_new_valueinfo_name()
+                    model.set_initializer(minus, np.array(-1, dtype=np.float32))
+                    model.set_tensor_shape(negative, model.get_tensor_shape(node.input[1]))
+                    mul = helper.make_node("Mul", [node.input[1], minus], [negative])
+                    model.graph.node.insert(list(model.graph.node).index(node), mul)
+                    node.op_type, node.input[1] = "Add", negative
+                node.input[:] = reversed(node.input)
+            value, dimensions = model.get_initializer(node.input[1]), rank(model, node.output[0])
+            if value is not None and value.size > 1 and value.ndim < dimensions:
+                model.set_initializer(
+                    node.input[1], value.reshape((1,) * (dimensions - value.ndim) + value.shape)
+                )
+        return model, False
+
+
 class PaddingIntoWindows(Transformation):
     """Make a Pad with zeros part of the convolution after it."""
 

@@ -45,6 +45,7 @@ def prepare(model: ModelWrapper, most_bits: int = 8) -> tuple[ModelWrapper, list
         check.CheckQuantizers(most_bits),
         convert.FillAttributes(),
         convert.SequencesAsImages(),
+        convert.PlainConstants(),
         check.CheckLayers(),
         check.CheckPooling(),
         check.CheckTransposed(),
