@@ -505,6 +505,7 @@ def build(
                 **(conversion.as_dict() if conversion else {"pairs": []}),
                 "rows": [row.as_dict() for row in rows],
                 "foldings": [asdict(folding) for folding in result.foldings],
+                "notes": list(result.notes),
                 "reports": {name: str(path) for name, path in result.reports.items()},
             }
         )
@@ -512,7 +513,7 @@ def build(
     console.print(f"model: {result.model}")
     for name, path in result.reports.items():
         console.print(f"{name}: {path}")
-    for line in result.foldings:
+    for line in (*result.notes, *result.foldings):
         console.print(str(line), markup=False)
     if conversion is None:
         return

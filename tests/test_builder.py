@@ -395,7 +395,7 @@ def test_default_steps_from_finn_onnx(streamlined, tmp_path, capsys):
     assert console.err == ""
 
     names = [name for _, _, name in calls]
-    assert (names[0], names[-1]) == ("step_qonnx_to_finn", "step_hw_codegen")
+    assert (names[:2], names[-1]) == (["step_prepare_network", "step_qonnx_to_finn"], "step_hw_codegen")
     assert names.index("step_convert_to_imec") == names.index("step_minimize_bit_width") + 1
     assert list(result.seconds) == names
     assert all(seconds > 0 for seconds in result.seconds.values())
@@ -673,11 +673,11 @@ def test_qonnx_export_through_the_standard_steps(tmp_path):
     assert [pair.swapped for pair in result.pairs] == [True] * 4
     types = op_types(result.model)
     assert types.count("IMECConv_rtl") == 4
-    # the classifier and the scale of the logits have no RTL in FINN
-    assert types[-2:] == ["MVAU_hls", "ElementwiseMul_hls"]
+    assert types[-1] == "MVAU_hls"  # the classifier has no RTL in FINN
     assert {path.name.split("_")[3] for path in result.generated.glob("code_gen_ipgen_*")} == {
-        *("IMECConv", "MVAU", "ElementwiseMul"),
+        *("IMECConv", "MVAU"),
     }
+    assert op_types(result.parent)[-1] == "Mul"  # the host scales the logits
 
     # Vitis is first needed to synthesize the HLS layers, which step_hw_ipgen does.
     steps = {"inject_steps_after": {"step_hw_codegen": ["step_hw_ipgen"]}}
@@ -818,8 +818,8 @@ def test_unusable_models(tmp_path, hardware):
             "target_fps: 9\nsteps: [step_specialize_layers, step_minimize_bit_width]\n",
             "target_fps is read by step_target_fps_parallelization and step_fold_imec, not among the steps",
         ),
-        ("start_step: step_foo\n", "start_step is 'step_foo'; accepted is step_qonnx_to_finn, "),
-        ("stop_step: step_foo\n", "stop_step is 'step_foo'; accepted is step_qonnx_to_finn, "),
+        ("start_step: step_foo\n", "start_step is 'step_foo'; accepted is step_prepare_network, "),
+        ("stop_step: step_foo\n", "stop_step is 'step_foo'; accepted is step_prepare_network, "),
         (
             "start_step: step_hw_codegen\nstop_step: step_tidy_up\n",
             "stop_step step_tidy_up comes before step_hw_codegen",

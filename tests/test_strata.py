@@ -21,6 +21,7 @@ STRATA = (
     "simulation",
     "custom_op",
     "transformation",
+    "frontend",
     "builder",
     "baseline_rtl",
     "networks",

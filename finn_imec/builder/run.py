@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from finn_imec.builder import node_config
 from finn_imec.builder.conversion import REPORT, Conversion, load_conversion
+from finn_imec.builder.front_end import NOTES, front_end_steps
 from finn_imec.builder.steps import (
     FOLDING_REPORT,
     FUSE_AFTER,
@@ -143,10 +144,11 @@ class BuildResult:
     StreamingDataflowPartition refers to the layers at partitioning, before the swap. None if the build did
     not partition. conversion: what the conversion step swapped, and what that saves; pairs: one PairReport
     per ConvolutionInputGenerator. None and empty without that step.
-    foldings: one FoldingReport per IMECConv, empty without step_fold_imec or target_fps. reports: the JSON
-    files of report/ by name without suffix, e.g. estimate_layer_cycles. generated: folder with one folder of
-    generated code per layer. log: FINN's log. seconds: wall time of each step by name, in step order.
-    settings: what the build was for. export: a copy of the model that was built, in one file.
+    foldings: one FoldingReport per IMECConv, empty without step_fold_imec or target_fps. notes: a line
+    for each conversion of step_prepare_network that changes shapes or costs. reports: the JSON files of
+    report/ by name without suffix, e.g. estimate_layer_cycles. generated: folder with one folder of generated
+    code per layer. log: FINN's log. seconds: wall time of each step by name, in step order. settings: what
+    the build was for. export: a copy of the model that was built, in one file.
     """
 
     output_dir: Path
@@ -155,6 +157,7 @@ class BuildResult:
     conversion: Conversion | None
     pairs: tuple[PairReport, ...]
     foldings: tuple[FoldingReport, ...]
+    notes: tuple[str, ...]
     reports: dict[str, Path]
     generated: Path
     log: Path
@@ -177,11 +180,12 @@ def build(
     model_path: QONNX or FINN-ONNX file that fits the first step. For a graph of hardware layers set
     start_step: step_create_dataflow_partition, or step_specialize_layers if it has hardware layers only.
     config: fields of finn-plus' DataflowBuildConfig, as a dictionary or a YAML or JSON file; see DEFAULTS.
-    Default steps: finn-plus' own up to step_generate_hardware, of which only step_hw_codegen is run. They end
-    with estimates and generated code, and need neither Vivado nor Vitis for any layer; without HLS layers,
-    step_hw_ipgen and step_set_fifo_depths do not either. step_convert_to_imec is inserted after
-    step_minimize_bit_width unless present; step_fold_imec is added if the conversion comes before FINN's
-    folding (imec_build_steps). Accumulators in binaryXnorMode hold all popcounts, which FINN's minimization
+    Default steps: finn-plus' own up to step_generate_hardware, of which only step_hw_codegen is run, with
+    this package's front end (front_end_steps). They end with estimates and generated code, and need neither
+    Vivado nor Vitis for any layer; without HLS layers, step_hw_ipgen and step_set_fifo_depths do not either.
+    step_convert_to_imec is inserted after step_minimize_bit_width unless present; step_fold_imec is added if
+    the conversion comes before FINN's folding (imec_build_steps). Accumulators in binaryXnorMode hold all
+    popcounts, which FINN's minimization
     does not ensure (exact_popcounts). start_step: the first step, applied to model_path. Default part,
     without board and fpga_part: FPGA_PART. output_dir: new, empty, or from an earlier build, whose files are
     replaced once all steps have passed; None: the config's, relative to its file. A failed step leaves only
@@ -392,7 +396,7 @@ def _finn_config(fields: dict[str, Any]) -> Any:
         cfg.fpga_part = FPGA_PART
     if cfg.steps is None:
         end = default_build_dataflow_steps.index("step_generate_hardware")
-        cfg.steps = [*default_build_dataflow_steps[:end], "step_hw_codegen"]
+        cfg.steps = front_end_steps([*default_build_dataflow_steps[:end], "step_hw_codegen"])
     return cfg
 
 
@@ -640,7 +644,7 @@ def _pairs(output: Path) -> tuple[PairReport, ...]:
     return conversion.pairs if conversion else ()
 
 
-def _entries(path: Path) -> list[dict[str, Any]]:
+def _entries(path: Path) -> list[Any]:
     return json.loads(path.read_text()) if path.is_file() else []
 
 
@@ -655,6 +659,7 @@ def _result(output: Path, seconds: dict[str, float], settings: BuildSettings) ->
         conversion=_conversion(output),
         pairs=_pairs(output),
         foldings=tuple(FoldingReport(**entry) for entry in _entries(output / FOLDING_REPORT)),
+        notes=tuple(_entries(output / NOTES)),
         reports={path.stem: path for path in sorted((output / "report").glob("*.json"))},
         generated=output / GENERATED,
         log=output / LOG,

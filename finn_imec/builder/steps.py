@@ -91,7 +91,7 @@ def step_convert_to_imec(
         log.warning("no ConvolutionInputGenerator + MVAU pair became an IMECConv")
     part = cfg._resolve_fpga_part() if cfg.board or cfg.fpga_part else None
     conversion = Conversion(tuple(pairs), part, clock, next_commands(cfg.output_dir))
-    _write(cfg, REPORT, conversion.as_dict())
+    write_report(cfg, REPORT, conversion.as_dict())
     return model
 
 
@@ -118,7 +118,7 @@ def step_fold_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
         from qonnx.util.config import extract_model_config_to_json
 
         model, pairs, lines = _fold_to_target(model, cfg, target)
-        _write(cfg, FOLDING_REPORT, [vars(line) for line in lines])
+        write_report(cfg, FOLDING_REPORT, [vars(line) for line in lines])
         path = auto_folding_config(Path(cfg.output_dir))
         extract_model_config_to_json(model, str(path), FOLDING_ATTRIBUTES)
     if cfg.folding_config_file is not None:
@@ -150,7 +150,7 @@ def _update_report(model: ModelWrapper, pairs: ModelWrapper | None, cfg: Any) ->
             twin = pairs and unit_behind(pairs, node.output[0])
             report = folded_again(report, model, node, twin, cfg.synth_clk_period_ns)
         reports.append(report)
-    _write(cfg, REPORT, replace(conversion, pairs=tuple(reports)).as_dict())
+    write_report(cfg, REPORT, replace(conversion, pairs=tuple(reports)).as_dict())
 
 
 def _fold_to_target(
@@ -276,7 +276,7 @@ def step_insert_weight_dma(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     return model.transform(InsertWeightDMA(getattr(cfg, "vitis_iodma_intf_max_width", 512)))
 
 
-def _write(cfg: Any, name: str, content: Any) -> None:
+def write_report(cfg: Any, name: str, content: Any) -> None:
     """Write a report below the build's output_dir, complete or not at all."""
     path = Path(cfg.output_dir) / name
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from finn_imec.compat.transformations import infer_layer, infer_stream_additions
+from finn_imec.frontend.streamline import convert_pooling, streamline
 from finn_imec.util.deprecation import deprecated_names
 from finn_imec.util.errors import GeometryError, ModelError, UnsupportedError, require
 
@@ -48,20 +49,15 @@ def lowering_stages(model: ModelWrapper) -> Iterator[tuple[str, ModelWrapper]]:
     """
     _require_finn()
     from finn.transformation.qonnx.convert_qonnx_to_finn import ConvertQONNXtoFINN
-    from finn.transformation.streamline import Streamline, absorb, reorder
-    from qonnx.transformation.bipolar_to_xnor import ConvertBipolarMatMulToXnorPopcount
     from qonnx.transformation.fold_constants import FoldConstants
     from qonnx.transformation.general import (
         GiveReadableTensorNames,
         GiveUniqueNodeNames,
         GiveUniqueParameterTensors,
         RemoveStaticGraphInputs,
-        RemoveUnusedTensors,
     )
-    from qonnx.transformation.infer_data_layouts import InferDataLayouts
     from qonnx.transformation.infer_datatypes import InferDataTypes
     from qonnx.transformation.infer_shapes import InferShapes
-    from qonnx.transformation.lower_convs_to_matmul import LowerConvsToMatMul
     from qonnx.transformation.make_input_chanlast import MakeInputChannelsLast
 
     source = model.graph.input[0].name
@@ -91,29 +87,7 @@ def lowering_stages(model: ModelWrapper) -> Iterator[tuple[str, ModelWrapper]]:
     )
     yield "tidy", model
 
-    model = _apply(
-        model,
-        absorb.AbsorbScalarBiasIntoMultiThreshold(),
-        Streamline(),
-        # Residual blocks: scales move into both branches, and from both past the addition.
-        reorder.MoveLinearPastFork(),
-        Streamline(),
-        reorder.MoveLinearPastEltwiseAdd(),
-        Streamline(),
-        LowerConvsToMatMul(),
-        reorder.MakeMaxPoolNHWC(),
-        absorb.AbsorbTransposeIntoMultiThreshold(),
-        reorder.MakeMaxPoolNHWC(),
-        absorb.AbsorbConsecutiveTransposes(),
-        reorder.MoveTransposePastJoinAdd(),
-        reorder.MoveTransposePastFork(),
-        absorb.AbsorbTransposeIntoMultiThreshold(),
-        absorb.AbsorbConsecutiveTransposes(),
-        ConvertBipolarMatMulToXnorPopcount(),
-        Streamline(),
-        InferDataLayouts(),
-        RemoveUnusedTensors(),
-    )
+    model = streamline(model)
     yield "streamlined", model
 
     yield "hardware", convert_to_hw(model)
@@ -138,22 +112,14 @@ def convert_to_hw(model: ModelWrapper) -> ModelWrapper:
     """
     _require_finn()
     from finn.transformation.move_reshape import RemoveCNVtoFCFlatten
-    from finn.transformation.streamline import absorb, collapse_repeated, reorder
+    from finn.transformation.streamline import absorb
     from qonnx.transformation.general import GiveReadableTensorNames, GiveUniqueNodeNames
     from qonnx.transformation.infer_data_layouts import InferDataLayouts
     from qonnx.transformation.infer_datatypes import InferDataTypes
     from qonnx.transformation.infer_shapes import InferShapes
 
     model = _apply(
-        model,
-        # Global average pooling becomes a sum; its divisor moves past the classifier.
-        infer_layer("InferGlobalAccPoolLayer", "global_acc_pool"),
-        absorb.AbsorbConsecutiveTransposes(),
-        absorb.AbsorbTransposeIntoFlatten(),
-        reorder.MoveScalarLinearPastInvariants(),
-        reorder.MoveScalarMulPastMatMul(),
-        collapse_repeated.CollapseRepeatedMul(),
-        InferDataTypes(),
+        convert_pooling(model),
         infer_stream_additions(),
         infer_layer("InferBinaryMatrixVectorActivation", "binary_matrix_vector_activation"),
         infer_layer("InferQuantizedMatrixVectorActivation", "quantized_matrix_vector_activation"),

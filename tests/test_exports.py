@@ -1,0 +1,599 @@
+"""QONNX exports into FINN's layers: what is converted computes the same, what is refused names its node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("finn.util.settings", reason="needs finn-plus: pip install 'finn-imec[finn]'")
+
+from exports import TOLERANCE, difference
+from onnx import TensorProto, helper
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.core.onnx_exec import execute_onnx
+from qonnx.util.basic import qonnx_make_model
+
+from finn_imec.builder import BuildError, build, front_end_steps
+from finn_imec.frontend import prepare, streamline
+from finn_imec.util.errors import UnsupportedError
+
+GENERAL = "qonnx.custom_op.general"
+
+
+class Graph:
+    """A QONNX graph, node by node; each method returns the name of its output."""
+
+    def __init__(self, *shape: int | str) -> None:
+        self.shape, self.nodes, self.constants, self.count = shape, [], {}, 0
+        self.random = np.random.default_rng(0)
+
+    def constant(self, value, dtype=np.float32) -> str:
+        name = f"constant{len(self.constants)}"
+        self.constants[name] = np.array(value, dtype=dtype)
+        return name
+
+    def node(self, op_type: str, *inputs: str, outputs: int = 1, domain: str = "", **attributes) -> str:
+        names = [f"t{self.count + each}" for each in range(outputs)]
+        self.count += outputs
+        name = f"{op_type}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(op_type, inputs, names, name, domain=domain, **attributes))
+        return names[0]
+
+    def quant(self, x: str, scale=0.11, bits=4, zero=0, signed=1, narrow=0, mode="ROUND") -> str:
+        values = (self.constant(each) for each in (scale, zero, bits))
+        attributes = {"signed": signed, "narrow": narrow, "rounding_mode": mode}
+        return self.node("Quant", x, *values, domain=GENERAL, **attributes)
+
+    def weights(self, *shape: int, scale=0.2) -> str:
+        return self.quant(self.constant(self.random.normal(size=shape)), scale, narrow=1)
+
+    def conv(self, x: str, outputs: int, inputs: int, *kernel: int, **attributes) -> str:
+        return self.node("Conv", x, self.weights(outputs, inputs, *kernel), **attributes)
+
+    def model(self, *outputs: str, opset: int = 13) -> ModelWrapper:
+        """Outputs without shapes: shape inference finds them."""
+        source = helper.make_tensor_value_info("x", TensorProto.FLOAT, self.shape)
+        results = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
+        graph = helper.make_graph(self.nodes, "network", [source], results)
+        model = ModelWrapper(qonnx_make_model(graph, opset_imports=[helper.make_opsetid("", opset)]))
+        for name, value in self.constants.items():
+            model.set_initializer(name, value)
+        return model
+
+
+def outputs(model: ModelWrapper, image: np.ndarray) -> list[np.ndarray]:
+    from qonnx.transformation.infer_shapes import InferShapes
+
+    model = model.transform(InferShapes())
+    source = model.graph.input[0].name
+    results = execute_onnx(model, {source: image.reshape(model.get_tensor_shape(source))})
+    return [results[each.name] for each in model.graph.output]
+
+
+# ---- conversions --------------------------------------------------------------------------------
+
+
+def bare_convolution(auto_pad: str | None = None, **attributes):
+    """Without the attributes that ONNX lets out."""
+    g = Graph(1, 3, 7, 6)
+    options = attributes if auto_pad is None else {"auto_pad": auto_pad, **attributes}
+    return g.model(g.conv(g.quant("x"), 4, 3, 3, 2, **options))
+
+
+def sequences():
+    """Conv1d, batch norm, pooling, a constant for each channel, Flatten."""
+    g = Graph(1, 2, 12)
+    x = g.conv(g.quant("x"), 4, 2, 3, pads=[1, 1])
+    norms = (g.constant(g.random.uniform(0.5, 1, 4)) for _ in range(4))
+    x = g.node("BatchNormalization", x, *norms)
+    x = g.node("Mul", x, g.constant([[[1.0], [2.0], [0.5], [1.0]]]))
+    x = g.node("MaxPool", g.quant(g.node("Relu", x), signed=0), kernel_shape=[2], strides=[2])
+    x = g.node("Concat", x, g.node("AveragePool", x, kernel_shape=[1]), axis=-2)
+    x = g.node("Flatten", x, axis=1)
+    return g.model(g.node("MatMul", x, g.weights(48, 3)))
+
+
+def causal():
+    g = Graph(1, 2, 12)
+    pads = g.constant([0, 0, 2, 0, 0, 0], np.int64)
+    return g.model(g.conv(g.node("Pad", g.quant("x"), pads), 4, 2, 3))
+
+
+def groups(group: int, inputs: int, outputs: int):
+    g = Graph(1, inputs, 5, 5)
+    return g.model(g.conv(g.quant("x"), outputs, inputs // group, 3, 3, group=group))
+
+
+def means(keepdims: int, opset: int):
+    g = Graph(1, 3, 4, 5)
+    x, axes = g.quant("x"), [-1, 2]
+    if opset < 18:
+        x = g.node("ReduceMean", x, axes=axes, keepdims=keepdims)
+    else:
+        x = g.node("ReduceMean", x, g.constant(axes, np.int64), keepdims=keepdims)
+    x = x if not keepdims else g.node("Flatten", x)
+    return g.model(g.node("Gemm", x, g.weights(2, 3), transB=1), opset=opset)
+
+
+def averages():
+    g = Graph(1, 3, 6, 6)
+    options = {"kernel_shape": [3, 2], "strides": [2, 1], "pads": [1, 0, 1, 0], "count_include_pad": 1}
+    x = g.quant(g.node("AveragePool", g.quant("x"), **options), scale=0.07)
+    return g.model(g.conv(x, 2, 3, 1, 1))
+
+
+def global_maximum():
+    g = Graph(1, 3, 4, 5)
+    x = g.node("GlobalMaxPool", g.quant("x"))
+    return g.model(g.conv(x, 2, 3, 1, 1))
+
+
+def shared_weights():
+    g = Graph(1, 3, 5, 5)
+    x, weights = g.quant("x"), g.weights(3, 3, 3, 3)
+    x = g.node("Conv", x, weights, pads=[1] * 4)
+    return g.model(g.node("Conv", g.quant(x), weights))
+
+
+def quantized_bias():
+    g = Graph(1, 3, 5, 5)
+    bias = g.quant(g.constant([0.33, -0.41, 0.05, 0.2]), scale=0.01, bits=8)
+    return g.model(g.node("Conv", g.quant("x"), g.weights(4, 3, 3, 3), bias))
+
+
+def signed_after_relu():
+    g = Graph(1, 3, 5, 5)
+    return g.model(g.conv(g.quant(g.node("Relu", g.quant("x", bits=8))), 4, 3, 3, 3))
+
+
+def scaled_signs():
+    g = Graph(1, 3, 5, 5)
+    x = g.node("BipolarQuant", g.quant("x", bits=8), g.constant(0.25), domain=GENERAL)
+    return g.model(g.conv(x, 4, 3, 3, 3))
+
+
+def repeated_pixels(by_sizes: bool = False, **options):
+    """Twice the height, three times the width."""
+    g = Graph(1, 3, 4, 5)
+    scales, sizes = g.constant([1, 1, 2, 3]), g.constant([1, 3, 8, 15], np.int64)
+    inputs = ("", "", sizes) if by_sizes else (g.constant([]), scales)
+    x = g.node("Resize", g.quant("x"), *inputs, mode="nearest", **options)
+    return g.model(g.conv(x, 2, 3, 1, 1))
+
+
+def slices():
+    g = Graph(1, 4, 3, 3)
+    x = g.quant("x")
+    bounds = [[g.constant([each], np.int64) for each in (start, stop, 1)] for start, stop in ((3, 9), (0, 3))]
+    last, first = (g.node("Slice", x, *each) for each in bounds)
+    return g.model(g.conv(first, 2, 3, 1, 1), g.conv(last, 2, 1, 1, 1))
+
+
+def plain_constants():
+    """Constants before values, and of lower rank, on both sides of an addition."""
+    g = Graph(1, 3, 5, 5)
+    x, each = g.quant("x"), g.constant(np.array([2.0, -1.0, 0.5, 1.0]).reshape(4, 1, 1))
+    first = g.node("Mul", each, g.conv(x, 4, 3, 3, 3))
+    second = g.node("Sub", g.constant(0.3), g.conv(x, 4, 3, 3, 3))
+    first = g.quant(g.node("Add", each, first), scale=0.17)
+    return g.model(g.conv(g.quant(g.node("Add", first, g.quant(second, scale=0.17))), 2, 4, 1, 1))
+
+
+CONVERTED = {
+    "no attributes": bare_convolution,
+    "auto_pad upper": lambda: bare_convolution("SAME_UPPER", strides=[2, 1]),
+    "auto_pad lower": lambda: bare_convolution("SAME_LOWER", strides=[1, 3]),
+    "auto_pad valid": lambda: bare_convolution("VALID", strides=[3, 2]),
+    "sequences": sequences,
+    "padding of the past": causal,
+    "groups": lambda: groups(2, 4, 6),
+    "channel multiplier": lambda: groups(3, 3, 6),
+    "depthwise": lambda: groups(3, 3, 3),
+    "mean, axes as attribute": lambda: means(1, 13),
+    "mean, axes as input": lambda: means(1, 18),
+    "mean without dimensions": lambda: means(0, 13),
+    "average of windows": averages,
+    "global maximum": global_maximum,
+    "shared weights": shared_weights,
+    "quantized bias": quantized_bias,
+    "signed after relu": signed_after_relu,
+    "scaled signs": scaled_signs,
+    "upsampling": repeated_pixels,
+    "upsampling, asymmetric": lambda: repeated_pixels(
+        coordinate_transformation_mode="asymmetric", nearest_mode="floor"
+    ),
+    "slices": slices,
+    "constants": plain_constants,
+}
+#: Op types after the conversion, of some.
+OPS = {
+    "sequences": {"Conv", "MaxPool", "Mul"},
+    "padding of the past": {"Conv"},
+    "mean, axes as attribute": {"GlobalAveragePool"},
+    "mean, axes as input": {"GlobalAveragePool"},
+    "mean without dimensions": {"GlobalAveragePool", "Flatten"},
+    "global maximum": {"MaxPool"},
+    "slices": {"Split"},
+}
+
+
+@pytest.mark.parametrize("name", CONVERTED)
+def test_conversions_compute_the_same(name):
+    model = CONVERTED[name]()
+    shape = model.get_tensor_shape("x")
+    images = np.random.default_rng(1).normal(size=(3, *shape)).astype(np.float32)
+    expected = [outputs(model, image) for image in images]
+    prepared, _ = prepare(model)
+    types = {node.op_type for node in prepared.graph.node}
+    assert OPS.get(name, set()) <= types
+    assert not types & {"ReduceMean", "Slice", "Pad", "AveragePool", "GlobalMaxPool"}
+    for image, wanted in zip(images, expected, strict=True):
+        for got, want in zip(outputs(prepared, image), wanted, strict=True):
+            np.testing.assert_allclose(got.reshape(want.shape), want, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", CONVERTED)
+def test_attributes_are_written_out(name):
+    for node in prepare(CONVERTED[name]())[0].graph.node:
+        if node.op_type in ("Conv", "MaxPool"):
+            values = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+            lengths = [len(values[key]) for key in ("kernel_shape", "strides", "dilations", "pads")]
+            assert lengths == [2, 2, 2, 4]
+            assert "auto_pad" not in values
+            assert node.op_type != "Conv" or values["group"] > 0
+
+
+def test_prepare_says_what_it_did():
+    notes = [note for name in CONVERTED for note in prepare(CONVERTED[name]())[1]]
+    dense = "became a dense convolution with zeros between groups, of"
+    assert notes == [
+        "x: its shape (1, 2, 12) became (1, 2, 12, 1)",
+        "AveragePool AveragePool_8: averages of 1x1 became a depthwise convolution with equal weights",
+        "x: its shape (1, 2, 12) became (1, 2, 12, 1)",
+        "t3: its shape (1, 4, 12) became (1, 4, 12, 1)",
+        f"Conv Conv_2: its 2 groups (4 to 6 channels) {dense} 2 times the multiplications",
+        f"Conv Conv_2: its 3 groups (3 to 6 channels) {dense} 3 times the multiplications",
+        "AveragePool AveragePool_1: averages of 3x2 became a depthwise convolution with equal weights",
+    ]
+
+
+def test_upsampling_by_sizes():
+    """QONNX does not execute it as it is."""
+    image = np.random.default_rng(0).normal(size=(1, 3, 4, 5)).astype(np.float32)
+    by_sizes, by_scales = (prepare(repeated_pixels(each))[0] for each in (True, False))
+    np.testing.assert_array_equal(outputs(by_sizes, image), outputs(by_scales, image))
+
+
+@pytest.mark.parametrize("batch", [4, "N"])
+def test_a_batch_becomes_one_image(batch):
+    g = Graph(batch, 3, 5, 5)
+    x = g.conv(g.quant("x"), 4, 3, 3, 3)
+    x = g.node("Reshape", x, g.constant([4 if batch == 4 else -1, 36], np.int64))
+    model = g.model(g.node("MatMul", g.quant(x), g.weights(36, 2)))
+    images = np.random.default_rng(0).normal(size=(4, 3, 5, 5)).astype(np.float32)
+    if batch == 4:
+        (expected,) = outputs(model, images)
+    prepared, notes = prepare(model)
+    of = "4" if batch == 4 else "any number of"
+    assert notes == [f"input x: its batch of {of} images became 1"]
+    assert prepared.get_tensor_shape("x") == [1, 3, 5, 5]
+    assert prepared.get_tensor_shape(prepared.graph.output[0].name) == [1, 2]
+    if batch == 4:
+        got = [outputs(prepared, image)[0] for image in images]
+        np.testing.assert_allclose(np.concatenate(got), expected, rtol=1e-6)
+
+
+# ---- refusals -----------------------------------------------------------------------------------
+
+
+def refused_input():
+    g = Graph(1, 3, 5, 5)
+    return g.model(g.conv("x", 4, 3, 3, 3))
+
+
+def refused_activation():
+    g = Graph(1, 3, 5, 5)
+    x = g.node("Sigmoid", g.conv(g.quant("x"), 4, 3, 3, 3))
+    return g.model(g.conv(g.node("MaxPool", x, kernel_shape=[2, 2]), 4, 4, 1, 1))
+
+
+def refused_weights(per_input: bool):
+    g = Graph(1, 3, 5, 5)
+    if per_input:
+        weights = g.weights(4, 3, 3, 3, scale=np.full((1, 3, 1, 1), 0.1))
+    else:
+        weights = g.constant(np.ones((4, 3, 3, 3)))
+    return g.model(g.node("Conv", g.quant("x"), weights))
+
+
+def computed_weights():
+    g = Graph(1, 3, 3, 3)
+    x = g.quant("x")
+    return g.model(g.node("Conv", x, x))
+
+
+def quantizer_with(**options):
+    g = Graph(1, 3, 5, 5)
+    return g.model(g.conv(g.quant("x", **options), 4, 3, 3, 3))
+
+
+def computed_scale():
+    g = Graph(1, 3, 5, 5)
+    x = g.node("Quant", "x", g.node("ReduceMax", "x"), g.constant(0), g.constant(4), domain=GENERAL)
+    return g.model(g.conv(x, 4, 3, 3, 3))
+
+
+def volumes():
+    g = Graph(1, 3, 5, 5, 5)
+    return g.model(g.conv(g.quant("x"), 4, 3, 3, 3, 3))
+
+
+def bipolar_groups():
+    g = Graph(1, 4, 5, 5)
+    weights = g.node("BipolarQuant", g.constant(np.ones((4, 2, 3, 3))), g.constant(1), domain=GENERAL)
+    return g.model(g.node("Conv", g.quant("x"), weights, group=2))
+
+
+def padded_signs():
+    g = Graph(1, 3, 5, 5)
+    x = g.node("BipolarQuant", "x", g.constant(1), domain=GENERAL)
+    return g.model(g.conv(g.node("MaxPool", x, kernel_shape=[2, 2]), 4, 3, 3, 3, pads=[1] * 4))
+
+
+def reciprocal():
+    g = Graph(1, 3, 5, 5)
+    return g.model(g.node("Div", g.constant(1), g.conv(g.quant("x"), 4, 3, 3, 3)))
+
+
+def silu():
+    g = Graph(1, 3, 5, 5)
+    x = g.conv(g.quant("x"), 4, 3, 3, 3)
+    return g.model(g.conv(g.quant(g.node("Mul", x, g.node("Sigmoid", x))), 4, 4, 1, 1))
+
+
+def transposed_groups():
+    g = Graph(1, 4, 5, 5)
+    return g.model(g.node("ConvTranspose", g.quant("x"), g.weights(4, 1, 2, 2), group=2, strides=[2, 2]))
+
+
+def between(op_type: str):
+    g = Graph(1, 3, 5, 5)
+    x = g.node(op_type, g.conv(g.quant("x"), 4, 3, 3, 3))
+    return g.model(g.conv(g.quant(x), 4, 4, 1, 1))
+
+
+def pooled(op_type: str, signed: int = 1, **options):
+    g = Graph(1, 3, 5, 5)
+    return g.model(g.conv(g.node(op_type, g.quant("x", signed=signed), **options), 4, 3, 1, 1))
+
+
+def interpolated():
+    g = Graph(1, 3, 4, 4)
+    x = g.node("Resize", g.quant("x"), g.constant([]), g.constant([1, 1, 2, 2]), mode="linear")
+    return g.model(g.conv(x, 4, 3, 1, 1))
+
+
+def mixed_batch():
+    g = Graph(2, 3, 5, 5)
+    return g.model(g.conv(g.node("Transpose", g.quant("x"), perm=[1, 0, 2, 3]), 4, 2, 1, 1))
+
+
+def transposed_sequence():
+    g = Graph(1, 2, 12)
+    x = g.conv(g.quant("x"), 4, 2, 3)
+    return g.model(g.node("Unsqueeze", x, g.constant([0], np.int64)))
+
+
+REFUSED = {
+    "Conv Conv_1: its input x is not quantized: it comes from the network's input x; put a": refused_input,
+    "Conv Conv_6: its input t4 is not quantized: it comes from Sigmoid Sigmoid_3; put a": refused_activation,
+    "Conv Conv_1: its weights constant0 are not quantized (FLOAT32); use": lambda: refused_weights(False),
+    "Conv Conv_2: the scales of its weights have shape (1, 3, 1, 1); accepted are one scale, or one for each "
+    "output channel": lambda: refused_weights(True),
+    "Conv Conv_1: its weights t0 are computed in the network; accepted are constants": computed_weights,
+    "Quant Quant_0: its zero point is 3; accepted is 0: use a symmetric quantizer": lambda: quantizer_with(
+        zero=3
+    ),
+    "Quant Quant_0: rounding_mode is FLOOR; accepted is ROUND": lambda: quantizer_with(mode="FLOOR"),
+    "Quant Quant_0: its bit width is 2.5; accepted is one integer": lambda: quantizer_with(bits=2.5),
+    "Quant Quant_0: its bit width is 12; accepted are 8 for activations": lambda: quantizer_with(bits=12),
+    "Quant Quant_1: its scale t0 is computed in the network; accepted are constants": computed_scale,
+    "Conv Conv_2: its input t0 has shape [1, 3, 5, 5, 5]; accepted are images (1, C, H, W)": volumes,
+    "Conv Conv_2: group=2 with 4 input channels, 4 output channels and bipolar weights": bipolar_groups,
+    "Conv Conv_3: pads=[1, 1, 1, 1] around values of -1 and 1, and FINN pads with 0; accepted": padded_signs,
+    "Sigmoid Sigmoid_3: FINN has no layer for Sigmoid; accepted is a Sigmoid that only quantizers read"
+    ", e.g. brevitas.nn.QuantSigmoid": silu,
+    "Div Div_3: divides a constant by values of the network": reciprocal,
+    "ConvTranspose ConvTranspose_2: group=2, dilations=[1, 1], kernel_shape=[2, 2], pads=[0, 0, 0, 0]; "
+    "accepted are one group": transposed_groups,
+    "Elu Elu_3: FINN has no layer for Elu; accepted between layers are Add, ": lambda: between("Elu"),
+    "MaxPool MaxPool_1: pads=[1, 1, 1, 1] around values that may be negative": lambda: pooled(
+        "MaxPool", kernel_shape=[3, 3], pads=[1] * 4
+    ),
+    "MaxPool MaxPool_1: strides=[3, 3] beyond kernel_shape=[2, 2]": lambda: pooled(
+        "MaxPool", kernel_shape=[2, 2], strides=[3, 3]
+    ),
+    "MaxPool MaxPool_1: dilations=[2, 2]; accepted are 1": lambda: pooled(
+        "MaxPool", kernel_shape=[2, 2], dilations=[2, 2]
+    ),
+    "MaxPool MaxPool_1: ceil_mode=1 with incomplete windows of an image [5, 5]": lambda: pooled(
+        "MaxPool", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1
+    ),
+    "AveragePool AveragePool_1: pads=[1, 1, 1, 1], ceil_mode=0, count_include_pad=0: windows": lambda: pooled(
+        "AveragePool", kernel_shape=[3, 3], pads=[1] * 4
+    ),
+    "Resize Resize_1: mode=linear from (1, 3, 4, 4) to (1, 3, 8, 8); accepted is mode=nearest": interpolated,
+    "Transpose Transpose_1: mixes the 2 images of a batch; accepted is a batch of 1": mixed_batch,
+    "Unsqueeze Unsqueeze_3: works on sequences of shape (1, 4, 10)": transposed_sequence,
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_refusals_name_the_node(message):
+    with pytest.raises(UnsupportedError) as error:
+        prepare(REFUSED[message]())
+    assert str(error.value).startswith(message)
+
+
+def test_bit_widths_follow_the_configuration():
+    assert prepare(quantizer_with(bits=12), most_bits=12)[1] == []
+
+
+def test_a_refused_network_leaves_only_the_log(tmp_path):
+    path = tmp_path / "network.onnx"
+    refused_input().save(str(path))
+    message = r"^step_prepare_network failed: Conv Conv_1: its input x is not quantized: .*build_failed.log$"
+    with pytest.raises(BuildError, match=message):
+        build(path, {}, tmp_path / "out")
+    assert [each.name for each in (tmp_path / "out").iterdir()] == ["build_failed.log"]
+
+
+# ---- streamlining -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("function", "attributes", "constants"),
+    [
+        ("Sigmoid", {}, ()),
+        ("Tanh", {}, ()),
+        ("Relu", {}, ()),
+        ("LeakyRelu", {"alpha": 0.2}, ()),
+        ("Clip", {}, (-0.25, 0.5)),
+        ("Clip", {}, (-0.3,)),
+    ],
+)
+@pytest.mark.parametrize("signed", [0, 1])
+def test_functions_go_into_thresholds(function, attributes, constants, signed):
+    """Far values, too, and the quantizer's range both within and beyond the function's."""
+    from finn.transformation.qonnx.convert_qonnx_to_finn import ConvertQONNXtoFINN
+
+    g = Graph(1, 1, 1, 400)
+    x = g.node(function, "x", *map(g.constant, constants), **attributes)
+    model = prepare(g.model(g.quant(x, scale=0.09, signed=signed)))[0]
+    image = np.linspace(-12, 12, 400, dtype=np.float32)
+    (expected,) = outputs(model, image)
+    streamlined = streamline(model.transform(ConvertQONNXtoFINN()))
+    types = [node.op_type for node in streamlined.graph.node]
+    assert types[:2] == ["Transpose", "MultiThreshold"]
+    assert set(types) == {"Transpose", "MultiThreshold", "Mul"}
+    np.testing.assert_allclose(outputs(streamlined, image)[0], expected, atol=1e-6)
+
+
+def test_functions_in_a_row_go_into_several_thresholds():
+    from finn.transformation.qonnx.convert_qonnx_to_finn import ConvertQONNXtoFINN
+
+    g = Graph(1, 1, 1, 100)
+    x = g.node("Clip", g.node("Tanh", "x"), g.constant(-0.5), g.constant(0.75))
+    model = prepare(g.model(g.quant(x), g.quant(x, scale=0.05)))[0]
+    image = np.linspace(-3, 3, 100, dtype=np.float32)
+    expected = outputs(model, image)
+    streamlined = streamline(model.transform(ConvertQONNXtoFINN()))
+    assert {node.op_type for node in streamlined.graph.node} <= {"MultiThreshold", "Mul", "Transpose"}
+    for got, want in zip(outputs(streamlined, image), expected, strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-6)
+
+
+def transposed(kernel, **attributes):
+    g = Graph(1, 3, 4, 5)
+    x = g.node("ConvTranspose", g.quant("x"), g.weights(3, 2, *kernel), **attributes)
+    return g.model(g.conv(g.quant(x, scale=0.31), 2, 2, 1, 1))
+
+
+def joined(op_type: str, *scales: float, **attributes):
+    g = Graph(1, 3, 5, 5)
+    x = g.quant("x")
+    branches = [g.quant(g.conv(x, 4, 3, 3, 3, pads=[1] * 4), scale) for scale in scales]
+    x = g.quant(g.node(op_type, *branches, **attributes), scale=0.071, bits=5)
+    return g.model(g.conv(x, 2, 8 if op_type == "Concat" else 4, 1, 1))
+
+
+STREAMLINED = {
+    "transposed": lambda: transposed((2, 2), strides=[2, 2]),
+    "transposed, padded": lambda: transposed((3, 3), strides=[2, 2], pads=[1] * 4, output_padding=[1, 1]),
+    "transposed, sides differ": lambda: transposed((3, 2), strides=[1, 3], pads=[2, 0, 0, 1]),
+    "transposed, 1x1": lambda: transposed((1, 1), strides=[2, 1]),
+    "sum": lambda: joined("Add", 0.09, 0.09),
+    "concatenation": lambda: joined("Concat", 0.09, 0.09, axis=1),
+    "concatenation, scales differ": lambda: joined("Concat", 0.09, 0.13, axis=1),
+    "slices": slices,
+    "constants": plain_constants,
+}
+
+
+@pytest.mark.parametrize("name", STREAMLINED)
+def test_streamlining_leaves_integers(name):
+    """The same outputs; scales and transpositions are gone but for the network's ends."""
+    from finn.transformation.qonnx.convert_qonnx_to_finn import ConvertQONNXtoFINN
+
+    model = STREAMLINED[name]()
+    image = np.random.default_rng(1).normal(size=model.get_tensor_shape("x")).astype(np.float32)
+    expected = outputs(model, image)
+    streamlined = streamline(prepare(model)[0].transform(ConvertQONNXtoFINN()))
+    for got, want in zip(outputs(streamlined, image), expected, strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-5)
+    ends = len(expected)
+    types = [node.op_type for node in streamlined.graph.node]
+    assert types.count("Mul") == ends
+    assert types.count("Transpose") == 1 + ends
+    assert not {"Conv", "ConvTranspose", "Slice"} & set(types)
+
+
+def test_front_end_replaces_finns_steps_in_a_list():
+    def step_convert_to_hw(model, cfg):  # a user's own
+        return model
+
+    steps = ["step_qonnx_to_finn", "step_tidy_up", "mine.step_streamline", "step_apply_folding_config"]
+    names = [getattr(step, "__module__", step) for step in front_end_steps([*steps, step_convert_to_hw])]
+    ours = "finn_imec.builder.front_end"
+    assert names == [ours, *steps[:2], steps[2], steps[3], __name__]
+    names = [getattr(step, "__module__", step) for step in front_end_steps(["step_streamline"])]
+    assert names == [ours]
+
+
+# ---- whole builds -------------------------------------------------------------------------------
+
+#: Networks of benchmarks/zoo/exports.py: nodes after the build, notes, host nodes after the layers.
+BUILT = {
+    "yolo_heads": ({"IMECConv_rtl": 3, "MVAU_rtl": 2, "MVAU_hls": 1}, 0),
+    "causal_tcn": ({"IMECConv_rtl": 3, "ElementwiseAdd_hls": 3}, 1),
+    "squeeze_excite": ({"IMECConv_rtl": 2, "GlobalAccPool_hls": 2, "ElementwiseMul_hls": 1}, 0),
+    "unet": ({"IMECConv_rtl": 5, "StreamingConcat_hls": 2, "UpsampleNearestNeighbour_hls": 2}, 0),
+    "pointwise": ({"IMECConv_rtl": 1, "MVAU_rtl": 1}, 1),
+}
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory) -> Path:
+    """A folder with the QONNX files of BUILT."""
+    pytest.importorskip("brevitas", reason="needs Brevitas: pip install 'finn-imec[train]'")
+    from zoo import exports
+
+    folder = tmp_path_factory.mktemp("exports")
+    for name in BUILT:
+        exports.export(name, folder / f"{name}.onnx", dynamo=False)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of FINN, about layouts it infers later
+@pytest.mark.parametrize("name", BUILT)
+def test_exports_build_and_compute_the_same(exported, name, tmp_path):
+    from zoo import exports
+
+    nodes, notes = BUILT[name]
+    built = build(exported / f"{name}.onnx", {}, tmp_path / "out")
+    assert all(pair.swapped for pair in built.pairs if pair.mvau)
+    types = [node.op_type for node in ModelWrapper(str(built.model)).graph.node]
+    assert {kind: types.count(kind) for kind in nodes} == nodes
+    assert len(built.notes) == notes
+    assert difference(exported / f"{name}.onnx", built.output_dir, exports.NETWORKS[name].shape) < TOLERANCE
+
+
+def test_the_zoo_has_two_dozen_kinds():
+    pytest.importorskip("brevitas", reason="needs Brevitas: pip install 'finn-imec[train]'")
+    from zoo import exports
+
+    assert len(exports.NETWORKS) == 24
+    assert all(each.kind for each in exports.NETWORKS.values())
