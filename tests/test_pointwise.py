@@ -98,6 +98,20 @@ def test_same_function_shapes_and_cycles(vectors, folding, steps):
     np.testing.assert_array_equal(execute(expanded, x), expected)
 
 
+def test_shape_of_the_tensors():
+    """FINN's step leaves numInputVectors=[1] where the tensors are (1, 1, 1, C)."""
+    model = layer((1, 1, 1), 32, 16, 4, 2)
+    getCustomOp(model.graph.node[0]).set_nodeattr("numInputVectors", [1])
+    x = random_values(DataType["UINT4"], (1, 1, 1, 32), RNG)
+    swapped, (report,) = infer(model)
+    assert report.swapped
+    assert getCustomOp(swapped.graph.node[0]).get_normal_output_shape() == (1, 1, 1, 16)
+    assert execute(swapped, x).shape == (1, 1, 1, 16)
+    model.set_tensor_shape("x", (2, 32))
+    _, (report,) = infer(model)
+    assert report.reason == "its input shape is (2, 32), not (1, 32) of its attributes"
+
+
 def test_vvau_alone():
     """Only with a 1x1 kernel: otherwise its input is windows, which no IMECConv takes."""
     model = layer((1, 3, 4), 8, 8, 1, 2, op_type="VVAU", Kernel=[1, 1])

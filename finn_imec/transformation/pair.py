@@ -447,7 +447,14 @@ class MatrixUnit(Pair):
 
     @property
     def _vectors(self) -> list[int]:
-        return _plain(self.insts[2].get_nodeattr("numInputVectors"))
+        """Leading dimensions of the tensors; of numInputVectors, FINN only uses the product."""
+        given = _plain(self.insts[2].get_nodeattr("numInputVectors"))
+        shapes = [
+            self.model.get_tensor_shape(t) for t in (self.matrix_unit.input[0], self.matrix_unit.output[0])
+        ]
+        leading = [list(shape[:-1]) for shape in shapes if shape]
+        same = len(leading) == 2 and leading[0] == leading[1] and prod(leading[0]) == prod(given)
+        return leading[0] if same else given
 
     @cached_property
     def geometry(self) -> ConvGeometry:
@@ -477,8 +484,9 @@ class MatrixUnit(Pair):
         return replace(super().estimate, generator=False)
 
     def _check_input(self) -> None:
-        unit, tensor = self.insts[2], self.matrix_unit.input[0]
-        shape, expected = self.model.get_tensor_shape(tensor), tuple(unit.get_normal_input_shape())
+        tensor = self.matrix_unit.input[0]
+        vectors = self.attributes["numInputVectors"]
+        shape, expected = self.model.get_tensor_shape(tensor), (*vectors, self.geometry.ifm_channels)
         if shape is not None and tuple(shape) != expected:
             raise NotEligible(f"its input shape is {tuple(shape)}, not {expected} of its attributes")
         self._check_annotation(tensor)
