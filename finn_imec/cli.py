@@ -295,7 +295,13 @@ def counted_rows(layers: Sequence[Any], core: str = "auto", **options: Any) -> l
     from finn_imec.synthesis import comparison
 
     with progress_bar("synthesis and simulation", len(layers)) as advance:
-        rows = comparison.compare(layers, core, progress=lambda name: advance(label=name), **options)
+        rows = comparison.compare(
+            layers,
+            core,
+            progress=lambda name: advance(label=name),
+            stage=lambda name: advance(0, label=name),
+            **options,
+        )
     return [replace(row, geometry=layer.geometry) for row, layer in zip(rows, layers)]
 
 

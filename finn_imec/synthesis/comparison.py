@@ -281,14 +281,15 @@ def compare_layer(
     flows: Sequence[str] = FLOWS,
     clock_ns: float = CLOCK_NS,
     routed: bool = False,
+    stage: Callable[[str], None] = lambda name: None,
 ) -> Row:
     """Both sides of one layer, resources by Yosys and cycles by Verilator; see simulate_both.
 
     core: resType of both, "dsp", "lut" or "auto" (default_core). clock_ns: period to meet, by the model of
     `timing`: IMECConv has the registers that it needs for it, and of each side's flows the one with fewest
     LUTs that meets it counts, or the one with fewest LUTs if none does. routed: place and route both sides,
-    too, see place. The line buffers of both sides are in LUT memory, weights where each side's own rule puts
-    them.
+    too, see place. stage: called with the name of what starts. The line buffers of both sides are in LUT
+    memory, weights where each side's own rule puts them.
     """
     core = default_core(layer) if core == "auto" else core
     if routed:
@@ -296,8 +297,14 @@ def compare_layer(
     with tempfile.TemporaryDirectory() as folder:
         pair, conv = generate_both(layer, core, Path(folder), clock_ns)
         # Keep a LUT core in LUTs: no DSP for a multiplier written with *.
-        finn, imec = (_resources(side, flows, core == "dsp", clock_ns) for side in (pair, conv))
+        stage("FINN's side in Yosys")
+        finn = _resources(pair, flows, core == "dsp", clock_ns)
+        stage("IMECConv in Yosys")
+        imec = _resources(conv, flows, core == "dsp", clock_ns)
+        stage("simulation of both")
         measured = simulate_both(layer, pair, conv)
+        if routed:
+            stage("place and route of both")
         clocks = place_both(pair, conv) if routed else {}
     mhz = {side: clock.median_mhz for side, clock in clocks.items()}
     cycles = {side: int(figures["cycles"]) for side, figures in measured.items()}
@@ -341,12 +348,18 @@ def compare(
     progress: Callable[[str], None] | None = None,
     clock_ns: float = CLOCK_NS,
     routed: bool = False,
+    stage: Callable[[str], None] = lambda name: None,
 ) -> list[Row]:
-    """compare_layer for each layer, `jobs` in parallel, in order; progress gets each finished name."""
+    """compare_layer for each layer, `jobs` in parallel, in order.
+
+    progress gets each finished name, stage what starts, with the layer's name.
+    """
 
     def one(layer: Layer) -> Row:
         try:
-            result = compare_layer(layer, core, flows, clock_ns, routed)
+            result = compare_layer(
+                layer, core, flows, clock_ns, routed, lambda name: stage(f"{layer.name}, {name}")
+            )
         except ImecError as err:
             raise type(err)(f"{layer.name}: {err}") from err
         if progress:
