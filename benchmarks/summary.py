@@ -131,6 +131,12 @@ class Results:
             cells=len(rows),
             met=sum(not row.misses_clock("imec") for row in rows),
             slower=sum((row.ratio["period_ns"] or 0) > 1 for row in rows),
+            more_blocks=[
+                f"{name} {row.layer.split()[-1]} {row.imec.bram18} for {row.finn.bram18}"
+                for name, table in comparisons.items()
+                for row in table
+                if row.imec.bram18 > row.finn.bram18
+            ],
             worst=self.worst(),
             most_cycles=f"{math.ceil(most_cycles * 1000) / 1000:.3f}",
             layers={name: layer_table(rows) for name, rows in comparisons.items()},
