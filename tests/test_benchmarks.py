@@ -117,7 +117,7 @@ def test_the_picture_names_all_comparisons(summary, tmp_path, capsys):
 
 
 def test_the_model_of_the_clock_is_near_the_counted_periods(monkeypatch):
-    """And what it promises to meet is met, to a fiftieth: it leaves out line buffers of many banks of LUTs."""
+    """And what it promises to meet is met, to a fiftieth: it leaves out line buffers of many LUT banks."""
     monkeypatch.syspath_prepend(str(RESULTS.parent))
     import clock
 
