@@ -573,7 +573,10 @@ def simulate(
         tuple[int, int] | None,
         typer.Option(help="First cycle of the waveforms, and the one after the last; default: all.", min=0),
     ] = None,
-    clock_ns: Annotated[float, typer.Option(help="Clock period in ns.", min=0.01)] = CLOCK_NS,
+    clock_ns: Annotated[
+        float | None,
+        typer.Option(help=f"Clock period in ns; default: that of the build, or {CLOCK_NS:g}.", min=0.01),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a whole partition in RTL; compare each output word with FINN's execution in Python."""
@@ -583,6 +586,8 @@ def simulate(
     if trace_cycles and trace_cycles[0] >= trace_cycles[1]:
         raise typer.BadParameter(f"--trace-cycles {trace_cycles}: accepted are a first cycle and a later one")
     network = load_model(model)
+    conversion = built(model)[1] if model.is_dir() else None
+    clock_ns = clock_ns or (conversion and conversion.clock_ns) or CLOCK_NS
     if (swap or per_layer) and not imec_nodes(network):
         network = swap_pairs(network)
     inputs, photos = frames_for(network, model, frames, input_file, images)
@@ -624,9 +629,11 @@ def simulate(
         difference = difference_from_export(model, inputs, outputs)
         if difference is not None:
             result["difference_from_export"] = difference
+            ends = len(network.graph.output)
+            first = f" first output, of {ends}," if ends > 1 else ""
             lines.append(
-                f"the export, executed by QONNX, computes the same for all {len(inputs)} frames: the largest "
-                f"difference is {difference:.1g} of the largest output"
+                f"the export, executed by QONNX, computes the same{first} for all {len(inputs)} frames: the "
+                f"largest difference is {difference:.1g} of the largest output"
             )
     if as_json:
         print_json(result)

@@ -709,7 +709,14 @@ def test_a_later_build_replaces_an_earlier_one_and_a_failed_one_does_not(hardwar
     }
 
     generated = set(first.generated.iterdir())
-    build(hardware, START, output)
+    counted = [output / name for name in ("comparison.json", "report.html")]
+    for path in counted:
+        path.write_text("of the first build")
+    assert first.parent.is_file()
+    first.parent.write_bytes(b"of the first build")
+    build(hardware, {**START, "save_intermediate_models": False}, output)
+    assert not any(path.exists() for path in counted)
+    assert first.parent.read_bytes() != b"of the first build"  # simulate and compare read it
     assert not generated & set(first.generated.iterdir())
     assert notes.read_text() == "the user's"
     assert not log.exists()

@@ -276,6 +276,19 @@ def test_simulate_a_model(tmp_path, pair_model):
     assert layer["cycles_rtlsim"] == layer["cycles_model"]
 
 
+def test_a_build_is_simulated_at_its_own_clock(tmp_path, pair_model):
+    pair_model.save(str(tmp_path / "model.onnx"))
+    (tmp_path / "report").mkdir()
+    report = {"pairs": [], "part": None, "clock_ns": 8.0, "next": []}
+    (tmp_path / "report" / "imec_conversion.json").write_text(json.dumps(report))
+    for options, clock in ((), 8), (("--clock-ns", "4"), 4):
+        run = finn_imec("simulate", tmp_path, "--swap", "--frames", "2", "--json", *options)
+        assert run.returncode == 0, run.stderr
+        result = json.loads(run.stdout)
+        assert result["clock_ns"] == clock
+        assert result["frames_per_second"] == pytest.approx(1e9 / clock / result["interval"])
+
+
 def test_model_without_a_convertible_pair(tmp_path, make_pair_model, datapath):
     make_pair_model(datapath, swg={"depthwise": 1}).save(str(tmp_path / "depthwise.onnx"))
     error = error_of(finn_imec("simulate", tmp_path / "depthwise.onnx", "--swap"), 1)

@@ -181,6 +181,14 @@ def plain_constants():
     return g.model(g.conv(g.quant(g.node("Add", first, g.quant(second, scale=0.17))), 2, 4, 1, 1))
 
 
+def padded(*inputs, opset: int = 13, mode: str = "constant", **attributes):
+    """inputs: (value, type) of the Pad's constants."""
+    g = Graph(1, 3, 5, 5)
+    constants = (g.constant(*each) if each else "" for each in inputs)
+    x = g.node("Pad", g.quant("x"), *constants, mode=mode, **attributes)
+    return g.model(g.conv(x, 4, 3, 3, 3, pads=[1] * 4), opset=opset)
+
+
 CONVERTED = {
     "no attributes": bare_convolution,
     "auto_pad upper": lambda: bare_convolution("SAME_UPPER", strides=[2, 1]),
@@ -188,6 +196,8 @@ CONVERTED = {
     "auto_pad valid": lambda: bare_convolution("VALID", strides=[3, 2]),
     "sequences": sequences,
     "padding of the past": causal,
+    "padding as attribute": lambda: padded(opset=10, pads=[0, 0, 1, 0, 0, 0, 0, 2]),
+    "padding of some axes": lambda: padded(([0, 1, 2, 1], np.int64), None, ([3, 2], np.int64), opset=18),
     "groups": lambda: groups(2, 4, 6),
     "channel multiplier": lambda: groups(3, 3, 6),
     "depthwise": lambda: groups(3, 3, 3),
@@ -243,6 +253,19 @@ def test_attributes_are_written_out(name):
             assert lengths == [2, 2, 2, 4]
             assert "auto_pad" not in values
             assert node.op_type != "Conv" or values["group"] > 0
+
+
+def test_a_truncated_average_stays_valid():
+    """Up to opset 18 an AveragePool has no dilations."""
+    g = Graph(1, 3, 6, 6)
+    x = g.node("AveragePool", g.quant("x", scale=0.125, signed=0), kernel_shape=[2, 2], strides=[2, 2])
+    x = g.node(
+        "Trunc", x, *map(g.constant, (0.125, 0, 6, 4)), domain=GENERAL, rounding_mode="FLOOR", signed=0
+    )
+    model = g.model(g.conv(x, 4, 3, 1, 1))
+    image = np.random.default_rng(1).normal(size=(1, 3, 6, 6)).astype(np.float32)
+    (got,), (want,) = outputs(prepare(model)[0], image), outputs(model, image)
+    np.testing.assert_allclose(got, want, atol=1e-5)
 
 
 def test_prepare_says_what_it_did():
@@ -342,6 +365,20 @@ def padded_signs():
     return g.model(g.conv(g.node("MaxPool", x, kernel_shape=[2, 2]), 4, 3, 3, 3, pads=[1] * 4))
 
 
+def padded_apart():
+    g = Graph(1, 3, 5, 5)
+    x = g.node("BipolarQuant", "x", g.constant(1), domain=GENERAL)
+    pads = g.constant([0, 0, 1, 1, 0, 0, 1, 1], np.int64)
+    return g.model(g.conv(g.node("Pad", x, pads), 4, 3, 3, 3))
+
+
+def averaged_signs():
+    g = Graph(1, 3, 6, 6)
+    x = g.node("BipolarQuant", "x", g.constant(1), domain=GENERAL)
+    options = {"kernel_shape": [3, 3], "pads": [1] * 4, "count_include_pad": 1}
+    return g.model(g.conv(g.quant(g.node("AveragePool", x, **options)), 4, 3, 1, 1))
+
+
 def reciprocal():
     g = Graph(1, 3, 5, 5)
     return g.model(g.node("Div", g.constant(1), g.conv(g.quant("x"), 4, 3, 3, 3)))
@@ -403,6 +440,20 @@ REFUSED = {
     "Conv Conv_2: its input t0 has shape [1, 3, 5, 5, 5]; accepted are images (1, C, H, W)": volumes,
     "Conv Conv_2: group=2 with 4 input channels, 4 output channels and bipolar weights": bipolar_groups,
     "Conv Conv_3: pads=[1, 1, 1, 1] around values of -1 and 1, and FINN pads with 0; accepted": padded_signs,
+    "Conv Conv_3: pads=[1, 1, 1, 1] around values of -1 and 1, and FINN pads": padded_apart,
+    "Conv AveragePool_1: pads=[1, 1, 1, 1] around values of -1 and 1, and FINN pads": averaged_signs,
+    "Pad Pad_1: mode=constant, value [0.44], pads [0, 0, 1, 1, 0, 0, 1, 1]; accepted": lambda: padded(
+        ([0, 0, 1, 1, 0, 0, 1, 1], np.int64), ([0.44],)
+    ),
+    "Pad Pad_1: mode=constant, value 0.5, pads [0, 0, 1, 1, 0, 0, 1, 1]; accepted": lambda: padded(
+        opset=10, pads=[0, 0, 1, 1, 0, 0, 1, 1], value=0.5
+    ),
+    "Pad Pad_1: mode=constant, value 0, pads [0, 0, -1, 0, 0, 0, 0, 0]; accepted": lambda: padded(
+        ([0, 0, -1, 0, 0, 0, 0, 0], np.int64)
+    ),
+    "Pad Pad_1: mode=reflect, value 0, pads [0, 0, 1, 1, 0, 0, 1, 1]; accepted": lambda: padded(
+        ([0, 0, 1, 1, 0, 0, 1, 1], np.int64), mode="reflect"
+    ),
     "Sigmoid Sigmoid_3: FINN has no layer for Sigmoid; accepted is a Sigmoid that only quantizers read"
     ", e.g. brevitas.nn.QuantSigmoid": silu,
     "Div Div_3: divides a constant by values of the network": reciprocal,
@@ -462,6 +513,7 @@ def test_a_refused_network_leaves_only_the_log(tmp_path):
         ("LeakyRelu", {"alpha": 0.2}, ()),
         ("Clip", {}, (-0.25, 0.5)),
         ("Clip", {}, (-0.3,)),
+        ("Clip", {"min": -0.25, "max": 0.5}, ()),
     ],
 )
 @pytest.mark.parametrize("signed", [0, 1])
@@ -471,7 +523,8 @@ def test_functions_go_into_thresholds(function, attributes, constants, signed):
 
     g = Graph(1, 1, 1, 400)
     x = g.node(function, "x", *map(g.constant, constants), **attributes)
-    model = prepare(g.model(g.quant(x, scale=0.09, signed=signed)))[0]
+    opset = 10 if "max" in attributes else 13
+    model = prepare(g.model(g.quant(x, scale=0.09, signed=signed), opset=opset))[0]
     image = np.linspace(-12, 12, 400, dtype=np.float32)
     (expected,) = outputs(model, image)
     streamlined = streamline(model.transform(ConvertQONNXtoFINN()))

@@ -172,6 +172,17 @@ def test_outputs_beside_the_exports(tmp_path, shape):
         difference_from_export(tmp_path, frames, far)
 
 
+def test_outputs_that_are_no_numbers_or_too_few(tmp_path):
+    frames = np.ones((2, 4, 3), np.float32)
+    graph([node("Neg", ["x"], "y", "a")], (1, 4, 3)).save(str(tmp_path / EXPORT))
+    unknown = -frames
+    unknown[1, 0, 0] = np.nan
+    with pytest.raises(DifferenceError, match="frame 2: the built network differs"):
+        difference_from_export(tmp_path, frames, unknown)
+    with pytest.raises(DifferenceError, match=r"output has shape \(4,\), that of .* \(4, 3\)"):
+        difference_from_export(tmp_path, frames, -frames[..., 0])
+
+
 def test_export_that_does_not_run(tmp_path):
     graph([node("Neg", ["x"], "y", "a")], (1, 4, 3)).save(str(tmp_path / EXPORT))
     with pytest.raises(

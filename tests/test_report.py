@@ -274,6 +274,11 @@ def test_a_build_shows_estimates_until_layers_are_counted(make_built):
     text = " ".join(page.body.split())
     assert text.startswith("50 % fewer LUTs 1,000 in place of 2,000, in 1 convolution ")
     assert "Estimates, not counts" in text and "Counted" not in text
+    moved = folder.rename(folder.with_name("moved"))
+    write_report(moved)
+    commands = [f"finn-imec {command} {moved}" for command in ("simulate", "compare", "report")]
+    assert " ".join(commands) in " ".join(Page(moved / "report.html").body.split())
+    moved.rename(folder)
     assert (result["counted"], result["part"]) == (False, PART)
     assert f"Part {PART}" in text and "clock 5 ns" in text
     (line, _) = page.table("layer", "LUT", "LUTs as memory", "FF", "BRAM18", "DSP", "cycles")

@@ -62,6 +62,9 @@ MODEL = "model.onnx"
 PARENT = "intermediate_models/dataflow_parent.onnx"
 EXPORT = "export.onnx"  # what was built, in one file
 
+#: Of an earlier build, where this one has none: `compare` and `report` write the files.
+_OF_A_BUILD = (Path(PARENT).parts[0], "comparison.json", "report.html")
+
 #: Fields of DataflowBuildConfig that differ from finn-plus' defaults, which need Vivado.
 DEFAULTS = {
     "generate_outputs": ["estimate_reports"],
@@ -230,7 +233,7 @@ def build(
             run.model.save(str(scratch / MODEL))
             save(exported, str(scratch / EXPORT))
             relocate(scratch, output)
-            replace_files(scratch, output)
+            replace_files(scratch, output, _OF_A_BUILD)
             (output / FAILED_LOG).unlink(missing_ok=True)
             return _result(output, run.seconds, settings)
         if not isinstance(run.error, Exception):  # KeyboardInterrupt, which FINN catches
@@ -319,7 +322,7 @@ def _configure(
         if fields.get("generate_outputs") is not None:
             _check_outputs(cfg, steps)
         _check_read(cfg, fields, steps)
-        steps = [_with_options(step, options) for step in steps]
+        steps = [_keeping_parent(_with_options(step, options)) for step in steps]
         for name, ours in (
             ("folding_config_file", (step_convert_to_imec.__name__, step_fold_imec.__name__)),
             ("specialize_layers_config_file", ()),
@@ -498,6 +501,22 @@ def _with_options(step: Callable, options: Mapping[str, Any]) -> Callable:
     @functools.wraps(step)
     def run(model: Any, cfg: Any) -> Any:
         return step(model, cfg, **options)
+
+    return run
+
+
+def _keeping_parent(step: Callable) -> Callable:
+    """A step that, if it is the one that partitions, saves PARENT even without save_intermediate_models."""
+    if step_name(step) != "step_create_dataflow_partition":
+        return step
+
+    @functools.wraps(step)
+    def run(model: Any, cfg: Any) -> Any:
+        asked, cfg.save_intermediate_models = cfg.save_intermediate_models, True
+        try:
+            return step(model, cfg)
+        finally:
+            cfg.save_intermediate_models = asked
 
     return run
 

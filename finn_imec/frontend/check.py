@@ -112,7 +112,7 @@ class CheckQuantizers(Transformation):
 
 
 class CheckLayers(Transformation):
-    """Weights and inputs of layers are quantized, and padding is one of the inputs' values.
+    """Weights and inputs of layers are quantized.
 
     Raises UnsupportedError naming the node.
     """
@@ -129,12 +129,6 @@ class CheckLayers(Transformation):
                         f"{cause}; put a quantizer before this layer, e.g. "
                         "brevitas.nn.QuantIdentity(bit_width=8), or annotate the network's input with an "
                         "integer type such as UINT8"
-                    )
-                zeros = node.op_type == "ConvTranspose" or any(attribute(node, "pads", []))
-                if zeros and _bipolar(model, node.input[0]):
-                    raise UnsupportedError(
-                        f"{label(node)}: pads={attribute(node, 'pads')} around values of -1 and 1, and FINN "
-                        "pads with 0; accepted are no padding, or activations of 2 bits or more"
                     )
         return model, False
 
@@ -161,6 +155,22 @@ class CheckLayers(Transformation):
                 f"{label(node)}: the scales of its weights have shape {scale.shape}; accepted are one scale, "
                 "or one for each output channel"
             )
+
+
+class CheckPadding(Transformation):
+    """Padding, which is by zeros, is one of the inputs' values. Raises UnsupportedError naming the node."""
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        """Check each convolution, also those that pooling and Pad nodes became; the model stays."""
+        for node in model.graph.node:
+            zeros = node.op_type == "ConvTranspose"
+            zeros |= node.op_type == "Conv" and any(attribute(node, "pads", []))
+            if zeros and _bipolar(model, node.input[0]):
+                raise UnsupportedError(
+                    f"{label(node)}: pads={attribute(node, 'pads')} around values of -1 and 1, and FINN "
+                    "pads with 0; accepted are no padding, or activations of 2 bits or more"
+                )
+        return model, False
 
 
 class CheckTransposed(Transformation):

@@ -309,19 +309,33 @@ class PlainConstants(Transformation):
 
 
 class PaddingIntoWindows(Transformation):
-    """Make a Pad with zeros part of the convolution after it."""
+    """Make a Pad with zeros part of the convolution after it.
+
+    Raises UnsupportedError naming the node for other padding there.
+    """
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         """Add its pads to those of each Conv that reads it; FillAttributes and ranks of 4 are needed."""
         for node in list(model.graph.node):
             if node.op_type != "Pad":
                 continue
-            pads = np.array(attribute(node, "pads") or model.get_initializer(node.input[1]))
-            value = model.get_initializer(node.input[2]) if len(node.input) > 2 and node.input[2] else 0
+            pads = self._pads(model, node)
+            value = attribute(node, "value", 0)  # up to opset 10
+            if len(node.input) > 2 and node.input[2]:
+                value = model.get_initializer(node.input[2])
             consumers = model.find_consumers(node.output[0])
-            image = rank(model, node.input[0]) == 4 and not np.any(pads[[0, 1, 4, 5]])
-            zeros = attribute(node, "mode", "constant") == "constant" and not np.any(value)
-            if not (image and zeros and consumers and all(c.op_type == "Conv" for c in consumers)):
+            image = pads is not None and len(pads) == 8 and not np.any(pads[[0, 1, 4, 5]])
+            zeros = (
+                attribute(node, "mode", "constant") == "constant" and value is not None and not np.any(value)
+            )
+            convolved = [consumer.op_type == "Conv" for consumer in consumers or ()]
+            if any(convolved) and not (image and zeros and np.all(pads >= 0)):
+                raise UnsupportedError(
+                    f"{label(node)}: mode={attribute(node, 'mode', 'constant')}, value {value}, pads "
+                    f"{None if pads is None else pads.tolist()}; accepted before a convolution is padding of "
+                    "height and width with zeros, e.g. torch.nn.ZeroPad2d"
+                )
+            if not any(convolved) or not all(convolved):
                 continue
             for consumer in consumers:
                 own = attribute(consumer, "pads")
@@ -330,6 +344,21 @@ class PaddingIntoWindows(Transformation):
                 consumer.input[0] = node.input[0]
             model.graph.node.remove(node)
         return model, False
+
+    @staticmethod
+    def _pads(model: ModelWrapper, node: NodeProto) -> np.ndarray | None:
+        """Pads before and after each axis; None if they are computed in the network."""
+        pads = attribute(node, "pads")  # up to opset 10
+        if pads is None:
+            pads = model.get_initializer(node.input[1])
+        if pads is None or len(node.input) < 4 or not node.input[3]:
+            return None if pads is None else np.array(pads)
+        axes, dimensions = model.get_initializer(node.input[3]), rank(model, node.input[0])
+        if axes is None:
+            return None
+        every = np.zeros((2, dimensions), dtype=np.int64)
+        every[:, axes] = np.reshape(pads, (2, -1))
+        return every.ravel()
 
 
 class SplitChannels(Transformation):
@@ -480,7 +509,11 @@ class AveragesAsConvolutions(_Noting):
         from onnx import helper
 
         for node in model.graph.node:
-            if node.op_type != "AveragePool" or self._is_truncated(model, node):
+            if node.op_type != "AveragePool":
+                continue
+            if self._is_truncated(model, node):
+                if max(attribute(node, "dilations")) == 1:
+                    set_attributes(node, dilations=None)  # ONNX knows none up to opset 18
                 continue
             pads, ceil = attribute(node, "pads"), attribute(node, "ceil_mode", 0)
             if ceil or (any(pads) and not attribute(node, "count_include_pad", 0)):

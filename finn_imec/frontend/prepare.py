@@ -55,6 +55,7 @@ def prepare(model: ModelWrapper, most_bits: int = 8) -> tuple[ModelWrapper, list
         check.CheckNodes(),
         convert.RepeatedPixels(),
         convert.AveragesAsConvolutions(),
+        check.CheckPadding(),
         convert.DenseGroups(),
         convert.BiasesAsConstants(),
         convert.UnsignedAfterRelu(),

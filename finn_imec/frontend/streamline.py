@@ -59,7 +59,12 @@ def _inverse(model: ModelWrapper, node: NodeProto) -> Callable[[np.ndarray], np.
     elif node.op_type in ("Relu", "Clip"):
         constants = [model.get_initializer(name) if name else None for name in node.input[1:]]
         bounds = [(low, high)[index] if c is None else c.item() for index, c in enumerate(constants)]
-        low, high = (0, high) if node.op_type == "Relu" else (*bounds, *(low, high)[len(bounds) :])
+        if node.op_type == "Relu":
+            low = 0
+        elif bounds:
+            low, high = (*bounds, high)[:2]
+        else:  # up to opset 10
+            low, high = attribute(node, "min", low), attribute(node, "max", high)
         invert = np.positive
     else:
         return None

@@ -42,9 +42,13 @@ def difference_from_export(folder: str | Path, frames: np.ndarray, outputs: np.n
         raise ModelError(f"{path}: {one_line(err)}") from err
     worst = 0.0
     for number, (mine, theirs) in enumerate(zip(outputs, expected, strict=True), 1):
+        if mine.size != theirs.size:
+            raise DifferenceError(
+                f"the built network's output has shape {mine.shape}, that of {path} {theirs.shape}"
+            )
         scale = float(np.abs(theirs).max(initial=0)) or 1.0
         difference = float(np.abs(mine.ravel() - theirs.ravel()).max(initial=0)) / scale
-        if difference > TOLERANCE:
+        if not difference <= TOLERANCE:  # also where one is no number
             raise DifferenceError(
                 f"frame {number}: the built network differs from {path} by {difference:.2g} of the largest "
                 f"output; accepted is {TOLERANCE:g}. A float input exactly on a step of its quantizer may be "

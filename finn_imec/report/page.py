@@ -14,6 +14,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from finn_imec import __version__
+from finn_imec.builder.conversion import next_commands
 from finn_imec.report.chart import memory_charts
 from finn_imec.report.results import BUILD_MODEL, Results, load_results
 from finn_imec.report.summary import Line, change_text, columns, headline, lines, sums
@@ -126,7 +127,7 @@ def _longest(shown: Sequence[Line]) -> dict[str, float]:
 def _commands(results: Results) -> list[str]:
     """What made the page, or for a build whose layers are not counted yet what goes on from there."""
     if results.rows is None and results.conversion and results.conversion.next:
-        return list(results.conversion.next)
+        return list(next_commands(results.folder))
     folder = shlex.quote(str(results.folder))
     commands = [results.command]
     if results.rows is None:

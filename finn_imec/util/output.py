@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from finn_imec.util import interrupts
@@ -75,19 +75,23 @@ def _unwritable(output: Path, err: OSError) -> ModelError:
     return ModelError(f"output folder {output}: cannot be written ({err.strerror})")
 
 
-def replace_files(scratch: Path, output: Path) -> None:
+def replace_files(scratch: Path, output: Path, stale: Collection[str] = ()) -> None:
     """Move everything from `scratch` to `output`, replacing the files of an earlier run.
 
-    Other files in `output` stay. Replaced files end up in `scratch`.
+    Other files in `output` stay, but for those named in `stale`. Replaced files end up in `scratch`.
     """
     earlier = scratch / "earlier"
     earlier.mkdir()
     with interrupts.uninterrupted():
-        for new in [path for path in scratch.iterdir() if path != earlier]:
+        made = [path for path in scratch.iterdir() if path != earlier]
+        for new in made:
             old = output / new.name
             if os.path.lexists(old):
                 os.replace(old, earlier / new.name)
             os.replace(new, old)
+        for name in set(stale) - {path.name for path in made}:
+            if os.path.lexists(output / name):
+                os.replace(output / name, earlier / name)
 
 
 def relocate(scratch: Path, output: Path) -> None:
