@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import types
 import typing
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from finn_imec.layer.estimate import RESOURCES
 from finn_imec.util.errors import ModelError
+from finn_imec.util.json_file import read_json
 
 if TYPE_CHECKING:
     from finn_imec.transformation.infer_imec_conv import PairReport
@@ -69,16 +69,9 @@ def load_conversion(path: Path) -> Conversion:
 
     Raises ModelError naming the file if it is missing or damaged.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as err:
-        raise ModelError(f"{path}: cannot be read ({err.strerror})") from err
-    except ValueError as err:
-        raise ModelError(f"{path}: not JSON, or truncated ({err})") from err
+    content = read_json(path, (list, dict))
     if isinstance(content, list):
         return Conversion(pairs_of(content, path))
-    if not isinstance(content, dict):
-        raise ModelError(f"{path}: holds a {type(content).__name__}, which is not what it should hold")
     pairs = pairs_of(content.get("pairs"), path)
     others = {"part": str | None, "clock_ns": float | int | None, "next": list[str] | None}
     for name, hint in others.items():

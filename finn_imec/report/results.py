@@ -20,6 +20,7 @@ from finn_imec.synthesis.rows import FIGURES, Row
 from finn_imec.synthesis.vivado import SETTINGS as VIVADO
 from finn_imec.transformation.infer_imec_conv import PairReport
 from finn_imec.util.errors import ModelError, require
+from finn_imec.util.json_file import read_json
 from finn_imec.util.onnx_model import load_onnx
 from finn_imec.util.output import output_folder
 
@@ -114,7 +115,7 @@ def load_results(folder: str | Path) -> Results:
     rows = conversion = pairs = graph = accuracy = None
     after: ModelProto | None = None
     if marker == DEMO:
-        demo = _read_json(folder / DEMO, dict)
+        demo = read_json(folder / DEMO, dict)
         rows = check_rows(demo.get("comparison"), folder / DEMO)
         accuracy = demo.get("accuracy")
         if "pairs" in demo:
@@ -153,18 +154,6 @@ def _command(marker: str, folder: Path) -> str:
 # ---- JSON ---------------------------------------------------------------------------------------
 
 
-def _read_json(path: Path, expected: type | tuple[type, ...]) -> Any:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as err:
-        raise ModelError(f"{path}: cannot be read ({err.strerror})") from err
-    except ValueError as err:
-        raise ModelError(f"{path}: not JSON, or truncated ({err})") from err
-    if not isinstance(content, expected):
-        raise ModelError(f"{path}: holds a {type(content).__name__}, which is not what it should hold")
-    return content
-
-
 def comparison_folder(folder: Path) -> AbstractContextManager[Path]:
     """output_folder for COMPARISON: a new or empty folder, or one with results or of `finn-imec vivado`."""
     marker = next((name for name in (*WRITTEN_BY, VIVADO) if (folder / name).is_file()), COMPARISON)
@@ -188,7 +177,7 @@ def network_totals(path: Path) -> dict[str, tuple[int, int]]:
     path: output of benchmarks/partition.py --resources --json, a row per side. Raises ModelError if it lacks
     the resources.
     """
-    sides = _read_json(path, list)
+    sides = read_json(path, list)
     try:
         return {
             key: tuple(
@@ -206,7 +195,7 @@ def toggles(path: Path, layers: int) -> tuple[int, int]:
 
     Raises ModelError if their number is not `layers`, or without toggles.
     """
-    content = _read_json(path, dict)
+    content = read_json(path, dict)
     try:
         rows = content["rows"]
         if len(rows) != layers:
@@ -218,7 +207,7 @@ def toggles(path: Path, layers: int) -> tuple[int, int]:
 
 
 def _read_comparison(path: Path) -> dict[str, Any]:
-    content = _read_json(path, (list, dict))
+    content = read_json(path, (list, dict))
     return content if isinstance(content, dict) else {"rows": content}
 
 
@@ -256,7 +245,7 @@ def _build_graph(folder: Path) -> tuple[tuple[tuple[Node, ...], tuple[Node, ...]
     """The graphs around step_convert_to_imec, if the build kept its intermediate models."""
     converted = folder / BUILD_STEPS / f"{step_convert_to_imec.__name__}.onnx"
     times = folder / "report" / "time_per_step.json"
-    steps = list(_read_json(times, dict)) if times.is_file() else []
+    steps = list(read_json(times, dict)) if times.is_file() else []
     at = steps.index(converted.stem) if converted.stem in steps else 0
     before = converted.with_stem(steps[at - 1] if at else FUSE_AFTER)
     if not (converted.is_file() and before.is_file()):
