@@ -317,7 +317,7 @@ def test_command_measures_and_draws(tmp_path):
     ("arguments", "code", "message"),
     [
         (["--backend", "jax"], 2, "accepted are numpy, torch"),
-        (["--batch", "2"], 2, "for --backend torch"),
+        (["--batch", "2"], 2, "--batch is used only with --backend torch"),
         (["--backend", "torch", "--dtype", "int4"], 1, "dtype='int4': accepted are float32"),
         (["--backend", "torch", "--chart", "x.doc"], 2, "in .png and .svg"),
         (["--backend", "torch", "--device", "tpu"], 1, "device='tpu': accepted are cpu, cuda"),

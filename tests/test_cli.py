@@ -186,12 +186,12 @@ def test_table_in_a_file(monkeypatch):
 
     from finn_imec import terminal
 
+    monkeypatch.delenv("COLUMNS", raising=False)
     stream = io.StringIO()
     width = terminal._width(stream)
     monkeypatch.setattr(terminal, "console", Console(file=stream, markup=False, width=width))
     table = Table("name", title="title " * 30, caption="caption " * 50, box=None)
     table.add_row("cell " * 40)
-    monkeypatch.delenv("COLUMNS", raising=False)
     terminal.print_table(table)
     lines = [line.strip() for line in stream.getvalue().splitlines()]
     assert lines == [text.strip() for text in ("title " * 30, "name", "cell " * 40, "caption " * 50)]

@@ -99,7 +99,7 @@ def fits(benchmark, sample, pairs):
     ("name", "coefficients", "mean", "worst"),
     [
         ("FF_COEFFICIENTS", FF_COEFFICIENTS, 0.07, 0.7),
-        ("PAIR_LUTS", PAIR_LUTS, 0.065, 0.27),
+        ("PAIR_LUTS", PAIR_LUTS, 0.065, 0.28),
         ("PAIR_FFS", PAIR_FFS, 0.065, 0.27),
     ],
 )
@@ -115,7 +115,7 @@ def test_coefficients_and_their_errors(fits, name, coefficients, mean, worst):
 @pytest.mark.parametrize("side", ["finn", "imec"])
 def test_memories_and_blocks_of_both_sides(pairs, side):
     assert not pairs.errors(side, "dsp").any()
-    assert (pairs.errors(side, "bram18") == 0).mean() > 0.9
+    assert (pairs.errors(side, "bram18") == 0).mean() >= 0.9
     assert np.abs(pairs.errors(side, "memory")).mean() < 0.05
 
 

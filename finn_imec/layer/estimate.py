@@ -49,28 +49,28 @@ LUT_COEFFICIENTS: Mapping[str, float] = {
     "searches": 0.995,
     "outputs": 1.806,
 }
-#: Flip-flops per unit of each of `Estimate.ff_features`, fitted the same way to 202 layers. The error is 6.5%
-#: on average, 3.7% in the median and at most 14% for nine layers in ten.
+#: Flip-flops per unit of each of `Estimate.ff_features`, fitted the same way to 220 layers. The error is 6.1%
+#: on average, 3.9% in the median and at most 12.5% for nine layers in ten.
 FF_COEFFICIENTS: Mapping[str, float] = {
-    "control": 23.654,
-    "counters": 1.049,
-    "addresses": 3.225,
-    "weight_addresses": 2.553,
-    "input_words": 0.908,
-    "buffer_words": 1.093,
-    "windows": 0.875,
-    "weight_words": 1.025,
-    "memory_steps": 1.168,
-    "tree_products": 0.389,
-    "tree_rows": 0.979,
-    "tree_sums": 0.818,
-    "chain_sums": 0.392,
-    "delays": 3.135,
-    "accumulators": 0.760,
-    "thresholds": 1.183,
-    "searches": 0.602,
-    "outputs": 0.947,
-    "padding": 5.261,
+    "control": 23.288,
+    "counters": 1.055,
+    "addresses": 3.149,
+    "weight_addresses": 2.749,
+    "input_words": 0.894,
+    "buffer_words": 1.085,
+    "windows": 0.871,
+    "weight_words": 1.068,
+    "memory_steps": 1.146,
+    "tree_products": 0.388,
+    "tree_rows": 1.008,
+    "tree_sums": 0.811,
+    "chain_sums": 0.373,
+    "delays": 2.069,
+    "accumulators": 0.746,
+    "thresholds": 1.242,
+    "searches": 0.410,
+    "outputs": 0.952,
+    "padding": 5.451,
 }
 #: Resources of an estimate, by their names in a build's report; memory: LUTs used as memory.
 RESOURCES = ("lut", "ff", "memory", "bram18", "uram", "dsp")
