@@ -817,6 +817,10 @@ def test_unusable_models(tmp_path, hardware):
             "inject_steps_after: {step_tidy_up: step_tidy_up}\n",
             "field 'inject_steps_after.step_tidy_up' is 'step_tidy_up'; accepted is a list",
         ),
+        (
+            "inject_steps_after: 5\n",
+            "field 'inject_steps_after' is 5; accepted are names of steps with a list",
+        ),
         ("output_dir: elsewhere\n", "field 'output_dir' is 'elsewhere', which is "),
         ("model_path: other.onnx\n", "field 'model_path' is 'other.onnx', but the model is "),
         ("verify_steps: [initial_python]\n", "verify_input_npy is 'input.npy', which is not a file"),

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 
 from finn_imec.util.errors import ModelError
@@ -57,3 +58,17 @@ def test_constants_are_tensors_that_no_node_gives():
     assert constant(wrapper, "a")[0] == 1
     assert constant(wrapper, "sum") is None
     assert constant(wrapper, "c") is None
+
+
+@pytest.mark.parametrize("name", ["", "\u00e9", "INT", "UINT-4x"])
+def test_datatypes_that_qonnx_does_not_know(tmp_path, name):
+    wrapper = ModelWrapper(model())
+    wrapper.set_tensor_datatype("c", DataType["INT4"])
+    wrapper.save(str(tmp_path / "m.onnx"))
+    assert load_onnx(tmp_path / "m.onnx")
+    wrapper.graph.quantization_annotation[0].quant_parameter_tensor_names[0].value = name
+    wrapper.save(str(tmp_path / "m.onnx"))
+    with pytest.raises(
+        ModelError, match=f"m.onnx: tensor 'c': its datatype annotation is {name!r}: accepted"
+    ):
+        load_onnx(tmp_path / "m.onnx")

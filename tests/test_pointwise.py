@@ -141,6 +141,13 @@ def test_only_where_asked_for():
     assert not transformation.report and model.graph.node[0].op_type == "MVAU"
 
 
+def test_sums_are_no_signs():
+    model = layer((1,), 32, 16, 4, 2)
+    getCustomOp(model.graph.node[0]).set_nodeattr("accDataType", "BIPOLAR")
+    _, (report,) = infer(model)
+    assert report.reason == "accDataType=BIPOLAR: accepted are integers other than BIPOLAR"
+
+
 def test_illegal_folding_is_the_reason():
     _, (report,) = infer(layer((1,), 32, 16, 5, 2))
     assert "SIMD=5 of MVAU_0 is no folding of " in report.reason

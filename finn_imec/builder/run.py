@@ -382,7 +382,10 @@ def _finn_config(fields: dict[str, Any]) -> Any:
     if not isinstance(fields.get("steps"), list | tuple | None):
         raise ModelError(f"field 'steps' is {fields['steps']!r}; accepted is a list")
     for field in ("inject_steps_before", "inject_steps_after"):
-        for name, steps in (fields.get(field) or {}).items():
+        injected = fields.get(field) or {}
+        if not isinstance(injected, Mapping):
+            raise ModelError(f"field '{field}' is {injected!r}; accepted are names of steps with a list each")
+        for name, steps in injected.items():
             if not isinstance(steps, list | tuple):
                 raise ModelError(f"field '{field}.{name}' is {steps!r}; accepted is a list")
     try:

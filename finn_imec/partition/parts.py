@@ -25,6 +25,7 @@ from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.rtl.generate import ImecRtl
 from finn_imec.streams.design import PINS, Design
 from finn_imec.util.errors import ModelError, UnsupportedError
+from finn_imec.util.onnx_model import naming
 from finn_imec.util.templates import render
 
 #: Origin of a node's RTL; a behavioral model takes the place of an HLS node, Python that of a node without.
@@ -57,10 +58,11 @@ def why_no_rtl(node: Any) -> str | None:
 
     if node.op_type not in {**_FINN_RTL, **_BEHAVIORAL_MODELS}:
         return f"{node.op_type} has neither RTL nor a behavioral model here"
-    inst = getCustomOp(node)
     try:
-        _check_streams(inst)
-        _LIMITS.get(node.op_type, lambda inst: None)(inst)
+        with naming(node):
+            inst = getCustomOp(node)
+            _check_streams(inst)
+            _LIMITS.get(node.op_type, lambda inst: None)(inst)
     except UnsupportedError as why:
         return str(why).removeprefix(f"{node.name}: ")
     return None

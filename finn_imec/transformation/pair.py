@@ -258,6 +258,9 @@ class Pair:
                 DataType[value]
             except (KeyError, ValueError, AssertionError) as err:
                 raise NotEligible(f"{name}={value!r}: accepted are QONNX datatypes, e.g. INT4") from err
+        accumulator = self.attributes["accDataType"]
+        if accumulator == "BIPOLAR" or not DataType[accumulator].is_integer():
+            raise NotEligible(f"accDataType={accumulator}: accepted are integers other than BIPOLAR")
 
     def _check_input(self) -> None:
         """The tensor decides, not what the generator says of it: it is what arrives."""

@@ -56,6 +56,10 @@ def _check_graph(graph: GraphProto, external_data: bool) -> None:
         for attribute in node.attribute:
             if attribute.HasField("g"):
                 _check_graph(attribute.g, external_data)
+    for annotation in graph.quantization_annotation:
+        for entry in annotation.quant_parameter_tensor_names:
+            if entry.key == "finn_datatype":
+                _check_datatype(annotation.tensor_name, entry.value)
     for tensor in graph.initializer:
         if tensor.data_location and not external_data:
             continue
@@ -75,6 +79,20 @@ def _check_graph(graph: GraphProto, external_data: bool) -> None:
             raise ModelError(
                 f"tensor {value.name!r}: its shape is {sizes}: accepted are {MOST_VALUES} values"
             )
+
+
+def _check_datatype(tensor: str, name: str) -> None:
+    """Raise ModelError naming the tensor unless QONNX knows its datatype, where QONNX is installed."""
+    try:
+        from qonnx.core.datatype import DataType
+    except ImportError:
+        return
+    try:
+        DataType[name]
+    except Exception as err:  # of any type, by what is broken
+        raise ModelError(
+            f"tensor {tensor!r}: its datatype annotation is {name!r}: accepted are QONNX datatypes, e.g. INT4"
+        ) from err
 
 
 @contextlib.contextmanager
