@@ -282,12 +282,10 @@ def compare(
 def built(folder: Path) -> tuple[Path, Any]:
     """The model in a build's folder, and what the build says of its swap, or None."""
     from finn_imec.builder.conversion import REPORT, load_conversion
-    from finn_imec.report.results import BUILD_MODEL
+    from finn_imec.partition.load import model_of
 
-    if not (folder / BUILD_MODEL).is_file():
-        raise ModelError(f"{folder}: holds no {BUILD_MODEL}; accepted are folders of `finn-imec build`")
-    report = folder / REPORT
-    return folder / BUILD_MODEL, load_conversion(report) if report.is_file() else None
+    model, report = model_of(folder), folder / REPORT
+    return model, load_conversion(report) if report.is_file() else None
 
 
 def counted_rows(layers: Sequence[Any], core: str = "auto", **options: Any) -> list[Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from finn_imec.builder.run import EXPORT
 from finn_imec.util.errors import ImecError, ModelError, one_line, require
-from finn_imec.util.onnx_model import load_onnx
+from finn_imec.util.onnx_model import free_inputs, load_onnx
 
 #: Largest difference, as a fraction of the largest output, that float arithmetic in another order explains.
 TOLERANCE = 1e-3
@@ -60,7 +60,7 @@ def difference_from_export(folder: str | Path, frames: np.ndarray, outputs: np.n
 
 def _execute(model: Any, frame: np.ndarray, execute: Any) -> np.ndarray:
     """The first output of the export for one frame, or for the first of a batch of equal ones."""
-    source = next(v.name for v in model.graph.input if model.get_initializer(v.name) is None)
+    source, *_ = free_inputs(model)
     batch, *rest = model.get_tensor_shape(source)
     shape = (batch or 1, *rest)  # 0: any number
     if frame.size != np.prod(rest):

@@ -10,6 +10,7 @@ import numpy as np
 from finn_imec.algorithms.reference import random_values
 from finn_imec.layer.numbers import whole_numbers
 from finn_imec.util.errors import ModelError, one_line
+from finn_imec.util.onnx_model import free_inputs
 
 
 def random_frames(model: Any, frames: int, seed: int = 0) -> np.ndarray:
@@ -67,10 +68,10 @@ def read_frames(path: Path, model: Any) -> np.ndarray:
 
 def _input(model: Any) -> tuple[str, tuple[int, ...]]:
     """A model's first input without constants: its name, and its shape without the batch axis."""
-    for value in model.graph.input:
-        if model.get_initializer(value.name) is None:
-            return value.name, tuple(model.get_tensor_shape(value.name)[1:])
-    raise ModelError("the model has no input")
+    names = free_inputs(model)
+    if not names:
+        raise ModelError("the model has no input")
+    return names[0], tuple(model.get_tensor_shape(names[0])[1:])
 
 
 def _encoder(model: Any, tensor: str) -> np.ndarray | None:

@@ -13,7 +13,7 @@ from typing import Any
 from finn_imec.compat.finn import FPGA_PART
 from finn_imec.util.errors import ModelError, UnsupportedError
 from finn_imec.util.names import identifier
-from finn_imec.util.onnx_model import transformed
+from finn_imec.util.onnx_model import free_inputs, transformed
 
 FINN_DOMAIN = "finn.custom_op.fpgadataflow"
 
@@ -85,9 +85,8 @@ def joined(parent: Any, part: Any) -> Any:
         raise ModelError(f"the parent graph has {len(holders)} StreamingDataflowPartition nodes, not one")
     (holder,) = holders
     whole, inner = copy.deepcopy(parent), copy.deepcopy(part)
-    constants = {each.name for each in inner.graph.initializer}
     ends = [
-        ([v.name for v in inner.graph.input if v.name not in constants], holder.input),
+        (free_inputs(inner), holder.input),
         ([v.name for v in inner.graph.output], holder.output),
     ]
     for mine, theirs in ends:

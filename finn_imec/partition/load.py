@@ -16,6 +16,13 @@ def is_build(folder: str | Path) -> bool:
     return (Path(folder) / MODEL).is_file()
 
 
+def model_of(folder: str | Path) -> Path:
+    """The hardware layers in a build's folder; ModelError if it is none."""
+    if not is_build(folder):
+        raise ModelError(f"{folder}: holds no {MODEL}; expected the output folder of finn-imec build")
+    return Path(folder) / MODEL
+
+
 def load_build(folder: str | Path) -> Any:
     """The network of a build's folder, from the inputs to the outputs of the exported graph.
 
@@ -24,10 +31,7 @@ def load_build(folder: str | Path) -> Any:
     is missing or broken.
     """
     wrapper = require("qonnx.core.modelwrapper", "finn").ModelWrapper
-    folder = Path(folder)
-    if not is_build(folder):
-        raise ModelError(f"{folder}: holds no {MODEL}; expected the output folder of finn-imec build")
-    part, parent = folder / MODEL, folder / PARENT
+    part, parent = model_of(folder), Path(folder) / PARENT
     try:
         model = wrapper(load_onnx(part))
         if not parent.is_file():

@@ -36,6 +36,7 @@ from finn_imec.simulation.stimulus import Activity, Result, SimulationError, Sti
 from finn_imec.simulation.verilator import build
 from finn_imec.streams.words import decode, encode
 from finn_imec.util.errors import UnsupportedError
+from finn_imec.util.onnx_model import free_inputs
 
 #: A deadlock is this many cycles without a handshake, plus those of the slowest node for a frame.
 _PATIENCE = 1000
@@ -178,7 +179,7 @@ def simulate(
     """
     if waves is not None and waves.suffix not in (".vcd", ".fst"):
         raise UnsupportedError(f"trace {waves}: accepted are files .vcd and .fst")
-    given = [v.name for v in model.graph.input if model.get_initializer(v.name) is None]
+    given = free_inputs(model)
     if len(given) != 1:
         raise UnsupportedError(f"the model has {len(given)} inputs, {', '.join(given)}: accepted is one")
     stage("generating the RTL")

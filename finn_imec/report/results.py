@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from finn_imec.builder.conversion import REPORT as CONVERSION
 from finn_imec.builder.conversion import Conversion, load_conversion, pairs_of
+from finn_imec.builder.run import MODEL as BUILD_MODEL
 from finn_imec.builder.steps import FUSE_AFTER, step_convert_to_imec
 from finn_imec.layer import baseline
 from finn_imec.layer.geometry import ConvGeometry
@@ -36,7 +37,6 @@ WRITTEN_BY = {
 }
 #: (before the swap, after it), relative to the folder.
 DEMO_MODELS = ("digits_finn.onnx", "digits_imec.onnx")
-BUILD_MODEL = "model.onnx"
 BUILD_STEPS = Path("intermediate_models")
 
 

@@ -118,6 +118,11 @@ def transformed(model: ModelWrapper, *transformations: Transformation) -> ModelW
     return model
 
 
+def free_inputs(model: ModelWrapper) -> list[str]:
+    """Inputs of a graph that are no constants: older ONNX lists these among the inputs, too."""
+    return [value.name for value in model.graph.input if model.get_initializer(value.name) is None]
+
+
 def constant(model: ModelWrapper, name: str) -> np.ndarray | None:
     """A tensor's constant values; None if it has none, or if a node such as a DMA produces them."""
     return None if model.find_producer(name) is not None else model.get_initializer(name)
