@@ -54,7 +54,7 @@ def layer(vectors, rows, columns, simd, pe, steps=3, op_type="MVAU", **attribute
 
 
 def infer(model, **options):
-    transformation = InferIMECConv(pointwise=True, **options)
+    transformation = InferIMECConv(**options)
     return model.transform(transformation), transformation.report
 
 
@@ -135,8 +135,8 @@ def test_left_where_nothing_is_saved():
     )
 
 
-def test_only_where_asked_for():
-    transformation = InferIMECConv()
+def test_left_where_not_wanted():
+    transformation = InferIMECConv(pointwise=False)
     model = layer((1,), 32, 16, 4, 2).transform(transformation)
     assert not transformation.report and model.graph.node[0].op_type == "MVAU"
 

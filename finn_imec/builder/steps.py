@@ -53,17 +53,22 @@ log = logging.getLogger("build_dataflow.imec")
 
 
 def step_convert_to_imec(
-    model: ModelWrapper, cfg: Any, allow_larger: bool = False, pointwise: bool = False
+    model: ModelWrapper,
+    cfg: Any,
+    allow_larger: bool = False,
+    pointwise: bool = True,
+    absorb_thresholds: bool = True,
 ) -> ModelWrapper:
-    """Swap each ConvolutionInputGenerator + MVAU pair for one IMECConv.
+    """Swap each ConvolutionInputGenerator + MVAU pair, and MVAUs alone, for one IMECConv.
 
     cfg: FINN's DataflowBuildConfig; output_dir, part, clock, folding_config_file and multi_dnn_config_path
     are read. What the folding configuration says about the new nodes, by their names or as a default of their
     op type, is applied to them: FINN's step before the swap did not find them. Writes REPORT below
-    output_dir, a Conversion as JSON: part and clock, `pairs`, one object per ConvolutionInputGenerator with
-    the fields of PairReport (`imecconv` names the new node, or `reason` says why the pair stays), the `total`
-    of their estimates, and the `next` commands. A model without a convertible pair passes unchanged, with a
-    warning. allow_larger, pointwise: see InferIMECConv. Raises ModelError if the folding configuration names
+    output_dir, a Conversion as JSON: part and clock, `pairs`, one object per ConvolutionInputGenerator and
+    per MVAU or VVAU alone with the fields of PairReport (`imecconv` names the new node, or `reason` says why
+    the pair stays), the `total` of their estimates, and the `next` commands. A model without a convertible
+    pair passes unchanged, with a warning. allow_larger, pointwise, absorb_thresholds: see InferIMECConv.
+    Raises ModelError if the folding configuration names
     an IMECConv that is not there, or what a node does not accept; UnsupportedError for finn-plus' multi-DNN
     builds with SelectableWeights, which refer by name to the layers whose weights they select.
     """
@@ -76,7 +81,12 @@ def step_convert_to_imec(
             "the first network's weights"
         )
     clock = cfg.synth_clk_period_ns
-    infer = InferIMECConv(allow_larger=allow_larger, clock_ns=clock, pointwise=pointwise)
+    infer = InferIMECConv(
+        allow_larger=allow_larger,
+        clock_ns=clock,
+        pointwise=pointwise,
+        absorb_thresholds=absorb_thresholds,
+    )
     model = model.transform(infer)
     configured = {node.name: node for node in configure_imec(model, cfg.folding_config_file)}
     pairs = [

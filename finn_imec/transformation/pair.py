@@ -1,8 +1,11 @@
-"""FINN's pair in a graph: [FMPadding +] ConvolutionInputGenerator + MVAU or VVAU, and its IMECConv."""
+"""FINN's pair in a graph, and its IMECConv.
+
+[FMPadding +] ConvolutionInputGenerator + MVAU or VVAU [+ Thresholding]
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -42,6 +45,7 @@ MATRIX_UNITS = ("MVAU", "VVAU")
 SAVING = 0.88
 _FMPADDING = ("FMPadding", "FMPadding_rtl", "FMPadding_hls")
 _BETWEEN = ("StreamingFIFO", "StreamingDataWidthConverter")
+_THRESHOLDING = ("Thresholding", "Thresholding_rtl", "Thresholding_hls")
 #: Styles of the window generator's buffer that the user must have chosen; "distributed" is FINN's default,
 #: also for buffers that should be in block RAM.
 _CHOSEN_STYLES = ("block", "ultra")
@@ -56,7 +60,8 @@ class Pair:
     """A sliding window unit, the MVAU or VVAU that it feeds, and the IMECConv that replaces them.
 
     front: the nodes before the generator, from its FMPadding on; empty if there is none or it stays. between:
-    FIFOs and width converters inside the pair. padding_reason: why an FMPadding stays.
+    FIFOs and width converters inside the pair. padding_reason: why an FMPadding stays. behind: the nodes
+    after the matrix unit, up to its Thresholding; empty if there is none or it stays.
     """
 
     model: ModelWrapper
@@ -65,6 +70,7 @@ class Pair:
     between: list[NodeProto]
     front: list[NodeProto]
     padding_reason: str | None = None
+    behind: list[NodeProto] = field(default_factory=list)
 
     @classmethod
     def find(cls, model: ModelWrapper, generator: NodeProto, absorb_padding: bool = True) -> Pair:
@@ -82,7 +88,30 @@ class Pair:
         *between, matrix_unit = _find_matrix_unit(model, generator)
         return cls(model, generator, matrix_unit, between, front, padding_reason)
 
+    def with_thresholding(self) -> Pair | None:
+        """The same with the standalone Thresholding behind it; None without one.
+
+        Raises NotEligible if an IMECConv cannot replace that, too.
+        """
+        behind = _find_thresholding(self.model, self.matrix_unit)
+        if not behind:
+            return None
+        whole = replace(self, behind=behind)
+        whole._check_thresholding()
+        return whole
+
     # ---- what the pair is -----------------------------------------------------------------------
+
+    @property
+    def thresholding(self) -> NodeProto | None:
+        """The standalone Thresholding that the IMECConv also replaces."""
+        return self.behind[-1] if self.behind else None
+
+    @property
+    def parameters(self) -> list[str]:
+        """The tensors of weights and thresholds."""
+        thresholds = self.thresholding.input[1:] if self.thresholding else ()
+        return [*self.matrix_unit.input[1:], *thresholds]
 
     @property
     def fmpadding(self) -> NodeProto | None:
@@ -136,7 +165,20 @@ class Pair:
         if self.mem_mode == "external":
             weight_fifo = _plain(unit.get_nodeattr("inFIFODepths"))[1:2] or [2]
             attributes["inFIFODepths"] = attributes["inFIFODepths"][:1] + weight_fifo
-        return attributes
+        return attributes | self._activation
+
+    @property
+    def _activation(self) -> dict[str, Any]:
+        """Attributes that come from a standalone Thresholding."""
+        if self.thresholding is None:
+            return {}
+        inst = getCustomOp(self.thresholding)
+        return {
+            "noActivation": 0,
+            "standalone_thresholds": 1,
+            "accDataType": self.insts[2].get_nodeattr("outputDataType"),
+            **{n: _plain(inst.get_nodeattr(n)) for n in ("ActVal", "outputDataType", "outFIFODepths")},
+        }
 
     @property
     def folding(self) -> tuple[int, int]:
@@ -169,11 +211,17 @@ class Pair:
 
     @cached_property
     def cycles(self) -> int:
-        """Cycles per frame that the pair takes, abstract or specialized.
+        """Cycles per frame that the pair takes, abstract or specialized, its Thresholding included.
 
         Of a layer that is too large to step through, a lower bound: what its input, its windows and its
         multiplications take.
         """
+        behind = getCustomOp(self.thresholding).get_exp_cycles() if self.thresholding else 0
+        return max(self._cycles, int(behind))
+
+    @property
+    def _cycles(self) -> int:
+        """Cycles per frame up to the matrix unit."""
         g = self.geometry
         stepped = pair_cycles(g, *self.folding, self.word, self.whole_windows)
         if stepped is not None:
@@ -183,7 +231,7 @@ class Pair:
 
     @cached_property
     def estimate(self) -> PairEstimate:
-        """Resources of the pair, with its thresholds if the MVAU has them."""
+        """Resources of the pair, with its thresholds if the MVAU has them or a Thresholding is part of it."""
         structure = self._structure(1, 1)
         weights, datatype = self._datapath.weights, self.insts[2].get_input_datatype(1)
         return PairEstimate(
@@ -200,6 +248,7 @@ class Pair:
             streamed=self.insts[2].get_nodeattr("mem_mode") == "external",
             ring_style=self.insts[1].get_nodeattr("ram_style"),
             weight_style=self.attributes["ram_style"],
+            threshold_pe=getCustomOp(self.thresholding).get_nodeattr("PE") if self.thresholding else None,
         )
 
     # ---- what it becomes ------------------------------------------------------------------------
@@ -224,11 +273,34 @@ class Pair:
                 )
         # VVAU's weights are reshaped, streamed or not.
         streamed = self.mem_mode == "external" and not self.geometry.depthwise
-        for name in self.matrix_unit.input[2 if streamed else 1 :]:
+        for name in self.parameters[1 if streamed else 0 :]:
             if constant(self.model, name) is None:
                 raise NotEligible(f"input {name} of {self.matrix_unit.name} is not a constant")
         self._check_input()
         _ = self._datapath
+
+    def _check_thresholding(self) -> None:
+        inst, unit = getCustomOp(self.thresholding), self.insts[2]
+        bipolar = inst.get_nodeattr("outputDataType") == "BIPOLAR"
+        channels = unit.get_normal_output_shape()[-1]
+        for name, accepted in (
+            ("runtime_writeable_weights", 0),
+            ("mlo_max_iter", 0),
+            ("inputDataType", unit.get_nodeattr("outputDataType")),
+            ("NumChannels", channels),
+            *((("ActVal", 0),) if bipolar else ()),
+        ):
+            if _value(inst, name) != accepted:
+                raise NotEligible(
+                    f"{name}={_value(inst, name)} of {self.thresholding.name} is not supported: accepted is "
+                    f"{accepted}"
+                )
+        folds = inst.get_nodeattr("PE")
+        if folds < 1 or channels % folds:
+            raise NotEligible(
+                f"PE={folds} of {self.thresholding.name} is no folding of NumChannels={channels}: accepted "
+                f"are {divisors(channels)}"
+            )
 
     def _check_folding(self) -> None:
         """FINN checks a folding only when it generates code, and its estimates are then meaningless."""
@@ -342,8 +414,8 @@ class Pair:
         own = {"MW": geometry.mw, "MH": geometry.mh, "SIMD": simd, "PE": pe, "SIMD_in": geometry.simd_in}
         return helper.make_node(
             "IMECConv_rtl" if specialized else "IMECConv",
-            inputs=[self.insts[0].onnx_node.input[0], *unit.input[1:]],
-            outputs=[unit.output[0]],
+            inputs=[self.insts[0].onnx_node.input[0], *self.parameters],
+            outputs=[(self.thresholding or unit).output[0]],
             name=f"IMECConv_of_{unit.name}",
             domain=DOMAIN + (".rtl" if specialized else ""),
             backend="fpgadataflow",
@@ -354,7 +426,7 @@ class Pair:
     def _datapath(self) -> Datapath:
         """The layer's arithmetic, unfolded; NotEligible if an IMECConv cannot compute it."""
         node = self.imecconv(1, 1)
-        weights, *thresholds = (constant(self.model, name) for name in self.matrix_unit.input[1:])
+        weights, *thresholds = (constant(self.model, name) for name in self.parameters)
         try:
             return getCustomOp(node).datapath(self._reshaped(weights), thresholds[0] if thresholds else None)
         except ImecError as err:
@@ -397,7 +469,7 @@ class Pair:
     @property
     def nodes(self) -> tuple[NodeProto, ...]:
         """All nodes that the IMECConv replaces."""
-        return (*self.front, self.generator, *self.between, self.matrix_unit)
+        return (*self.front, self.generator, *self.between, self.matrix_unit, *self.behind)
 
 
 class MatrixUnit(Pair):
@@ -421,8 +493,8 @@ class MatrixUnit(Pair):
 
     @property
     def nodes(self) -> tuple[NodeProto, ...]:
-        """The one node that the IMECConv replaces."""
-        return (self.matrix_unit,)
+        """The unit, and its Thresholding if that is part of it."""
+        return (self.matrix_unit, *self.behind)
 
     @cached_property
     def attributes(self) -> dict[str, Any]:
@@ -446,7 +518,7 @@ class MatrixUnit(Pair):
             attributes["ram_style_thresholds"] = unit.get_nodeattr("ram_style_thresholds")
         depths = _plain(unit.get_nodeattr("inFIFODepths"))
         attributes["inFIFODepths"] = depths if self.mem_mode == "external" else depths[:1]
-        return attributes
+        return attributes | self._activation
 
     @property
     def _vectors(self) -> list[int]:
@@ -476,8 +548,8 @@ class MatrixUnit(Pair):
         """Channels per word of the unit."""
         return self.geometry.simd_in
 
-    @cached_property
-    def cycles(self) -> int:
+    @property
+    def _cycles(self) -> int:
         """Cycles per frame of the unit."""
         return self._folded.compute_cycles
 
@@ -504,12 +576,15 @@ class MatrixUnit(Pair):
 
 
 def unit_behind(model: ModelWrapper, tensor: str) -> Pair:
-    """The pair, or the MVAU or VVAU alone, that computes a tensor."""
+    """The pair, or the MVAU or VVAU alone, that computes a tensor, with a Thresholding at its end."""
     unit = model.find_producer(tensor)
+    thresholds = unit.op_type in _THRESHOLDING
+    if thresholds:
+        unit = model.find_producer(unit.input[0])
     before = model.find_producer(unit.input[0])
-    if before is not None and before.op_type.startswith("ConvolutionInputGenerator"):
-        return Pair.find(model, before)
-    return MatrixUnit.of(model, unit)
+    windows = before is not None and before.op_type.startswith("ConvolutionInputGenerator")
+    pair = Pair.find(model, before) if windows else MatrixUnit.of(model, unit)
+    return (thresholds and pair.with_thresholding()) or pair
 
 
 # ---- finding it ---------------------------------------------------------------------------------
@@ -556,6 +631,23 @@ def _find_matrix_unit(model: ModelWrapper, generator: NodeProto) -> list[NodePro
         if not path[-1].op_type.startswith(_BETWEEN):
             raise NotEligible(f"it feeds {path[-1].name} ({path[-1].op_type}), not {wanted}")
         path.append(_only_consumer(model, path[-1]))
+    return path
+
+
+def _find_thresholding(model: ModelWrapper, unit: NodeProto) -> list[NodeProto]:
+    """The nodes after a matrix unit without activation, up to its Thresholding; empty without one.
+
+    Raises NotEligible if other nodes need what is in between, too.
+    """
+    if not getCustomOp(unit).get_nodeattr("noActivation"):
+        return []
+    path, node = [], unit
+    while not path or node.op_type.startswith(_BETWEEN):
+        following = model.find_consumers(node.output[0])
+        if not any(each.op_type.startswith((*_THRESHOLDING, *_BETWEEN)) for each in following):
+            return []
+        node = _only_consumer(model, node)
+        path.append(node)
     return path
 
 
