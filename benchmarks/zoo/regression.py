@@ -1,0 +1,239 @@
+"""The networks of finn-plus' regression builds, and the build steps of each, with the swap's place in them.
+
+The topologies are those of the folding files: layers, channels and bit widths. Weights are random, batch
+norms and quantizers calibrated on random images; only the CNVs may come with trained weights
+(`regression_cnv`). NETWORKS has them by name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+LIBRARY = "finn.builder.custom_step_library"
+SCALED, TOP1 = f"{LIBRARY}.general.add_preproc_divide_by_255", f"{LIBRARY}.general.add_postproc_top1"
+IMPORT = ("step_qonnx_to_finn", "step_tidy_up")
+STANDARD = (*IMPORT, "step_streamline", "step_convert_to_hw")
+#: From the partition on, the same for all; step_convert_to_imec comes behind step_minimize_bit_width.
+BACK_END = (
+    "step_create_dataflow_partition",
+    "step_specialize_layers",
+    "step_apply_folding_config",
+    "step_minimize_bit_width",
+    "step_generate_estimate_reports",
+)
+CONV1D = f"{LIBRARY}.conv1d"
+MOBILENET = tuple(
+    f"{LIBRARY}.mobilenet.step_mobilenet_{name}"
+    for name in ("streamline", "lower_convs", "convert_to_hw_layers_separate_th")
+)
+RESNET = f"{LIBRARY}.resnet.step_resnet"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is made and built.
+
+    make: its torch module. shape, datatype: of its input. front: the build's steps up to hardware layers.
+    renamed: op types in the folding and specialization files -> those of today's finn-plus. fields: of the
+    build's configuration. rtl: a frame simulates in seconds.
+    """
+
+    make: Callable[[], Any]
+    shape: tuple[int, ...]
+    front: tuple[str, ...]
+    datatype: str = "UINT8"
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    rtl: bool = True
+
+    @property
+    def steps(self) -> list[str]:
+        """All steps of the build."""
+        return [*self.front, *BACK_END]
+
+
+# ---- modules ------------------------------------------------------------------------------------
+
+
+def tfc(weight_bits: int, bits: int) -> Any:
+    """784 -> 64 -> 64 -> 64 -> 10, the image in as many bits as the activations have."""
+    from brevitas_examples.bnn_pynq.models.FC import FC
+
+    return FC(10, weight_bits, bits, bits, 1, [64, 64, 64])
+
+
+def cnv(weight_bits: int, bits: int, classes: int = 10) -> Any:
+    """The six convolutions and three fully connected layers of BNN-PYNQ."""
+    from brevitas_examples.bnn_pynq.models.CNV import CNV
+
+    return CNV(classes, weight_bits, bits, 8, 3)
+
+
+def _conv(inputs: int, outputs: int, kernel: int, bits: int, **options: Any) -> Any:
+    from brevitas import nn as qnn
+    from torch import nn
+
+    layer = qnn.QuantConv2d(inputs, outputs, kernel, bias=False, weight_bit_width=bits, **options)
+    return nn.Sequential(layer, nn.BatchNorm2d(outputs))
+
+
+def kws(bits: int = 3) -> Any:
+    """490 features -> 256 -> 256 -> 256 -> 12 keywords."""
+    from brevitas import nn as qnn
+    from torch import nn
+
+    layers: list[Any] = [qnn.QuantIdentity(bit_width=8)]
+    for inputs, outputs in ((490, 256), (256, 256), (256, 256)):
+        layers += [
+            qnn.QuantLinear(inputs, outputs, bias=False, weight_bit_width=bits),
+            nn.BatchNorm1d(outputs),
+            qnn.QuantReLU(bit_width=bits),
+        ]
+    return nn.Sequential(*layers, qnn.QuantLinear(256, 12, bias=False, weight_bit_width=bits))
+
+
+def vgg10(bits: int = 4, channels: int = 32) -> Any:
+    """Seven convolutions over 1,024 samples of a radio signal, each with a max-pool; three dense layers."""
+    from brevitas import nn as qnn
+    from brevitas.quant import Int32Bias
+    from torch import nn
+
+    layers: list[Any] = []
+    for inputs in (2, *[channels] * 6):
+        layers += [
+            qnn.QuantConv1d(inputs, channels, 3, padding=1, bias=False, weight_bit_width=bits),
+            nn.BatchNorm1d(channels),
+            qnn.QuantReLU(bit_width=bits),
+            nn.MaxPool1d(2),
+        ]
+    layers.append(nn.Flatten())
+    for inputs in (channels * 8, 128):
+        dense = qnn.QuantLinear(inputs, 128, bias=False, weight_bit_width=bits)
+        layers += [dense, nn.BatchNorm1d(128), qnn.QuantReLU(bit_width=bits, return_quant_tensor=True)]
+    return nn.Sequential(*layers, qnn.QuantLinear(128, 24, weight_bit_width=bits, bias_quant=Int32Bias))
+
+
+def mobilenetv1() -> Any:
+    """Brevitas' MobileNet-v1 at 4 bits, 8 in its first layer."""
+    from brevitas_examples.imagenet_classification.models.mobilenetv1 import MobileNet
+
+    channels = [[32], [64], [128, 128], [256, 256], [512] * 6, [1024, 1024]]
+    return MobileNet(channels, False, 4, 4, round_average_pool=False, last_layer_bit_width=4)
+
+
+def resnet18(bits: int = 3) -> Any:
+    """Eight residual blocks of 32 to 256 channels for 32x32 images of 100 classes."""
+    from brevitas import nn as qnn
+    from torch import nn
+
+    def summand() -> Any:
+        return qnn.QuantReLU(bit_width=bits, return_quant_tensor=True)
+
+    class Block(nn.Module):
+        def __init__(self, inputs: int, outputs: int, stride: int, before: Any) -> None:
+            super().__init__()
+            self.first = _conv(inputs, outputs, 3, bits, stride=stride, padding=1)
+            self.middle = qnn.QuantReLU(bit_width=bits)
+            self.second = _conv(outputs, outputs, 3, bits, padding=1)
+            self.shortcut = _conv(inputs, outputs, 1, bits, stride=stride) if stride > 1 else None
+            self.summand = before if self.shortcut is None else summand()
+            self.last = summand()
+
+        def forward(self, x: Any) -> Any:
+            y = self.summand(self.second(self.middle(self.first(x))))
+            return self.last(y + (x if self.shortcut is None else self.summand(self.shortcut(x))))
+
+    channels, before = 32, summand()
+    stem = _conv(3, channels, 3, bits, padding=1)
+    layers: list[Any] = [qnn.QuantIdentity(bit_width=8), stem, before]
+    for outputs in (32, 32, 64, 64, 128, 128, 256, 256):
+        block = Block(channels, outputs, 1 + (outputs > channels), before)
+        layers.append(block)
+        channels, before = outputs, block.last
+    pool = qnn.TruncAvgPool2d(4, bit_width=bits, float_to_int_impl_type="FLOOR")
+    return nn.Sequential(*layers, pool, nn.Flatten(), qnn.QuantLinear(256, 100, weight_bit_width=bits))
+
+
+NETWORKS: dict[str, Recipe] = {
+    **{
+        f"tfc-w{w}a{a}": Recipe(partial(tfc, w, a), (1, 1, 28, 28), (SCALED, TOP1, *STANDARD))
+        for w, a in ((1, 1), (1, 2), (2, 2))
+    },
+    "kws": Recipe(kws, (1, 490), (TOP1, *STANDARD), "INT8"),
+    **{
+        f"cnv-w{w}a{a}": Recipe(partial(cnv, w, a), (1, 3, 32, 32), (SCALED, TOP1, *STANDARD))
+        for w, a in ((1, 1), (1, 2), (2, 2))
+    },
+    "gtsrb": Recipe(partial(cnv, 1, 1, 44), (1, 3, 32, 32), (SCALED, TOP1, *STANDARD)),
+    "vgg10": Recipe(
+        vgg10,
+        (1, 2, 1024),
+        (
+            TOP1,
+            *IMPORT,
+            f"{CONV1D}.step_pre_streamline",
+            "step_streamline",
+            f"{CONV1D}.step_pre_streamline",  # only now is the scale right before TopK
+            "step_convert_to_hw",
+            f"{CONV1D}.step_convert_final_layers",
+        ),
+        "INT8",
+        {"ChannelwiseOp": "ElementwiseAdd"},
+        {"standalone_thresholds": True},
+    ),
+    "resnet18": Recipe(
+        resnet18,
+        (1, 3, 32, 32),
+        (
+            *(SCALED, *IMPORT, f"{RESNET}_tidy", f"{RESNET}_streamline"),
+            *("step_convert_to_hw", f"{RESNET}_convert_to_hw"),
+        ),
+        fields={"standalone_thresholds": True},
+    ),
+    "mobilenetv1": Recipe(
+        mobilenetv1,
+        (1, 3, 224, 224),
+        (TOP1, *IMPORT, *MOBILENET),
+        renamed={"ChannelwiseOp": "ElementwiseAdd"},
+        rtl=False,
+    ),
+}
+
+
+# ---- export -------------------------------------------------------------------------------------
+
+
+def export(name: str, path: Path) -> None:
+    """Calibrate a network on random inputs, from seed 0, and write it as QONNX without surplus nodes."""
+    import torch
+    from brevitas.export import export_qonnx
+    from qonnx.core.datatype import DataType
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.util.cleanup import cleanup_model
+
+    recipe = NETWORKS[name]
+    low, high = DataType[recipe.datatype].min(), DataType[recipe.datatype].max()
+    scaled = SCALED in recipe.front
+
+    def batch(count: int) -> Any:
+        values = torch.randint(int(low), int(high) + 1, (count, *recipe.shape[1:])).float()
+        return values / 255 if scaled else values
+
+    torch.manual_seed(0)
+    module = recipe.make().train()
+    raw = path.with_suffix(".raw")
+    with torch.no_grad():
+        for _ in range(3):
+            module(batch(8))
+        with contextlib.redirect_stdout(io.StringIO()):  # torch's progress
+            export_qonnx(module.eval(), args=batch(1), export_path=str(raw), opset_version=13, dynamo=False)
+    model = cleanup_model(ModelWrapper(str(raw)))
+    model.set_tensor_datatype(model.graph.input[0].name, DataType[recipe.datatype])
+    model.save(str(path))
+    raw.unlink()
