@@ -1,11 +1,13 @@
 """finn-plus' regression networks, as FINN builds them and with the swap.
 
-    python benchmarks/regression.py [NAME ...] --finn-regression DIR [--out benchmarks/out/regression]
+    python benchmarks/regression.py [NAME ...] [--finn-regression DIR] [--out benchmarks/out/regression]
                                     [--cnv DIR] [--rtl] [--measure] [--again] [--json]
+    python benchmarks/regression.py --page > docs/regression.md
 
-All networks of zoo/regression.py, if none is named. DIR holds finn-plus' NAME_folding.json and
-NAME_specialize.json, and vivado_board.json with what Vivado and a board gave. --cnv: folder of BNN-PYNQ's
-trained cnvW1A1.npz and so on; without it the CNVs have random weights, as all other networks do.
+All networks of zoo/regression.py, if none is named. DIR, by default finn-regression in the folder that
+FINN_IMEC_DATA names, holds finn-plus' NAME_folding.json and NAME_specialize.json, and vivado_board.json with
+what Vivado and a board gave. --cnv, by default cnv-cifar10 in the same folder, has BNN-PYNQ's trained
+cnvW1A1.npz and so on; without them the CNVs have random weights, as all other networks do.
 
 Each network goes through finn-plus' own steps at these foldings, step_convert_to_imec among them (`finn-imec
 build`). Then all tensors that the graphs before and after the swap have in common are computed in Python on
@@ -15,7 +17,9 @@ ones once. FINN's HLS nodes are simulated as behavioral models, and counted as F
 core.
 
 Of each network, NAME.json in --out says what was done so far, and is written after each stage: a stage that
-is there and of this code is not run again. Exit code 1 if a tensor differs, or a network does not build.
+is there and of this code is not run again. --page prints the documentation's page of all that is in --out, by
+default benchmarks/results/regression then, and runs nothing. Exit code 1 if a tensor differs, or a network
+does not build.
 """
 
 from __future__ import annotations
@@ -39,13 +43,18 @@ from zoo import regression_cnv
 from finn_imec.report.table import number_text, ratio_text
 from finn_imec.synthesis.stamp import code_digest
 from finn_imec.util.errors import ImecError
+from finn_imec.util.templates import render
 
 Stage = Callable[[str], None]
+RESULTS, OUT = (Path(__file__).parent / folder / "regression" for folder in ("results", "out"))
 CLOCK_NS, BOARD = 10.0, "RFSoC2x2"
 #: FINN's nodes that a build of today inserts only after the folding.
 LATER = ("StreamingFIFO", "StreamingDataWidthConverter")
 FRAMES = 2  # of a simulation: the second gives the interval
 FIFO_DEPTH = 512
+#: Where the environment says that data is which is not part of the repository.
+DATA = Path(os.environ.get("FINN_IMEC_DATA", "."))
+SIDES = ("finn", "imec")
 RESOURCES = {"lut": "LUT", "ff": "FF", "memory": "LUT memory", "bram18": "BRAM18", "dsp": "DSP"}
 
 
@@ -68,7 +77,7 @@ def configured(name: str, kind: str, files: Path, folder: Path) -> Path:
     return path
 
 
-def built(name: str, files: Path, cnv: Path | None, folder: Path, stage: Stage) -> dict[str, Any]:
+def built(name: str, files: Path, cnv: Path, folder: Path, stage: Stage) -> dict[str, Any]:
     """Build a network below `folder`: settings, seconds, pairs, total, nodes of both graphs."""
     from qonnx.core.modelwrapper import ModelWrapper
 
@@ -77,7 +86,7 @@ def built(name: str, files: Path, cnv: Path | None, folder: Path, stage: Stage) 
     recipe, model = zoo.NETWORKS[name], folder / f"{name}.onnx"
     stage("export")
     fields: dict[str, Any] = {"steps": recipe.steps}
-    trained = cnv and regression_cnv.weights(name, cnv)
+    trained = regression_cnv.weights(name, cnv)
     if trained:
         regression_cnv.export(trained, model)
         fields = {"steps": zoo.BACK_END[1:]}
@@ -235,7 +244,7 @@ def counted(layer: Any, stage: Stage) -> dict[str, Any]:
 
 
 def measure(
-    name: str, files: Path, cnv: Path | None, out: Path, rtl: bool, yosys: bool, again: bool, stage: Stage
+    name: str, files: Path, cnv: Path, out: Path, rtl: bool, yosys: bool, again: bool, stage: Stage
 ) -> dict[str, Any]:
     """What NAME.json says after all stages that are asked for."""
     path, folder = out / f"{name}.json", out / "builds" / name
@@ -273,52 +282,160 @@ def vivado(name: str, files: Path) -> dict[str, Any] | None:
     return None
 
 
-def sums(result: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    """{side: {resource: sum over the swapped pairs}}, by the estimates; empty if nothing was swapped."""
-    total = result["total"]
-    return total if total["finn"] and total["imec"] else {}
-
-
-def counted_sums(result: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    """The same by Yosys, over the pairs that were counted."""
+def sides_of(result: Mapping[str, Any]) -> dict[str, dict[str, dict[str, int]]]:
+    """{by: {side: {resource: sum over the swapped nodes}}}: by the estimates, and by Yosys where counted."""
+    found, total = {}, result["total"]
+    if total["finn"] and total["imec"]:
+        found["estimated"] = {side: {key: total[side][key] for key in RESOURCES} for side in SIDES}
     rows = [row for row in result.get("rows", {}).values() if "reason" not in row]
-    if not rows:
-        return {}
+    if rows:
+        found["Yosys"] = {
+            side: {key: sum(row[side][key] or 0 for row in rows) for key in RESOURCES} for side in SIDES
+        }
+    return found
+
+
+def cycles_of(result: Mapping[str, Any]) -> dict[str, int]:
+    """{side: cycles per frame}: simulated, or of the slowest node."""
+    simulated = result.get("rtl", {})
     return {
-        side: {key: sum(row[side][key] or 0 for row in rows) for key in RESOURCES}
-        for side in ("finn", "imec")
+        side: simulated[side]["cycles_per_frame"] if simulated else result["cycles"][side]["cycles"]
+        for side in SIDES
     }
 
 
+def why_nodes_stay(result: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Reason -> the MVAUs, VVAUs and Thresholdings that stay for it, figures in reasons left out."""
+    found: dict[str, list[str]] = {}
+    for pair in eligible(result):
+        reason, node = pair["reason"], pair["mvau"]
+        if pair["thresholding_reason"]:
+            reason, node = pair["thresholding_reason"], f"the Thresholding behind {pair['mvau']}"
+        if reason:
+            found.setdefault(reason.partition(": ")[0], []).append(node)
+    return found
+
+
 def show(console: Console, results: list[dict[str, Any]]) -> None:
-    """A table of the networks: both sides and their ratio."""
+    """A table of the networks: both sides and their ratio; then what stays."""
     table = Table("network", "swapped", "", "cycles", *RESOURCES.values())
     for result in results:
-        swapped = [pair for pair in result["pairs"] if pair["imecconv"]]
-        first = [result["network"], f"{len(swapped)} of {len(eligible(result))}"]
-        for by, figures in (("estimated", sums(result)), ("Yosys", counted_sums(result))):
-            if not figures:
-                continue
-            for side in ("finn", "imec"):
-                taken = (result.get("rtl") or {}).get(side, {}).get("cycles_per_frame")
-                taken = taken or result["cycles"][side]["cycles"]
+        swapped = [pair for pair in eligible(result) if pair["imecconv"]]
+        first, taken = [result["network"], f"{len(swapped)} of {len(eligible(result))}"], cycles_of(result)
+        for by, figures in sides_of(result).items():
+            for side in SIDES:
                 values = [number_text(figures[side][key]) for key in RESOURCES]
-                table.add_row(*(first or ["", ""]), f"{side}, {by}", number_text(taken), *values)
+                table.add_row(*(first or ["", ""]), f"{side}, {by}", number_text(taken[side]), *values)
                 first = []
-            ratios = [
-                ratio_text(figures["imec"][k] / figures["finn"][k] if figures["finn"][k] else None)
-                for k in RESOURCES
-            ]
-            table.add_row("", "", "ratio", "", *ratios)
+            ratios = [ratio(figures, key) for key in RESOURCES]
+            table.add_row("", "", "ratio", f"{taken['imec'] / taken['finn']:.3f}", *ratios)
         table.add_section()
     console.print(table)
     for result in results:
-        for pair in eligible(result):
-            if not pair["imecconv"]:
-                console.print(
-                    f"{result['network']}: {pair['mvau'] or pair['swg']} stays, {pair['reason']}",
-                    markup=False,
-                )
+        for reason, nodes in why_nodes_stay(result).items():
+            console.print(f"{result['network']}: {', '.join(nodes)}: {reason}", highlight=False, markup=False)
+
+
+def ratio(figures: Mapping[str, Mapping[str, int]], key: str) -> str:
+    """IMECConv's over FINN's."""
+    finn, imec = (figures[side][key] for side in SIDES)
+    return ratio_text(imec / finn if finn else None)
+
+
+# ---- the page -----------------------------------------------------------------------------------
+
+
+def load(folder: Path) -> list[dict[str, Any]]:
+    """The results in a folder, in the order of zoo.NETWORKS."""
+    paths = (folder / f"{name}.json" for name in zoo.NETWORKS)
+    return [json.loads(path.read_text()) for path in paths if path.is_file()]
+
+
+def page(results: list[dict[str, Any]]) -> str:
+    """docs/regression.md."""
+    return render(
+        Path(__file__).with_suffix(".md.j2"),
+        clock=f"{CLOCK_NS:g} ns",
+        board=BOARD,
+        swapped=swapped_table(results, "estimated"),
+        counted=swapped_table(results, "Yosys"),
+        vivado=vivado_table(results),
+        checked=checked_table(results),
+        stays=[
+            (result["network"], reason, listed(nodes))
+            for result in results
+            for reason, nodes in why_nodes_stay(result).items()
+        ],
+        refolded=[
+            (result["network"], len(pairs), len(eligible(result)))
+            for result in results
+            if (pairs := [pair for pair in eligible(result) if pair["imecconv"] and pair["refolded"]])
+        ],
+    )
+
+
+def listed(nodes: list[str]) -> str:
+    """The first few of some names."""
+    few = ", ".join(f"`{node}`" if " " not in node else node for node in nodes[:3])
+    return few if len(nodes) <= 3 else f"{few} and {len(nodes) - 3} more"
+
+
+def swapped_table(results: list[dict[str, Any]], by: str) -> str:
+    """A row per network: swapped nodes, cycles, resources of both sides, their ratio; empty without any."""
+    rows = []
+    for result in results:
+        if by not in (found := sides_of(result)):
+            continue
+        figures, taken = found[by], cycles_of(result)
+        swapped = sum(bool(pair["imecconv"]) for pair in eligible(result))
+        cells = [result["network"], f"{swapped} of {len(eligible(result))}"]
+        cells.append(f"{number_text(taken['finn'])} / {number_text(taken['imec'])}")
+        for key in RESOURCES:
+            both = " / ".join(number_text(figures[side][key]) for side in SIDES)
+            cells.append(f"{both} ({ratio(figures, key)})" if figures["finn"][key] else both)
+        rows.append(cells)
+    return markdown(["network", "swapped", "cycles", *RESOURCES.values()], rows) if rows else ""
+
+
+def vivado_table(results: list[dict[str, Any]]) -> str:
+    """A row per network that Vivado has implemented."""
+    rows = []
+    for result in results:
+        if not result["vivado"]:
+            continue
+        synth, board = result["vivado"]["synth"], result["vivado"]["measured"]
+        figures = [synth[key] for key in ("LUT", "FF", "SRL")]
+        figures += [
+            synth["BRAM_18K"] + 2 * synth["BRAM_36K"],
+            synth["DSP"],
+            (board or {}).get("interval_cycles"),
+        ]
+        rows.append([result["network"], *map(number_text, figures)])
+    return markdown(["network", "LUT", "FF", "SRL", "BRAM18", "DSP", "cycles on the board"], rows)
+
+
+def checked_table(results: list[dict[str, Any]]) -> str:
+    """A row per network: what was compared, and how long the build and the swap in it took."""
+    rows = []
+    for result in results:
+        python, simulated = result["python"], result.get("rtl")
+        equal = "all" if not python["different"] else f"all but {len(python['different'])} tensors"
+        cells = [
+            result["network"],
+            result["weights"],
+            f"{python['tensors']}, {number_text(python['values'])}",
+            equal,
+        ]
+        cells.append(f"{FRAMES} frames, every word equal" if simulated else "not run")
+        cells += [f"{result['seconds'][step]:.0f} s" for step in ("all", "step_convert_to_imec")]
+        rows.append(cells)
+    header = ["network", "weights", "tensors, values", "equal", "whole partition in RTL", "build", "swap"]
+    return markdown(header, rows)
+
+
+def markdown(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def eligible(result: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -328,16 +445,19 @@ def eligible(result: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def main(
     networks: Annotated[list[str] | None, typer.Argument()] = None,
-    finn_regression: Annotated[Path, typer.Option(envvar="FINN_REGRESSION", exists=True)] = Path(
-        "finn-regression"
-    ),
-    out: Path = Path(__file__).parent / "out" / "regression",
-    cnv: Annotated[Path | None, typer.Option(exists=True)] = None,
+    finn_regression: Path = DATA / "finn-regression",
+    out: Path | None = None,
+    cnv: Path = DATA / "cnv-cifar10",
     rtl: Annotated[bool, typer.Option("--rtl")] = False,
     measure_: Annotated[bool, typer.Option("--measure")] = False,
     again: Annotated[bool, typer.Option("--again")] = False,
     as_json: Annotated[bool, typer.Option("--json")] = False,
+    page_: Annotated[bool, typer.Option("--page")] = False,
 ) -> None:
+    if page_:
+        print(page(load(out or RESULTS)), end="")
+        return
+    out = out or OUT
     log = Console(stderr=True)
     results, failed = [], []
     names = networks or list(zoo.NETWORKS)

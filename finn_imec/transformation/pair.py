@@ -559,7 +559,7 @@ class MatrixUnit(Pair):
         return replace(super().estimate, generator=False)
 
     def _check_input(self) -> None:
-        """The order of vectors counts, not their shape: FINN drops a Flatten before fully connected layers."""
+        """The order of vectors counts, not their shape: FINN drops a Flatten before a dense layer."""
         tensor = self.matrix_unit.input[0]
         vectors = self.attributes["numInputVectors"]
         shape, expected = self.model.get_tensor_shape(tensor), (*vectors, self.geometry.ifm_channels)
