@@ -35,6 +35,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 from zoo import regression as zoo
@@ -69,9 +70,8 @@ def configured(name: str, kind: str, files: Path, folder: Path) -> Path:
         op_type, _, number = node.rpartition("_")
         base = op_type.removesuffix("_hls").removesuffix("_rtl")
         if base not in LATER:
-            found[f"{renamed.get(base, base)}{op_type.removeprefix(base)}_{number}" if base else node] = (
-                attributes
-            )
+            today = f"{renamed.get(base, base)}{op_type.removeprefix(base)}_{number}" if base else node
+            found[today] = attributes
     path = folder / f"{kind}.json"
     path.write_text(json.dumps(found))
     return path
@@ -318,7 +318,9 @@ def why_nodes_stay(result: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def show(console: Console, results: list[dict[str, Any]]) -> None:
     """A table of the networks: both sides and their ratio; then what stays."""
-    table = Table("network", "swapped", "", "cycles", *RESOURCES.values())
+    table = Table(box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    for title in ("network", "swapped", "", "cycles", *RESOURCES.values()):
+        table.add_column(title, no_wrap=True)
     for result in results:
         swapped = [pair for pair in eligible(result) if pair["imecconv"]]
         first, taken = [result["network"], f"{len(swapped)} of {len(eligible(result))}"], cycles_of(result)

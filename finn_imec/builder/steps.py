@@ -113,7 +113,7 @@ def step_fold_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     the graph with its pairs in place of the IMECConv nodes, and all other layers keep that result. Each
     IMECConv then gets its cheapest folding that meets the target, or that is as fast as the slowest layer if
     cfg.folding_two_pass_relaxation relaxes the others to that. If there is none and the pair is faster, the
-    pair comes back.
+    pair comes back; so does an MVAU alone, if its IMECConv at this folding saves too little (InferIMECConv).
 
     It may also come after a later step_convert_to_imec: the other layers keep their folding, and each
     IMECConv may get a cheaper one than its pair's. The configuration file may name IMECConv nodes in both
@@ -155,7 +155,9 @@ def _update_report(model: ModelWrapper, pairs: ModelWrapper | None, cfg: Any) ->
     for report in conversion.pairs:
         node = nodes.get(report.imecconv)
         if node is None and report.swapped:
-            report = replace(report, imecconv=None, reason="as a pair it is folded to be faster")
+            faster = "as a pair it is folded to be faster"
+            why = faster if report.swg else "as an MVAU alone it is folded to be faster, or to cost no more"
+            report = replace(report, imecconv=None, reason=why)
         elif node is not None:
             twin = pairs and unit_behind(pairs, node.output[0])
             report = folded_again(report, model, node, twin, cfg.synth_clk_period_ns)
@@ -169,6 +171,7 @@ def _fold_to_target(
     """The folded model, the same with FINN's pairs, and step_fold_imec's report."""
     from finn.analysis.fpgadataflow.dataflow_performance import dataflow_performance
     from finn.transformation.fpgadataflow.set_folding import SetFolding
+    from qonnx.custom_op.registry import getCustomOp
 
     from finn_imec.transformation.fold_imec_conv import FoldIMECConv
     from finn_imec.transformation.pair import unit_behind
@@ -192,19 +195,20 @@ def _fold_to_target(
 
     fold = FoldIMECConv(limit)
     model = model.transform(fold)
-    lines, slow = [], {}
+    lines, back = [], {}
     for line in fold.report:
-        tensor = model.get_node_from_name(line.imecconv).output[0]
-        cycles = unit_behind(pairs, tensor).cycles
-        line = replace(line, pair_cycles=cycles)
-        if line.cycles > max(limit, cycles):
-            slow[tensor] = line
+        node = model.get_node_from_name(line.imecconv)
+        twin = unit_behind(pairs, node.output[0])
+        line = replace(line, pair_cycles=twin.cycles)
+        resources = getCustomOp(node).estimate_for(model, cfg.synth_clk_period_ns).resources
+        if line.cycles > max(limit, twin.cycles) or not twin.is_saved_by(resources):
+            back[node.output[0]] = line
         else:
             lines.append(line)
-    if slow:
-        names = [line.imecconv for line in slow.values()]
+    if back:
+        names = [line.imecconv for line in back.values()]
         model, pairs, lines = _fold_to_target(_expand(model, cfg, names), cfg, target)
-        for tensor, line in slow.items():
+        for tensor, line in back.items():
             names = unit_behind(model, tensor).names
             lines.append(replace(line, imecconv=None, expanded=names))
             log.warning(str(lines[-1]))

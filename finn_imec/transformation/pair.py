@@ -449,6 +449,10 @@ class Pair:
         structure = self._structure(simd, pe)
         return Estimate(replace(structure, pipeline=pipeline_for(structure, clock_ns)))
 
+    def is_saved_by(self, imec: dict[str, int]) -> bool:
+        """True if an IMECConv of these estimated resources may replace the pair: it may cost anything."""
+        return True
+
     def replace_by(self, node: NodeProto) -> None:
         """Put the node into the graph in place of the pair, with its weights as (MW, MH)."""
         graph = self.model.graph
@@ -566,6 +570,14 @@ class MatrixUnit(Pair):
         if shape is not None and (prod(shape[:-1]), shape[-1]) != (prod(vectors), self.geometry.ifm_channels):
             raise NotEligible(f"its input shape is {tuple(shape)}, not {expected} of its attributes")
         self._check_annotation(tensor)
+
+    def is_saved_by(self, imec: dict[str, int]) -> bool:
+        """True unless check_saving raises."""
+        try:
+            self.check_saving(self.estimate.resources, imec)
+        except NotEligible:
+            return False
+        return True
 
     @staticmethod
     def check_saving(unit: dict[str, int], imec: dict[str, int]) -> None:
