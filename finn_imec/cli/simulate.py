@@ -72,7 +72,7 @@ def simulate(
         if fifo_depth and any(node.op_type.startswith("StreamingFIFO") for node in network.graph.node):
             raise ModelError(f"{model} has FIFOs; --fifo-depth is for a model without")
         with progress_bar("partition", None) as advance:
-            run, outputs = simulate_partition(
+            run, _ = simulate_partition(
                 network,
                 inputs,
                 fifo_depth,
@@ -80,14 +80,14 @@ def simulate(
                 trace_cycles,
                 stage=lambda name: advance(0, label=name),
             )
-        result = run.as_json(clock_ns)
+        outputs, result = run.network_outputs, run.as_json(clock_ns)
         lines = [partition_table(run), partition_line(run, clock_ns)]
     result = {"model": str(model), "inputs": len(inputs), **result}
     exact = True
     if photos is not None:
         from finn_imec.networks.cnv import class_logits
 
-        logits = class_logits(outputs)
+        logits = class_logits(next(iter(outputs.values())))
         result["logits_exact"] = int((logits == photos.logits[model.stem]).all(axis=1).sum())
         result["classes"] = [photos.classes[i] for i in logits.argmax(axis=1)]
         exact = result["logits_exact"] == len(inputs)
@@ -98,14 +98,13 @@ def simulate(
     if model.is_dir():
         from finn_imec.partition.export import difference_from_export
 
-        difference = difference_from_export(model, inputs, outputs)
+        difference = difference_from_export(model, inputs, list(outputs.values()))
         if difference is not None:
             result["difference_from_export"] = difference
-            ends = len(network.graph.output)
-            first = f" first output, of {ends}," if ends > 1 else ""
+            ends = f", {len(outputs)} outputs each" if len(outputs) > 1 else ""
             lines.append(
-                f"the export, executed by QONNX, computes the same{first} for all {len(inputs)} frames: the "
-                f"largest difference is {difference:.1g} of the largest output"
+                f"the export, executed by QONNX, computes the same for all {len(inputs)} frames{ends}: the "
+                f"largest difference is {difference:.1g} of an output's largest value"
             )
     if as_json:
         print_json(result)
@@ -136,15 +135,15 @@ def frames_for(
     return cnv.quantize_images(photos.images), photos
 
 
-def simulate_layers(network: Any, inputs: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+def simulate_layers(network: Any, inputs: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Each IMECConv separately in RTL, other layers in Python: outputs, and a record per layer."""
-    from finn_imec.partition.network import prepare_network, run_network
+    from finn_imec.partition.network import prepare_network, run_all_outputs
 
     with tempfile.TemporaryDirectory() as folder:
         with progress_bar("compiling the RTL", None):
             network = prepare_network(network, Path(folder))
         with progress_bar("input", len(inputs)) as advance:
-            outputs, layers = run_network(network, inputs, lambda number: advance())
+            outputs, layers = run_all_outputs(network, inputs, lambda number: advance())
     return outputs, {"layers": layers}
 
 
