@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from finn_imec.cli import app
 from finn_imec.util import workers as module
 from finn_imec.util.errors import ImecError, UnsupportedError
 from finn_imec.util.workers import ClusterError, each, workers
@@ -139,3 +142,19 @@ def test_a_cluster_without_workers(monkeypatch):
         workers(cluster=empty.scheduler_address),
     ):
         pass
+
+
+@pytest.mark.simulation
+def test_verify_on_a_cluster(cluster):
+    command = ["verify", "--cases", "2", "--seed", "4", "--cluster", cluster.scheduler_address, "--json"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == {"seed": 4, "cases": 2, "runs": 42, "failures": 0}
+
+
+def test_commands_say_that_there_is_no_cluster(monkeypatch):
+    pytest.importorskip("distributed", reason="pip install 'finn-imec[cluster]'")
+    monkeypatch.setattr(module, "CONNECT_S", 1)
+    for command in ("verify", "compare --layers padded --bits 4"):
+        done = CliRunner().invoke(app, [*command.split(), "--cluster", "127.0.0.1:9"])
+        assert isinstance(done.exception, ClusterError), done.output
