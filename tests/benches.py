@@ -748,16 +748,17 @@ TWO_FOLD = [
         dot_dsp(*case, block=block)
         for block in (DSP48E2, DSP58)
         for case in (
-            (4, 7, Kind(4, True), Kind(4, True)), (6, 5, Kind(4), Kind(4, True)), (3, 3, Kind(8), Kind(4, True), 7),
-            (9, 4, Kind(2, True), Kind(2, True), 1), (2, 5, Kind(16), Kind(16, True)), (2, 3, Kind(16), Kind(2, True)),
+            (4, 7, Kind(4, True), Kind(4, True)), (6, 5, Kind(4), Kind(4, True)),
+            (3, 3, Kind(8), Kind(4, True), 7), (9, 4, Kind(2, True), Kind(2, True), 1),
+            (2, 5, Kind(16), Kind(16, True)), (2, 3, Kind(16), Kind(2, True)),
             (4, 10, Kind(8, True), Kind(8, True)), (1, 16, Kind(8), Kind(8, True)),
         )
     ),
     *(
         dot_dsp(*case, block=DSP58)
         for case in (
-            (1, 1, Kind(9, True), Kind(8, True)), (2, 27, Kind(4, True), Kind(3, True)), (1, 32, Kind(9), Kind(7)),
-            (1, 26, Kind(8), Kind(8, True), 127, 2), (2, 4, Kind(8, True), Kind(9, True)),
+            (1, 1, Kind(9, True), Kind(8, True)), (2, 27, Kind(4, True), Kind(3, True)),
+            (1, 32, Kind(9), Kind(7)), (1, 26, Kind(8), Kind(8, True), 127, 2), (2, 4, Kind(8, True), Kind(9, True)),
         )
     ),
     *(counter6(n) for n in range(1, 7)),
@@ -851,7 +852,8 @@ BENCHES += [
     replace(bench, parameters={**bench.parameters, "PRIMITIVES": primitives})
     for primitives in (0, 1, 2)
     for bench in TWO_FOLD
-    if primitives != 1 or bench.module in ("imec_lut6", "imec_mux", "imec_table", "imec_muxf", "imec_dsp48", "imec_dsp58")
+    if primitives != 1
+    or bench.module in ("imec_lut6", "imec_mux", "imec_table", "imec_muxf", "imec_dsp48", "imec_dsp58")
 ]
 
 

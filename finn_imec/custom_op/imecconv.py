@@ -80,7 +80,7 @@ class IMECConv(NodeEstimates, HWCustomOp):
             "dynamic_input": ("i", False, 0, {0}),  # of upstream FINN
             "ram_style_thresholds": ("s", False, "auto", set(RAM_STYLES)),
             # our own: input channels per stream word (0: SIMD), line buffer memory, registers inside dot
-            # products of LUTs (-1: as the target clock requires), DSP slice, which generation takes from the part
+            # products of LUTs (-1: as the target clock requires), DSP slice (set by generation, by the part)
             "pipeline": ("i", False, -1, set(range(-1, MAX_PIPELINE + 1))),
             "SIMD_in": ("i", False, 0),
             "buffer_ram_style": ("s", False, "auto", set(RAM_STYLES)),

@@ -17,8 +17,8 @@ import numpy as np
 class DspBlock:
     """A family's DSP slice.
 
-    weight_bits: of the multiplier's input for the weights, behind the pre-adder; sum_bits: of the sums. lanes:
-    products of DOT_BITS that it adds in another mode, INT8; 1 without. version: FINN's name for it in mvu.sv.
+    version: its number in FINN's mvu.sv. weight_bits: of the multiplier's input for the weights, behind the
+    pre-adder; sum_bits: of the sums. lanes: products of DOT_BITS that it adds in mode INT8; 1 without.
     """
 
     name: str
@@ -52,9 +52,7 @@ def finn_fields(a_bits: int, w_bits: int, narrow: bool, block: DspBlock = DSP48E
     return 1 + max(0, block.weight_bits - (not narrow) - w_bits) // (a_bits + w_bits - 1)
 
 
-def finn_slices(
-    pe: int, simd: int, a_bits: int, w_bits: int, narrow: bool, block: DspBlock = DSP48E1
-) -> int:
+def finn_slices(pe: int, simd: int, a_bits: int, w_bits: int, narrow: bool, block: DspBlock = DSP48E1) -> int:
     """DSP slices of FINN's MVAU_rtl: of mvu.sv, or by mvu_vvu_axi.sv's rule of mvu_vvu_8sx9_dsp58.sv."""
     fields, (most_a, most_w) = finn_fields(a_bits, w_bits, narrow, block), DOT_BITS
     if block.lanes > 1 and fields <= block.lanes and a_bits <= most_a and w_bits <= most_w:
@@ -156,14 +154,14 @@ def _sliced(products: np.ndarray, simd: int, lanes: int) -> np.ndarray:
     """Sums of products (..., SIMD or 1) over the lanes of each slice, which are adjacent."""
     if products.shape[-1] < simd:
         return np.asarray(products * min(simd, lanes))
-    return _filled(products, lanes).sum(axis=-1)
+    return np.asarray(_filled(products, lanes).sum(axis=-1))
 
 
 def _chained(products: np.ndarray, slices: int, chains: int) -> np.ndarray:
     """Sums of products (..., slices or 1) over the slices of each chain, which are `chains` apart."""
     if products.shape[-1] < slices:
         return np.asarray(products * ceil(slices / chains))
-    return _filled(products, chains).sum(axis=-2)
+    return np.asarray(_filled(products, chains).sum(axis=-2))
 
 
 def _filled(products: np.ndarray, columns: int) -> np.ndarray:

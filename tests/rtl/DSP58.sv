@@ -2,8 +2,8 @@
 // pre-adder and one product, or INT8, three products; plus C or PCIN, registers according to the
 // parameters, no resets. Other modes stop the simulation.
 module DSP58 #(
-	parameter      AMULTSEL = "A",
-	parameter      DSP_MODE = "INT24",
+	parameter string  AMULTSEL = "A",
+	parameter string  DSP_MODE = "INT24",
 	parameter      BMULTSEL = "B",
 	parameter      PREADDINSEL = "A",
 	parameter      USE_MULT = "MULTIPLY",
@@ -74,6 +74,7 @@ module DSP58 #(
 	logic signed [26:0]  AD;
 	logic signed [50:0]  M;
 	logic [57:0]  Sum;
+	uwire signed [50:0]  product = AD * signed'(B2);
 	logic signed [50:0]  dot;
 	always_comb begin
 		dot = 0;
@@ -86,7 +87,7 @@ module DSP58 #(
 		if(CEB1)  B1 <= B;
 		if(CEB2)  B2 <= BREG == 2? B1 : B;
 		if(CEAD)  AD <= (DREG != 0? D1 : D) - (AREG != 0? A2 : A[26:0]);
-		if(CEM)   M <= DOT? dot : AD * signed'(B2);
+		if(CEM)   M <= DOT? dot : product;
 		if(CEP)   Sum <= 58'(M) + (OPMODE[5]? C : PCIN);
 	end
 	assign	P = Sum;

@@ -68,7 +68,7 @@ module imec_dot_dsp import imec_pkg::*; #(
 	localparam int unsigned  A_PORT = dsp_a_bits(VERSION);
 	localparam int unsigned  P_BITS = dsp_p_bits(VERSION);
 	if(VERSION < 1 || VERSION > 3)  $error("VERSION=%0d must be 1 to 3.", VERSION);
-	if(CHAINS < 1 || CHAINS > SLICES)  $error("CHAINS=%0d must be 1 to the %0d slices.", CHAINS, SLICES);
+	if(CHAINS < 1 || CHAINS > SLICES)  $error("CHAINS=%0d must be 1 to %0d, a channel's slices.", CHAINS, SLICES);
 	if(FIELD_BITS > SPACING)  $error("FIELD_BITS=%0d exceeds SPACING=%0d.", FIELD_BITS, SPACING);
 	if((FIELDS-1)*SPACING + FIELD_BITS > P_BITS) begin : genTop
 		$error("FIELDS=%0d of FIELD_BITS=%0d exceed the sum's %0d bits.", FIELDS, FIELD_BITS, P_BITS);
