@@ -758,7 +758,8 @@ TWO_FOLD = [
         dot_dsp(*case, block=DSP58)
         for case in (
             (1, 1, Kind(9, True), Kind(8, True)), (2, 27, Kind(4, True), Kind(3, True)),
-            (1, 32, Kind(9), Kind(7)), (1, 26, Kind(8), Kind(8, True), 127, 2), (2, 4, Kind(8, True), Kind(9, True)),
+            (1, 32, Kind(9), Kind(7)), (1, 26, Kind(8), Kind(8, True), 127, 2),
+            (2, 4, Kind(8, True), Kind(9, True)),
         )
     ),
     *(counter6(n) for n in range(1, 7)),
