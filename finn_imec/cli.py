@@ -20,7 +20,7 @@ from rich import box
 from rich.table import Table
 
 from finn_imec import __version__
-from finn_imec.compat.finn import CLOCK_NS
+from finn_imec.compat.finn import CLOCK_NS, FPGA_PART
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.terminal import Command, console, log, print_table, progress_bar
 from finn_imec.util import interrupts
@@ -233,6 +233,10 @@ def compare(
             min=0.1,
         ),
     ] = None,
+    part: Annotated[
+        str,
+        typer.Option(help="Device: of 7-series, or of UltraScale or UltraScale+, counted without a period."),
+    ] = FPGA_PART,
     place: Annotated[
         bool, typer.Option("--place", help="Also place and route both sides, on an ECP5: minutes a layer.")
     ] = False,
@@ -264,7 +268,7 @@ def compare(
     )  # fmt: skip
     clock = clock or (conversion and conversion.clock_ns) or CLOCK_NS
     with comparison_folder(output) if output else nullcontext() as folder:
-        rows = counted_rows(chosen, core, clock_ns=clock, routed=place)
+        rows = counted_rows(chosen, core, clock_ns=clock, routed=place, part=part)
         if folder is not None:
             write_rows(rows, shlex.join(["finn-imec", *sys.argv[1:]]), folder / COMPARISON)
     if as_json:
