@@ -20,12 +20,12 @@ SCALED, TOP1 = f"{LIBRARY}.general.add_preproc_divide_by_255", f"{LIBRARY}.gener
 IMPORT = ("step_qonnx_to_finn", "step_tidy_up")
 STANDARD = (*IMPORT, "step_streamline", "step_convert_to_hw")
 #: From the partition on, the same for all; step_convert_to_imec comes behind step_minimize_bit_width.
+SWAP = ("step_minimize_bit_width", "step_generate_estimate_reports")
 BACK_END = (
     "step_create_dataflow_partition",
     "step_specialize_layers",
     "step_apply_folding_config",
-    "step_minimize_bit_width",
-    "step_generate_estimate_reports",
+    *SWAP,
 )
 CONV1D = f"{LIBRARY}.conv1d"
 MOBILENET = tuple(

@@ -81,10 +81,12 @@ def step_convert_to_imec(
             "the first network's weights"
         )
     clock = cfg.synth_clk_period_ns
+    part = cfg._resolve_fpga_part() if cfg.board or cfg.fpga_part else None
     infer = InferIMECConv(
         allow_larger=allow_larger,
         clock_ns=clock,
         pointwise=pointwise,
+        fpgapart=part,
         absorb_thresholds=absorb_thresholds,
     )
     model = model.transform(infer)
@@ -99,7 +101,6 @@ def step_convert_to_imec(
         log.info(str(pair))
     if not any(pair.swapped for pair in pairs):
         log.warning("no ConvolutionInputGenerator + MVAU pair became an IMECConv")
-    part = cfg._resolve_fpga_part() if cfg.board or cfg.fpga_part else None
     conversion = Conversion(tuple(pairs), part, clock, next_commands(cfg.output_dir))
     write_report(cfg, REPORT, conversion.as_dict())
     return model
@@ -198,9 +199,10 @@ def _fold_to_target(
     lines, back = [], {}
     for line in fold.report:
         node = model.get_node_from_name(line.imecconv)
-        twin = unit_behind(pairs, node.output[0])
+        inst = getCustomOp(node)
+        twin = replace(unit_behind(pairs, node.output[0]), dsp_block=inst.get_nodeattr("dsp_block"))
         line = replace(line, pair_cycles=twin.cycles)
-        resources = getCustomOp(node).estimate_for(model, cfg.synth_clk_period_ns).resources
+        resources = inst.estimate_for(model, cfg.synth_clk_period_ns).resources
         if line.cycles > max(limit, twin.cycles) or not twin.is_saved_by(resources):
             back[node.output[0]] = line
         else:

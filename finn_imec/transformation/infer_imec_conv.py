@@ -12,8 +12,9 @@ from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.base import Transformation
 from qonnx.transformation.general import GiveUniqueNodeNames
 
-from finn_imec.compat.finn import CLOCK_NS
+from finn_imec.compat.finn import CLOCK_NS, dsp_block
 from finn_imec.custom_op import imec_nodes, register
+from finn_imec.layer.core import DEFAULT_DSP_BLOCK
 from finn_imec.transformation.pair import MATRIX_UNITS, MatrixUnit, Pair, lone_units
 from finn_imec.util.deprecation import renamed_argument
 from finn_imec.util.errors import ModelError, one_line
@@ -109,8 +110,8 @@ class InferIMECConv(Transformation):
     had them embedded or decoupled; writable and external ones keep their mode.
 
     absorb_padding: the IMECConv also replaces an FMPadding before the pair, unless other nodes need its
-    output. allow_larger: another folding may cost more LUTs or DSP slices than the pair. clock_ns: period of
-    the estimates.
+    output. allow_larger: another folding may cost more LUTs or DSP slices than the pair. clock_ns, fpgapart:
+    period and part of the estimates; without a part, its DSP slices are DSP48E1.
     """
 
     @renamed_argument("max_slowdown", "cycle_tolerance")
@@ -121,9 +122,11 @@ class InferIMECConv(Transformation):
         allow_larger: bool = False,
         clock_ns: float = CLOCK_NS,
         pointwise: bool = True,
+        fpgapart: str | None = None,
         absorb_thresholds: bool = True,
     ) -> None:
         super().__init__()
+        self.dsp_block = dsp_block(fpgapart) if fpgapart else DEFAULT_DSP_BLOCK
         self.pointwise = pointwise
         self.absorb_thresholds = absorb_thresholds
         self.cycle_tolerance = cycle_tolerance
@@ -156,7 +159,7 @@ class InferIMECConv(Transformation):
         """Swap what `find` finds from a node on, if possible; whatever FINN raises is why it stays."""
         pair = None
         try:
-            pair = find(model, first)
+            pair = replace(find(model, first), dsp_block=self.dsp_block)
             pair, node, report = self._with_thresholds(pair) if self.absorb_thresholds else self._one(pair)
         except Exception as err:
             is_unit = first.op_type.startswith(MATRIX_UNITS)
@@ -245,6 +248,7 @@ def folded_again(
     pair: as FINN now folds it; None if it is as it was.
     """
     inst = getCustomOp(node)
+    pair = pair and replace(pair, dsp_block=inst.get_nodeattr("dsp_block"))
     before = report.folding_before if pair is None else list(pair.folding)
     after = [inst.get_nodeattr("SIMD"), inst.get_nodeattr("PE")]
     if (before, after) == (report.folding_before, report.folding_after):
