@@ -53,6 +53,7 @@ CLOCK_NS, BOARD = 10.0, "RFSoC2x2"
 LATER = ("StreamingFIFO", "StreamingDataWidthConverter")
 FRAMES = 2  # of a simulation: the second gives the interval
 FIFO_DEPTH = 512
+WIDTH = 100  # of the table
 #: Where the environment says that data is which is not part of the repository.
 DATA = Path(os.environ.get("FINN_IMEC_DATA", "."))
 SIDES = ("finn", "imec")
@@ -481,7 +482,9 @@ def main(
     if as_json:
         print(json.dumps(results, indent=2))
     else:
-        show(Console(), results)
+        console = Console()
+        console.width = max(console.width, WIDTH)
+        show(console, results)
     if failed or any(result["python"]["different"] for result in results):
         raise typer.Exit(1)
 

@@ -531,14 +531,11 @@ class MatrixUnit(Pair):
 
     @property
     def _vectors(self) -> list[int]:
-        """Leading dimensions of the tensors; of numInputVectors, FINN only uses the product."""
+        """Leading dimensions of the output; of numInputVectors, FINN only uses the product."""
         given = _plain(self.insts[2].get_nodeattr("numInputVectors"))
-        shapes = [
-            self.model.get_tensor_shape(t) for t in (self.matrix_unit.input[0], self.matrix_unit.output[0])
-        ]
-        leading = [list(shape[:-1]) for shape in shapes if shape]
-        same = len(leading) == 2 and leading[0] == leading[1] and prod(leading[0]) == prod(given)
-        return leading[0] if same else given
+        shape = self.model.get_tensor_shape(self.matrix_unit.output[0])
+        leading = list(shape[:-1]) if shape else given
+        return leading if prod(leading) == prod(given) else given
 
     @cached_property
     def geometry(self) -> ConvGeometry:
@@ -568,11 +565,11 @@ class MatrixUnit(Pair):
         return replace(super().estimate, generator=False)
 
     def _check_input(self) -> None:
-        """The order of vectors counts, not their shape: FINN drops a Flatten before a dense layer."""
+        """The order of values counts, not their shape: FINN drops a Flatten before a dense layer."""
         tensor = self.matrix_unit.input[0]
         vectors = self.attributes["numInputVectors"]
         shape, expected = self.model.get_tensor_shape(tensor), (*vectors, self.geometry.ifm_channels)
-        if shape is not None and (prod(shape[:-1]), shape[-1]) != (prod(vectors), self.geometry.ifm_channels):
+        if shape is not None and prod(shape) != prod(expected):
             raise NotEligible(f"its input shape is {tuple(shape)}, not {expected} of its attributes")
         self._check_annotation(tensor)
 
