@@ -67,7 +67,9 @@ def _groups(
                 "step_create_dataflow_partition"
             )
         if node.op_type.startswith(_BETWEEN):
-            raise ModelError(f"{node.name}: accepted are graphs before FIFOs and width converters are inserted")
+            raise ModelError(
+                f"{node.name}: accepted are graphs before FIFOs and width converters are inserted"
+            )
         group, options = _unit_at(model, node, part, clock_ns, uram, fixed)
         done.update(each.name for each in group)
         groups.append((group, options))

@@ -371,7 +371,7 @@ def finn_resources(inst: Any, part: str) -> Vector:
     estimates: list[Callable[[str], float]] = [
         getattr(inst, f"{name}_estimation") for name in ("lut", "bram", "uram", "dsp")
     ]
-    luts, bram, uram, dsp = (int(ceil(estimate(part))) for estimate in estimates)
+    luts, bram, uram, dsp = (ceil(estimate(part)) for estimate in estimates)
     streams = range(len(inst.onnx_node.input))
     ports = sum(int(inst.get_instream_width(i)) for i in streams if _streams(inst, i))
     ports += sum(int(inst.get_outstream_width(i)) for i in range(len(inst.onnx_node.output)))

@@ -113,9 +113,7 @@ class Fit:
 
 def budget_of(part: Part, utilization: float) -> Vector:
     """The most that estimates may sum up to: the part's resources times utilization, less the margin."""
-    return tuple(
-        value * utilization / (1 + MARGIN.get(key, 0)) for key, value in part.resources.items()
-    )
+    return tuple(value * utilization / (1 + MARGIN.get(key, 0)) for key, value in part.resources.items())
 
 
 def fit(
@@ -155,9 +153,7 @@ def fit(
         with _timed(seconds, "steps", progress, "FINN's steps"):
             model = flow.swapped()
         with _timed(seconds, "estimates", progress, "options"):
-            network = network_of(
-                model, part.name, clock_ns, bool(part.resources["uram"]), progress=progress
-            )
+            network = network_of(model, part.name, clock_ns, bool(part.resources["uram"]), progress=progress)
         with _timed(seconds, "solver", progress, "solver"):
             choice = _solve(network, target, part, budget, clock_ns, utilization, progress)
             table = _table(network, part)
@@ -337,8 +333,7 @@ class _Flow:
                 lambda number, steps, name: self.progress(f"FINN's steps: {name}"),
             )
             model = self._load(result.model)
-            for name in ("model.onnx", "report"):
-                shutil.move(self.work / "folded" / name, self.output / name)
+            shutil.move(result.model, self.output / MODEL)
             config.write_text(text)
             lines = [f"{name}: {value}" for name, value in self.fields.items()]
             (self.output / BUILD_CONFIG).write_text(

@@ -261,7 +261,7 @@ class _Program:
 
         excess: cost of each resource beyond the budget; None: it is the limit.
         """
-        optimize = require("scipy.optimize", "fit")
+        optimize = require("scipy.optimize", "finn")
         from scipy.sparse import csr_matrix, hstack
 
         kinds = self.costs.shape[1]
