@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -12,21 +14,28 @@ import pytest
 
 pytest.importorskip("finn.util.settings", reason="needs finn-plus: pip install 'finn-imec[finn]'")
 
+from onnx import TensorProto, helper
+from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.transformation.infer_datatypes import InferDataTypes
 from stitching import network as streamlined_network
 from typer.testing import CliRunner
 
 from finn_imec.builder import build
+from finn_imec.builder.node_config import set_attributes
 from finn_imec.cli import app
 from finn_imec.fit import InfeasibleError, fit, part_named, part_with
 from finn_imec.fit.network import cycles_of, network_of
-from finn_imec.fit.options import lean, width_converter
+from finn_imec.fit.options import imec_options, lean, width_converter
 from finn_imec.fit.parts import BUDGETED
 from finn_imec.fit.run import BUILD_CONFIG, FIT, FOLDING, MODEL, budget_of
 from finn_imec.fit.solver import Choice, Network, Option, Unit, cheapest, fastest, least_excess, pareto
 from finn_imec.networks import lowering
 from finn_imec.report.fit_page import CHART, write_fit_report
+from finn_imec.transformation.infer_imec_conv import swap_pairs
 from finn_imec.util.errors import ModelError
+
+PART = "xc7z020clg400-1"
 
 # ---- the solver ---------------------------------------------------------------------------------
 
@@ -150,9 +159,71 @@ def test_resources_given():
             part_with("mine", text)
 
 
-# ---- end to end ---------------------------------------------------------------------------------
+# ---- options ------------------------------------------------------------------------------------
 
-PART = "xc7z020clg400-1"
+
+@pytest.fixture(scope="module")
+def pooled(finn):
+    """A pair, a generator with pooling, an MVAU alone, specialized."""
+    from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
+    from qonnx.transformation.general import GiveUniqueNodeNames
+
+    model = streamlined_network(1)
+    before, weights = model.graph.output[0].name, np.random.default_rng(3).integers(-2, 2, (8, 6))
+    pool = {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [0, 0, 0, 0]}
+    domain = "qonnx.custom_op.general"
+    model.graph.node.append(helper.make_node("MaxPoolNHWC", [before], ["pooled"], domain=domain, **pool))
+    model.graph.node.append(helper.make_node("MatMul", ["pooled", "last"], ["result"]))
+    model.graph.value_info.append(model.graph.output.pop())
+    for name, shape in (("pooled", (1, 2, 2, 8)), ("result", (1, 2, 2, 6))):
+        info = helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        (model.graph.output if name == "result" else model.graph.value_info).append(info)
+    model.set_initializer("last", weights.astype(np.float32))
+    model.set_tensor_datatype("last", DataType["INT2"])
+    model = lowering.convert_to_hw(model.transform(InferDataTypes()))
+    return model.transform(SpecializeLayers(PART)).transform(GiveUniqueNodeNames())
+
+
+@pytest.mark.parametrize("swap", [False, True], ids=["pairs", "swapped"])
+def test_options_are_what_the_nodes_then_are(pooled, swap):
+    """Cycles, resources and words of an option, and of the graph whose nodes have its attributes."""
+    model = swap_pairs(copy.deepcopy(pooled)) if swap else pooled
+    network = network_of(model, PART, 5.0, uram=True)
+    kinds = [unit.name.partition("_")[0] for unit in network.units]
+    assert kinds == ["IMECConv" if swap else "ConvolutionInputGenerator", "ConvolutionInputGenerator", "MVAU"]
+    random = np.random.default_rng(0)
+    for _ in range(8):
+        chosen = [unit.options[random.integers(len(unit.options))] for unit in network.units]
+        twin = copy.deepcopy(model)
+        config = {name: dict(values) for option in chosen for name, values in option.attributes.items()}
+        set_attributes({node.name: node for node in twin.graph.node}, config, "the choice")
+        for unit, option in zip(network_of(twin, PART, 5.0, fixed=True).units, chosen):
+            (now,) = unit.options
+            assert (now.cycles, now.resources, now.words) == (option.cycles, option.resources, option.words)
+
+
+def test_lean_options_lose_nothing(pooled):
+    """The best choice of all options costs hardly less than that of those kept."""
+    model = swap_pairs(copy.deepcopy(pooled))
+    network = network_of(model, PART, 5.0)
+    (node,) = [node for node in model.graph.node if node.op_type.startswith("IMECConv")]
+    every = []
+    for simd, pe, word, res_type in product((1, 4, 12, 36), (1, 4, 8), (1, 4), ("lut", "dsp")):
+        for styles in product(("distributed", "block"), repeat=2):
+            twin = copy.deepcopy(model)
+            names = ("SIMD", "PE", "SIMD_in", "resType", "buffer_ram_style", "ram_style")
+            values = dict(zip(names, (simd, pe, word, res_type, *styles), strict=True))
+            set_attributes({node.name: twin.graph.node[0]}, {node.name: values}, "the choice")
+            every += imec_options(twin, twin.graph.node[0], 5.0, uram=False, fixed=True)
+    whole = replace(network, units=(replace(network.units[0], options=tuple(every)), *network.units[1:]))
+    prices = (1 / 53_200, 1 / 106_400, 1 / 280, 1.0, 1 / 220)
+    for cycles in (4000, 1000, 500, 200):
+        kept, best = cheapest(network, cycles, prices), cheapest(whole, cycles, prices)
+        costs = [float(np.dot(choice.resources, prices)) for choice in (kept, best)]
+        assert costs[0] <= 1.03 * costs[1]
+
+
+# ---- end to end ---------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

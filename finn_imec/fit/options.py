@@ -107,7 +107,8 @@ class _Node:
 
     def structure(self, geometry: ConvGeometry, res_type: str) -> Structure:
         """Of the node at a folding, with memories chosen automatically."""
-        of = replace(self.path, geometry=replace(geometry, buffer_style="auto"), res_type=res_type).structure
+        geometry = replace(geometry, buffer_style="auto")
+        of: Structure = replace(self.path, geometry=geometry, res_type=res_type).structure
         return replace(of, mem_mode=self.mode)
 
     def styled(self, structure: Structure, styles: Mapping[str, str]) -> Structure:
@@ -341,7 +342,7 @@ def finn_options(nodes: list[NodeProto], part: str, fixed: bool = False) -> list
         twins, attributes = [], {}
         for node in nodes:
             twin = copy.deepcopy(node)
-            chosen = {name: value for name in folded if value and name in _types(node)}
+            chosen: dict[str, Any] = {name: value for name in folded if value and name in _types(node)}
             if style and "ram_style" in _types(node):
                 chosen["ram_style"] = style
             for name, setting in chosen.items():
