@@ -128,7 +128,7 @@ def mobilenetv1() -> Any:
 
 
 def resnet18(bits: int = 3) -> Any:
-    """Eight residual blocks of 32 to 256 channels for 32x32 images of 100 classes."""
+    """Eight residual blocks of 64 to 512 channels for 32x32 images of 100 classes."""
     from brevitas import nn as qnn
     from torch import nn
 
@@ -149,15 +149,15 @@ def resnet18(bits: int = 3) -> Any:
             y = self.summand(self.second(self.middle(self.first(x))))
             return self.last(y + (x if self.shortcut is None else self.summand(self.shortcut(x))))
 
-    channels, before = 32, summand()
+    channels, before = 64, summand()
     stem = _conv(3, channels, 3, bits, padding=1)
     layers: list[Any] = [qnn.QuantIdentity(bit_width=8), stem, before]
-    for outputs in (32, 32, 64, 64, 128, 128, 256, 256):
+    for outputs in (64, 64, 128, 128, 256, 256, 512, 512):
         block = Block(channels, outputs, 1 + (outputs > channels), before)
         layers.append(block)
         channels, before = outputs, block.last
     pool = qnn.TruncAvgPool2d(4, bit_width=bits, float_to_int_impl_type="FLOOR")
-    return nn.Sequential(*layers, pool, nn.Flatten(), qnn.QuantLinear(256, 100, weight_bit_width=bits))
+    return nn.Sequential(*layers, pool, nn.Flatten(), qnn.QuantLinear(512, 100, weight_bit_width=bits))
 
 
 NETWORKS: dict[str, Recipe] = {
@@ -194,6 +194,7 @@ NETWORKS: dict[str, Recipe] = {
             *(SCALED, *IMPORT, f"{RESNET}_tidy", f"{RESNET}_streamline"),
             *("step_convert_to_hw", f"{RESNET}_convert_to_hw"),
         ),
+        renamed={"ReplicateStream": "DuplicateStreams"},
         fields={"standalone_thresholds": True},
     ),
     "mobilenetv1": Recipe(
