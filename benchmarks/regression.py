@@ -11,10 +11,9 @@ cnvW1A1.npz and so on; without them the CNVs have random weights, as all other n
 
 Each network goes through finn-plus' own steps at these foldings, step_convert_to_imec among them (`finn-imec
 build`). Then all tensors that the graphs before and after the swap have in common are computed in Python on
-one random frame, and compared. --rtl adds a simulation of the whole partition, on both sides, of networks
-whose frames simulate in reasonable time; --measure has Yosys count both sides of the swapped pairs, equal
-ones once. FINN's HLS nodes are simulated as behavioral models, and counted as FINN's RTL with its former LUT
-core.
+one random frame, and compared. --rtl adds a simulation of the whole partition, on both sides; --measure has
+Yosys count both sides of the swapped pairs, equal ones once. FINN's HLS nodes are simulated as behavioral
+models, and counted as FINN's RTL with its former LUT core.
 
 Of each network, NAME.json in --out says what was done so far, and is written after each stage: a stage that
 is there and of this code is not run again. --page prints the documentation's page of all that is in --out, by
@@ -267,7 +266,7 @@ def measure(
     if "python" not in done:
         done["python"] = compared(folder, stage)
         save(done)
-    if rtl and "rtl" not in done and zoo.NETWORKS[name].rtl:
+    if rtl and "rtl" not in done:
         done["rtl"] = simulated(folder, stage)
         save(done)
     if yosys:

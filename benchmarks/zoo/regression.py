@@ -28,11 +28,6 @@ BACK_END = (
     *SWAP,
 )
 CONV1D = f"{LIBRARY}.conv1d"
-MOBILENET = tuple(
-    f"{LIBRARY}.mobilenet.step_mobilenet_{name}"
-    for name in ("streamline", "lower_convs", "convert_to_hw_layers_separate_th")
-)
-RESNET = f"{LIBRARY}.resnet.step_resnet"
 
 
 @dataclass(frozen=True)
@@ -41,7 +36,7 @@ class Recipe:
 
     make: its torch module. shape, datatype: of its input. front: the build's steps up to hardware layers.
     renamed: op types in the folding and specialization files -> those of today's finn-plus. fields: of the
-    build's configuration. rtl: a frame simulates in seconds.
+    build's configuration.
     """
 
     make: Callable[[], Any]
@@ -50,7 +45,6 @@ class Recipe:
     datatype: str = "UINT8"
     renamed: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)
-    rtl: bool = True
 
     @property
     def steps(self) -> list[str]:
@@ -73,14 +67,6 @@ def cnv(weight_bits: int, bits: int, classes: int = 10) -> Any:
     from brevitas_examples.bnn_pynq.models.CNV import CNV
 
     return CNV(classes, weight_bits, bits, 8, 3)
-
-
-def _conv(inputs: int, outputs: int, kernel: int, bits: int, **options: Any) -> Any:
-    from brevitas import nn as qnn
-    from torch import nn
-
-    layer = qnn.QuantConv2d(inputs, outputs, kernel, bias=False, weight_bit_width=bits, **options)
-    return nn.Sequential(layer, nn.BatchNorm2d(outputs))
 
 
 def kws(bits: int = 3) -> Any:
@@ -119,47 +105,6 @@ def vgg10(bits: int = 4, channels: int = 32) -> Any:
     return nn.Sequential(*layers, qnn.QuantLinear(128, 24, weight_bit_width=bits, bias_quant=Int32Bias))
 
 
-def mobilenetv1() -> Any:
-    """Brevitas' MobileNet-v1 at 4 bits, 8 in its first layer."""
-    from brevitas_examples.imagenet_classification.models.mobilenetv1 import MobileNet
-
-    channels = [[32], [64], [128, 128], [256, 256], [512] * 6, [1024, 1024]]
-    return MobileNet(channels, False, 4, 4, round_average_pool=False, last_layer_bit_width=4)
-
-
-def resnet18(bits: int = 3) -> Any:
-    """Eight residual blocks of 64 to 512 channels for 32x32 images of 100 classes."""
-    from brevitas import nn as qnn
-    from torch import nn
-
-    def summand() -> Any:
-        return qnn.QuantReLU(bit_width=bits, return_quant_tensor=True)
-
-    class Block(nn.Module):
-        def __init__(self, inputs: int, outputs: int, stride: int, before: Any) -> None:
-            super().__init__()
-            self.first = _conv(inputs, outputs, 3, bits, stride=stride, padding=1)
-            self.middle = qnn.QuantReLU(bit_width=bits)
-            self.second = _conv(outputs, outputs, 3, bits, padding=1)
-            self.shortcut = _conv(inputs, outputs, 1, bits, stride=stride) if stride > 1 else None
-            self.summand = before if self.shortcut is None else summand()
-            self.last = summand()
-
-        def forward(self, x: Any) -> Any:
-            y = self.summand(self.second(self.middle(self.first(x))))
-            return self.last(y + (x if self.shortcut is None else self.summand(self.shortcut(x))))
-
-    channels, before = 64, summand()
-    stem = _conv(3, channels, 3, bits, padding=1)
-    layers: list[Any] = [qnn.QuantIdentity(bit_width=8), stem, before]
-    for outputs in (64, 64, 128, 128, 256, 256, 512, 512):
-        block = Block(channels, outputs, 1 + (outputs > channels), before)
-        layers.append(block)
-        channels, before = outputs, block.last
-    pool = qnn.TruncAvgPool2d(4, bit_width=bits, float_to_int_impl_type="FLOOR")
-    return nn.Sequential(*layers, pool, nn.Flatten(), qnn.QuantLinear(512, 100, weight_bit_width=bits))
-
-
 NETWORKS: dict[str, Recipe] = {
     **{
         f"tfc-w{w}a{a}": Recipe(partial(tfc, w, a), (1, 1, 28, 28), (SCALED, TOP1, *STANDARD))
@@ -186,23 +131,6 @@ NETWORKS: dict[str, Recipe] = {
         "INT8",
         {"ChannelwiseOp": "ElementwiseAdd"},
         {"standalone_thresholds": True},
-    ),
-    "resnet18": Recipe(
-        resnet18,
-        (1, 3, 32, 32),
-        (
-            *(SCALED, *IMPORT, f"{RESNET}_tidy", f"{RESNET}_streamline"),
-            *("step_convert_to_hw", f"{RESNET}_convert_to_hw"),
-        ),
-        renamed={"ReplicateStream": "DuplicateStreams"},
-        fields={"standalone_thresholds": True},
-    ),
-    "mobilenetv1": Recipe(
-        mobilenetv1,
-        (1, 3, 224, 224),
-        (TOP1, *IMPORT, *MOBILENET),
-        renamed={"ChannelwiseOp": "ElementwiseAdd"},
-        rtl=False,
     ),
 }
 
