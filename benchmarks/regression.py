@@ -50,7 +50,7 @@ RESULTS, OUT = (Path(__file__).parent / folder / "regression" for folder in ("re
 CLOCK_NS, BOARD = 10.0, "RFSoC2x2"
 #: FINN's nodes that a build of today inserts only after the folding.
 LATER = ("StreamingFIFO", "StreamingDataWidthConverter")
-FRAMES = 2  # of a simulation: the second gives the interval
+FRAMES = 6  # of a simulation: the last gives the interval
 FIFO_DEPTH = 512
 WIDTH = 100  # of the table
 #: Where the environment says that data is which is not part of the repository.
