@@ -8,9 +8,12 @@ Each command starts on a fresh cache, in folders of its own, and gets SIGINT, SI
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,13 +27,15 @@ import small
 import typer
 
 import finn_imec
+from finn_imec.util.output import UNFINISHED
 
-#: Name -> arguments; MODEL, CONFIG, OUT and RESULTS are files and folders.
+#: Name -> arguments; MODEL, CONFIG, FOLDED, OUT, RESULTS are files and folders; BUILT is of a build.
 COMMANDS = {
     "algorithms": "algorithms --run",
     "torch": "algorithms --backend torch --batch 4",
     "compare": "compare --geometry 12,12,4,4,3,3 --output OUT",
     "build": "build MODEL --config CONFIG -o OUT",
+    "measured-build": "build MODEL --config FOLDED -o OUT --measure",
     "simulate": "simulate MODEL --frames 2",
     "swap": "simulate MODEL --swap --frames 2",
     "per-layer": "simulate MODEL --per-layer --frames 2",
@@ -38,7 +43,13 @@ COMMANDS = {
     "demo": "demo --output OUT",
     "paper": "paper --quick --results RESULTS --output OUT",
     "report": "report OUT",
+    "vivado": "vivado OUT --geometry 12,12,4,4,3,3",
+    "compare-built": "compare BUILT",
+    "simulate-built": "simulate BUILT --frames 2",
+    "report-built": "report BUILT",
 }
+#: Configuration of a build with target_fps.
+FOLDED = f"{small.BUILD_CONFIG}target_fps: 100000\n"
 RESULTS = Path(__file__).parent / "results"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -63,6 +74,18 @@ class Outcome:
         return self.code == 128 + signal.Signals[self.signal] and self.took < 2 and not self.left
 
 
+@functools.cache
+def built_once() -> Path:
+    """The folder of a build, for commands that go on from there; it goes with this process."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    model, config = small.write(folder / "input", layers=2)
+    command = [sys.executable, "-m", "finn_imec", "build", model, "--config", config, "-o", folder / "built"]
+    package = str(Path(finn_imec.__file__).parents[1])
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": package}, check=True, capture_output=True)
+    return folder / "built"
+
+
 class Case:
     """Folders, models and environment of runs of one command."""
 
@@ -72,8 +95,14 @@ class Case:
         self.temporary, self.work, self.cache = (folder / name for name in ("temporary", "work", "cache"))
         for made in (self.temporary, self.work):
             made.mkdir()
-        places = {"MODEL": model, "CONFIG": config, "OUT": self.work / "out", "RESULTS": RESULTS}
-        self.arguments = [str(places.get(word, word)) for word in COMMANDS[command].split()]
+        folded, self.built = folder / "folded.yaml", folder / "built"
+        folded.write_text(FOLDED)
+        places = {"MODEL": model, "CONFIG": config, "FOLDED": folded, "BUILT": self.built}
+        places |= {"OUT": self.work / "out", "RESULTS": RESULTS}
+        words = COMMANDS[command].split()
+        self.arguments = [str(places.get(word, word)) for word in words]
+        if "BUILT" in words:
+            shutil.copytree(built_once(), self.built)
         self.session = 0
 
     def start(self) -> subprocess.Popen:
@@ -121,7 +150,10 @@ class Case:
 
     def left(self) -> list[str]:
         """Files and processes that the command should have taken with it."""
-        found = [str(path) for path in (*self.temporary.rglob("*"), *self.work.rglob("*"))]
+        found = [str(path) for path in self.temporary.rglob("*")]
+        complete = (self.work / "out" / "model.onnx").is_file()  # of a build that was measured next
+        found += [str(path) for path in self.work.rglob(f"{UNFINISHED}*" if complete else "*")]
+        found += [str(path) for path in self.built.rglob(f"{UNFINISHED}*")]
         found += [str(path) for path in self.cache.rglob("building-*")]
         for path in Path("/proc").glob("[0-9]*/stat"):
             try:
