@@ -50,13 +50,18 @@ COMMANDS = {
 }
 #: Configuration of a build with target_fps.
 FOLDED = f"{small.BUILD_CONFIG}target_fps: 100000\n"
+#: What Python says of an interrupt while it starts, before it runs any code of this package.
+PYTHON_STARTS = "Fatal Python error: init_"
 RESULTS = Path(__file__).parent / "results"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """after: seconds until the signal. took: seconds from it to the end. left: files and processes."""
+    """after: seconds until the signal. took: seconds from it to the end. left: files and processes.
+
+    too_early: Python itself was not up yet.
+    """
 
     command: str
     signal: str
@@ -65,10 +70,13 @@ class Outcome:
     took: float
     left: tuple[str, ...]
     finished: bool = False
+    too_early: bool = False
 
     @property
     def good(self) -> bool:
         """As it should be; one that was faster than the signal must have succeeded, or found nothing."""
+        if self.too_early:
+            return not self.left
         if self.finished:
             return self.code == 0 or self.command == "report"
         return self.code == 128 + signal.Signals[self.signal] and self.took < 2 and not self.left
@@ -142,11 +150,11 @@ class Case:
         took = time.perf_counter() - at
         code = process.returncode if process.returncode >= 0 else 128 - process.returncode
         left = self.left() if number != signal.SIGKILL else []
-        if "Traceback" in said or (code == 1 and not finished):
+        too_early = PYTHON_STARTS in said
+        if not too_early and ("Traceback" in said or (code == 1 and not finished)):
             left.append(said)
-        return Outcome(
-            self.command, signal.Signals(number).name, after, code, round(took, 3), tuple(left), finished
-        )
+        name = signal.Signals(number).name
+        return Outcome(self.command, name, after, code, round(took, 3), tuple(left), finished, too_early)
 
     def left(self) -> list[str]:
         """Files and processes that the command should have taken with it."""
@@ -199,7 +207,9 @@ def main(
                 outcomes.append(outcome)
                 print("good" if outcome.good else "BAD", outcome, flush=True)
     bad = [outcome for outcome in outcomes if not outcome.good]
-    print(f"{len(outcomes)} interrupts, {sum(o.finished for o in outcomes)} after the end, {len(bad)} bad")
+    ends = sum(o.finished for o in outcomes)
+    early = sum(o.too_early for o in outcomes)
+    print(f"{len(outcomes)} interrupts, {early} while Python started, {ends} after the end, {len(bad)} bad")
     if json_file:
         json_file.write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=1) + "\n")
     raise typer.Exit(bool(bad))
