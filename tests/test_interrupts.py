@@ -38,6 +38,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
         ("build", TERM, 3, False),
         ("measured-build", HUP, 9, False),
         ("compare-built", TERM, 4, False),
+        ("verify --jobs", INT, 8, True),
     ],
 )
 def test_a_signal_ends_a_command(tmp_path, command, number, after, whole_group):

@@ -58,13 +58,19 @@ def write_report(folder: str | Path) -> dict[str, Any]:
     }
 
 
+def environment() -> jinja2.Environment:
+    """For the templates of this folder."""
+    made = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: files(__package__).joinpath(name).read_text()),
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    made.filters |= {"name": breakable, "number": number_text, "ratio": ratio_text}
+    return made
+
+
 def render(results: Results, shown: Sequence[Line]) -> str:
     """The page; shown: lines(results)."""
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"name": breakable, "number": number_text, "ratio": ratio_text}
-    template = environment.from_string(files(__package__).joinpath("report.html.j2").read_text())
+    template = environment().get_template("report.html.j2")
     total = sums(shown)
     charts = memory_charts(results.memory, results.cycles) if results.memory else {}
     return template.render(
