@@ -36,6 +36,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
         ("simulate", INT, 3, True),
         ("verify", HUP, 3, False),
         ("build", TERM, 3, False),
+        ("verify --jobs", INT, 8, True),
     ],
 )
 def test_a_signal_ends_a_command(tmp_path, command, number, after, whole_group):

@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +40,7 @@ from finn_imec.synthesis.rows import FIGURES, PART_FIGURES, PARTS, Row, Side
 from finn_imec.synthesis.stamp import code_digest
 from finn_imec.synthesis.yosys import FLOWS
 from finn_imec.util.errors import ImecError, ModelError, UnsupportedError
+from finn_imec.util.workers import each
 
 if TYPE_CHECKING:
     from finn_imec.transformation.infer_imec_conv import PairReport
@@ -391,24 +394,35 @@ def compare(
     progress: Callable[[str], None] | None = None,
     clock_ns: float = CLOCK_NS,
     routed: bool = False,
-    stage: Callable[[str], None] = lambda name: None,
+    stage: Callable[[str], None] | None = None,
+    executor: Executor | None = None,
     part: str = FPGA_PART,
 ) -> list[Row]:
-    """compare_layer for each layer, `jobs` in parallel, in order.
+    """compare_layer for each layer, in order: `jobs` in parallel here, or all that `executor` runs.
 
-    progress gets each finished name, stage what starts, with the layer's name.
+    progress gets each finished name, stage what starts here, with the layer's name.
     """
+    here = stage if executor is None else None
+    options = {"core": core, "flows": flows, "clock_ns": clock_ns, "routed": routed, "part": part}
+    one = partial(_compare_named, **options, stage=here)
 
-    def one(layer: Layer) -> Row:
-        try:
-            result = compare_layer(
-                layer, core, flows, clock_ns, routed, lambda name: stage(f"{layer.name}, {name}"), part
-            )
-        except ImecError as err:
-            raise type(err)(f"{layer.name}: {err}") from err
+    def finished(index: int, row: Row) -> None:
         if progress:
-            progress(layer.name)
-        return result
+            progress(row.layer)
 
-    with ThreadPoolExecutor(jobs) as pool:
-        return list(pool.map(one, layers))
+    # Threads do: the work is in processes of Yosys and Verilator.
+    with nullcontext(executor) if executor else ThreadPoolExecutor(jobs) as pool:
+        return each(one, layers, pool, finished)
+
+
+def _compare_named(layer: Layer, *, stage: Callable[[str], None] | None, **options: Any) -> Row:
+    """compare_layer; its errors name the layer, and so do its stages."""
+
+    def started(name: str) -> None:
+        if stage:
+            stage(f"{layer.name}, {name}")
+
+    try:
+        return compare_layer(layer, **options, stage=started)
+    except ImecError as err:
+        raise type(err)(f"{layer.name}: {err}") from err
