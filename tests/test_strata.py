@@ -27,6 +27,7 @@ STRATA = (
     "networks",
     "partition",
     "synthesis",
+    "fit",
     "verification",
     "report",
 )

@@ -404,7 +404,7 @@ def compare(
     """
     here = stage if executor is None else None
     options = {"core": core, "flows": flows, "clock_ns": clock_ns, "routed": routed, "part": part}
-    one = partial(_compare_named, **options, stage=here)
+    one = partial(_compare_named, stage=here, **options)
 
     def finished(index: int, row: Row) -> None:
         if progress:
