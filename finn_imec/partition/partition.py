@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from finn_imec.layer.numbers import ROUNDING, whole_numbers
 from finn_imec.partition.deadlock import DeadlockError, explain
 from finn_imec.partition.exact import execute
 from finn_imec.partition.graph import (
+    PythonNode,
     hardware_part,
     in_python,
     rtl_part,
@@ -29,10 +30,10 @@ from finn_imec.partition.graph import (
     with_fifos,
     with_own_names,
 )
-from finn_imec.partition.netlist import Edge, Netlist, Port
+from finn_imec.partition.netlist import DEPTH_BITS, DEPTHS, Edge, Netlist, Port
 from finn_imec.partition.parts import why_no_rtl
 from finn_imec.partition.run import EdgeReport, FifoReport, NodeReport, Run
-from finn_imec.simulation.stimulus import Activity, Result, SimulationError, Stimulus
+from finn_imec.simulation.stimulus import Activity, Result, SimulationError, Stall, Stimulus
 from finn_imec.simulation.verilator import build
 from finn_imec.streams.words import decode, encode
 from finn_imec.util.errors import UnsupportedError
@@ -42,6 +43,10 @@ from finn_imec.util.onnx_model import free_inputs
 _PATIENCE = 1000
 #: Cycles that an IMECConv may be busy beyond its model: its registers on the way in and out.
 _SLACK = 16
+
+
+class OutOfCyclesError(SimulationError):
+    """A partition was not done after as many cycles as were allowed."""
 
 
 class Partition:
@@ -63,18 +68,23 @@ class Partition:
         waves: Path | None = None,
         waves_cycles: tuple[int, int] | None = None,
         progress: Callable[[int], None] | None = None,
+        depths: Mapping[str, int] | None = None,
+        period: int = 0,
+        max_cycles: int | None = None,
     ) -> Run:
         """Simulate frames, tensor -> integers (frames, ...), back to back.
 
-        waves, waves_cycles, progress: see `Model.run`.
-        Raises DeadlockError naming the stuck edges and nodes, SimulationError for a violation of AXI4-Stream
-        or surplus words.
+        waves, waves_cycles, progress: see `Model.run`. depths: of the FIFOs by name, if they are adjustable; 0
+        is no limit. period: cycles from the first word of a frame to that of the next one, at least.
+        max_cycles: of the whole run.
+        Raises DeadlockError naming the stuck edges and nodes, OutOfCyclesError after max_cycles,
+        SimulationError for a violation of AXI4-Stream or surplus words.
         """
         counts = {len(values) for values in frames.values()}
         if len(counts) != 1 or 0 in counts:
             raise ValueError(f"frames: {sorted(counts)} of them; expected as many for each tensor")
         (count,) = counts
-        stimulus = self._stimulus(frames, count)
+        stimulus = self._stimulus(frames, count, depths or {}, period, max_cycles)
         start = time.perf_counter()
         (result,) = self.model.run(
             [stimulus], check=False, waves=waves, waves_cycles=waves_cycles, progress=progress
@@ -84,17 +94,36 @@ class Partition:
         self._check_cycles(result, count)
         return self._report(result, count, simulate_s)
 
-    def _stimulus(self, frames: Mapping[str, np.ndarray], count: int) -> Stimulus:
-        cells, ends = self.netlist.cells.values(), zip(self.design.inputs, self.netlist.inputs, strict=True)
+    def _stimulus(
+        self,
+        frames: Mapping[str, np.ndarray],
+        count: int,
+        depths: Mapping[str, int],
+        period: int,
+        max_cycles: int | None,
+    ) -> Stimulus:
+        cells, ends = self.netlist.cells.values(), list(zip(self.design.inputs, self.netlist.inputs))
+        inputs: dict[str, Any] = {
+            stream.name: encode(frames[port.tensor], port.datatype, port.elems) for stream, port in ends
+        }
+        words = {edge.net: edge.words for edge in self.netlist.edges if not edge.producer}
+        stalls = {name: Stall.duty(each, period) for name, each in words.items() if each < period}
+        if self.netlist.adjustable:
+            given = [depths[fifo.name] << DEPTH_BITS * i for i, fifo in enumerate(self.netlist.fifos)]
+            inputs[DEPTHS] = [sum(given)]
         return Stimulus(
-            {stream.name: encode(frames[port.tensor], port.datatype, port.elems) for stream, port in ends},
+            inputs,
             {edge.net: count * edge.words for edge in self.netlist.edges if not edge.consumer},
-            timeout=_PATIENCE + max(cell.expected_cycles for cell in cells),
+            input_stall=stalls,
+            timeout=_PATIENCE + max(cell.expected_cycles for cell in cells) + period,
             # FINN's FMPadding outputs the upper border of a frame before the frame arrives.
             allow_extra=any("Padding" in cell.op_type for cell in cells),
+            max_cycles=max_cycles,
         )
 
     def _check(self, result: Result, stimulus: Stimulus) -> None:
+        if result.status == "out of cycles":
+            raise OutOfCyclesError(f"{result.status}: {stimulus.max_cycles:,} cycles were allowed")
         if result.status != "complete":
             raise DeadlockError(explain(self._seen(result)))
         if result.n_violations:
@@ -127,9 +156,8 @@ class Partition:
     def _report(self, result: Result, count: int, simulate_s: float) -> Run:
         cells, seen = self.netlist.cells, self._seen(result)
         ends = list(zip(self.design.outputs, self.netlist.outputs, strict=True))
-        # The cycle of each frame's last output word.
-        last = [result.output_cycle[stream.name].reshape(count, -1)[:, -1] for stream, _ in ends]
-        done = np.max(last, axis=0)
+        done = _last_words([result.output_cycle[stream.name] for stream, _ in ends], count)
+        taken = _last_words([result.input_cycle[s.name] for s in self.design.inputs if s.name != DEPTHS], count)
         outputs = {
             port.tensor: decode(result.outputs[stream.name], port.datatype, port.elems).reshape(
                 count, *port.shape[1:]
@@ -158,7 +186,79 @@ class Partition:
             ),
             compile_s=self.compile_s,
             simulate_s=simulate_s,
+            frames_in=tuple(taken.tolist()),
+            frames_out=tuple(done.tolist()),
         )
+
+
+def _last_words(cycles: Sequence[np.ndarray], frames: int) -> np.ndarray:
+    """The cycle of each frame's last word on several streams, from the cycles of all their words."""
+    return np.max([each.reshape(frames, -1)[:, -1] for each in cycles], axis=0)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The hardware part of a model, compiled, with frames and what its outputs have to be for them.
+
+    frames: tensor -> integers (N, ...) of the partition's inputs; expected: likewise of its outputs. outputs: of
+    the model, host nodes included. in_python: nodes without RTL.
+    """
+
+    partition: Partition
+    frames: Mapping[str, np.ndarray]
+    expected: Mapping[str, np.ndarray]
+    outputs: np.ndarray
+    in_python: tuple[PythonNode, ...]
+
+    def run(self, count: int | None = None, **options: Any) -> Run:
+        """Simulate `count` frames, which repeat, or all once; options: of `Partition.run`.
+
+        Raises SimulationError naming frame and output if a word differs from FINN's execution in Python.
+        """
+        wanted = np.arange(len(self.outputs) if count is None else count) % len(self.outputs)
+        frames = {tensor: values[wanted] for tensor, values in self.frames.items()}
+        run = self.partition.run(frames, **options)
+        for tensor, values in self.expected.items():
+            _check_equal(tensor, run.outputs[tensor], values[wanted])
+        return replace(run, in_python=self.in_python)
+
+
+def prepare(
+    model: Any,
+    inputs: np.ndarray,
+    fifo_depth: int | Mapping[str, int] | None = None,
+    trace: str = "",
+    stage: Callable[[str], None] = lambda name: None,
+    adjustable: bool = False,
+) -> Prepared:
+    """Generate and compile the hardware part of a model, and execute values (N, ...) of its first input.
+
+    Nodes without RTL run in Python: those at the ends, and with a warning in the result those in between.
+    fifo_depth: see `with_fifos`. trace: see `Partition`. adjustable: see `Netlist.of`. stage: called with a
+    readable description of each stage.
+    """
+    given = free_inputs(model)
+    if len(given) != 1:
+        raise UnsupportedError(f"the model has {len(given)} inputs, {', '.join(given)}: accepted is one")
+    stage("generating the RTL")
+    with tempfile.TemporaryDirectory() as folder:
+        with finn_build_dir(Path(folder)):
+            part = with_own_names(specialized_layers(hardware_part(model)))
+            reasons = {node.name: why for node in part.graph.node if (why := why_no_rtl(node))}
+            part, no_rtl = rtl_part(part, reasons)
+            part = with_fifos(part, fifo_depth)
+        between = {node.node for node in no_rtl if node.place == "between"}
+        netlist = Netlist.of(part, Path(folder), between, adjustable)
+        stage("compiling the RTL")
+        partition = Partition(netlist, trace)
+    ports = (*netlist.inputs, *netlist.outputs)
+    sink = model.graph.output[0].name
+    values = _in_python(model, given[0], inputs, {*(port.tensor for port in ports), sink}, stage)
+    frames, expected = (
+        {port.tensor: _stream_values(values[port.tensor], port) for port in side}
+        for side in (netlist.inputs, netlist.outputs)
+    )
+    return Prepared(partition, frames, expected, values[sink], no_rtl)
 
 
 def simulate(
@@ -171,35 +271,19 @@ def simulate(
 ) -> tuple[Run, np.ndarray]:
     """Simulate the hardware part of a model on values (N, ...) of its first input, and check it.
 
-    Nodes without RTL run in Python: those at the ends, and with a warning in the result those in between.
-    fifo_depth: see `with_fifos`. waves: file for waveforms, .vcd or .fst. waves_cycles: see `Model.run`.
-    stage: called with a readable description of each stage. Returns the run and the model's outputs (N, ...),
-    host nodes included. Raises SimulationError naming frame and output if a word differs from FINN's
-    execution in Python.
+    Arguments and nodes without RTL: see `prepare`. waves: file for waveforms, .vcd or .fst. waves_cycles: see
+    `Model.run`. Returns the run and the model's outputs (N, ...), host nodes included. Raises SimulationError
+    naming frame and output if a word differs from FINN's execution in Python.
     """
     if waves is not None and waves.suffix not in (".vcd", ".fst"):
         raise UnsupportedError(f"trace {waves}: accepted are files .vcd and .fst")
-    given = free_inputs(model)
-    if len(given) != 1:
-        raise UnsupportedError(f"the model has {len(given)} inputs, {', '.join(given)}: accepted is one")
-    stage("generating the RTL")
-    with tempfile.TemporaryDirectory() as folder:
-        with finn_build_dir(Path(folder)):
-            part = with_own_names(specialized_layers(hardware_part(model)))
-            reasons = {node.name: why for node in part.graph.node if (why := why_no_rtl(node))}
-            part, no_rtl = rtl_part(part, reasons)
-            part = with_fifos(part, fifo_depth)
-        netlist = Netlist.of(part, Path(folder), {node.node for node in no_rtl if node.place == "between"})
-        stage("compiling the RTL")
-        partition = Partition(netlist, waves.suffix[1:] if waves else "")
-    ports = (*netlist.inputs, *netlist.outputs)
-    sink = model.graph.output[0].name
-    expected = _in_python(model, given[0], inputs, {*(port.tensor for port in ports), sink}, stage)
-    frames = {port.tensor: _stream_values(expected[port.tensor], port) for port in netlist.inputs}
-    run = partition.run(frames, waves, waves_cycles, lambda cycles: stage(f"simulating, cycle {cycles:,}"))
-    for port in netlist.outputs:
-        _check_equal(port.tensor, run.outputs[port.tensor], _stream_values(expected[port.tensor], port))
-    return replace(run, in_python=no_rtl), expected[sink]
+    prepared = prepare(model, inputs, fifo_depth, waves.suffix[1:] if waves else "", stage)
+    run = prepared.run(
+        waves=waves,
+        waves_cycles=waves_cycles,
+        progress=lambda cycles: stage(f"simulating, cycle {cycles:,}"),
+    )
+    return run, prepared.outputs
 
 
 def _in_python(

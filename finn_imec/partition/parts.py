@@ -47,7 +47,7 @@ class Part:
     finn_sources: tuple[Path, ...] = ()
     data_files: tuple[Path, ...] = ()
     folders: tuple[tuple[str, tuple[Path, ...]], ...] = ()
-    parameters: Mapping[str, int | Path] = field(default_factory=dict)
+    parameters: Mapping[str, int | str | Path] = field(default_factory=dict)
     vectors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tied: tuple[str, ...] = ()
 
@@ -98,6 +98,12 @@ def make_part(inst: Any, model: Any, folder: Path) -> Part:
     _LIMITS.get(inst.onnx_node.op_type, lambda inst: None)(inst)
     folder.mkdir()
     return {**_FINN_RTL, **_BEHAVIORAL_MODELS}[inst.onnx_node.op_type](inst, model, folder)
+
+
+def adjustable_fifo(inst: Any) -> Part:
+    """A model of FINN's StreamingFIFO, cycle by cycle the same, that has its depth as an input."""
+    style = inst.get_nodeattr("ram_style").replace("srl", "shift")
+    return _sim("sim_fifo", WIDTH=inst.get_instream_width_padded(), RAM_STYLE=style)
 
 
 def _check_parameters(inst: Any, model: Any) -> None:
@@ -319,7 +325,7 @@ def _in_out(inst: Any) -> dict[str, int]:
     return {"SIGNED": int(signed), "IN_BITS": idt.bitwidth(), "OUT_BITS": odt.bitwidth()}
 
 
-def _sim(module: str, data_files: tuple[Path, ...] = (), **parameters: int | Path) -> Part:
+def _sim(module: str, data_files: tuple[Path, ...] = (), **parameters: int | str | Path) -> Part:
     source = Path(str(resources.files("finn_imec") / "partition" / "rtl" / f"{module}.sv"))
     return Part(module, BEHAVIORAL, (source,), data_files=data_files, parameters=parameters)
 

@@ -52,7 +52,8 @@ class Run:
     outputs: tensor -> (frames, ...), integers. latency: cycles from the first input word offered to
     the last output word of the first frame. interval: cycles between the last words of the last two frames,
     None with one frame. cycles: of the whole run. compile_s, simulate_s: wall time of Verilator's
-    compilation, or of finding the model in the cache, and of the run.
+    compilation, or of finding the model in the cache, and of the run. frames_in, frames_out: the cycle, from 0,
+    in which each frame's last word was taken and given.
     """
 
     frames: int
@@ -66,6 +67,8 @@ class Run:
     compile_s: float
     simulate_s: float
     in_python: tuple[PythonNode, ...] = ()
+    frames_in: tuple[int, ...] = ()
+    frames_out: tuple[int, ...] = ()
 
     def frames_per_second(self, clock_ns: float) -> float | None:
         """In steady state; None with one frame."""
