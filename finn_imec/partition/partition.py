@@ -200,14 +200,14 @@ def _last_words(cycles: Sequence[np.ndarray], frames: int) -> np.ndarray:
 class Prepared:
     """The hardware part of a model, compiled, with frames and what its outputs have to be for them.
 
-    frames: tensor -> integers (N, ...) of the partition's inputs; expected: likewise of its outputs. outputs: of
-    the model, host nodes included. in_python: nodes without RTL.
+    frames: tensor -> integers (N, ...) of the partition's inputs; expected: likewise of its outputs.
+    network_outputs: likewise of the model's, host nodes included. in_python: nodes without RTL.
     """
 
     partition: Partition
     frames: Mapping[str, np.ndarray]
     expected: Mapping[str, np.ndarray]
-    outputs: np.ndarray
+    network_outputs: Mapping[str, np.ndarray]
     in_python: tuple[PythonNode, ...]
 
     def run(self, count: int | None = None, **options: Any) -> Run:
@@ -215,12 +215,14 @@ class Prepared:
 
         Raises SimulationError naming frame and output if a word differs from FINN's execution in Python.
         """
-        wanted = np.arange(len(self.outputs) if count is None else count) % len(self.outputs)
+        given = len(next(iter(self.frames.values())))
+        wanted = np.arange(given if count is None else count) % given
         frames = {tensor: values[wanted] for tensor, values in self.frames.items()}
         run = self.partition.run(frames, **options)
         for tensor, values in self.expected.items():
             _check_equal(tensor, run.outputs[tensor], values[wanted])
-        return replace(run, in_python=self.in_python)
+        outputs = {name: values[wanted] for name, values in self.network_outputs.items()}
+        return replace(run, in_python=self.in_python, network_outputs=outputs)
 
 
 def prepare(
@@ -252,13 +254,13 @@ def prepare(
         stage("compiling the RTL")
         partition = Partition(netlist, trace)
     ports = (*netlist.inputs, *netlist.outputs)
-    sink = model.graph.output[0].name
-    values = _in_python(model, given[0], inputs, {*(port.tensor for port in ports), sink}, stage)
+    sinks = [value.name for value in model.graph.output]
+    values = _in_python(model, given[0], inputs, {*(port.tensor for port in ports), *sinks}, stage)
     frames, expected = (
         {port.tensor: _stream_values(values[port.tensor], port) for port in side}
         for side in (netlist.inputs, netlist.outputs)
     )
-    return Prepared(partition, frames, expected, values[sink], no_rtl)
+    return Prepared(partition, frames, expected, {name: values[name] for name in sinks}, no_rtl)
 
 
 def simulate(
@@ -272,8 +274,9 @@ def simulate(
     """Simulate the hardware part of a model on values (N, ...) of its first input, and check it.
 
     Arguments and nodes without RTL: see `prepare`. waves: file for waveforms, .vcd or .fst. waves_cycles: see
-    `Model.run`. Returns the run and the model's outputs (N, ...), host nodes included. Raises SimulationError
-    naming frame and output if a word differs from FINN's execution in Python.
+    `Model.run`. Returns the run and the model's first output (N, ...), host nodes included;
+    `Run.network_outputs` has all. Raises SimulationError naming frame and output if a word differs from FINN's
+    execution in Python.
     """
     if waves is not None and waves.suffix not in (".vcd", ".fst"):
         raise UnsupportedError(f"trace {waves}: accepted are files .vcd and .fst")
@@ -283,7 +286,7 @@ def simulate(
         waves_cycles=waves_cycles,
         progress=lambda cycles: stage(f"simulating, cycle {cycles:,}"),
     )
-    return run, prepared.outputs
+    return run, next(iter(run.network_outputs.values()))
 
 
 def _in_python(
