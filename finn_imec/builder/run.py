@@ -96,7 +96,7 @@ _READ_IN = {
 }
 
 
-#: Sizing of FIFOs by simulation, in a part of the package that builds on this one, and FINN's steps that need it.
+#: Sizing of FIFOs by simulation, in a part of the package behind this one, and the steps that need it.
 _SIZE_FIFOS, _INSERT_FIFOS = (f"finn_imec.fifos.step_{name}_fifos" for name in ("size", "insert"))
 _FIFO_STEPS = ("step_set_fifo_depths", "step_generate_hardware", "step_insert_fifos")
 
@@ -191,8 +191,8 @@ def build(
     Default steps: finn-plus' own up to step_generate_hardware, of which only step_hw_codegen is run, with
     this package's front end (front_end_steps). They end with estimates and generated code, and need neither
     Vivado nor Vitis for any layer; without HLS layers, step_hw_ipgen and step_set_fifo_depths do not either.
-    auto_fifo_depths, if the configuration sets it, sizes the FIFOs by simulation (finn_imec.fifos) before FINN's
-    step that inserts them, or after the default steps.
+    auto_fifo_depths, if the configuration sets it, sizes the FIFOs by simulation (finn_imec.fifos) before
+    FINN's step that inserts them, or after the default steps.
     step_convert_to_imec is inserted after step_minimize_bit_width unless present; step_fold_imec is added if
     the conversion comes before FINN's folding (imec_build_steps). Accumulators in binaryXnorMode hold all
     popcounts, which FINN's minimization

@@ -15,7 +15,7 @@ LUTS_PER_BRAM, LUTS_PER_URAM = 18 * 1024 // 64, 288 * 1024 // 64
 
 @dataclass(frozen=True)
 class Cost:
-    """lut: all LUT sites, shift registers and memories included. bram: of 18 kbit. style: FINN's ram_style."""
+    """lut: LUT sites, shift registers and memories included. bram: of 18 kbit. style: FINN's ram_style."""
 
     lut: int
     bram: int
@@ -40,14 +40,14 @@ def cost_of(node: Any, part: str) -> Callable[[int], Cost]:
 
     def cost(depth: int) -> Cost:
         inst.set_nodeattr("depth", depth)
-        estimates = (getattr(inst, f"{kind}_estimation")(part) for kind in ("lut", "bram", "uram"))
-        return Cost(*map(int, estimates), inst.resolve_ram_style())
+        lut, bram, uram = (int(getattr(inst, f"{kind}_estimation")(part)) for kind in ("lut", "bram", "uram"))
+        return Cost(lut, bram, uram, inst.resolve_ram_style())
 
     return cost
 
 
 def steps(cost: Callable[[int], Cost], most: int) -> list[int]:
-    """Ascending depths from LEAST to at least `most`: the deepest of each cost, none dearer than a deeper one."""
+    """Ascending depths up to `most` or more: the deepest of each cost, none dearer than a deeper one."""
     candidates = {LEAST, *range(33, 258, 32), 64, 2028}
     for bits in range(2, most.bit_length() + 1):
         candidates |= {2**bits - 1, 2**bits + 1, *(2**bits + 2**low + 1 for low in range(9, bits))}

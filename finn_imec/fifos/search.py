@@ -28,7 +28,7 @@ class Search:
     def smallest(self, start: Depths, steps: Mapping[str, Sequence[int]]) -> Depths:
         """Depths of which no single one can be lowered.
 
-        start: accepted. steps: for each FIFO, ascending, the deepest depth of each cost from LEAST to the start.
+        start: accepted. steps: for each FIFO, ascending, the deepest depth of each cost, up to the start's.
         All FIFOs are first lowered by whole steps, in the order of `steps`, and then within their step: words
         that cost nothing in one FIFO are not saved at the cost of another.
         """

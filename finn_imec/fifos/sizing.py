@@ -1,21 +1,20 @@
 """FIFO depths of a partition by simulation: the smallest ones that keep its rate.
 
-One Verilator model, in which depths are an input, runs a few frames with FIFOs without limit, again with the frames
-as far apart as the target, which tells how full each FIFO gets at most, and then once for each trial of the search.
+One Verilator model, in which depths are an input, runs a few frames with FIFOs without limits, again with
+the frames as far apart as the target, which tells how full each FIFO gets at most, and then once for each
+trial of the search.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from finn_imec.compat.finn import FPGA_PART, finn_build_dir
+from finn_imec.compat.finn import CLOCK_NS, FPGA_PART, finn_build_dir
 from finn_imec.fifos.cost import Cost, cost_of, steps
 from finn_imec.fifos.search import LEAST, Depths, Search
 from finn_imec.partition.deadlock import DeadlockError
@@ -28,7 +27,7 @@ from finn_imec.util import cache
 from finn_imec.util.errors import ModelError
 from finn_imec.util.onnx_model import naming
 
-#: Frames of a trial, of which the second half counts, and how many times as many the depths found are run with.
+#: Frames of a trial, of which the second half counts, and how many times as many run with the depths found.
 FRAMES, VERIFIED = 4, 3
 #: Most trials, unless the caller says otherwise.
 LIMIT = 500
@@ -85,7 +84,7 @@ class Sizing:
         return {fifo.node: fifo.depth for fifo in self.fifos}
 
     def config(self) -> dict[str, Any]:
-        """The content of a fifo_config_file, as FINN's step_set_fifo_depths writes it, and the measurement."""
+        """A fifo_config_file's content, as FINN's step_set_fifo_depths writes it, and the measurement."""
         effective = {fifo.node: fifo.width * ceil(fifo.depth / 32) * 32 for fifo in self.fifos}
         return {
             "fifo_depths": self.depths,
@@ -103,7 +102,7 @@ class Simulator:
     """A partition whose FIFOs can have any depths; keeps the result of every run in the cache.
 
     model: the hardware part of a network, with FIFOs or, where it has none, with those that FINN inserts.
-    part: FPGA, for the costs.
+    part: FPGA, for the costs. clock_ns: the period that the nodes are generated for.
     """
 
     def __init__(
@@ -112,13 +111,14 @@ class Simulator:
         frames: int = FRAMES,
         part: str = FPGA_PART,
         stage: Callable[[str], None] = lambda name: None,
+        clock_ns: float = CLOCK_NS,
     ) -> None:
         self.model = with_inserted_fifos(model)
         self.part = part
         self.stage = stage
         self.runs = 0
         values = random_frames(self.model, frames)
-        self.prepared: Prepared = prepare(self.model, values, stage=stage, adjustable=True)
+        self.prepared: Prepared = prepare(self.model, values, stage=stage, adjustable=True, clock_ns=clock_ns)
         netlist = self.prepared.partition.netlist
         nodes = {node.name: node for node in self.model.graph.node}
         self.fifos = {cell.name: nodes[cell.name] for cell in netlist.fifos}
@@ -144,11 +144,12 @@ class Simulator:
 
     def fills(self, frames: int, period: int) -> dict[str, int]:
         """Most words in each FIFO without limits, frames `period` cycles apart."""
+        self.runs += 1
         run = self.prepared.run(frames, depths=dict.fromkeys(self.fifos, 0), period=period)
         return {fifo.node: fifo.peak for fifo in run.fifos}
 
     def interval(self, depths: Depths, frames: int) -> float | None:
-        """Cycles a frame in steady state with these depths; None on a deadlock. From the cache if it is there."""
+        """Cycles a frame in steady state with these depths; None on a deadlock. From the cache if there."""
         values = [array.tobytes() for _, array in sorted(self.prepared.frames.items())]
         key = cache.digest(
             model=self.prepared.partition.model.path.parent.name, depths=depths, frames=frames, values=values
@@ -160,7 +161,8 @@ class Simulator:
             (folder / "interval.json").write_text(json.dumps(result))
 
         entry = cache.get_or_build("fifos", key, simulate)
-        return json.loads((entry.folder / "interval.json").read_text())
+        result: float | None = json.loads((entry.folder / "interval.json").read_text())
+        return result
 
 
 def pace(ends: Sequence[int]) -> float:
@@ -187,18 +189,20 @@ def size_fifos(
     frames: int = FRAMES,
     limit: int = LIMIT,
     stage: Callable[[str], None] = lambda name: None,
+    clock_ns: float = CLOCK_NS,
 ) -> Sizing:
     """The smallest FIFO depths with which a partition keeps its rate.
 
-    model: with hardware layers; FIFOs that it has get new depths. target: cycles a frame that are fast enough;
-    None or less than without limits: as fast as without limits. frames: of a trial. limit: on trials. stage:
-    called with a readable description of each stage. Every trial is in the cache, so an interrupted search goes
-    on where it was. Raises ModelError, UnsupportedError or SimulationError naming the node that cannot be
-    simulated.
+    model: with hardware layers; FIFOs that it has get new depths. target: cycles a frame that are fast
+    enough; None or less than without limits: as fast as without limits. part: for the costs. frames: of a
+    trial. limit: on trials. stage: called with a readable description of each stage. clock_ns: the period
+    that the nodes are generated for. Every trial is in the cache, so an interrupted search goes on where it
+    was. Raises ModelError, UnsupportedError or
+    SimulationError naming the node that cannot be simulated.
     """
     if frames < 3:
         raise ValueError(f"frames={frames}: accepted are at least 3")
-    return sized(Simulator(model, frames, part, stage), target, frames, limit)
+    return sized(Simulator(model, frames, part, stage, clock_ns), target, frames, limit)
 
 
 def sized(simulator: Simulator, target: int | None, frames: int, limit: int) -> Sizing:
@@ -233,7 +237,8 @@ def sized(simulator: Simulator, target: int | None, frames: int, limit: int) -> 
         frames *= 2
     else:
         raise SimulationError(
-            f"{VERIFIED * frames // 2} frames with the depths found are slower than {frames // 2}: no steady state"
+            f"{VERIFIED * frames // 2} frames with the depths found are slower than {frames // 2}: there is "
+            "no steady state"
         )
     return _sizing(simulator, costs, fills, found, run, unlimited, goal, trials, search.complete)
 

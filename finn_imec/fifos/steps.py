@@ -23,13 +23,13 @@ log = logging.getLogger("build_dataflow.imec")
 def step_size_fifos(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     """Size the FIFOs by simulation in Verilator: see `size_fifos`.
 
-    Use it right before step_set_fifo_depths or step_generate_hardware of finn-plus, or before step_insert_fifos.
+    Use it right before finn-plus' step_set_fifo_depths or step_generate_hardware, or step_insert_fifos.
     cfg: FINN's DataflowBuildConfig. The target is its target_fps, or else the rate with FIFOs without limits.
     Writes FIFO_CONFIG below output_dir, sets the nodes' inFIFODepths and outFIFODepths, and lets the steps
     behind it take the depths from that file: auto_fifo_depths becomes False, fifo_config_file that file.
     """
-    part = cfg._resolve_fpga_part()
-    sizing = size_fifos(model, cfg._resolve_cycles_per_frame(), part, stage=log.info)
+    part, clock = cfg._resolve_fpga_part(), cfg._resolve_hls_clk_period()
+    sizing = size_fifos(model, cfg._resolve_cycles_per_frame(), part, stage=log.info, clock_ns=clock)
     write_report(cfg, FIFO_CONFIG, sizing.config())
     cfg.auto_fifo_depths = False
     cfg.fifo_config_file = Path(cfg.output_dir) / FIFO_CONFIG

@@ -17,7 +17,7 @@ from typing import Any
 from qonnx.core.datatype import DataType
 
 from finn_imec.baseline_rtl.patches import copy_patched
-from finn_imec.compat.finn import finn_build_dir
+from finn_imec.compat.finn import CLOCK_NS, finn_build_dir
 from finn_imec.partition.graph import before_glue, with_own_names
 from finn_imec.partition.parts import IMEC, PYTHON, Part, adjustable_fifo, check_supported, make_part
 from finn_imec.streams.design import PINS, Design, Probe, Stream
@@ -82,8 +82,8 @@ class Cell:
 class Netlist:
     """A graph of specialized nodes as RTL in `folder`, to be compiled or synthesized.
 
-    inputs, outputs: the ends, in the order of the design's streams. adjustable: whether the depths of the FIFOs
-    are an input of the design.
+    inputs, outputs: the ends, in the order of the design's streams. adjustable: whether the depths of the
+    FIFOs are an input of the design.
     """
 
     folder: Path
@@ -95,14 +95,20 @@ class Netlist:
 
     @classmethod
     def of(
-        cls, model: Any, folder: Path, in_python: Collection[str] = (), adjustable: bool = False
+        cls,
+        model: Any,
+        folder: Path,
+        in_python: Collection[str] = (),
+        adjustable: bool = False,
+        clock_ns: float = CLOCK_NS,
     ) -> Netlist:
         """Generate the RTL of all nodes into an existing folder.
 
         model: specialized hardware nodes only; it is not changed. in_python: names of nodes whose values
         come from outside: their inputs are outputs of the netlist, too, and their outputs inputs. adjustable:
-        the model of a FIFO in place of FINN's, cycle by cycle the same at any depth. Raises UnsupportedError or
-        ModelError naming the node that cannot be simulated or the edge that cannot be connected.
+        the model of a FIFO in place of FINN's, cycle by cycle the same at any depth. clock_ns: the period to
+        meet, which decides on registers. Raises UnsupportedError or ModelError naming the node that cannot be
+        simulated or the edge that cannot be connected.
         """
         require("finn.custom_op.fpgadataflow", "finn")
         from qonnx.custom_op.registry import getCustomOp
@@ -125,7 +131,7 @@ class Netlist:
                     if name in in_python:
                         cells[name] = _python_cell(inst, model, folder / name)
                     else:
-                        cells[name] = _cell(inst, model, folder / name, adjustable)
+                        cells[name] = _cell(inst, model, folder / name, adjustable, clock_ns)
         edges, ports = zip(*_edges(model, insts, in_python))
         (folder / "finn").mkdir()
         return cls(
@@ -216,10 +222,11 @@ class Netlist:
         }
 
 
-def _cell(inst: Any, model: Any, folder: Path, adjustable: bool) -> Cell:
+def _cell(inst: Any, model: Any, folder: Path, adjustable: bool, clock_ns: float) -> Cell:
     node = inst.onnx_node
     is_fifo = node.op_type.startswith("StreamingFIFO")
-    part = adjustable_fifo(inst) if adjustable and is_fifo else make_part(inst, model, folder)
+    variable = adjustable and is_fifo
+    part = adjustable_fifo(inst) if variable else make_part(inst, model, folder, clock_ns)
     return Cell(
         node.name,
         node.op_type,

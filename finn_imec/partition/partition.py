@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from qonnx.core.datatype import DataType
 
-from finn_imec.compat.finn import finn_build_dir
+from finn_imec.compat.finn import CLOCK_NS, finn_build_dir
 from finn_imec.layer.numbers import ROUNDING, whole_numbers
 from finn_imec.partition.deadlock import DeadlockError, explain
 from finn_imec.partition.exact import execute
@@ -74,8 +74,8 @@ class Partition:
     ) -> Run:
         """Simulate frames, tensor -> integers (frames, ...), back to back.
 
-        waves, waves_cycles, progress: see `Model.run`. depths: of the FIFOs by name, if they are adjustable; 0
-        is no limit. period: cycles from the first word of a frame to that of the next one, at least.
+        waves, waves_cycles, progress: see `Model.run`. depths: of the FIFOs by name, if they are adjustable;
+        0 is no limit. period: cycles from the first word of a frame to that of the next one, at least.
         max_cycles: of the whole run.
         Raises DeadlockError naming the stuck edges and nodes, OutOfCyclesError after max_cycles,
         SimulationError for a violation of AXI4-Stream or surplus words.
@@ -156,8 +156,9 @@ class Partition:
     def _report(self, result: Result, count: int, simulate_s: float) -> Run:
         cells, seen = self.netlist.cells, self._seen(result)
         ends = list(zip(self.design.outputs, self.netlist.outputs, strict=True))
-        done = _last_words([result.output_cycle[stream.name] for stream, _ in ends], count)
-        taken = _last_words([result.input_cycle[s.name] for s in self.design.inputs if s.name != DEPTHS], count)
+        # The cycle of each frame's last output word.
+        last = [result.output_cycle[stream.name].reshape(count, -1)[:, -1] for stream, _ in ends]
+        done = np.max(last, axis=0)
         outputs = {
             port.tensor: decode(result.outputs[stream.name], port.datatype, port.elems).reshape(
                 count, *port.shape[1:]
@@ -186,14 +187,8 @@ class Partition:
             ),
             compile_s=self.compile_s,
             simulate_s=simulate_s,
-            frames_in=tuple(taken.tolist()),
             frames_out=tuple(done.tolist()),
         )
-
-
-def _last_words(cycles: Sequence[np.ndarray], frames: int) -> np.ndarray:
-    """The cycle of each frame's last word on several streams, from the cycles of all their words."""
-    return np.max([each.reshape(frames, -1)[:, -1] for each in cycles], axis=0)
 
 
 @dataclass(frozen=True)
@@ -232,12 +227,13 @@ def prepare(
     trace: str = "",
     stage: Callable[[str], None] = lambda name: None,
     adjustable: bool = False,
+    clock_ns: float = CLOCK_NS,
 ) -> Prepared:
     """Generate and compile the hardware part of a model, and execute values (N, ...) of its first input.
 
     Nodes without RTL run in Python: those at the ends, and with a warning in the result those in between.
-    fifo_depth: see `with_fifos`. trace: see `Partition`. adjustable: see `Netlist.of`. stage: called with a
-    readable description of each stage.
+    fifo_depth: see `with_fifos`. trace: see `Partition`. adjustable, clock_ns: see `Netlist.of`. stage: called
+    with a readable description of each stage.
     """
     given = free_inputs(model)
     if len(given) != 1:
@@ -250,7 +246,7 @@ def prepare(
             part, no_rtl = rtl_part(part, reasons)
             part = with_fifos(part, fifo_depth)
         between = {node.node for node in no_rtl if node.place == "between"}
-        netlist = Netlist.of(part, Path(folder), between, adjustable)
+        netlist = Netlist.of(part, Path(folder), between, adjustable, clock_ns)
         stage("compiling the RTL")
         partition = Partition(netlist, trace)
     ports = (*netlist.inputs, *netlist.outputs)
@@ -275,8 +271,8 @@ def simulate(
 
     Arguments and nodes without RTL: see `prepare`. waves: file for waveforms, .vcd or .fst. waves_cycles: see
     `Model.run`. Returns the run and the model's first output (N, ...), host nodes included;
-    `Run.network_outputs` has all. Raises SimulationError naming frame and output if a word differs from FINN's
-    execution in Python.
+    `Run.network_outputs` has all. Raises SimulationError naming frame and output if a word differs from
+    FINN's execution in Python.
     """
     if waves is not None and waves.suffix not in (".vcd", ".fst"):
         raise UnsupportedError(f"trace {waves}: accepted are files .vcd and .fst")

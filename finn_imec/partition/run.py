@@ -53,8 +53,8 @@ class Run:
     included: tensor -> (frames, ...). latency: cycles from the first input word offered to
     the last output word of the first frame. interval: cycles between the last words of the last two frames,
     None with one frame. cycles: of the whole run. compile_s, simulate_s: wall time of Verilator's
-    compilation, or of finding the model in the cache, and of the run. frames_in, frames_out: the cycle, from 0,
-    in which each frame's last word was taken and given.
+    compilation, or of finding the model in the cache, and of the run. frames_out: the cycle, from 0, of each
+    frame's last output word.
     """
 
     frames: int
@@ -69,7 +69,6 @@ class Run:
     simulate_s: float
     in_python: tuple[PythonNode, ...] = ()
     network_outputs: dict[str, np.ndarray] = field(default_factory=dict)
-    frames_in: tuple[int, ...] = ()
     frames_out: tuple[int, ...] = ()
 
     def frames_per_second(self, clock_ns: float) -> float | None:
