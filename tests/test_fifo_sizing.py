@@ -112,6 +112,10 @@ def test_model_of_a_fifo_is_finns(fifos, stalls):
 # ---- the search ---------------------------------------------------------------------------------
 
 
+def found_by(search, start, ladder):
+    return search.smallest(search.cheapest(dict.fromkeys(ladder, start), ladder), ladder)
+
+
 @pytest.mark.parametrize(
     "wanted", [{"a": 2, "b": 2, "c": 2}, {"a": 77, "b": 2, "c": 9}, {"a": 3, "b": 40, "c": 64}]
 )
@@ -124,7 +128,7 @@ def test_search_finds_the_smallest(wanted):
 
     ladder = {name: [3, 7, 33, 65, 129] for name in wanted}
     search = Search(accepts, limit=100)
-    assert search.smallest(dict.fromkeys(wanted, 129), ladder) == wanted
+    assert found_by(search, 129, ladder) == wanted
     assert search.complete and len(tried) == len(set(tried)) == search.trials < 40
 
 
@@ -135,7 +139,7 @@ def test_search_saves_in_the_dearer_fifo_first():
         return depths["cheap"] + depths["dear"] >= 100
 
     ladder = {"dear": [3, 33, 65, 129], "cheap": [3, 33, 65, 129]}
-    assert Search(accepts, 100).smallest({"dear": 129, "cheap": 129}, ladder) == {"dear": 2, "cheap": 98}
+    assert found_by(Search(accepts, 100), 129, ladder) == {"dear": 2, "cheap": 98}
 
 
 def test_search_stops_at_its_limit_with_accepted_depths():
@@ -143,7 +147,7 @@ def test_search_stops_at_its_limit_with_accepted_depths():
         return depths["a"] >= 50 and depths["b"] >= 50
 
     search = Search(accepts, limit=4)
-    found = search.smallest({"a": 129, "b": 129}, {name: [3, 33, 65, 129] for name in "ab"})
+    found = found_by(search, 129, {name: [3, 33, 65, 129] for name in "ab"})
     assert search.trials == 4 and not search.complete and accepts(found)
 
 

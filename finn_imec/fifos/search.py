@@ -25,15 +25,20 @@ class Search:
         self._good: list[Depths] = []
         self._bad: list[Depths] = []
 
-    def smallest(self, start: Depths, steps: Mapping[str, Sequence[int]]) -> Depths:
-        """Depths of which no single one can be lowered.
+    def cheapest(self, start: Depths, steps: Mapping[str, Sequence[int]]) -> Depths:
+        """Depths of which no single one can be lowered by a step.
 
         start: accepted. steps: for each FIFO, ascending, the deepest depth of each cost, up to the start's.
-        All FIFOs are first lowered by whole steps, in the order of `steps`, and then within their step: words
-        that cost nothing in one FIFO are not saved at the cost of another.
+        The first FIFOs of `steps` are lowered first.
         """
         self._good.append(start)
-        found = self._lower(start, list(steps), steps)
+        return self._lower(start, list(steps), steps)
+
+    def smallest(self, found: Depths, steps: Mapping[str, Sequence[int]]) -> Depths:
+        """Depths of which no single one can be lowered by a word, from the cheapest ones.
+
+        Only within steps: words that cost nothing in one FIFO are not saved at the cost of another.
+        """
         for name in steps:
             below = max((step for step in steps[name] if step < found[name]), default=LEAST - 1)
             found = self._lowest(found, name, range(below + 1, found[name] + 1))

@@ -225,11 +225,15 @@ def sized(simulator: Simulator, target: int | None, frames: int, limit: int) -> 
         start = _accepted(accepts, costs, fills)
         ladder = {name: steps(costs[name], start[name]) for name in _dearest_first(start, costs)}
         search = Search(accepts, limit - trials)
-        found = search.smallest(start, ladder)
+        found = search.cheapest(start, ladder)
         stage(f"{VERIFIED * frames} frames with the depths found")
-        run = simulator.run(found, VERIFIED * frames)
-        if run is not None and pace(run.frames_out) <= goal:
-            break
+        interval = simulator.interval(found, VERIFIED * frames)
+        if interval is not None and interval <= goal:
+            found = search.smallest(found, ladder)
+            stage(f"{VERIFIED * frames} frames with the smallest depths")
+            run = simulator.run(found, VERIFIED * frames)
+            if run is not None and pace(run.frames_out) <= goal:
+                break
         frames *= 2
     else:
         raise SimulationError(
