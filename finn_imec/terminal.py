@@ -108,6 +108,7 @@ ONLY_WITH = {
         ("trace_cycles", "trace"),
     ),
     "fifos": (("output cycles swap", "!curve"),),
+    "fit": (("fps", "!fastest"),),
     "verify": (("cases seed case", "!parameters"), ("cases", "!case")),
 }
 

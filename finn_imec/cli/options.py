@@ -17,6 +17,8 @@ GEOMETRY_HELP = (
     "H,W,C,M,KH,KW[,SH,SW[,DH,DW[,PT,PL,PB,PR]]]: input height, width, channels, output channels, "
     "kernel, stride, dilation, padding at top, left, bottom, right."
 )
+Jobs = Annotated[int, typer.Option(help="Tasks at once on this machine.", min=1)]
+Cluster = Annotated[str | None, typer.Option(help="Run the tasks on the workers of this dask scheduler.")]
 # What `compare` and `vivado` measure
 Geometry = Annotated[str | None, typer.Option(help=GEOMETRY_HELP)]
 LayerSet = Annotated[str | None, typer.Option(help="cnv-w1a1, cnv-w2a2 or padded.")]

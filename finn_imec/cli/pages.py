@@ -13,14 +13,15 @@ from finn_imec.terminal import console, print_json, print_table, progress_bar
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="Folder written by demo, build or compare --output.")],
+    folder: Annotated[Path, typer.Argument(help="Folder written by demo, build, compare --output or fit.")],
     as_json: AsJson = False,
 ) -> None:
     """Write the results in a folder as one HTML page that works offline, report.html."""
+    from finn_imec.report.fit_page import is_fit, write_fit_report
     from finn_imec.report.page import write_report
 
     with progress_bar("report", None):
-        result = write_report(folder)
+        result = write_fit_report(folder) if is_fit(folder) else write_report(folder)
     if as_json:
         print_json(result)
     else:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
 
-from finn_imec.cli.options import AsJson
+from finn_imec.cli.options import AsJson, Cluster, Jobs
 from finn_imec.terminal import console, log, print_json, progress_bar
 
 
@@ -15,9 +16,12 @@ def verify(
     seed: Annotated[int, typer.Option(help="Seed of the campaign.", min=0)] = 0,
     case: Annotated[int | None, typer.Option(help="Run only the case of this number.", min=0)] = None,
     parameters: Annotated[str | None, typer.Option(help="Run only these parameters, in JSON.")] = None,
+    jobs: Jobs = 1,
+    cluster: Cluster = None,
     as_json: AsJson = False,
 ) -> None:
     """Verify random layers in RTL against plain convolution; reduce a case that fails."""
+    from finn_imec.util.workers import workers
     from finn_imec.verification.campaign import VerificationError, reduce
     from finn_imec.verification.campaign import verify as run_campaign
     from finn_imec.verification.cases import CAMPAIGN_MEM_MODES, Case, Parameters, random_case
@@ -28,9 +32,11 @@ def verify(
         chosen = [Case(Parameters.from_json(parameters))]
     if len(chosen) == 1:
         log.print(str(chosen[0]))
+    alone = jobs == 1 and cluster is None
     with progress_bar("cases", len(chosen)) as advance:
         try:
-            runs = run_campaign(chosen, progress=advance)
+            with nullcontext() if alone else workers(jobs, cluster) as executor:
+                runs = run_campaign(chosen, progress=advance, executor=executor)
         except VerificationError as err:
             log.print(f"{err}\nreducing it ...", markup=False)
             raise reduce(err) from err
