@@ -350,12 +350,13 @@ def test_build_inserts_the_fifos_of_a_file(built, chain_file, tmp_path):
         ({"auto_fifo_depths": True, "steps": STEPS}, STEPS[-1:]),
     ],
 )
-def test_when_the_build_sizes_fifos(finn, fields, inserted):
+def test_when_the_build_sizes_fifos(finn, tmp_path, fields, inserted):
     pytest.importorskip("finn.util.settings", reason="build() runs finn-plus")
     from finn_imec.builder import run
 
-    cfg = run._finn_config({"output_dir": "out", "synth_clk_period_ns": 5, **fields})
-    names = [step.__name__ for step in run._select_steps(cfg)]
+    with run._finn(tmp_path / "generated"):
+        cfg = run._finn_config({"output_dir": "out", "synth_clk_period_ns": 5, **fields})
+        names = [step.__name__ for step in run._select_steps(cfg)]
     expected = inserted or ("step_hw_codegen",)
     if names[-1] == "step_convert_to_imec":
         names.pop()
