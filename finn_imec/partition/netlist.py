@@ -1,6 +1,8 @@
 """The netlist of a partition: the RTL of every node, generated and connected by its ports.
 
 s_axis_0 -> node -> FIFO -> node -> ... -> m_axis_0        a probe at every edge
+
+With adjustable FIFOs, their depths are one more input: the only word of the stream DEPTHS, which a run gives.
 """
 
 from __future__ import annotations
@@ -15,9 +17,9 @@ from typing import Any
 from qonnx.core.datatype import DataType
 
 from finn_imec.baseline_rtl.patches import copy_patched
-from finn_imec.compat.finn import finn_build_dir
+from finn_imec.compat.finn import CLOCK_NS, finn_build_dir
 from finn_imec.partition.graph import before_glue, with_own_names
-from finn_imec.partition.parts import IMEC, PYTHON, Part, check_supported, make_part
+from finn_imec.partition.parts import IMEC, PYTHON, Part, adjustable_fifo, check_supported, make_part
 from finn_imec.streams.design import PINS, Design, Probe, Stream
 from finn_imec.util import cache
 from finn_imec.util.errors import ModelError, UnsupportedError, require
@@ -25,6 +27,9 @@ from finn_imec.util.onnx_model import naming
 from finn_imec.util.templates import render
 
 TOP = "finn_partition"
+#: The stream of the FIFOs' depths, DEPTH_BITS each, the first FIFO's in the lowest bits; 0 is no limit.
+DEPTHS = "fifo_depths"
+DEPTH_BITS = 32
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,8 @@ class Cell:
 class Netlist:
     """A graph of specialized nodes as RTL in `folder`, to be compiled or synthesized.
 
-    inputs, outputs: the ends, in the order of the design's streams.
+    inputs, outputs: the ends, in the order of the design's streams. adjustable: whether the depths of the
+    FIFOs are an input of the design.
     """
 
     folder: Path
@@ -85,15 +91,24 @@ class Netlist:
     edges: tuple[Edge, ...]
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
+    adjustable: bool = False
 
     @classmethod
-    def of(cls, model: Any, folder: Path, in_python: Collection[str] = ()) -> Netlist:
+    def of(
+        cls,
+        model: Any,
+        folder: Path,
+        in_python: Collection[str] = (),
+        adjustable: bool = False,
+        clock_ns: float = CLOCK_NS,
+    ) -> Netlist:
         """Generate the RTL of all nodes into an existing folder.
 
         model: specialized hardware nodes only; it is not changed. in_python: names of nodes whose values
-        come from outside: their inputs are outputs of the netlist, too, and their outputs inputs. Raises
-        UnsupportedError or ModelError naming the node that cannot be simulated or the edge that cannot be
-        connected.
+        come from outside: their inputs are outputs of the netlist, too, and their outputs inputs. adjustable:
+        the model of a FIFO in place of FINN's, cycle by cycle the same at any depth. clock_ns: the period to
+        meet, which decides on registers. Raises UnsupportedError or ModelError naming the node that cannot be
+        simulated or the edge that cannot be connected.
         """
         require("finn.custom_op.fpgadataflow", "finn")
         from qonnx.custom_op.registry import getCustomOp
@@ -113,8 +128,10 @@ class Netlist:
         with finn_build_dir(folder):
             for name, inst in insts.items():
                 with naming(inst.onnx_node):
-                    make = _python_cell if name in in_python else _cell
-                    cells[name] = make(inst, model, folder / name)
+                    if name in in_python:
+                        cells[name] = _python_cell(inst, model, folder / name)
+                    else:
+                        cells[name] = _cell(inst, model, folder / name, adjustable, clock_ns)
         edges, ports = zip(*_edges(model, insts, in_python))
         (folder / "finn").mkdir()
         return cls(
@@ -123,14 +140,22 @@ class Netlist:
             edges,
             inputs=tuple(port for edge, port in zip(edges, ports) if not edge.producer),
             outputs=tuple(port for edge, port in zip(edges, ports) if not edge.consumer),
+            adjustable=adjustable,
         )
+
+    @property
+    def fifos(self) -> tuple[Cell, ...]:
+        """The FIFOs, in the order of the graph."""
+        return tuple(cell for cell in self.cells.values() if cell.fifo_depth is not None)
 
     def design(self) -> Design:
         """All nodes; writes the top into the folder."""
         nets = {edge.tensor: edge.net for edge in self.edges}
-        fifos = (cell for cell in self.cells.values() if cell.fifo_depth is not None)
-        drained = dict([nets[tensor] for _, tensor in fifo.streams] for fifo in fifos)
-        return self._design(TOP, tuple(self.cells.values()), self.edges, drained)
+        drained = dict([nets[tensor] for _, tensor in fifo.streams] for fifo in self.fifos)
+        design = self._design(TOP, tuple(self.cells.values()), self.edges, drained)
+        if not self.adjustable:
+            return design
+        return replace(design, inputs=(*design.inputs, Stream(DEPTHS, DEPTH_BITS * len(self.fifos))))
 
     def node_design(self, name: str) -> Design:
         """One node alone with its streams as ports, for synthesis; writes its top into the folder."""
@@ -164,6 +189,9 @@ class Netlist:
                 inputs=inputs,
                 outputs=outputs,
                 cells=[self._instance(cell) for cell in cells],
+                depths={"name": DEPTHS, "bits": DEPTH_BITS, "count": len(self.fifos)}
+                if self.adjustable
+                else None,
             )
         )
         sources = dict.fromkeys(path for part in parts for path in part.sources)
@@ -183,6 +211,8 @@ class Netlist:
         for vector, finn_pins in part.vectors.items():
             pins[vector] = f"{{ {', '.join(pins.pop(pin) for pin in finn_pins)} }}"
         pins |= dict.fromkeys(part.tied, "'0")
+        if self.adjustable and cell in self.fifos:
+            pins["depth"] = f"Depths[{self.fifos.index(cell)}]"
         folders = {parameter: f"{_stored(files)[0].parent}/" for parameter, files in part.folders}
         return {
             "module": part.module,
@@ -192,10 +222,11 @@ class Netlist:
         }
 
 
-def _cell(inst: Any, model: Any, folder: Path) -> Cell:
+def _cell(inst: Any, model: Any, folder: Path, adjustable: bool, clock_ns: float) -> Cell:
     node = inst.onnx_node
     is_fifo = node.op_type.startswith("StreamingFIFO")
-    part = make_part(inst, model, folder)
+    variable = adjustable and is_fifo
+    part = adjustable_fifo(inst) if variable else make_part(inst, model, folder, clock_ns)
     return Cell(
         node.name,
         node.op_type,

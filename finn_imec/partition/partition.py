@@ -10,18 +10,19 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from qonnx.core.datatype import DataType
 
-from finn_imec.compat.finn import finn_build_dir
+from finn_imec.compat.finn import CLOCK_NS, finn_build_dir
 from finn_imec.layer.numbers import ROUNDING, whole_numbers
 from finn_imec.partition.deadlock import DeadlockError, explain
 from finn_imec.partition.exact import execute
 from finn_imec.partition.graph import (
+    PythonNode,
     hardware_part,
     in_python,
     rtl_part,
@@ -29,10 +30,10 @@ from finn_imec.partition.graph import (
     with_fifos,
     with_own_names,
 )
-from finn_imec.partition.netlist import Edge, Netlist, Port
+from finn_imec.partition.netlist import DEPTH_BITS, DEPTHS, Edge, Netlist, Port
 from finn_imec.partition.parts import why_no_rtl
 from finn_imec.partition.run import EdgeReport, FifoReport, NodeReport, Run
-from finn_imec.simulation.stimulus import Activity, Result, SimulationError, Stimulus
+from finn_imec.simulation.stimulus import Activity, Result, SimulationError, Stall, Stimulus
 from finn_imec.simulation.verilator import build
 from finn_imec.streams.words import decode, encode
 from finn_imec.util.errors import UnsupportedError
@@ -42,6 +43,10 @@ from finn_imec.util.onnx_model import free_inputs
 _PATIENCE = 1000
 #: Cycles that an IMECConv may be busy beyond its model: its registers on the way in and out.
 _SLACK = 16
+
+
+class OutOfCyclesError(SimulationError):
+    """A partition was not done after as many cycles as were allowed."""
 
 
 class Partition:
@@ -63,18 +68,23 @@ class Partition:
         waves: Path | None = None,
         waves_cycles: tuple[int, int] | None = None,
         progress: Callable[[int], None] | None = None,
+        depths: Mapping[str, int] | None = None,
+        period: int = 0,
+        max_cycles: int | None = None,
     ) -> Run:
         """Simulate frames, tensor -> integers (frames, ...), back to back.
 
-        waves, waves_cycles, progress: see `Model.run`.
-        Raises DeadlockError naming the stuck edges and nodes, SimulationError for a violation of AXI4-Stream
-        or surplus words.
+        waves, waves_cycles, progress: see `Model.run`. depths: of the FIFOs by name, if they are adjustable;
+        0 is no limit. period: cycles from the first word of a frame to that of the next one, at least.
+        max_cycles: of the whole run.
+        Raises DeadlockError naming the stuck edges and nodes, OutOfCyclesError after max_cycles,
+        SimulationError for a violation of AXI4-Stream or surplus words.
         """
         counts = {len(values) for values in frames.values()}
         if len(counts) != 1 or 0 in counts:
             raise ValueError(f"frames: {sorted(counts)} of them; expected as many for each tensor")
         (count,) = counts
-        stimulus = self._stimulus(frames, count)
+        stimulus = self._stimulus(frames, count, depths or {}, period, max_cycles)
         start = time.perf_counter()
         (result,) = self.model.run(
             [stimulus], check=False, waves=waves, waves_cycles=waves_cycles, progress=progress
@@ -84,17 +94,36 @@ class Partition:
         self._check_cycles(result, count)
         return self._report(result, count, simulate_s)
 
-    def _stimulus(self, frames: Mapping[str, np.ndarray], count: int) -> Stimulus:
-        cells, ends = self.netlist.cells.values(), zip(self.design.inputs, self.netlist.inputs, strict=True)
+    def _stimulus(
+        self,
+        frames: Mapping[str, np.ndarray],
+        count: int,
+        depths: Mapping[str, int],
+        period: int,
+        max_cycles: int | None,
+    ) -> Stimulus:
+        cells, ends = self.netlist.cells.values(), list(zip(self.design.inputs, self.netlist.inputs))
+        inputs: dict[str, Any] = {
+            stream.name: encode(frames[port.tensor], port.datatype, port.elems) for stream, port in ends
+        }
+        words = {edge.net: edge.words for edge in self.netlist.edges if not edge.producer}
+        stalls = {name: Stall.duty(each, period) for name, each in words.items() if each < period}
+        if self.netlist.adjustable:
+            given = [depths[fifo.name] << DEPTH_BITS * i for i, fifo in enumerate(self.netlist.fifos)]
+            inputs[DEPTHS] = [sum(given)]
         return Stimulus(
-            {stream.name: encode(frames[port.tensor], port.datatype, port.elems) for stream, port in ends},
+            inputs,
             {edge.net: count * edge.words for edge in self.netlist.edges if not edge.consumer},
-            timeout=_PATIENCE + max(cell.expected_cycles for cell in cells),
+            input_stall=stalls,
+            timeout=_PATIENCE + max(cell.expected_cycles for cell in cells) + period,
             # FINN's FMPadding outputs the upper border of a frame before the frame arrives.
             allow_extra=any("Padding" in cell.op_type for cell in cells),
+            max_cycles=max_cycles,
         )
 
     def _check(self, result: Result, stimulus: Stimulus) -> None:
+        if result.status == "out of cycles":
+            raise OutOfCyclesError(f"{result.status}: {stimulus.max_cycles:,} cycles were allowed")
         if result.status != "complete":
             raise DeadlockError(explain(self._seen(result)))
         if result.n_violations:
@@ -158,7 +187,76 @@ class Partition:
             ),
             compile_s=self.compile_s,
             simulate_s=simulate_s,
+            frames_out=tuple(done.tolist()),
         )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The hardware part of a model, compiled, with frames and what its outputs have to be for them.
+
+    frames: tensor -> integers (N, ...) of the partition's inputs; expected: likewise of its outputs.
+    network_outputs: likewise of the model's, host nodes included. in_python: nodes without RTL.
+    """
+
+    partition: Partition
+    frames: Mapping[str, np.ndarray]
+    expected: Mapping[str, np.ndarray]
+    network_outputs: Mapping[str, np.ndarray]
+    in_python: tuple[PythonNode, ...]
+
+    def run(self, count: int | None = None, **options: Any) -> Run:
+        """Simulate `count` frames, which repeat, or all once; options: of `Partition.run`.
+
+        Raises SimulationError naming frame and output if a word differs from FINN's execution in Python.
+        """
+        given = len(next(iter(self.frames.values())))
+        wanted = np.arange(given if count is None else count) % given
+        frames = {tensor: values[wanted] for tensor, values in self.frames.items()}
+        run = self.partition.run(frames, **options)
+        for tensor, values in self.expected.items():
+            _check_equal(tensor, run.outputs[tensor], values[wanted])
+        outputs = {name: values[wanted] for name, values in self.network_outputs.items()}
+        return replace(run, in_python=self.in_python, network_outputs=outputs)
+
+
+def prepare(
+    model: Any,
+    inputs: np.ndarray,
+    fifo_depth: int | Mapping[str, int] | None = None,
+    trace: str = "",
+    stage: Callable[[str], None] = lambda name: None,
+    adjustable: bool = False,
+    clock_ns: float = CLOCK_NS,
+) -> Prepared:
+    """Generate and compile the hardware part of a model, and execute values (N, ...) of its first input.
+
+    Nodes without RTL run in Python: those at the ends, and with a warning in the result those in between.
+    fifo_depth: see `with_fifos`. trace: see `Partition`. adjustable, clock_ns: see `Netlist.of`. stage:
+    called with a readable description of each stage.
+    """
+    given = free_inputs(model)
+    if len(given) != 1:
+        raise UnsupportedError(f"the model has {len(given)} inputs, {', '.join(given)}: accepted is one")
+    stage("generating the RTL")
+    with tempfile.TemporaryDirectory() as folder:
+        with finn_build_dir(Path(folder)):
+            part = with_own_names(specialized_layers(hardware_part(model)))
+            reasons = {node.name: why for node in part.graph.node if (why := why_no_rtl(node))}
+            part, no_rtl = rtl_part(part, reasons)
+            part = with_fifos(part, fifo_depth)
+        between = {node.node for node in no_rtl if node.place == "between"}
+        netlist = Netlist.of(part, Path(folder), between, adjustable, clock_ns)
+        stage("compiling the RTL")
+        partition = Partition(netlist, trace)
+    ports = (*netlist.inputs, *netlist.outputs)
+    sinks = [value.name for value in model.graph.output]
+    values = _in_python(model, given[0], inputs, {*(port.tensor for port in ports), *sinks}, stage)
+    frames, expected = (
+        {port.tensor: _stream_values(values[port.tensor], port) for port in side}
+        for side in (netlist.inputs, netlist.outputs)
+    )
+    return Prepared(partition, frames, expected, {name: values[name] for name in sinks}, no_rtl)
 
 
 def simulate(
@@ -171,36 +269,20 @@ def simulate(
 ) -> tuple[Run, np.ndarray]:
     """Simulate the hardware part of a model on values (N, ...) of its first input, and check it.
 
-    Nodes without RTL run in Python: those at the ends, and with a warning in the result those in between.
-    fifo_depth: see `with_fifos`. waves: file for waveforms, .vcd or .fst. waves_cycles: see `Model.run`.
-    stage: called with a readable description of each stage. Returns the run and the model's first output
-    (N, ...), host nodes included; `Run.network_outputs` has all. Raises SimulationError naming frame and
-    output if a word differs from FINN's execution in Python.
+    Arguments and nodes without RTL: see `prepare`. waves: file for waveforms, .vcd or .fst. waves_cycles: see
+    `Model.run`. Returns the run and the model's first output (N, ...), host nodes included;
+    `Run.network_outputs` has all. Raises SimulationError naming frame and output if a word differs from
+    FINN's execution in Python.
     """
     if waves is not None and waves.suffix not in (".vcd", ".fst"):
         raise UnsupportedError(f"trace {waves}: accepted are files .vcd and .fst")
-    given = free_inputs(model)
-    if len(given) != 1:
-        raise UnsupportedError(f"the model has {len(given)} inputs, {', '.join(given)}: accepted is one")
-    stage("generating the RTL")
-    with tempfile.TemporaryDirectory() as folder:
-        with finn_build_dir(Path(folder)):
-            part = with_own_names(specialized_layers(hardware_part(model)))
-            reasons = {node.name: why for node in part.graph.node if (why := why_no_rtl(node))}
-            part, no_rtl = rtl_part(part, reasons)
-            part = with_fifos(part, fifo_depth)
-        netlist = Netlist.of(part, Path(folder), {node.node for node in no_rtl if node.place == "between"})
-        stage("compiling the RTL")
-        partition = Partition(netlist, waves.suffix[1:] if waves else "")
-    ports = (*netlist.inputs, *netlist.outputs)
-    sinks = [value.name for value in model.graph.output]
-    expected = _in_python(model, given[0], inputs, {*(port.tensor for port in ports), *sinks}, stage)
-    frames = {port.tensor: _stream_values(expected[port.tensor], port) for port in netlist.inputs}
-    run = partition.run(frames, waves, waves_cycles, lambda cycles: stage(f"simulating, cycle {cycles:,}"))
-    for port in netlist.outputs:
-        _check_equal(port.tensor, run.outputs[port.tensor], _stream_values(expected[port.tensor], port))
-    outputs = {name: expected[name] for name in sinks}
-    return replace(run, in_python=no_rtl, network_outputs=outputs), outputs[sinks[0]]
+    prepared = prepare(model, inputs, fifo_depth, waves.suffix[1:] if waves else "", stage)
+    run = prepared.run(
+        waves=waves,
+        waves_cycles=waves_cycles,
+        progress=lambda cycles: stage(f"simulating, cycle {cycles:,}"),
+    )
+    return run, next(iter(run.network_outputs.values()))
 
 
 def _in_python(

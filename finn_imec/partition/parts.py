@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from qonnx.core.datatype import DataType
 
-from finn_imec.compat.finn import CLOCK_NS, FPGA_PART, memstream_sources
+from finn_imec.compat.finn import FPGA_PART, memstream_sources
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.rtl.generate import ImecRtl
@@ -47,7 +47,7 @@ class Part:
     finn_sources: tuple[Path, ...] = ()
     data_files: tuple[Path, ...] = ()
     folders: tuple[tuple[str, tuple[Path, ...]], ...] = ()
-    parameters: Mapping[str, int | Path] = field(default_factory=dict)
+    parameters: Mapping[str, int | str | Path] = field(default_factory=dict)
     vectors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tied: tuple[str, ...] = ()
 
@@ -89,15 +89,25 @@ def _check_streams(inst: Any) -> None:
                 )
 
 
-def make_part(inst: Any, model: Any, folder: Path) -> Part:
+def make_part(inst: Any, model: Any, folder: Path, clock_ns: float) -> Part:
     """Generate a supported node's RTL into the new `folder`; sets the node's attributes for it.
 
+    clock_ns: the period to meet, which decides on registers.
     Raises UnsupportedError or ModelError naming the node if it cannot be simulated.
     """
     _check_parameters(inst, model)
     _LIMITS.get(inst.onnx_node.op_type, lambda inst: None)(inst)
     folder.mkdir()
-    return {**_FINN_RTL, **_BEHAVIORAL_MODELS}[inst.onnx_node.op_type](inst, model, folder)
+    op_type = inst.onnx_node.op_type
+    if op_type in _FINN_RTL:
+        return _FINN_RTL[op_type](inst, model, folder, clock_ns)
+    return _BEHAVIORAL_MODELS[op_type](inst, model, folder)
+
+
+def adjustable_fifo(inst: Any) -> Part:
+    """A model of FINN's StreamingFIFO, cycle by cycle the same, that has its depth as an input."""
+    style = inst.get_nodeattr("ram_style").replace("srl", "shift")
+    return _sim("sim_fifo", WIDTH=inst.get_instream_width_padded(), RAM_STYLE=style)
 
 
 def _check_parameters(inst: Any, model: Any) -> None:
@@ -121,29 +131,29 @@ def _check_parameters(inst: Any, model: Any) -> None:
 # ---- FINN's RTL, and IMECConv's --------------------------------------------------------------------
 
 
-def _generate(inst: Any, model: Any, folder: Path) -> tuple[str, tuple[Path, ...]]:
+def _generate(inst: Any, model: Any, folder: Path, clock_ns: float) -> tuple[str, tuple[Path, ...]]:
     """Let the node generate its RTL: (top module, files)."""
     inst.set_nodeattr("code_gen_dir_ipgen", str(folder))
     try:
-        inst.generate_hdl(model, FPGA_PART, CLOCK_NS)
+        inst.generate_hdl(model, FPGA_PART, clock_ns)
     except Exception as err:  # FINN's checks raise any type
         raise ModelError(f"{inst.onnx_node.name} ({inst.onnx_node.op_type}): {err}") from err
     files = tuple(Path(name) for name in inst.get_rtl_file_list(abspath=True))
     return inst.get_nodeattr("gen_top_module"), files
 
 
-def _generated(inst: Any, model: Any, folder: Path) -> Part:
+def _generated(inst: Any, model: Any, folder: Path, clock_ns: float) -> Part:
     """The RTL that the node's own generate_hdl writes."""
-    module, files = _generate(inst, model, folder)
+    module, files = _generate(inst, model, folder, clock_ns)
     (source,) = (path for path in files if path.stem in (module, f"{module}_wrapper"))
     names = inst.get_verilog_top_module_intf_names()
     streams = tuple(name for kind in ("s_axis", "m_axis") for name, _ in names[kind])
     return Part(module, FINN, finn_sources=files, tied=other_inputs(source.read_text(), module, streams))
 
 
-def _imec_conv(inst: Any, model: Any, folder: Path) -> Part:
+def _imec_conv(inst: Any, model: Any, folder: Path, clock_ns: float) -> Part:
     inst.set_nodeattr("code_gen_dir_ipgen", str(folder))
-    inst.generate_hdl(model, FPGA_PART, CLOCK_NS)
+    inst.generate_hdl(model, FPGA_PART, clock_ns)
     return _of_design(inst.design(), IMEC)
 
 
@@ -153,21 +163,21 @@ def _of_design(design: Design, origin: str) -> Part:
     return Part(design.top, origin, sources, memstream, design.data_files, tied=tuple(design.tied))
 
 
-def _thresholding(inst: Any, model: Any, folder: Path) -> Part:
+def _thresholding(inst: Any, model: Any, folder: Path, clock_ns: float) -> Part:
     """FINN's Thresholding; its memories are initialized from a folder with a file per PE and stage."""
-    part = _generated(inst, model, folder)
+    part = _generated(inst, model, folder, clock_ns)
     paths = map(Path, inst.get_all_meminit_filenames(abspath=True))
     prefix = f"{inst.onnx_node.name}_"
     files = tuple(path.rename(folder / path.name.removeprefix(prefix)) for path in paths)
     return replace(part, folders=(("THRESHOLDS_PATH", files),))
 
 
-def _matrix_vector(inst: Any, model: Any, folder: Path) -> Part:
+def _matrix_vector(inst: Any, model: Any, folder: Path, clock_ns: float) -> Part:
     """FINN's MVU or VVU with its memstream, in a module of both."""
     mode = inst.get_nodeattr("mem_mode")
     if mode != "internal_decoupled":
         raise UnsupportedError(f"{inst.onnx_node.name}: mem_mode={mode}: accepted is internal_decoupled")
-    module, files = _generate(inst, model, folder)
+    module, files = _generate(inst, model, folder, clock_ns)
     (memstream,) = folder.glob("*_memstream_wrapper.v")
     weights = folder / f"{module}_memblock.dat"
     (folder / "memblock.dat").rename(weights)
@@ -319,13 +329,12 @@ def _in_out(inst: Any) -> dict[str, int]:
     return {"SIGNED": int(signed), "IN_BITS": idt.bitwidth(), "OUT_BITS": odt.bitwidth()}
 
 
-def _sim(module: str, data_files: tuple[Path, ...] = (), **parameters: int | Path) -> Part:
+def _sim(module: str, data_files: tuple[Path, ...] = (), **parameters: int | str | Path) -> Part:
     source = Path(str(resources.files("finn_imec") / "partition" / "rtl" / f"{module}.sv"))
     return Part(module, BEHAVIORAL, (source,), data_files=data_files, parameters=parameters)
 
 
-Maker = Callable[[Any, Any, Path], Part]
-_FINN_RTL: dict[str, Maker] = {
+_FINN_RTL: dict[str, Callable[[Any, Any, Path, float], Part]] = {
     "ConvolutionInputGenerator_rtl": _generated,
     "FMPadding_rtl": _generated,
     "IMECConv_rtl": _imec_conv,
@@ -335,7 +344,7 @@ _FINN_RTL: dict[str, Maker] = {
     "Thresholding_rtl": _thresholding,
     "VVAU_rtl": _matrix_vector,
 }
-_BEHAVIORAL_MODELS: dict[str, Maker] = {
+_BEHAVIORAL_MODELS: dict[str, Callable[[Any, Any, Path], Part]] = {
     "DuplicateStreams_hls": _duplicate,
     "ElementwiseAdd_hls": _add,
     "GlobalAccPool_hls": _global_acc_pool,

@@ -53,7 +53,8 @@ class Run:
     included: tensor -> (frames, ...). latency: cycles from the first input word offered to
     the last output word of the first frame. interval: cycles between the last words of the last two frames,
     None with one frame. cycles: of the whole run. compile_s, simulate_s: wall time of Verilator's
-    compilation, or of finding the model in the cache, and of the run.
+    compilation, or of finding the model in the cache, and of the run. frames_out: the cycle, from 0, of each
+    frame's last output word.
     """
 
     frames: int
@@ -68,6 +69,7 @@ class Run:
     simulate_s: float
     in_python: tuple[PythonNode, ...] = ()
     network_outputs: dict[str, np.ndarray] = field(default_factory=dict)
+    frames_out: tuple[int, ...] = ()
 
     def frames_per_second(self, clock_ns: float) -> float | None:
         """In steady state; None with one frame."""

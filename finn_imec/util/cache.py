@@ -45,7 +45,7 @@ from finn_imec.util import interrupts
 from finn_imec.util.errors import ImecError
 from finn_imec.util.interrupts import UNQUOTED
 
-KINDS = ("verilator", "cppsim", "yosys", "place", "data")
+KINDS = ("verilator", "cppsim", "yosys", "place", "fifos", "data")
 #: Version of the entry format. Part of every key, so versions of this package can share a cache.
 FORMAT = 1
 _ABOUT = "entry.json"

@@ -18,6 +18,18 @@ UNFINISHED = ".unfinished-"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+def write_text(path: Path, text: str) -> None:
+    """A text file, complete or as it was before."""
+    scratch = path.with_name(f"{UNFINISHED}{path.name}")
+    try:
+        scratch.write_text(text, encoding="utf-8")
+        os.replace(scratch, path)
+    except OSError as err:
+        raise ModelError(f"{path}: cannot be written ({err.strerror})") from err
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def output_folder(output: Path, marker: str) -> Iterator[Path]:
     """A folder to write into; its files move to `output` if the block succeeds.
