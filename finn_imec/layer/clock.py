@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from math import ceil, log2
 
+from finn_imec.layer.adders import cut_bits, cuts
+from finn_imec.layer.adders import levels as adder_levels
 from finn_imec.layer.compressor import MIDDLE, levels, product_heights
 from finn_imec.layer.memories import rom_bank_words
 from finn_imec.layer.structure import REGISTERS, Structure
@@ -74,6 +76,8 @@ def _paths(structure: Structure) -> dict[str, float]:
             paths["counters and addition"] = rest + adder
         else:
             paths["products, counters and addition"] = first + adder
+    elif core.kind == "gates":
+        paths["gated additions"] = word + _longest_additions(s)
     elif core.kind == "product":
         paths["multipliers"] = word + 12 * level
     else:
@@ -81,6 +85,28 @@ def _paths(structure: Structure) -> dict[str, float]:
     if s.search and s.search.fast:
         paths["search of thresholds"] = FAST_SEARCH_NS
     return paths
+
+
+def _longest_additions(structure: Structure) -> float:
+    """The longest path in imec_dot_gates and the accumulators, of which the first starts at the weights."""
+    s, g, core = structure, structure.geometry, structure.core
+    registers, bits = REGISTERS[s.pipeline], core.factors[0].bits
+    tree = adder_levels(g.simd, bits, core.digits)
+    before = cuts(len(tree), registers.middle, registers.rows)
+    paths = [wire_ns(2 * g.pe * bits) + _adder_ns(2, bits + 1)]
+    for left, level in zip(reversed(range(len(tree))), tree):
+        if left in before:
+            paths.append(REGISTER_NS)
+        paths[-1] += wire_ns() + _adder_ns(level.operands, level.bits + 2)
+    if registers.sum or len(before) < registers.dot_steps:
+        paths.append(REGISTER_NS)
+    paths[-1] += wire_ns() + _adder_ns(2, s.acc_bits)
+    return max(paths)
+
+
+def _adder_ns(operands: int, bits: int) -> float:
+    """From the inputs of an adder of two or three words to its outputs."""
+    return LUT_NS + (wire_ns() + LUT_NS if operands == 3 else 0) + ADDER_NS + CARRY_NS * bits
 
 
 def _registers(structure: Structure) -> float:
@@ -100,4 +126,8 @@ def _registers(structure: Structure) -> float:
         below = [h.heights for h in levels(heights) if max(h.heights) <= MIDDLE]
         middle = sum(below[0]) if below else sum(heights)
         bits += g.pe * len(heights) * (2 * registers.rows + registers.sum) + g.pe * middle * registers.middle
+    if core.kind == "gates":
+        tree = adder_levels(g.simd, core.factors[0].bits, core.digits)
+        before = cuts(len(tree), registers.middle, registers.rows)
+        bits += g.pe * (cut_bits(tree, before) + s.acc_bits * (registers.dot_steps - len(before)))
     return bits

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import prod
 
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
+from finn_imec.layer.adders import dot_luts
+from finn_imec.layer.compressor import partial_product_luts
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.packing import MAX_CHAIN, STREAMED_CHAIN, Packing
 from finn_imec.util.errors import UnsupportedError
@@ -68,13 +70,15 @@ class Operand:
 class Core:
     """The multiply-add core: operands as stored, and the packing of DSP slices (None: LUTs compute).
 
-    runtime_weights: the weights may change while the design runs.
+    runtime_weights: the weights may change while the design runs. digits: those of a weight in gated
+    additions (imec_dot_gates), 1 if all weights are -1, 0 or 1; 0 if another core computes.
     """
 
     activation: Operand
     weight: Operand
     runtime_weights: bool
     packing: Packing | None
+    digits: int = 0
 
     @staticmethod
     def of(
@@ -84,14 +88,19 @@ class Core:
         res_type: str = "auto",
         runtime_weights: bool = False,
         weights: np.ndarray | None = None,
+        thresholds: bool = False,
     ) -> Core:
         """The core for weights (MW, MH), or for all values of the operand (None).
+
+        thresholds: accumulators are compared with some, which take in constants of their channels.
 
         Raises UnsupportedError unless res_type is one of RES_TYPES.
         """
         if res_type not in RES_TYPES:
             raise UnsupportedError(f"resType={res_type!r}: accepted are {', '.join(RES_TYPES)}")
         lut = Core(activation, weight, runtime_weights, None)
+        if not runtime_weights:
+            lut = _cheaper(lut, _digits(weight, weights), geometry, thresholds)
         a, w = lut.factors
         widths = a.bits, w.bits
         few = {"auto": min(widths) < AUTO_DSP_BITS, "lut": True, "dsp": prod(widths) <= LUT_PARTIAL_PRODUCTS}
@@ -126,10 +135,12 @@ class Core:
 
     @property
     def kind(self) -> str:
-        """Suffix of the RTL module imec_dot_* that computes dot products: "planes", "product" or "dsp"."""
+        """Suffix of the RTL module imec_dot_*: "planes", "gates", "product" or "dsp"."""
         a, w = self.factors
         if self.packing:
             return "dsp"
+        if self.digits:
+            return "gates"
         return "planes" if a.bits * w.bits <= MAX_PARTIAL_PRODUCTS or a.bipolar or w.bipolar else "product"
 
     @property
@@ -152,6 +163,8 @@ class Core:
         if self.runtime_weights:
             return False
         a, w = self.factors
+        if self.digits and not self.counts_equal_bits:
+            return a.signed or a.bipolar or w.signed or w.bipolar
         return self.packing.centered if self.packing else a.bipolar != w.bipolar
 
     def weight_parts(self, simd: int) -> list[slice]:
@@ -165,6 +178,24 @@ def folded_weights(geometry: ConvGeometry, weights: np.ndarray) -> np.ndarray:
     # (MW, MH) -> (SF, SIMD, NF, PE) -> (NF, SF, PE, SIMD)
     folded = weights.reshape(g.sf, g.simd, g.nf, g.pe).transpose(2, 0, 3, 1)
     return folded.reshape(g.nf * g.sf, g.pe, g.simd)
+
+
+def _digits(operand: Operand, weights: np.ndarray | None) -> int:
+    """Digits of these weights, or of all weights of the operand, in gated additions."""
+    ternary = weights is not None and bool((np.abs(weights) <= 1).all())
+    return 1 if ternary else operand.bits
+
+
+def _cheaper(planes: Core, digits: int, geometry: ConvGeometry, thresholds: bool) -> Core:
+    """This core, or that of gated additions if it takes fewer LUTs, those of its constants included."""
+    a, w = planes.activation, planes.weight
+    if a.bits == 1 or (digits > 1 and planes.kind == "product"):
+        return planes
+    gates = replace(planes, digits=digits)
+    if gates.channel_offsets and not planes.channel_offsets and not thresholds and geometry.nf > 1:
+        return planes  # each channel would need a start value
+    tree = sum(partial_product_luts(geometry.simd, a.bits, w.bits))
+    return gates if dot_luts(geometry.simd, a.bits, digits) < tree else planes
 
 
 @cache

@@ -223,6 +223,8 @@ def mac_parameters(structure: Structure) -> dict[str, int | str]:
         "WIDEN": int(core.widen), "ACC_BITS": structure.acc_bits, "DOUBLE": int(core.double),
         "PIPELINE": 0 if packing else structure.pipeline,
     }  # fmt: skip
+    if core.digits:
+        parameters["DIGITS"] = core.digits
     if packing:
         parameters |= {
             "FIELDS": packing.fields, "SPACING": packing.spacing, "FIELD_BITS": packing.field_bits,

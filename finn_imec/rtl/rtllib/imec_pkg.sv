@@ -4,7 +4,7 @@
 package imec_pkg;
 
 	// PRIMITIVES of a module: its formula, fast to simulate; its structure, for any FPGA; its structure
-	// in Xilinx' LUT6, MUXF7, MUXF8 and DSP48E1
+	// in Xilinx' LUT6, LUT6_2, MUXF7, MUXF8 and DSP48E1
 	localparam int unsigned  BEHAVIOR = 0, GENERIC = 1, XILINX = 2;
 
 	localparam int unsigned  MAX_COLS = 40;
@@ -17,6 +17,20 @@ package imec_pkg;
 		for(int unsigned  i = 0; i < c; i++)  n += 32'(height[i]);
 		return  n;
 	endfunction : bits_below
+
+	// Levels of imec_tree for n words
+	function automatic int unsigned tree_levels(input int unsigned  n);
+		automatic int unsigned  levels = 0;
+		for(int unsigned  left = n; left > 1; left = (left + 2)/3)  levels++;
+		return  levels;
+	endfunction : tree_levels
+
+	// Largest sum of n words up to max, each shifted by that many bits more than the one before
+	function automatic longint unsigned tree_max(input int unsigned  n, input longint unsigned  max, input int unsigned  shift);
+		automatic longint unsigned  sum = 0;
+		for(int unsigned  i = 0; i < n; i++)  sum += max << i*shift;
+		return  sum;
+	endfunction : tree_max
 
 	// Position in its chain of the slice of lane l in imec_dot_dsp, counted from the first slice of
 	// the longest chain. All chains end at the same position, with the lowest lanes.

@@ -1,0 +1,135 @@
+/****************************************************************************
+ * @brief	Dot products of SIMD activations and the weights of PE channels, by gated additions.
+ *
+ * @description
+ *	y[p] = sum_lanes sum_j 2^j * { c, ~c or 0 },  c: a, unsigned by the inversion of its sign bit
+ *
+ *	A weight consists of DIGITS digits. Each takes the activation, its complement or nothing:
+ *
+ *	   weight                     | DIGITS | digit j takes
+ *	  ----------------------------+--------+--------------------------------------
+ *	   bipolar                    |   1    | c for 1, ~c for -1
+ *	   -1, 0 and 1, of any W_BITS |   1    | c for 1, ~c for -1, 0 for 0
+ *	   plain                      | W_BITS | c for 1, 0 for 0; ~c for a sign bit of 1
+ *
+ *	Activations are unsigned codes in y, and ~c = 2^A_BITS-1 - c. What this adds is constant
+ *	for a channel; the accumulation accounts for it (finn_imec/layer/datapath.py, offsets).
+ *
+ *	Pairs of lanes are added by imec_gates, the pairs of a digit by imec_tree, then the digits:
+ *
+ *	               +-------+    +------+     +------+
+ *	   a, w ----+->| gates |--->| tree |---->| tree |---> y
+ *	            |  +-------+ x  +------+  x  |      |  x
+ *	            +->| gates |--->| tree |---->|      |
+ *	               +-------+    +------+     +------+
+ *
+ *	PIPELINE places registers where an x is, or between the levels of a tree:
+ *
+ *	  0  at y          2  before the last level
+ *	  1  and one half of the levels before     3, 4  the same with that of 2
+ *	                                           4  and at y
+ *
+ *	y follows a and w after imec_pkg::lut_steps(PIPELINE) steps. Multiplies no weights that may
+ *	change, because the constants depend on them.
+ ***************************************************************************/
+module imec_dot_gates import imec_pkg::*; #(
+	int unsigned  PE,
+	int unsigned  SIMD,
+
+	int unsigned  A_BITS,
+	bit  A_SIGNED,
+	int unsigned  W_BITS,
+	bit  W_SIGNED,
+	bit  W_BIPOLAR,
+	int unsigned  DIGITS,
+	int unsigned  PIPELINE = 0,
+	int unsigned  PRIMITIVES = XILINX,
+
+	localparam int unsigned  Y_BITS = $clog2(SIMD*(2**A_BITS-1)*(2**DIGITS-1) + 1)
+)(
+	input	logic  clk,
+
+	input	logic  en,
+	input	logic [SIMD-1:0][A_BITS-1:0]  a,
+	input	logic [PE-1:0][SIMD-1:0][W_BITS-1:0]  w,
+	output	logic [PE-1:0][Y_BITS-1:0]  y
+);
+	if(PIPELINE > 4)  $error("PIPELINE=%0d must be 0 to 4.", PIPELINE);
+	if(DIGITS != 1 && DIGITS != W_BITS)  $error("DIGITS=%0d must be 1 or W_BITS=%0d.", DIGITS, W_BITS);
+	if(W_BIPOLAR && (W_BITS != 1 || W_SIGNED))  $error("bipolar weights are 1 bit without sign.");
+
+	uwire [SIMD-1:0][A_BITS-1:0]  code;
+	for(genvar  l = 0; l < SIMD; l++) begin : genCode
+		assign	code[l] = a[l] ^ (A_BITS'(A_SIGNED) << (A_BITS-1));
+	end : genCode
+
+	// Registers between levels; the last LEVELS.. are those of the digits' tree
+	localparam int unsigned  GROUPS = SIMD < 2? 1 : SIMD/2;	// of two lanes, the last of the rest
+	localparam int unsigned  LATER  = tree_levels(DIGITS);
+	localparam int unsigned  LEVELS = tree_levels(GROUPS) + LATER;
+	localparam bit  ROWS   = PIPELINE > 1;
+	localparam bit  MIDDLE = PIPELINE == 1 || PIPELINE > 2;
+	localparam bit  SUM    = PIPELINE < 2 || PIPELINE == 4;
+	localparam int unsigned  HALF = ROWS? LEVELS/2 : LEVELS == 0? 0 : (LEVELS-1)/2;	// level of the middle register
+	localparam int unsigned  CUTS = (32'(ROWS) | 32'(MIDDLE) << HALF) & ((1 << LEVELS) - 1);
+	localparam int unsigned  BEHIND = lut_steps(PIPELINE) - $countones(CUTS);	// the others, for want of levels
+
+	for(genvar  p = 0; p < PE; p++) begin : genPE
+		uwire [DIGITS-1:0][SIMD-1:0]  keep, invert;
+		for(genvar  l = 0; l < SIMD; l++) begin : genLane
+			for(genvar  j = 0; j < DIGITS; j++) begin : genDigit
+				assign	keep[j][l]   = W_BIPOLAR || w[p][l][j];
+				assign	invert[j][l] = W_BIPOLAR? !w[p][l][0] : W_SIGNED && j == DIGITS-1 && w[p][l][W_BITS-1];
+			end : genDigit
+		end : genLane
+
+		if(PRIMITIVES != BEHAVIOR) begin : genStructure
+			localparam longint unsigned  MOST = 2**A_BITS - 1;
+			localparam longint unsigned  GROUP_MAX = (SIMD == 1? 1 : SIMD % 2 == 1? 3 : 2) * MOST;
+			localparam int unsigned  GROUP_BITS = $clog2(GROUP_MAX + 1);
+			localparam longint unsigned  DIGIT_MAX = SIMD * MOST;
+			localparam int unsigned  DIGIT_BITS = $clog2(DIGIT_MAX + 1);
+			uwire [DIGITS-1:0][DIGIT_BITS-1:0]  digits;
+			for(genvar  j = 0; j < DIGITS; j++) begin : genDigit
+				uwire [GROUPS-1:0][GROUP_BITS-1:0]  groups;
+				for(genvar  g = 0; g < GROUPS; g++) begin : genGroup
+					localparam int unsigned  LANES = g < GROUPS-1? 2 : SIMD - 2*g;
+					uwire [$clog2(LANES*MOST + 1)-1:0]  sum;
+					imec_gates #(.N(LANES), .BITS(A_BITS), .PRIMITIVES(PRIMITIVES)) gates(
+						.d(code[2*g +: LANES]), .keep(keep[j][2*g +: LANES]), .invert(invert[j][2*g +: LANES]), .y(sum)
+					);
+					assign	groups[g] = GROUP_BITS'(sum);
+				end : genGroup
+				uwire [$clog2(GROUPS*GROUP_MAX + 1)-1:0]  sum;
+				imec_tree #(.N(GROUPS), .MAX(GROUP_MAX), .CUTS(CUTS >> LATER), .PRIMITIVES(PRIMITIVES)) lanes(
+					.clk, .en, .d(groups), .y(sum)
+				);
+				assign	digits[j] = sum[DIGIT_BITS-1:0];
+			end : genDigit
+			uwire [Y_BITS-1:0]  sum;
+			imec_tree #(.N(DIGITS), .MAX(DIGIT_MAX), .SHIFT(1), .CUTS(CUTS & ((1 << LATER) - 1)), .PRIMITIVES(PRIMITIVES)) all(
+				.clk, .en, .d(digits), .y(sum)
+			);
+			imec_delay #(.WIDTH(Y_BITS), .STEPS(BEHIND)) last(.clk, .en, .d(sum), .q(y[p]));
+		end : genStructure
+		else begin : genBehavior
+			uwire [A_BITS-1:0][SIMD-1:0]  plane;
+			for(genvar  i = 0; i < A_BITS; i++) begin : genPlane
+				for(genvar  l = 0; l < SIMD; l++) begin : genLane
+					assign	plane[i][l] = code[l][i];
+				end : genLane
+			end : genPlane
+			logic [Y_BITS-1:0]  sum;
+			always_comb begin
+				sum = '0;
+				for(int unsigned  j = 0; j < DIGITS; j++) begin
+					for(int unsigned  i = 0; i < A_BITS; i++) begin
+						sum += Y_BITS'($countones((plane[i] ^ invert[j]) & keep[j])) << (i+j);
+					end
+				end
+			end
+			imec_delay #(.WIDTH(Y_BITS), .STEPS(lut_steps(PIPELINE))) late(.clk, .en, .d(sum), .q(y[p]));
+		end : genBehavior
+	end : genPE
+
+endmodule : imec_dot_gates
