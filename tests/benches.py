@@ -809,24 +809,24 @@ TWO_FOLD = [
     *(lut6(init) for init in (1, 1 << 63, 0x0123_4567_89AB_CDEF)),
     *(lut6x2(init) for init in (1 << 31, 1 << 63, 0x0123_4567_89AB_CDEF)),
     *(gates(n, bits) for n in (1, 2, 3) for bits in (1, 2, 8)),
-    *(add3(bits, shift) for bits in (1, 2, 4, 9) for shift in (0, 1, 3)),
-    *(tree(n, most) for n in (*range(1, 12), 27, 28) for most in (1, 3, 6, 45)),
-    *(tree(n, most, 1) for n in range(1, 9) for most in (3, 48)),
-    *(tree(17, 7, cuts=cuts) for cuts in (1, 2, 4, 5, 7)),
+    *(add3(bits, shift) for bits in (1, 4) for shift in (0, 1, 3)),
+    *(tree(n, most) for n, most in ((1, 3), (2, 1), (3, 6), (4, 3), (5, 45), (8, 6), (28, 3))),
+    *(tree(n, most, 1) for n, most in ((2, 3), (3, 48), (4, 3), (8, 45))),
+    *(tree(17, 7, cuts=cuts) for cuts in (2, 5)),
     tree(8, 21, 1, cuts=3),
     *(
         dot_gates(*args, pipeline=pipeline)
         for pipeline in (0, 1, 2, 3, 4)
         for args in (
-            (16, Kind(2, True), Kind(2, True), 2, 1), (16, Kind(2, True), Kind(2, True), 2),
-            (3, Kind(8, True), BIPOLAR, 3), (7, Kind(4), Kind(4, True), 2), (1, Kind(3), Kind(3, True)),
+            (16, Kind(2, True), Kind(2, True), 2, 1), (3, Kind(8, True), BIPOLAR, 3),
+            (7, Kind(4), Kind(4, True), 2),
         )
     ),
     *(
         dot_gates(*args)
         for args in (
             (1, Kind(2, True), Kind(2, True), 2, 1), (2, Kind(3), Kind(5, True), 1, 1), (3, Kind(8), Kind(1)),
-            (5, Kind(1), BIPOLAR, 2), (9, Kind(2), Kind(3), 2), (33, Kind(2), BIPOLAR), (6, Kind(8), Kind(8, True)),
+            (5, Kind(1), BIPOLAR, 2), (9, Kind(2), Kind(3), 2), (33, Kind(2), BIPOLAR), (1, Kind(3), Kind(3, True)),
         )
     ),
     *(mux(n, width) for n in (*range(1, 10), 16, 17, 18, 21) for width in (1, 3)),

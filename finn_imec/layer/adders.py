@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from math import ceil
 from typing import NamedTuple
 
 
+#: Most columns of imec_add3 whose carries go from LUT to LUT.
+GROUP = 4
+
+
 class Level(NamedTuple):
-    """A level of imec_tree, over all digits: words before it, bits of each, most in an adder, and LUTs."""
+    """A level of imec_tree, over all digits.
+
+    words, bits: what it adds. operands: of its largest adder, two or three. columns: whose carries go from
+    LUT to LUT before the carry chain.
+    """
 
     words: int
     bits: int
     operands: int
+    columns: int
     luts: int
 
 
@@ -39,25 +49,22 @@ def dot_luts(simd: int, a_bits: int, digits: int) -> int:
     return gates + sum(level.luts for level in levels(simd, a_bits, digits))
 
 
-def cuts(number: int, middle: bool, rows: bool) -> set[int]:
-    """Which of so many levels have a register before them, counted from the last one: imec_dot_gates' CUTS."""
-    half = number // 2 if rows else max(0, number - 1) // 2
-    wanted = {0} if rows else set()
-    return {k for k in wanted | ({half} if middle else set()) if k < number}
-
-
-def cut_bits(tree: tuple[Level, ...], before: set[int]) -> int:
-    """Bits of the registers before these levels, as `cuts` counts them."""
-    return sum(tree[-1 - k].words * tree[-1 - k].bits for k in before)
+def cut_bits(simd: int, a_bits: int, digits: int, cuts: Iterable[int]) -> int:
+    """Bits of the registers of imec_dot_gates' CUTS for one channel; a cut is how many levels follow."""
+    tree = levels(simd, a_bits, digits)
+    y_bits = (simd * (2**a_bits - 1) * (2**digits - 1)).bit_length()
+    return sum(tree[-k].words * tree[-k].bits if k else y_bits for k in cuts)
 
 
 def _tree(n: int, most: int, shift: int) -> list[Level]:
     """Levels of imec_tree for n words up to `most`, each `shift` bits above the one before."""
     found = []
     while n > 1:
-        bits, groups, rest = most.bit_length(), n // 3, n % 3
-        luts = groups * (bits + min(shift, 1)) + (rest == 2) * bits
-        found.append(Level(n, bits, min(n, 3), luts))
+        bits, threes, rest = most.bit_length(), n // 3, n % 3
+        columns = bits + min(shift, 1)  # of imec_add3 with a LUT
+        groups = ceil(columns / GROUP)
+        luts = threes * (columns + groups - 1) + (rest == 2) * bits
+        found.append(Level(n, bits, min(n, 3), ceil(columns / groups) if threes else 1, luts))
         most = sum(most << i * shift for i in range(min(n, 3)))
         n, shift = ceil(n / 3), 3 * shift
     return found

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, sqrt
 
-from finn_imec.layer.adders import cut_bits, cuts, dot_luts, levels
+from finn_imec.layer.adders import cut_bits, dot_luts
 from finn_imec.layer.arrivals import Arrivals
+from finn_imec.layer.clock import adder_cuts
 from finn_imec.layer.compressor import TreeLuts, compressor_luts, partial_product_luts
 from finn_imec.layer.memories import LUTS_PER_RAMB18, Memory, address_bits, power_of_two, rom_bank_words
 from finn_imec.layer.structure import REGISTERS, Structure
@@ -184,10 +185,8 @@ class Estimate:
         block = s.mem_mode == "internal_embedded" and s.rom_style != "distributed"  # has a register
         late = sum(part.stop - part.start for part in s.weight_parts[2:])
         counted = self._buffer_features
-        planes, tree = not packed, ()
-        if s.core.digits:
-            planes, tree = False, levels(g.simd, s.core.factors[0].bits, s.core.digits)
-        before = cuts(len(tree), registers.middle, registers.rows)
+        planes = not packed and not s.core.digits
+        gates = cut_bits(g.simd, a, s.core.digits, adder_cuts(s)) if s.core.digits else 0
         return {
             "control": 1,
             "counters": counted["counters"],
@@ -198,10 +197,10 @@ class Estimate:
             "windows": whole,
             "weight_words": 0 if block else s.weight_bits,
             "memory_steps": (s.memory_steps - 1) * (word_bits + s.weight_bits),
-            "gates": g.pe * cut_bits(tree, before),
+            "gates": g.pe * gates,
             "tree_products": planes * registers.middle * g.pe * g.simd * a * s.core.weight.bits,
             "tree_rows": planes * registers.rows * g.pe * 2 * (a + s.core.weight.bits),
-            "tree_sums": 0 if packed else registers.sum * g.pe * s.acc_bits,
+            "tree_sums": planes * registers.sum * g.pe * s.acc_bits,
             "chain_sums": g.pe * packed.chains * packed.field_bits if packed else 0,
             "delays": late * a,
             "accumulators": g.pe * s.acc_bits * (g.sf > 1),

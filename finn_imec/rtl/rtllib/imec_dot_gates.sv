@@ -17,17 +17,15 @@
  *
  *	Pairs of lanes are added by imec_gates, the pairs of a digit by imec_tree, then the digits:
  *
- *	               +-------+    +------+     +------+
- *	   a, w ----+->| gates |--->| tree |---->| tree |---> y
- *	            |  +-------+ x  +------+  x  |      |  x
- *	            +->| gates |--->| tree |---->|      |
- *	               +-------+    +------+     +------+
+ *	            +-------+    +------+     +------+
+ *	  a, w -+-->| gates |-x->| tree |--x->| tree |-x-> y
+ *	        |   +-------+    +------+     |      |
+ *	        +-->| gates |-x->| tree |--x->|      |
+ *	            +-------+    +------+     +------+
  *
- *	PIPELINE places registers where an x is, or between the levels of a tree:
- *
- *	  0  at y          2  before the last level
- *	  1  and one half of the levels before     3, 4  the same with that of 2
- *	                                           4  and at y
+ *	Bit k of CUTS puts a register where k levels of the trees follow: at the x, and between the
+ *	levels of a tree. They are the registers of imec_pkg::lut_steps(PIPELINE), chosen by
+ *	finn_imec/layer/clock.py; those for which there is no bit are at y.
  *
  *	y follows a and w after imec_pkg::lut_steps(PIPELINE) steps. Multiplies no weights that may
  *	change, because the constants depend on them.
@@ -43,6 +41,7 @@ module imec_dot_gates import imec_pkg::*; #(
 	bit  W_BIPOLAR,
 	int unsigned  DIGITS,
 	int unsigned  PIPELINE = 0,
+	int unsigned  CUTS = 0,
 	int unsigned  PRIMITIVES = XILINX,
 
 	localparam int unsigned  Y_BITS = $clog2(SIMD*(2**A_BITS-1)*(2**DIGITS-1) + 1)
@@ -63,16 +62,13 @@ module imec_dot_gates import imec_pkg::*; #(
 		assign	code[l] = a[l] ^ (A_BITS'(A_SIGNED) << (A_BITS-1));
 	end : genCode
 
-	// Registers between levels; the last LEVELS.. are those of the digits' tree
 	localparam int unsigned  GROUPS = SIMD < 2? 1 : SIMD/2;	// of two lanes, the last of the rest
 	localparam int unsigned  LATER  = tree_levels(DIGITS);
 	localparam int unsigned  LEVELS = tree_levels(GROUPS) + LATER;
-	localparam bit  ROWS   = PIPELINE > 1;
-	localparam bit  MIDDLE = PIPELINE == 1 || PIPELINE > 2;
-	localparam bit  SUM    = PIPELINE < 2 || PIPELINE == 4;
-	localparam int unsigned  HALF = ROWS? LEVELS/2 : LEVELS == 0? 0 : (LEVELS-1)/2;	// level of the middle register
-	localparam int unsigned  CUTS = (32'(ROWS) | 32'(MIDDLE) << HALF) & ((1 << LEVELS) - 1);
-	localparam int unsigned  BEHIND = lut_steps(PIPELINE) - $countones(CUTS);	// the others, for want of levels
+	localparam int unsigned  STEPS  = lut_steps(PIPELINE);
+	if(CUTS >> (LEVELS+1) != 0 || 32'($countones(CUTS)) > STEPS) begin : genCuts
+		$error("CUTS=%0d must be at most %0d registers at up to %0d levels.", CUTS, STEPS, LEVELS);
+	end : genCuts
 
 	for(genvar  p = 0; p < PE; p++) begin : genPE
 		uwire [DIGITS-1:0][SIMD-1:0]  keep, invert;
@@ -110,7 +106,7 @@ module imec_dot_gates import imec_pkg::*; #(
 			imec_tree #(.N(DIGITS), .MAX(DIGIT_MAX), .SHIFT(1), .CUTS(CUTS & ((1 << LATER) - 1)), .PRIMITIVES(PRIMITIVES)) all(
 				.clk, .en, .d(digits), .y(sum)
 			);
-			imec_delay #(.WIDTH(Y_BITS), .STEPS(BEHIND)) last(.clk, .en, .d(sum), .q(y[p]));
+			imec_delay #(.WIDTH(Y_BITS), .STEPS(STEPS - $countones(CUTS))) last(.clk, .en, .d(sum), .q(y[p]));
 		end : genStructure
 		else begin : genBehavior
 			uwire [A_BITS-1:0][SIMD-1:0]  plane;
@@ -128,7 +124,7 @@ module imec_dot_gates import imec_pkg::*; #(
 					end
 				end
 			end
-			imec_delay #(.WIDTH(Y_BITS), .STEPS(lut_steps(PIPELINE))) late(.clk, .en, .d(sum), .q(y[p]));
+			imec_delay #(.WIDTH(Y_BITS), .STEPS(STEPS)) late(.clk, .en, .d(sum), .q(y[p]));
 		end : genBehavior
 	end : genPE
 

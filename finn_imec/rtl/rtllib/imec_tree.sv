@@ -14,8 +14,8 @@
  *	  d[4] --+-- add3 --+
  *	  d[5] --+
  *
- *	Bit k of CUTS puts a register before the level with k levels behind it. Combinational
- *	without any. Drops no bits: y is as wide as the largest sum.
+ *	Bit k of CUTS, unless it is too high, puts a register where k levels follow, bit 0 one
+ *	at y. Drops no bits: y is as wide as the largest sum.
  ***************************************************************************/
 module imec_tree import imec_pkg::*; #(
 	int unsigned  N,
@@ -33,13 +33,15 @@ module imec_tree import imec_pkg::*; #(
 	input	logic [N-1:0][BITS-1:0]  d,
 	output	logic [Y_BITS-1:0]  y
 );
-	if(N == 1)  assign  y = d;
+	if(N == 1) begin : genLast
+		imec_delay #(.WIDTH(Y_BITS), .STEPS(CUTS & 1)) cut(.clk, .en, .d, .q(y));
+	end : genLast
 	else begin : genLevel
 		localparam int unsigned  GROUPS = (N + 2) / 3;
 		localparam longint unsigned  NEXT = tree_max(N < 3? N : 3, MAX, SHIFT);
 		localparam int unsigned  NEXT_BITS = $clog2(NEXT + 1);
 		uwire [N-1:0][BITS-1:0]  x;
-		imec_delay #(.WIDTH(N*BITS), .STEPS(32'(CUTS >> tree_levels(GROUPS)) & 1)) cut(.clk, .en, .d, .q(x));
+		imec_delay #(.WIDTH(N*BITS), .STEPS((CUTS >> tree_levels(N)) & 1)) cut(.clk, .en, .d, .q(x));
 
 		uwire [GROUPS-1:0][NEXT_BITS-1:0]  sums;
 		for(genvar  g = 0; g < GROUPS; g++) begin : genGroup
