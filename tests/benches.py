@@ -256,10 +256,10 @@ def gates(n: int, bits: int) -> Bench:
     return Bench("imec_gates", {"N": n, "BITS": bits}, n * (bits + 2), y_bits, inputs, outputs)
 
 
-def add3(bits: int, shift: int) -> Bench:
-    inputs = exhaustive(3 * bits, shift)
-    outputs = [sum(x << i * shift for i, x in enumerate(words)) for words in parts(inputs, bits, 3)]
-    return Bench("imec_add3", {"BITS": bits, "SHIFT": shift}, 3 * bits, bits + 2 * shift + 2, inputs, outputs)
+def add3(bits: int) -> Bench:
+    inputs = exhaustive(3 * bits)
+    outputs = [sum(words) for words in parts(inputs, bits, 3)]
+    return Bench("imec_add3", {"BITS": bits}, 3 * bits, bits + 2, inputs, outputs)
 
 
 def tree(n: int, most: int, shift: int = 0, cuts: int = 0) -> Bench:
@@ -388,8 +388,10 @@ def dot_planes(simd: int, a: Kind, w: Kind, pe: int = 1, pipeline: int = 0) -> B
     return pipelined(bench, (1, 2, 1, 2, 3)[pipeline], PIPELINE=pipeline)
 
 
-def dot_gates(simd: int, a: Kind, w: Kind, pe: int = 1, digits: int = 0, pipeline: int = 0) -> Bench:
-    """digits: 1 for weights of several bits that are -1, 0 or 1."""
+def dot_gates(
+    simd: int, a: Kind, w: Kind, pe: int = 1, digits: int = 0, pipeline: int = 0, **options
+) -> Bench:
+    """digits: 1 for weights of several bits that are -1, 0 or 1. options: CUTS, HEAP."""
     inputs, a_codes, w_codes = operands(pe, simd, a, w)
     digits = digits or w.bits
     if digits < w.bits:
@@ -408,7 +410,13 @@ def dot_gates(simd: int, a: Kind, w: Kind, pe: int = 1, digits: int = 0, pipelin
         invert = 1 - w_codes if w.bipolar else w_codes >> w.bits - 1 & negative
         total += (keep * np.where(invert, most - codes, codes)).sum(axis=2) << j
     bits = (simd * most * (2**digits - 1)).bit_length()
-    parameters = {"PE": pe, "SIMD": simd, **a.parameters("A"), **w.parameters("W"), "DIGITS": digits}
+    parameters = {
+        "PE": pe,
+        "SIMD": simd,
+        **a.parameters("A"),
+        **w.parameters("W"),
+        "DIGITS": digits,
+    } | options
     parameters.pop("A_BIPOLAR")
     in_bits = simd * (a.bits + pe * w.bits)
     outputs = [vector(row, bits)[0] for row in total.tolist()]
@@ -809,26 +817,28 @@ TWO_FOLD = [
     *(lut6(init) for init in (1, 1 << 63, 0x0123_4567_89AB_CDEF)),
     *(lut6x2(init) for init in (1 << 31, 1 << 63, 0x0123_4567_89AB_CDEF)),
     *(gates(n, bits) for n in (1, 2, 3) for bits in (1, 2, 8)),
-    *(add3(bits, shift) for bits in (1, 4) for shift in (0, 1, 3)),
+    *(add3(bits) for bits in (1, 3, 4, 5, 8, 11)),
     *(tree(n, most) for n, most in ((1, 3), (2, 1), (3, 6), (4, 3), (5, 45), (8, 6), (28, 3))),
     *(tree(n, most, 1) for n, most in ((2, 3), (3, 48), (4, 3), (8, 45))),
     *(tree(17, 7, cuts=cuts) for cuts in (2, 5)),
     tree(8, 21, 1, cuts=3),
     *(
-        dot_gates(*args, pipeline=pipeline)
-        for pipeline in (0, 1, 2, 3, 4)
+        dot_gates(*args)
         for args in (
-            (16, Kind(2, True), Kind(2, True), 2, 1), (3, Kind(8, True), BIPOLAR, 3),
-            (7, Kind(4), Kind(4, True), 2),
+            (1, Kind(2, True), Kind(2, True), 2, 1), (16, Kind(2, True), Kind(2, True), 2, 1),
+            (2, Kind(3), Kind(5, True), 1, 1), (3, Kind(8, True), BIPOLAR, 2), (5, Kind(2), Kind(1)),
+            (9, Kind(2), Kind(3)), (7, Kind(4), Kind(4, True), 2),
         )
     ),
     *(
-        dot_gates(*args)
-        for args in (
-            (1, Kind(2, True), Kind(2, True), 2, 1), (2, Kind(3), Kind(5, True), 1, 1), (3, Kind(8), Kind(1)),
-            (5, Kind(1), BIPOLAR, 2), (9, Kind(2), Kind(3), 2), (33, Kind(2), BIPOLAR), (1, Kind(3), Kind(3, True)),
-        )
+        dot_gates(8, Kind(4), Kind(4, True), pipeline=pipeline, CUTS=cuts)
+        for pipeline, cuts in ((0, 4), (1, 3), (2, 0), (3, 16), (4, 13))
     ),
+    *(
+        dot_gates(9, Kind(4, True), Kind(4, True), pipeline=pipeline, HEAP=1)
+        for pipeline in (0, 1, 2, 3, 4)
+    ),
+    *(dot_gates(*args, HEAP=1) for args in ((3, Kind(8), BIPOLAR), (20, Kind(2), Kind(2, True), 1, 1))),
     *(mux(n, width) for n in (*range(1, 10), 16, 17, 18, 21) for width in (1, 3)),
     *(rom(depth, 7, "distributed", "table") for depth in (1, 2, 36, 64, 65, 72, 80)),
     two_steps(rom(72, 5, "distributed", "table")),

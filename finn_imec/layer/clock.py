@@ -20,8 +20,8 @@ from finn_imec.layer.structure import REGISTERS, Structure
 #: Delays in ns: from the clock to a register's and a block RAM's output, through a LUT, from a LUT's input
 #: through the carry chain of an addition, for each bit of it, and to a DSP slice's pre-adder.
 REGISTER_NS, BLOCK_RAM_NS, LUT_NS, ADDER_NS, CARRY_NS, PREADDER_NS = 0.3, 2.45, 0.125, 0.75, 0.03, 3.4
-#: From a LUT through the carry chain to its outputs without the LUT.
-CARRY_ENTRY_NS = 0.5
+#: From the highest input of a carry chain to its output.
+CHAIN_END_NS = 0.25
 #: The control's longest path with few loads of its enable, and for each doubling of them.
 CONTROL_NS, CONTROL_LOAD_NS = 3.75, 0.065
 #: From a block RAM of thresholds through the comparison to the next address, in one cycle.
@@ -57,12 +57,13 @@ def _paths(structure: Structure) -> dict[str, float]:
         paths["weight memory"] = BLOCK_RAM_NS + multiplexer + wire_ns()
     word = _word_ns(s)
     level = wire_ns(3) + LUT_NS
-    if core.kind == "planes":
-        a, w = core.factors
-        tree = levels(product_heights(g.simd, a.bits, w.bits))
+    a, w = core.factors
+    if core.kind == "planes" or core.heap:
+        tree = levels(_heights(s))
         before = sum(max(h.heights) > MIDDLE for h in tree[:-1]) + 1 if registers.middle else len(tree)
         before = min(before, len(tree))
-        first = word + wire_ns(2 * g.pe * w.bits) + LUT_NS + before * level
+        loads = 2 * g.pe * (a.bits if core.heap else w.bits)
+        first = word + wire_ns(loads) + LUT_NS + before * level + core.heap * (wire_ns() + ADDER_NS)
         adder = wire_ns() + LUT_NS + ADDER_NS + CARRY_NS * s.acc_bits
         rest = REGISTER_NS + (len(tree) - before) * level
         if registers.rows:
@@ -107,6 +108,15 @@ def _word_ns(structure: Structure) -> float:
     return BLOCK_RAM_NS + _multiplexer_ns(structure) if _late(structure) else REGISTER_NS
 
 
+def _heights(structure: Structure) -> tuple[int, ...]:
+    """Column heights of a dot product's compressor tree."""
+    core, simd = structure.core, structure.geometry.simd
+    a, w = core.factors
+    return (
+        adders.heap_heights(simd, a.bits, core.digits) if core.heap else product_heights(simd, a.bits, w.bits)
+    )
+
+
 def adder_cuts(structure: Structure) -> tuple[int, ...]:
     """Where imec_dot_gates has its registers, as how many levels follow each.
 
@@ -135,7 +145,8 @@ def _additions_ns(structure: Structure, cuts: Collection[int]) -> float:
     for follow, level in zip(range(len(tree), 0, -1), tree, strict=True):
         if follow in cuts:
             paths.append(REGISTER_NS)
-        paths[-1] += level.columns * (wire_ns(2) + LUT_NS) + CARRY_ENTRY_NS + CARRY_NS * level.bits
+        chain = ADDER_NS if level.in_series == 1 else CHAIN_END_NS
+        paths[-1] += level.in_series * (wire_ns(2) + LUT_NS) + wire_ns(2) + chain
     if 0 in cuts:
         paths.append(REGISTER_NS)
     paths[-1] += wire_ns() + LUT_NS + ADDER_NS + CARRY_NS * s.acc_bits
@@ -153,12 +164,11 @@ def _registers(structure: Structure) -> float:
         bits += s.weight_bits * {"paired": 0.5, "banked": 1}.get(s.rom_layout, 0) if in_block else 8
         if any(memory.style == "distributed" for memory in s.buffer_memories):
             bits += g.word_channels * core.activation.bits
-    if core.kind == "planes":
-        a, w = core.factors
-        heights = product_heights(g.simd, a.bits, w.bits)
+    if core.kind == "planes" or core.heap:
+        heights = _heights(s)
         below = [h.heights for h in levels(heights) if max(h.heights) <= MIDDLE]
         middle = sum(below[0]) if below else sum(heights)
         bits += g.pe * len(heights) * (2 * registers.rows + registers.sum) + g.pe * middle * registers.middle
-    if core.kind == "gates":
+    elif core.kind == "gates":
         bits += g.pe * adders.cut_bits(g.simd, core.activation.bits, core.digits, adder_cuts(s))
     return bits

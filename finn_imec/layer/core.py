@@ -10,7 +10,7 @@ from math import prod
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
-from finn_imec.layer.adders import dot_luts
+from finn_imec.layer.adders import dot_luts, heap_luts, levels
 from finn_imec.layer.compressor import partial_product_luts
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.packing import MAX_CHAIN, STREAMED_CHAIN, Packing
@@ -20,6 +20,9 @@ from finn_imec.util.errors import UnsupportedError
 #: takes fewer LUTs and levels than Yosys' multiplier: at 8x8 bits 290 instead of 370 LUTs, for a whole layer
 #: with two PEs.
 MAX_PARTIAL_PRODUCTS = 64
+
+#: Most levels of adders behind gated additions, besides one that adds two digits; beyond, a compressor tree.
+MOST_LEVELS = 2
 
 #: FINN's resType: what computes the dot products. "auto" is "dsp" where FINN's own builder takes DSPs: both
 #: operands have at least AUTO_DSP_BITS bits. "dsp" uses DSPs above LUT_PARTIAL_PRODUCTS partial products; up
@@ -71,7 +74,8 @@ class Core:
     """The multiply-add core: operands as stored, and the packing of DSP slices (None: LUTs compute).
 
     runtime_weights: the weights may change while the design runs. digits: those of a weight in gated
-    additions (imec_dot_gates), 1 if all weights are -1, 0 or 1; 0 if another core computes.
+    additions (imec_dot_gates), 1 if all weights are -1, 0 or 1; 0 if another core computes. heap: the
+    additions' sums go through a compressor tree.
     """
 
     activation: Operand
@@ -79,6 +83,7 @@ class Core:
     runtime_weights: bool
     packing: Packing | None
     digits: int = 0
+    heap: bool = False
 
     @staticmethod
     def of(
@@ -191,11 +196,13 @@ def _cheaper(planes: Core, digits: int, geometry: ConvGeometry, thresholds: bool
     a, w = planes.activation, planes.weight
     if a.bits == 1 or (digits > 1 and planes.kind == "product"):
         return planes
-    gates = replace(planes, digits=digits)
+    # Trees of few adders have no more registers than a compressor tree.
+    tree = len(levels(geometry.simd, a.bits, digits)) <= MOST_LEVELS + (digits == 2)
+    luts = dot_luts(geometry.simd, a.bits, digits) if tree else heap_luts(geometry.simd, a.bits, digits)
+    gates = replace(planes, digits=digits, heap=not tree)
     if gates.channel_offsets and not planes.channel_offsets and not thresholds and geometry.nf > 1:
         return planes  # each channel would need a start value
-    tree = sum(partial_product_luts(geometry.simd, a.bits, w.bits))
-    return gates if dot_luts(geometry.simd, a.bits, digits) < tree else planes
+    return gates if luts < sum(partial_product_luts(geometry.simd, a.bits, w.bits)) else planes
 
 
 @cache

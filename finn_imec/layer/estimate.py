@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, sqrt
 
-from finn_imec.layer.adders import cut_bits, dot_luts
+from finn_imec.layer.adders import cut_bits, dot_luts, heap_luts
 from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.clock import adder_cuts
 from finn_imec.layer.compressor import TreeLuts, compressor_luts, partial_product_luts
@@ -185,8 +185,9 @@ class Estimate:
         block = s.mem_mode == "internal_embedded" and s.rom_style != "distributed"  # has a register
         late = sum(part.stop - part.start for part in s.weight_parts[2:])
         counted = self._buffer_features
-        planes = not packed and not s.core.digits
-        gates = cut_bits(g.simd, a, s.core.digits, adder_cuts(s)) if s.core.digits else 0
+        planes, gates = not packed, 0
+        if s.core.digits and not s.core.heap:
+            planes, gates = False, cut_bits(g.simd, a, s.core.digits, adder_cuts(s))
         return {
             "control": 1,
             "counters": counted["counters"],
@@ -222,7 +223,7 @@ class Estimate:
         # Lanes whose activations and weight addresses are delayed
         late = [part.stop - part.start for part in s.weight_parts[2:]]
         return {
-            "gates": g.pe * dot_luts(g.simd, a.bits, s.core.digits) if s.core.digits else 0,
+            "gates": g.pe * (heap_luts if s.core.heap else dot_luts)(g.simd, a.bits, s.core.digits),
             "tree_counters": g.pe * tree.counters * (1 - constant),
             "tree_sums": g.pe * tree.sums * (1 - constant),
             "constant_trees": g.pe * sum(tree) * constant,

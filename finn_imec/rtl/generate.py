@@ -225,7 +225,8 @@ def mac_parameters(structure: Structure) -> dict[str, int | str]:
         "PIPELINE": 0 if packing else structure.pipeline,
     }  # fmt: skip
     if core.digits:
-        parameters |= {"DIGITS": core.digits, "CUTS": sum(1 << k for k in adder_cuts(structure))}
+        cuts = 0 if core.heap else sum(1 << k for k in adder_cuts(structure))
+        parameters |= {"DIGITS": core.digits, "CUTS": cuts, "HEAP": int(core.heap)}
     if packing:
         parameters |= {
             "FIELDS": packing.fields, "SPACING": packing.spacing, "FIELD_BITS": packing.field_bits,

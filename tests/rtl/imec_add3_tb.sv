@@ -1,8 +1,7 @@
 // imec_add3 as a stream: { c, b, a } in, y out.
 module imec_add3_tb #(
 	int unsigned  PRIMITIVES = 0,
-	int unsigned  BITS,
-	int unsigned  SHIFT
+	int unsigned  BITS
 )(
 	input	logic  ap_clk,
 	input	logic  ap_rst_n,
@@ -13,12 +12,12 @@ module imec_add3_tb #(
 
 	output	logic  out0_V_TVALID,
 	input	logic  out0_V_TREADY,
-	output	logic [(BITS + 2*SHIFT + 2)-1:0]  out0_V_TDATA
+	output	logic [(BITS + 2)-1:0]  out0_V_TDATA
 );
 	assign	in0_V_TREADY  = out0_V_TREADY;
 	assign	out0_V_TVALID = in0_V_TVALID;
 
-	imec_add3 #(.PRIMITIVES(PRIMITIVES), .BITS(BITS), .SHIFT(SHIFT)) dut(
+	imec_add3 #(.PRIMITIVES(PRIMITIVES), .BITS(BITS)) dut(
 		.a(in0_V_TDATA[0 +: BITS]), .b(in0_V_TDATA[BITS +: BITS]), .c(in0_V_TDATA[2*BITS +: BITS]), .y(out0_V_TDATA)
 	);
 

@@ -1,8 +1,8 @@
 /****************************************************************************
- * @brief	Sum of three words in one carry chain, each SHIFT bits above the one before.
+ * @brief	Sum of three words in one carry chain.
  *
  * @description
- *	y = a + (b << SHIFT) + (c << 2*SHIFT)
+ *	y = a + b + c
  *
  *	One LUT a column: o5 is the carry of its three bits, which goes to the LUT of the next
  *	column; o6 is the sum of the three bits and of that carry.
@@ -24,10 +24,9 @@
  ***************************************************************************/
 module imec_add3 import imec_pkg::*; #(
 	int unsigned  BITS,
-	int unsigned  SHIFT = 0,
 	int unsigned  PRIMITIVES = XILINX,
 
-	localparam int unsigned  Y_BITS = BITS + 2*SHIFT + 2
+	localparam int unsigned  Y_BITS = BITS + 2
 )(
 	input	logic [BITS-1:0]  a,
 	input	logic [BITS-1:0]  b,
@@ -41,32 +40,20 @@ module imec_add3 import imec_pkg::*; #(
 		return  init;
 	endfunction : full
 
-	localparam int unsigned  COLS   = BITS + SHIFT;	// from bit SHIFT on
-	localparam int unsigned  FULL   = SHIFT == 0? BITS : BITS + 1;	// of them with a LUT
-	localparam int unsigned  GROUPS = (FULL + 3) / 4;
-	localparam int unsigned  GROUP  = (FULL + GROUPS-1) / GROUPS;
-	uwire [COLS+SHIFT-1:0]  x = (COLS+SHIFT)'(a), z = (COLS+SHIFT)'(c) << 2*SHIFT;
-	uwire [COLS-1:0]  above = x[SHIFT +: COLS], middle = COLS'(b), top = z[SHIFT +: COLS];
-	uwire [COLS:0]  propagate, carry;
+	localparam int unsigned  GROUPS = BITS < 5? 1 : (BITS + 1)/3;
+	localparam int unsigned  GROUP  = (BITS + GROUPS-1) / GROUPS;
+	uwire [BITS:0]  propagate, carry;
 	assign	carry[0] = 1'b0;
-	for(genvar  i = 0; i < COLS; i++) begin : genColumn
-		if(i >= FULL) begin : genTop	// of c alone
-			assign	propagate[i] = top[i];
-			assign	carry[i+1] = 1'b0;
-		end : genTop
-		else begin : genFull
-			uwire  o5;
-			imec_lut6x2 #(.INIT(full()), .PRIMITIVES(PRIMITIVES)) lut(
-				.i({ 2'b10, carry[i], top[i], middle[i], above[i] }), .o6(propagate[i]), .o5
-			);
-			if(i % GROUP != GROUP-1 || i == FULL-1)  assign  carry[i+1] = o5;
-			else  assign  carry[i+1] = (above[i] & middle[i]) | (above[i] & top[i]) | (middle[i] & top[i]);
-		end : genFull
+	for(genvar  i = 0; i < BITS; i++) begin : genColumn
+		uwire  o5;
+		imec_lut6x2 #(.INIT(full()), .PRIMITIVES(PRIMITIVES)) lut(
+			.i({ 2'b10, carry[i], c[i], b[i], a[i] }), .o6(propagate[i]), .o5
+		);
+		if(i % GROUP != GROUP-1 || i == BITS-1)  assign  carry[i+1] = o5;
+		else  assign  carry[i+1] = (a[i] & b[i]) | (a[i] & c[i]) | (b[i] & c[i]);
 	end : genColumn
-	assign	propagate[COLS] = carry[COLS];
+	assign	propagate[BITS] = carry[BITS];
 
-	uwire [COLS+1:0]  sum = carry + (carry ^ propagate);
-	if(SHIFT == 0)  assign  y = sum;
-	else            assign  y = { sum, a[SHIFT-1:0] };
+	assign	y = carry + (carry ^ propagate);
 
 endmodule : imec_add3

@@ -27,6 +27,9 @@
  *	levels of a tree. They are the registers of imec_pkg::lut_steps(PIPELINE), chosen by
  *	finn_imec/layer/clock.py; those for which there is no bit are at y.
  *
+ *	HEAP replaces the trees by imec_compress, which takes more LUTs and fewer registers, at the
+ *	places of imec_dot_heap; CUTS is 0 then.
+ *
  *	y follows a and w after imec_pkg::lut_steps(PIPELINE) steps. Multiplies no weights that may
  *	change, because the constants depend on them.
  ***************************************************************************/
@@ -42,6 +45,7 @@ module imec_dot_gates import imec_pkg::*; #(
 	int unsigned  DIGITS,
 	int unsigned  PIPELINE = 0,
 	int unsigned  CUTS = 0,
+	bit  HEAP = 0,
 	int unsigned  PRIMITIVES = XILINX,
 
 	localparam int unsigned  Y_BITS = $clog2(SIMD*(2**A_BITS-1)*(2**DIGITS-1) + 1)
@@ -63,12 +67,36 @@ module imec_dot_gates import imec_pkg::*; #(
 	end : genCode
 
 	localparam int unsigned  GROUPS = SIMD < 2? 1 : SIMD/2;	// of two lanes, the last of the rest
-	localparam int unsigned  LATER  = tree_levels(DIGITS);
-	localparam int unsigned  LEVELS = tree_levels(GROUPS) + LATER;
+	localparam int unsigned  LATER  = tree_levels(DIGITS, 1);
+	localparam int unsigned  LEVELS = tree_levels(GROUPS, 0) + LATER;
 	localparam int unsigned  STEPS  = lut_steps(PIPELINE);
+	if(HEAP && CUTS != 0)  $error("CUTS=%0d must be 0 with HEAP.", CUTS);
 	if(CUTS >> (LEVELS+1) != 0 || 32'($countones(CUTS)) > STEPS) begin : genCuts
 		$error("CUTS=%0d must be at most %0d registers at up to %0d levels.", CUTS, STEPS, LEVELS);
 	end : genCuts
+
+	localparam longint unsigned  MOST = 2**A_BITS - 1;
+	localparam longint unsigned  GROUP_MAX = (SIMD == 1? 1 : SIMD % 2 == 1? 3 : 2) * MOST;
+	localparam int unsigned  GROUP_BITS = $clog2(GROUP_MAX + 1);
+
+	// Bits of digit j in column c of the heap, from the last groups; and those of lower digits
+	function automatic int unsigned count(input int unsigned  c, input int unsigned  j);
+		if(c < j || c - j >= GROUP_BITS)  return  0;
+		return  c - j > A_BITS? 1 : GROUPS;
+	endfunction : count
+	function automatic int unsigned lower(input int unsigned  c, input int unsigned  j);
+		automatic int unsigned  n = 0;
+		for(int unsigned  i = 0; i < j; i++)  n += count(c, i);
+		return  n;
+	endfunction : lower
+	localparam int unsigned  COLS = GROUP_BITS + DIGITS-1;
+	function automatic heights_t heights();
+		automatic heights_t  h = '0;
+		for(int unsigned  c = 0; c < COLS; c++)  h[c] = 16'(lower(c, DIGITS));
+		return  h;
+	endfunction : heights
+	localparam heights_t  HEIGHT = heights();
+	localparam int unsigned  BITS = bits_below(HEIGHT, COLS);
 
 	for(genvar  p = 0; p < PE; p++) begin : genPE
 		uwire [DIGITS-1:0][SIMD-1:0]  keep, invert;
@@ -80,33 +108,54 @@ module imec_dot_gates import imec_pkg::*; #(
 		end : genLane
 
 		if(PRIMITIVES != BEHAVIOR) begin : genStructure
-			localparam longint unsigned  MOST = 2**A_BITS - 1;
-			localparam longint unsigned  GROUP_MAX = (SIMD == 1? 1 : SIMD % 2 == 1? 3 : 2) * MOST;
-			localparam int unsigned  GROUP_BITS = $clog2(GROUP_MAX + 1);
 			localparam longint unsigned  DIGIT_MAX = SIMD * MOST;
 			localparam int unsigned  DIGIT_BITS = $clog2(DIGIT_MAX + 1);
-			uwire [DIGITS-1:0][DIGIT_BITS-1:0]  digits;
+			uwire [DIGITS-1:0][GROUPS-1:0][GROUP_BITS-1:0]  groups;
 			for(genvar  j = 0; j < DIGITS; j++) begin : genDigit
-				uwire [GROUPS-1:0][GROUP_BITS-1:0]  groups;
 				for(genvar  g = 0; g < GROUPS; g++) begin : genGroup
 					localparam int unsigned  LANES = g < GROUPS-1? 2 : SIMD - 2*g;
 					uwire [$clog2(LANES*MOST + 1)-1:0]  sum;
 					imec_gates #(.N(LANES), .BITS(A_BITS), .PRIMITIVES(PRIMITIVES)) gates(
 						.d(code[2*g +: LANES]), .keep(keep[j][2*g +: LANES]), .invert(invert[j][2*g +: LANES]), .y(sum)
 					);
-					assign	groups[g] = GROUP_BITS'(sum);
+					assign	groups[j][g] = GROUP_BITS'(sum);
 				end : genGroup
-				uwire [$clog2(GROUPS*GROUP_MAX + 1)-1:0]  sum;
-				imec_tree #(.N(GROUPS), .MAX(GROUP_MAX), .CUTS(CUTS >> LATER), .PRIMITIVES(PRIMITIVES)) lanes(
-					.clk, .en, .d(groups), .y(sum)
-				);
-				assign	digits[j] = sum[DIGIT_BITS-1:0];
 			end : genDigit
-			uwire [Y_BITS-1:0]  sum;
-			imec_tree #(.N(DIGITS), .MAX(DIGIT_MAX), .SHIFT(1), .CUTS(CUTS & ((1 << LATER) - 1)), .PRIMITIVES(PRIMITIVES)) all(
-				.clk, .en, .d(digits), .y(sum)
-			);
-			imec_delay #(.WIDTH(Y_BITS), .STEPS(STEPS - $countones(CUTS))) last(.clk, .en, .d(sum), .q(y[p]));
+
+			if(HEAP) begin : genHeap
+				uwire [BITS-1:0]  heap;
+				for(genvar  c = 0; c < COLS; c++) begin : genColumn
+					for(genvar  j = 0; j < DIGITS; j++) begin : genDigit
+						for(genvar  g = 0; g < count(c, j); g++) begin : genBit
+							localparam int unsigned  FROM = g + GROUPS - count(c, j);	// the last group may have more bits
+							assign	heap[bits_below(HEIGHT, c) + lower(c, j) + g] = groups[j][FROM][c-j];
+						end : genBit
+					end : genDigit
+				end : genColumn
+				localparam int unsigned  SUM_BITS = Y_BITS > COLS? Y_BITS : COLS;
+				uwire [SUM_BITS-1:0]  sum;
+				imec_compress #(
+					.COLS(SUM_BITS), .HEIGHT(HEIGHT), .CUT(PIPELINE == 0 || PIPELINE == 2? 0 : 6), .ROWS(PIPELINE > 1), .PRIMITIVES(PRIMITIVES)
+				) compress(.clk, .en, .d(heap), .y(sum));
+				imec_delay #(.WIDTH(Y_BITS), .STEPS(32'(PIPELINE < 2 || PIPELINE == 4))) last(
+					.clk, .en, .d(sum[Y_BITS-1:0]), .q(y[p])
+				);
+			end : genHeap
+			else begin : genTree
+				uwire [DIGITS-1:0][DIGIT_BITS-1:0]  digits;
+				for(genvar  j = 0; j < DIGITS; j++) begin : genDigit
+					uwire [$clog2(GROUPS*GROUP_MAX + 1)-1:0]  sum;
+					imec_tree #(.N(GROUPS), .MAX(GROUP_MAX), .CUTS(CUTS >> LATER), .PRIMITIVES(PRIMITIVES)) lanes(
+						.clk, .en, .d(groups[j]), .y(sum)
+					);
+					assign	digits[j] = sum[DIGIT_BITS-1:0];
+				end : genDigit
+				uwire [Y_BITS-1:0]  sum;
+				imec_tree #(.N(DIGITS), .MAX(DIGIT_MAX), .SHIFT(1), .CUTS(CUTS & ((1 << LATER) - 1)), .PRIMITIVES(PRIMITIVES)) all(
+					.clk, .en, .d(digits), .y(sum)
+				);
+				imec_delay #(.WIDTH(Y_BITS), .STEPS(STEPS - $countones(CUTS))) last(.clk, .en, .d(sum), .q(y[p]));
+			end : genTree
 		end : genStructure
 		else begin : genBehavior
 			uwire [A_BITS-1:0][SIMD-1:0]  plane;

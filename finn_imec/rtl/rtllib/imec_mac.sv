@@ -31,6 +31,7 @@ module imec_mac import imec_pkg::*; #(
 
 	int unsigned  DIGITS = W_BITS,	// of a weight in CORE "gates", and its registers, see imec_dot_gates
 	int unsigned  CUTS = 0,
+	bit  HEAP = 0,
 
 	// Packing of CORE "dsp", see imec_dot_dsp
 	int unsigned  FIELDS = 1,
@@ -105,7 +106,7 @@ module imec_mac import imec_pkg::*; #(
 			imec_dot_gates #(
 				.PE(EACH), .SIMD(SIMD),
 				.A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR),
-				.DIGITS(DIGITS), .PIPELINE(PIPELINE), .CUTS(CUTS), .PRIMITIVES(PRIMITIVES)
+				.DIGITS(DIGITS), .PIPELINE(PIPELINE), .CUTS(CUTS), .HEAP(HEAP), .PRIMITIVES(PRIMITIVES)
 			) dot(.clk, .en, .a(a[d*SIMD +: SIMD]), .w(w[d*EACH +: EACH]), .y(y[d*EACH +: EACH]));
 		end : genGates
 		else begin : genProduct

@@ -18,14 +18,15 @@ package imec_pkg;
 		return  n;
 	endfunction : bits_below
 
-	// Levels of imec_tree for n words
-	function automatic int unsigned tree_levels(input int unsigned  n);
+	// Levels of imec_tree for n words, each shifted by that many bits more than the one before
+	function automatic int unsigned tree_levels(input int unsigned  n, input int unsigned  shift);
 		automatic int unsigned  levels = 0;
-		for(int unsigned  left = n; left > 1; left = (left + 2)/3)  levels++;
+		automatic int unsigned  most = shift == 0? 3 : 2;
+		for(int unsigned  left = n; left > 1; left = (left + most-1)/most)  levels++;
 		return  levels;
 	endfunction : tree_levels
 
-	// Largest sum of n words up to max, each shifted by that many bits more than the one before
+	// Largest sum of n words up to max, shifted the same way
 	function automatic longint unsigned tree_max(input int unsigned  n, input longint unsigned  max, input int unsigned  shift);
 		automatic longint unsigned  sum = 0;
 		for(int unsigned  i = 0; i < n; i++)  sum += max << i*shift;

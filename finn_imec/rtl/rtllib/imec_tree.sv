@@ -1,11 +1,11 @@
 /****************************************************************************
- * @brief	Sum of N words, three in each adder.
+ * @brief	Sum of N words in levels of adders.
  *
  * @description
  *	y = sum_i d[i] << i*SHIFT,  each d[i] at most MAX
  *
- *	Levels of imec_add3 and, for a remainder of two words, additions. A remainder of one
- *	goes to the next level:
+ *	Without SHIFT, levels of imec_add3 and, for a remainder of two words, additions; with it,
+ *	levels of additions. A remainder of one word goes to the next level:
  *
  *	  d[0] --+
  *	  d[1] --+-- add3 --+
@@ -37,32 +37,34 @@ module imec_tree import imec_pkg::*; #(
 		imec_delay #(.WIDTH(Y_BITS), .STEPS(CUTS & 1)) cut(.clk, .en, .d, .q(y));
 	end : genLast
 	else begin : genLevel
-		localparam int unsigned  GROUPS = (N + 2) / 3;
-		localparam longint unsigned  NEXT = tree_max(N < 3? N : 3, MAX, SHIFT);
+		localparam int unsigned  MOST   = SHIFT == 0? 3 : 2;	// words of an adder
+		localparam int unsigned  GROUPS = (N + MOST-1) / MOST;
+		localparam longint unsigned  NEXT = tree_max(N < MOST? N : MOST, MAX, SHIFT);
 		localparam int unsigned  NEXT_BITS = $clog2(NEXT + 1);
 		uwire [N-1:0][BITS-1:0]  x;
-		imec_delay #(.WIDTH(N*BITS), .STEPS((CUTS >> tree_levels(N)) & 1)) cut(.clk, .en, .d, .q(x));
+		imec_delay #(.WIDTH(N*BITS), .STEPS((CUTS >> tree_levels(N, SHIFT)) & 1)) cut(.clk, .en, .d, .q(x));
 
 		uwire [GROUPS-1:0][NEXT_BITS-1:0]  sums;
 		for(genvar  g = 0; g < GROUPS; g++) begin : genGroup
-			if(3*g + 2 < N) begin : genThree
-				uwire [BITS+2*SHIFT+1:0]  sum;
-				imec_add3 #(.BITS(BITS), .SHIFT(SHIFT), .PRIMITIVES(PRIMITIVES)) add(.a(x[3*g]), .b(x[3*g+1]), .c(x[3*g+2]), .y(sum));
+			localparam int unsigned  WORDS = g < GROUPS-1? MOST : N - MOST*g;
+			if(WORDS == 3) begin : genThree
+				uwire [BITS+1:0]  sum;
+				imec_add3 #(.BITS(BITS), .PRIMITIVES(PRIMITIVES)) add(.a(x[3*g]), .b(x[3*g+1]), .c(x[3*g+2]), .y(sum));
 				assign	sums[g] = sum[NEXT_BITS-1:0];
 			end : genThree
-			else if(3*g + 1 < N) begin : genTwo
+			else if(WORDS == 2) begin : genTwo
 				localparam int unsigned  HIGH = BITS > SHIFT? BITS : SHIFT + 1;
-				uwire [HIGH-1:0]  low = HIGH'(x[3*g]);
+				uwire [HIGH-1:0]  low = HIGH'(x[MOST*g]);
 				uwire [HIGH-SHIFT-1:0]  above = low[HIGH-1:SHIFT];
-				uwire [BITS:0]  sum = (BITS+1)'(x[3*g+1]) + (BITS+1)'(above);
+				uwire [BITS:0]  sum = (BITS+1)'(x[MOST*g+1]) + (BITS+1)'(above);
 				if(SHIFT == 0)  assign  sums[g] = NEXT_BITS'(sum);
 				else            assign  sums[g] = NEXT_BITS'({ sum, low[SHIFT-1:0] });
 			end : genTwo
-			else  assign  sums[g] = NEXT_BITS'(x[3*g]);
+			else  assign  sums[g] = NEXT_BITS'(x[MOST*g]);
 		end : genGroup
 
-		uwire [$clog2(tree_max(GROUPS, NEXT, 3*SHIFT) + 1)-1:0]  sum;	// its maximum may be too high
-		imec_tree #(.N(GROUPS), .MAX(NEXT), .SHIFT(3*SHIFT), .CUTS(CUTS), .PRIMITIVES(PRIMITIVES)) rest(.clk, .en, .d(sums), .y(sum));
+		uwire [$clog2(tree_max(GROUPS, NEXT, MOST*SHIFT) + 1)-1:0]  sum;	// its maximum may be too high
+		imec_tree #(.N(GROUPS), .MAX(NEXT), .SHIFT(MOST*SHIFT), .CUTS(CUTS), .PRIMITIVES(PRIMITIVES)) rest(.clk, .en, .d(sums), .y(sum));
 		assign	y = sum[Y_BITS-1:0];
 	end : genLevel
 
