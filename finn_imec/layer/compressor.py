@@ -11,10 +11,10 @@ MIDDLE = 6
 
 
 class Level(NamedTuple):
-    """A level of counters: its 6:3 counters, its smaller counters, and the heights after it."""
+    """A level of counters: its 6:3 counters, its smaller counters' bits, and the heights after it."""
 
     sixes: int
-    smaller: int
+    smaller_bits: int
     heights: tuple[int, ...]
 
 
@@ -55,11 +55,11 @@ def _level(heights: tuple[int, ...]) -> Level:
     after = list(map(sum, columns))
     while after[-1] == 0:
         after.pop()
-    return Level(sum(sixes), sum(n > 0 for n in smaller), tuple(after))
+    return Level(sum(sixes), 2 * sum(n > 0 for n in smaller), tuple(after))
 
 
 class TreeLuts(NamedTuple):
-    """LUTs of a compressor tree: counters, instantiated as LUT6 and LUT6_2, and sums, which may merge."""
+    """LUTs of a compressor tree: counters, instantiated as LUT6, and sums, which may merge."""
 
     counters: int
     sums: int
@@ -67,12 +67,12 @@ class TreeLuts(NamedTuple):
 
 @cache
 def compressor_luts(heights: tuple[int, ...]) -> TreeLuts:
-    """LUTs of imec_compress for columns of these heights: counters, and the adder."""
+    """LUTs of imec_compress for columns of these heights: 6:3 counters; smaller counters and the adder."""
     tree = levels(heights)
     rows = tree[-1].heights if tree else heights
     return TreeLuts(
-        sum(3 * level.sixes + level.smaller for level in tree),
-        rows.count(2),
+        3 * sum(level.sixes for level in tree),
+        sum(level.smaller_bits for level in tree) + rows.count(2),
     )
 
 

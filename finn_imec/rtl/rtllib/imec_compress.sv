@@ -9,7 +9,7 @@
  *
  *	  highest column   level                                       LUTs
  *	   > 3             6:3 counters, 3:2 for a remainder of 3, 4   3 per 6:3
- *	   3               3:2 and 2:2 counters, only where needed     1 per counter
+ *	   3               3:2 and 2:2 counters, only where needed     2 per counter
  *	   <= 2            addition                                    1 per bit
  *
  *	           . . o o o o o .            o o o . .             . .

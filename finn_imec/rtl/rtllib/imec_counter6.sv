@@ -4,8 +4,8 @@
  * @description
  *	n = sum_i d[i]
  *
- *	From four bits on, one LUT6 per output bit; below, the two outputs of one LUT, and for
- *	a single bit none.
+ *	From four bits on, one LUT6 per output bit; below, logic that fits the two
+ *	outputs of one LUT.
  *
  *	Combinational.
  ***************************************************************************/
@@ -25,19 +25,10 @@ module imec_counter6 import imec_pkg::*; #(
 		return  init;
 	endfunction : ones
 
-	// The same of three bits, with bit 1 in the lower half, for o5
-	function automatic logic [63:0] both();
-		automatic logic [63:0]  init;
-		for(int unsigned  i = 0; i < 64; i++)  init[i] = 1'($countones(i & 7) >> (i < 32? 1 : 0));
-		return  init;
-	endfunction : both
-
-	if(N == 1)  assign  n = 3'(d);
-	else if(N <= 3) begin : genTwo
-		uwire  o5, o6;
-		imec_lut6x2 #(.INIT(both()), .PRIMITIVES(PRIMITIVES)) lut(.i({ 3'b100, 3'(d) }), .o6, .o5);
-		assign	n = { 1'b0, o5, o6 };
-	end : genTwo
+	if(N <= 3) begin : genLogic
+		uwire [2:0]  x = 3'(d);
+		assign	n = { 1'b0, (x[0] & x[1]) | (x[1] & x[2]) | (x[0] & x[2]), ^x };
+	end : genLogic
 	else begin : genLut
 		for(genvar  k = 0; k < 3; k++) begin : genBit
 			imec_lut6 #(.INIT(ones(k)), .PRIMITIVES(PRIMITIVES)) lut(.i(6'(d)), .o(n[k]));
