@@ -97,7 +97,7 @@ def test_gated_additions_where_they_save_luts(least, pe, thresholds, runtime, ki
     layer = ConvGeometry((1, 1), (8, 8), 8, 4, simd=8, pe=pe)
     weights = np.resize([least, 0, 1], (8, 4))
     operand = Operand(2, True, False)
-    core = Core.of(layer, operand, operand, "lut", runtime, weights, thresholds)
+    core = Core.of(layer, operand, operand, "lut", runtime, weights, thresholds=thresholds)
     assert (core.kind, core.digits) == (kind, digits)
 
 

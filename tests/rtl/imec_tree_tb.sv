@@ -2,7 +2,7 @@
 module imec_tree_tb import imec_pkg::*; #(
 	int unsigned  PRIMITIVES = 0,
 	int unsigned  N,
-	longint unsigned  MAX,
+	int unsigned  MAX,
 	int unsigned  SHIFT,
 	int unsigned  CUTS
 )(

@@ -75,8 +75,8 @@ module imec_dot_gates import imec_pkg::*; #(
 		$error("CUTS=%0d must be at most %0d registers at up to %0d levels.", CUTS, STEPS, LEVELS);
 	end : genCuts
 
-	localparam longint unsigned  MOST = 2**A_BITS - 1;
-	localparam longint unsigned  GROUP_MAX = (SIMD == 1? 1 : SIMD % 2 == 1? 3 : 2) * MOST;
+	localparam int unsigned  MOST = 2**A_BITS - 1;
+	localparam int unsigned  GROUP_MAX = (SIMD == 1? 1 : SIMD % 2 == 1? 3 : 2) * MOST;
 	localparam int unsigned  GROUP_BITS = $clog2(GROUP_MAX + 1);
 
 	// Bits of digit j in column c of the heap, from the last groups; and those of lower digits
@@ -108,7 +108,7 @@ module imec_dot_gates import imec_pkg::*; #(
 		end : genLane
 
 		if(PRIMITIVES != BEHAVIOR) begin : genStructure
-			localparam longint unsigned  DIGIT_MAX = SIMD * MOST;
+			localparam int unsigned  DIGIT_MAX = SIMD * MOST;
 			localparam int unsigned  DIGIT_BITS = $clog2(DIGIT_MAX + 1);
 			uwire [DIGITS-1:0][GROUPS-1:0][GROUP_BITS-1:0]  groups;
 			for(genvar  j = 0; j < DIGITS; j++) begin : genDigit

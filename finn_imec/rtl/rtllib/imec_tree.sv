@@ -19,7 +19,7 @@
  ***************************************************************************/
 module imec_tree import imec_pkg::*; #(
 	int unsigned  N,
-	longint unsigned  MAX,
+	int unsigned  MAX,
 	int unsigned  SHIFT = 0,
 	int unsigned  CUTS = 0,
 	int unsigned  PRIMITIVES = XILINX,
@@ -39,7 +39,7 @@ module imec_tree import imec_pkg::*; #(
 	else begin : genLevel
 		localparam int unsigned  MOST   = SHIFT == 0? 3 : 2;	// words of an adder
 		localparam int unsigned  GROUPS = (N + MOST-1) / MOST;
-		localparam longint unsigned  NEXT = tree_max(N < MOST? N : MOST, MAX, SHIFT);
+		localparam int unsigned  NEXT = tree_max(N < MOST? N : MOST, MAX, SHIFT);
 		localparam int unsigned  NEXT_BITS = $clog2(NEXT + 1);
 		uwire [N-1:0][BITS-1:0]  x;
 		imec_delay #(.WIDTH(N*BITS), .STEPS((CUTS >> tree_levels(N, SHIFT)) & 1)) cut(.clk, .en, .d, .q(x));
