@@ -555,7 +555,7 @@ def mac(
             inputs.append(word(*flags, *operands, start))
         outputs.append(vector(base + sums, acc_bits)[0])
     in_bits = 2 + g.word_channels * a_bits + w_bits + pe * acc_bits
-    return Bench("imec_mac", mac_parameters(path), in_bits, pe * acc_bits, inputs, outputs)
+    return Bench("imec_mac", mac_parameters(path.structure), in_bits, pe * acc_bits, inputs, outputs)
 
 
 def threshold(pe: int, nf: int, steps: int, acc_bits: int, o_bits: int, bias: int) -> Bench:
@@ -916,6 +916,9 @@ TWO_FOLD = [
         for pipeline in (0, 1, 2, 3, 4)
     ),
     mac("INT3", "BIPOLAR", 1, 2, 3),
+    mac("INT3", "BIPOLAR", 4, 2, 3),  # gated additions, as the next ones
+    mac("UINT2", "TERNARY", 8, 2, 1, nf=1, pipeline=2),
+    mac("INT4", "INT4", 8, 2, 3, nf=1, res_type="lut", pipeline=3),
     mac("BIPOLAR", "INT2", 5, 2, 3, runtime_weights=True),  # widened
     mac("UINT3", "BIPOLAR", 3, 2, 3, runtime_weights=True, pipeline=1),
     mac("INT2", "INT4", 1, 3, 4, depthwise=True),
