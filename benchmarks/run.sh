@@ -48,6 +48,10 @@ for folding in cnv-w2a2 cnv-w1a1; do
 		measure "$folding-dsp-${bits}bit-10ns" finn-imec compare --layers $folding --bits $bits --core dsp --clock 10 $cluster --json
 	done
 done
+for bits in 4 8; do
+	part=xczu7ev-ffvc1156-2-e # DSP48E2
+	measure "cnv-w2a2-dsp-${bits}bit-xczu7ev" finn-imec compare --layers cnv-w2a2 --bits $bits --core dsp --part $part $cluster --json
+done
 measure padded-auto-4bit finn-imec compare --layers padded --bits 4 $cluster --json
 measure demo finn-imec demo --output out/demo-files --json
 measure throughput python throughput.py --json

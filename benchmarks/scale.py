@@ -170,7 +170,7 @@ def main(
         figures[f"{what}_s"] = round(time.perf_counter() - start, 2)
         return result
 
-    infer, fold = InferIMECConv(), FoldIMECConv(cycles)
+    infer, fold = InferIMECConv(pointwise=False), FoldIMECConv(cycles)  # not folded yet: nothing to save
     model = timed("swap", lambda: model.transform(infer))
     model = timed("fold", lambda: model.transform(fold))
     model = timed("specialize", lambda: model.transform(SpecializeIMECConv()))

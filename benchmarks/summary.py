@@ -11,7 +11,9 @@ of networks.py or, if the name is that of a trained CNV, partition.py, all with 
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +21,7 @@ import typer
 from networks import added
 from throughput import summary as throughput_summary
 
+from finn_imec.layer.core import Core, Operand
 from finn_imec.layer.packing import DSP_BLOCKS, finn_slices
 from finn_imec.report.chart import ratio_chart
 from finn_imec.report.table import TITLES, number_text, ratio_text
@@ -216,24 +219,23 @@ def layer_table(rows: Sequence[Row]) -> str:
     return table(["layer", "bits", "PE x SIMD", *TABLE.values()], cells)
 
 
+@cache
 def slices_table() -> str:
     """A row per folding and width of CNV: DSP slices of FINN's core and of IMECConv on each family."""
-    cells = []
-    for folding in CNV_FOLDS:
-        for bits in (4, 8):
-            sums = {name: [0, 0] for name in DSP_BLOCKS}
-            for layer in cnv_layers(folding, bits):
-                g, widths = (
-                    layer.geometry,
-                    (layer.input_datatype.bitwidth(), layer.weight_datatype.bitwidth()),
-                )
-                narrow = layer.weights.min() > layer.weight_datatype.min()
-                for name, block in DSP_BLOCKS.items():
-                    packing = replace(layer.datapath(), res_type="dsp", dsp_block=name).core.packing
-                    sums[name][0] += finn_slices(g.pe, g.simd, *widths, narrow, block)
-                    sums[name][1] += packing.slices(g.pe, g.simd) if packing else 0
-            cells.append([f"{folding}, {bits} bits", *(_both(*both) for both in sums.values())])
-    return table(["layers, operands", *DSP_BLOCKS], cells)
+    rows = []
+    for folding, bits in product(CNV_FOLDS, (4, 8)):
+        sums = {name: [0, 0] for name in DSP_BLOCKS}
+        for layer in cnv_layers(folding, bits):
+            g, types, weights = layer.geometry, (layer.input_datatype, layer.weight_datatype), layer.weights
+            operands = [Operand.of(each, layer.name) for each in types]
+            narrow = bool(weights.min() > types[1].min())
+            for name, block in DSP_BLOCKS.items():
+                finn = finn_slices(g.pe, g.simd, operands[0].bits, operands[1].bits, narrow, block)
+                packing = Core.of(g, *operands, "dsp", weights=weights, dsp_block=name).packing
+                sums[name][0] += finn
+                sums[name][1] += packing.slices(g.pe, g.simd) if packing else 0
+        rows.append([f"{folding}, {bits} bits", *(_both(*both) for both in sums.values())])
+    return table(["layers, operands", *DSP_BLOCKS], rows)
 
 
 def networks_table(networks: dict[str, Figures], part: str, titles: dict[str, str]) -> str:

@@ -45,6 +45,7 @@ MEANINGS = {
     "pipeline": "level of pipelining, 0 to 4; -1: the one with fewest registers for the target clock",
     "SIMD_in": "input channels per stream word; 0: like SIMD, at most C",
     "buffer_ram_style": "memory of the line buffer; auto decides by depth",
+    "dsp_block": "the part's DSP slice; set when RTL is generated",
 }
 _TYPES = {"i": "int", "ints": "ints", "s": "string", "f": "float", "t": "tensor"}
 

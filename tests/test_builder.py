@@ -575,6 +575,14 @@ def test_files_of_node_attributes_that_are_none(streamlined, hardware, tmp_path)
         build(hardware, steps, tmp_path / "out")
 
 
+def test_a_specialization_file_may_name_every_node(streamlined, tmp_path):
+    """FINN's abstract window generator has no streams whose folding could be checked."""
+    path = tmp_path / "nodes.json"
+    path.write_text('{"ConvolutionInputGenerator_0": {"preferred_impl_style": "rtl"}}')
+    result = build(streamlined, {"specialize_layers_config_file": str(path)}, tmp_path / "out")
+    assert all(pair.swapped for pair in result.pairs)
+
+
 def test_output_folder_of_the_configuration(hardware, tmp_path):
     """Relative to the file, as finn-plus has it; asked for twice it has to be the same one."""
     config = tmp_path / "build.yaml"
@@ -669,7 +677,7 @@ def test_qonnx_export_through_the_standard_steps(tmp_path):
 
     trained = digits.train(epochs=1)
     model = digits.export_qonnx(trained, tmp_path / "digits.onnx")
-    result = build(model, {"target_fps": 10000}, tmp_path / "out")
+    result = build(model, {"target_fps": 10000}, tmp_path / "out", pointwise=False)
     assert [pair.swapped for pair in result.pairs] == [True] * 4
     types = op_types(result.model)
     assert types.count("IMECConv_rtl") == 4

@@ -30,6 +30,8 @@ from finn_imec.fit.options import imec_options, lean, width_converter
 from finn_imec.fit.parts import BUDGETED
 from finn_imec.fit.run import BUILD_CONFIG, FIT, FOLDING, MODEL, budget_of
 from finn_imec.fit.solver import Choice, Network, Option, Unit, cheapest, fastest, least_excess, pareto
+from finn_imec.layer.datapath import Datapath
+from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.networks import lowering
 from finn_imec.report.fit_page import CHART, write_fit_report
 from finn_imec.transformation.infer_imec_conv import swap_pairs
@@ -200,6 +202,17 @@ def test_options_are_what_the_nodes_then_are(pooled, swap):
         for unit, option in zip(network_of(twin, PART, 5.0, fixed=True).units, chosen):
             (now,) = unit.options
             assert (now.cycles, now.resources, now.words) == (option.cycles, option.resources, option.words)
+
+
+@pytest.mark.parametrize(("part", "slices"), [(PART, 8), ("xczu7ev-ffvc1156-2-e", 4)])
+def test_a_pair_takes_the_parts_dsp_slices(make_pair_model, part, slices):
+    """Eight bits by four: two channels in each slice of 7-series, three in one of UltraScale+."""
+    g = ConvGeometry((3, 3), (6, 6), 4, 6, simd=4, pe=3)
+    weights = np.random.default_rng(0).integers(-8, 8, (g.mw, g.mh))
+    path = Datapath(g, DataType["INT8"], DataType["INT4"], DataType["INT32"], weights)
+    (unit,) = network_of(make_pair_model(path), part, 5.0, fixed=True).units
+    (option,) = unit.options
+    assert dict(zip(BUDGETED, option.resources, strict=True))["dsp"] == slices
 
 
 def test_lean_options_lose_nothing(pooled):

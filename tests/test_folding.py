@@ -125,7 +125,7 @@ def special(hardware) -> ModelWrapper:
 def swapped(special) -> ModelWrapper:
     from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
-    return special.transform(InferIMECConv())
+    return special.transform(InferIMECConv(pointwise=False))
 
 
 def config(folder, target=None, relax=True, width=36, file=None):
@@ -137,6 +137,7 @@ def config(folder, target=None, relax=True, width=36, file=None):
         mvau_wwidth_max=width,
         folding_two_pass_relaxation=relax,
         folding_config_file=file,
+        synth_clk_period_ns=10,
     )
 
 
@@ -337,6 +338,22 @@ def abstract(model):
         if not is_imec_conv(node) and node.domain.endswith((".hls", ".rtl")):
             node.op_type, node.domain = node.op_type[:-4], node.domain[:-4]
     return model
+
+
+def test_an_mvau_alone_comes_back_where_nothing_is_saved(special, tmp_path, monkeypatch):
+    """Swapped before FINN folds, where it saved something."""
+    from finn_imec.transformation import pair
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv
+
+    model = special.transform(InferIMECConv())
+    alone = [inst.onnx_node.name for inst in instances(model) if inst.geometry.pointwise]
+    assert alone
+    monkeypatch.setattr(pair, "SAVING", 0.0)
+    folded = step_fold_imec(model, config(tmp_path, target=2000))
+    assert len(instances(folded)) == len(instances(model)) - len(alone)
+    assert not any(inst.geometry.pointwise for inst in instances(folded))
+    report = json.loads((tmp_path / "report" / "imec_folding.json").read_text())
+    assert len([line for line in report if line["expanded"]]) == len(alone)
 
 
 def test_unfolded_nodes_slow_finns_own_step_down(special, swapped):

@@ -83,7 +83,8 @@ def flow(request, tmp_path_factory) -> Flow:
     stages = {"qonnx": qonnx} | dict(lowering.lowering_stages(qonnx))
     stages["hardware"].save(str(folder / "hardware.onnx"))
     config = {"start_step": "step_create_dataflow_partition", "target_fps": 100_000}
-    built = build(folder / "hardware.onnx", config | {"synth_clk_period_ns": 5.0}, folder / "build")
+    config |= {"synth_clk_period_ns": 5.0}
+    built = build(folder / "hardware.onnx", config, folder / "build", pointwise=False)
     before = built.output_dir / "intermediate_models" / "step_minimize_bit_width.onnx"
     swap = (in_python(ModelWrapper(str(path))) for path in (before, built.model))
     return Flow(request.param, trained, stages, built, *swap)

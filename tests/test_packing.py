@@ -94,15 +94,21 @@ def test_it_takes_no_more_slices_than_finn(layer):
 
 
 @pytest.mark.parametrize("block", DSP_BLOCKS.values(), ids=lambda block: block.name)
-@pytest.mark.parametrize("chain", [MAX_CHAIN, STREAMED_CHAIN])
-def test_all_widths_and_foldings_take_no_more_slices_than_finn(block, chain):
-    """Weights of all values, so that any others are packed, too."""
+@pytest.mark.parametrize("streamed", [False, True])
+def test_all_widths_and_foldings_take_no_more_slices_than_finn(block, streamed):
+    """Weights of all values, so that any others are packed, too. Streamed ones may be left to LUTs, where the
+    sums of unsigned activations do not fit.
+    """
+    chain = STREAMED_CHAIN if streamed else MAX_CHAIN
     for a_bits, w_bits, narrow in product(range(2, 10), range(2, 10), (False, True)):
         limit = 2 ** (w_bits - 1)
         for pe, simd, a_signed in product((1, 2, 3, 4, 5, 7, 8, 9, 16), (1, 2, 3, 4, 16), (False, True)):
             weights = np.broadcast_to(np.reshape([-limit + narrow, limit - 1], (2, 1, 1)), (2, pe, 1))
-            packing = Packing.of(weights, w_bits, a_bits, a_signed, chain, True, simd, block)
-            assert packing.slices(pe, simd) <= finn_slices(pe, simd, a_bits, w_bits, narrow, block)
+            packing = Packing.of(weights, w_bits, a_bits, a_signed, chain, not streamed, simd, block)
+            if packing is None:
+                assert streamed and not a_signed
+            elif a_signed or a_bits < 9 or not streamed:  # FINN's sums are wrong else
+                assert packing.slices(pe, simd) <= finn_slices(pe, simd, a_bits, w_bits, narrow, block)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def layer(vectors, rows, columns, simd, pe, steps=3, op_type="MVAU", **attribute
 
 
 def infer(model, **options):
-    transformation = InferIMECConv(pointwise=True, **options)
+    transformation = InferIMECConv(**options)
     return model.transform(transformation), transformation.report
 
 
@@ -107,6 +107,15 @@ def test_shape_of_the_tensors():
     assert report.swapped
     assert getCustomOp(swapped.graph.node[0]).get_normal_output_shape() == (1, 1, 1, 16)
     assert execute(swapped, x).shape == (1, 1, 1, 16)
+    model.set_tensor_shape("y", (1, 16))  # as where FINN drops a Flatten
+    swapped, (report,) = infer(model)
+    assert report.swapped and getCustomOp(swapped.graph.node[0]).get_normal_output_shape() == (1, 16)
+    expected = execute(model, x).reshape(1, 16)
+    np.testing.assert_array_equal(execute(swapped, x), expected)
+    model.set_tensor_shape("x", (1, 2, 2, 8))
+    swapped, (report,) = infer(model)
+    assert report.swapped
+    np.testing.assert_array_equal(execute(swapped, x.reshape(1, 2, 2, 8)), expected)
     model.set_tensor_shape("x", (2, 32))
     _, (report,) = infer(model)
     assert report.reason == "its input shape is (2, 32), not (1, 32) of its attributes"
@@ -135,8 +144,8 @@ def test_left_where_nothing_is_saved():
     )
 
 
-def test_only_where_asked_for():
-    transformation = InferIMECConv()
+def test_left_where_not_wanted():
+    transformation = InferIMECConv(pointwise=False)
     model = layer((1,), 32, 16, 4, 2).transform(transformation)
     assert not transformation.report and model.graph.node[0].op_type == "MVAU"
 

@@ -14,6 +14,7 @@ from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import Memory, rom_spill, spilled_widths
 from finn_imec.layer.structure import MAX_PIPELINE, REGISTERS, Search, Structure
 from finn_imec.layer.units import storage
+from finn_imec.util.errors import UnsupportedError
 
 INT4 = Operand(4, True, False)
 
@@ -81,6 +82,12 @@ def test_spilt_bits_save_blocks(depth, widths, spill, before, after):
 def test_what_multiplies(res_type, a_bits, w_bits, kind):
     layer = ConvGeometry((3, 3), (8, 8), 4, 4, simd=4, pe=4)
     assert Core.of(layer, Operand(a_bits, True, False), Operand(w_bits, True, False), res_type).kind == kind
+
+
+def test_an_unknown_dsp_slice_is_refused():
+    layer = ConvGeometry((3, 3), (8, 8), 4, 4, simd=4, pe=4)
+    with pytest.raises(UnsupportedError, match="dsp_block='DSP48': accepted are DSP48E1, DSP48E2, DSP58"):
+        Core.of(layer, INT4, INT4, dsp_block="DSP48")
 
 
 @pytest.mark.parametrize(

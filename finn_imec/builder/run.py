@@ -176,7 +176,8 @@ def build(
     progress: Progress | None = None,
     allow_larger: bool = False,
     announce: Callable[[BuildSettings], None] | None = None,
-    pointwise: bool = False,
+    pointwise: bool = True,
+    absorb_thresholds: bool = True,
 ) -> BuildResult:
     """Build a model with finn-plus' steps and step_convert_to_imec, without Vivado.
 
@@ -194,8 +195,8 @@ def build(
     replaced once all steps have passed; None: the config's, relative to its file. A failed step leaves only
     its log there, FAILED_LOG. FINN's console output goes to the log. progress: called with the caller's
     sys.stdout and sys.stderr. Between calls they are FINN's, so anything that draws at other times (a
-    rich.progress bar) needs a console with its own file. allow_larger, pointwise: see InferIMECConv.
-    announce: called once, before the first step.
+    rich.progress bar) needs a console with its own file. allow_larger, pointwise, absorb_thresholds: see
+    InferIMECConv. announce: called once, before the first step.
 
     What the configuration asks for is done, or is an error before the first step: an output that no step
     makes or that needs a Vivado which is not there, a field that no step reads, a board or part that
@@ -215,8 +216,11 @@ def build(
             "to its own DataflowBuildConfig"
         )
     model_path = Path(model_path).absolute()
-    chosen = {"allow_larger": allow_larger, "pointwise": pointwise}
-    options = {name: True for name, value in chosen.items() if value}
+    options = {
+        "allow_larger": allow_larger,
+        "pointwise": pointwise,
+        "absorb_thresholds": absorb_thresholds,
+    }
     fields = _read_config(config)
     output = _output_folder(config, fields, output_dir)
     exported = load_onnx(model_path)

@@ -53,17 +53,22 @@ log = logging.getLogger("build_dataflow.imec")
 
 
 def step_convert_to_imec(
-    model: ModelWrapper, cfg: Any, allow_larger: bool = False, pointwise: bool = False
+    model: ModelWrapper,
+    cfg: Any,
+    allow_larger: bool = False,
+    pointwise: bool = True,
+    absorb_thresholds: bool = True,
 ) -> ModelWrapper:
-    """Swap each ConvolutionInputGenerator + MVAU pair for one IMECConv.
+    """Swap each ConvolutionInputGenerator + MVAU pair, and MVAUs alone, for one IMECConv.
 
     cfg: FINN's DataflowBuildConfig; output_dir, part, clock, folding_config_file and multi_dnn_config_path
     are read. What the folding configuration says about the new nodes, by their names or as a default of their
     op type, is applied to them: FINN's step before the swap did not find them. Writes REPORT below
-    output_dir, a Conversion as JSON: part and clock, `pairs`, one object per ConvolutionInputGenerator with
-    the fields of PairReport (`imecconv` names the new node, or `reason` says why the pair stays), the `total`
-    of their estimates, and the `next` commands. A model without a convertible pair passes unchanged, with a
-    warning. allow_larger, pointwise: see InferIMECConv. Raises ModelError if the folding configuration names
+    output_dir, a Conversion as JSON: part and clock, `pairs`, one object per ConvolutionInputGenerator and
+    per MVAU or VVAU alone with the fields of PairReport (`imecconv` names the new node, or `reason` says why
+    the pair stays), the `total` of their estimates, and the `next` commands. A model without a convertible
+    pair passes unchanged, with a warning. allow_larger, pointwise, absorb_thresholds: see InferIMECConv.
+    Raises ModelError if the folding configuration names
     an IMECConv that is not there, or what a node does not accept; UnsupportedError for finn-plus' multi-DNN
     builds with SelectableWeights, which refer by name to the layers whose weights they select.
     """
@@ -77,7 +82,13 @@ def step_convert_to_imec(
         )
     clock = cfg.synth_clk_period_ns
     part = cfg._resolve_fpga_part() if cfg.board or cfg.fpga_part else None
-    infer = InferIMECConv(allow_larger=allow_larger, clock_ns=clock, pointwise=pointwise, fpgapart=part)
+    infer = InferIMECConv(
+        allow_larger=allow_larger,
+        clock_ns=clock,
+        pointwise=pointwise,
+        fpgapart=part,
+        absorb_thresholds=absorb_thresholds,
+    )
     model = model.transform(infer)
     configured = {node.name: node for node in configure_imec(model, cfg.folding_config_file)}
     pairs = [
@@ -103,7 +114,7 @@ def step_fold_imec(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     the graph with its pairs in place of the IMECConv nodes, and all other layers keep that result. Each
     IMECConv then gets its cheapest folding that meets the target, or that is as fast as the slowest layer if
     cfg.folding_two_pass_relaxation relaxes the others to that. If there is none and the pair is faster, the
-    pair comes back.
+    pair comes back; so does an MVAU alone, if its IMECConv at this folding saves too little (InferIMECConv).
 
     It may also come after a later step_convert_to_imec: the other layers keep their folding, and each
     IMECConv may get a cheaper one than its pair's. The configuration file may name IMECConv nodes in both
@@ -145,7 +156,9 @@ def _update_report(model: ModelWrapper, pairs: ModelWrapper | None, cfg: Any) ->
     for report in conversion.pairs:
         node = nodes.get(report.imecconv)
         if node is None and report.swapped:
-            report = replace(report, imecconv=None, reason="as a pair it is folded to be faster")
+            faster = "as a pair it is folded to be faster"
+            why = faster if report.swg else "as an MVAU alone it is folded to be faster, or to cost no more"
+            report = replace(report, imecconv=None, reason=why)
         elif node is not None:
             twin = pairs and unit_behind(pairs, node.output[0])
             report = folded_again(report, model, node, twin, cfg.synth_clk_period_ns)
@@ -159,6 +172,7 @@ def _fold_to_target(
     """The folded model, the same with FINN's pairs, and step_fold_imec's report."""
     from finn.analysis.fpgadataflow.dataflow_performance import dataflow_performance
     from finn.transformation.fpgadataflow.set_folding import SetFolding
+    from qonnx.custom_op.registry import getCustomOp
 
     from finn_imec.transformation.fold_imec_conv import FoldIMECConv
     from finn_imec.transformation.pair import unit_behind
@@ -182,19 +196,21 @@ def _fold_to_target(
 
     fold = FoldIMECConv(limit)
     model = model.transform(fold)
-    lines, slow = [], {}
+    lines, back = [], {}
     for line in fold.report:
-        tensor = model.get_node_from_name(line.imecconv).output[0]
-        cycles = unit_behind(pairs, tensor).cycles
-        line = replace(line, pair_cycles=cycles)
-        if line.cycles > max(limit, cycles):
-            slow[tensor] = line
+        node = model.get_node_from_name(line.imecconv)
+        inst = getCustomOp(node)
+        twin = replace(unit_behind(pairs, node.output[0]), dsp_block=inst.get_nodeattr("dsp_block"))
+        line = replace(line, pair_cycles=twin.cycles)
+        resources = inst.estimate_for(model, cfg.synth_clk_period_ns).resources
+        if line.cycles > max(limit, twin.cycles) or not twin.is_saved_by(resources):
+            back[node.output[0]] = line
         else:
             lines.append(line)
-    if slow:
-        names = [line.imecconv for line in slow.values()]
+    if back:
+        names = [line.imecconv for line in back.values()]
         model, pairs, lines = _fold_to_target(_expand(model, cfg, names), cfg, target)
-        for tensor, line in slow.items():
+        for tensor, line in back.items():
             names = unit_behind(model, tensor).names
             lines.append(replace(line, imecconv=None, expanded=names))
             log.warning(str(lines[-1]))

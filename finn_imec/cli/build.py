@@ -34,10 +34,13 @@ def build(
     pointwise: Annotated[
         bool,
         typer.Option(
-            "--pointwise",
             help="Also swap MVAUs alone, of dense layers and 1x1 convolutions, where that saves LUTs.",
         ),
-    ] = False,
+    ] = True,
+    absorb_thresholds: Annotated[
+        bool,
+        typer.Option(help="Make standalone thresholds behind a pair part of the IMECConv, where that saves."),
+    ] = True,
     measure: Annotated[
         bool,
         typer.Option("--measure", help="Count both sides in Yosys, too, as compare does: minutes a layer."),
@@ -57,9 +60,13 @@ def build(
             allow_larger,
             announce=lambda settings: log.print(str(settings), highlight=False, markup=False),
             pointwise=pointwise,
+            absorb_thresholds=absorb_thresholds,
         )
     conversion = result.conversion
-    rows = measured_build(result) if measure and conversion else []
+    countable = conversion and any(pair.swapped and pair.swg for pair in conversion.pairs)
+    if measure and conversion and not countable:
+        log.print("nothing to measure: every IMECConv was an MVAU alone", highlight=False)
+    rows = measured_build(result) if measure and countable else []
     if as_json:
         print_json(
             {
@@ -85,7 +92,7 @@ def build(
     if conversion.total["finn"]:
         print_table(savings_table(conversion, rows))
     for pair in conversion.pairs:
-        if pair.refolded or not pair.swapped or pair.padding_reason:
+        if pair.refolded or not pair.swapped or pair.stays:
             console.print(str(pair), markup=False)
     console.print("next:")
     for command in conversion.next:

@@ -78,6 +78,8 @@ class IMECConv(NodeEstimates, HWCustomOp):
             "runtime_writeable_weights": ("i", False, 0, {0, 1}),
             "ram_style": ("s", False, "auto", set(RAM_STYLES)),
             "dynamic_input": ("i", False, 0, {0}),  # of upstream FINN
+            # FINN has the thresholds in a node of their own
+            "standalone_thresholds": ("i", False, 0, {0, 1}),
             "ram_style_thresholds": ("s", False, "auto", set(RAM_STYLES)),
             # our own: input channels per stream word (0: SIMD), line buffer memory, registers inside dot
             # products of LUTs (-1: as the target clock requires), DSP slice (set by generation, by the part)

@@ -122,13 +122,15 @@ class Packing:
         fields = ceil(pe / columns)
         packed = Packing(fields, _widest_spacing(weights, fields, w_bits, block), 0, 0, 0, block=block)
         alone = Packing(1, ALONE_BITS, 0, 0, 0, lanes=block.lanes, block=block)
+        most = finn_slices(pe, simd, a_bits, w_bits, narrow, block)
+        fewer = block.lanes > 1 and alone.slices(pe, simd) <= most
         found = []
         for centered in (False, True) if may_center and not a_signed else (False,):
             signed = a_signed or centered
             least = -(2 ** (a_bits - 1)) if signed else 0
             products = np.stack([weights * least, weights * (least + 2**a_bits - 1)])
             low, high = products.min(axis=0), products.max(axis=0)
-            dots = block.lanes > 1 and a_bits + (not signed) <= DOT_BITS[0] and w_bits <= DOT_BITS[1]
+            dots = fewer and a_bits + (not signed) <= DOT_BITS[0] and w_bits <= DOT_BITS[1]
             for shape in (alone, packed) if dots else (packed,):
                 fewest = replace(shape, centered=centered)._with_fewest_chains(low, high, simd, max_chain)
                 found += [fewest] if fewest else []

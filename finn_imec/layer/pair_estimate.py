@@ -81,7 +81,7 @@ class PairEstimate:
     the multipliers, one of RES_TYPES. narrow: no weight has the most negative value. whole_windows: FINN's
     parallel_window. generator: there is a window generator; an MVAU alone has a 1x1 kernel. streamed: weights
     come from outside. ring_style, weight_style: ram_style of the generator and of the weights. dsp_block: the
-    part's DSP slice, one of DSP_BLOCKS.
+    part's DSP slice, one of DSP_BLOCKS. threshold_pe: PE of Thresholding, if it is not the MVAU's.
     """
 
     layer: ConvGeometry
@@ -100,6 +100,7 @@ class PairEstimate:
     ring_style: str = "distributed"
     weight_style: str = "auto"
     dsp_block: str = DEFAULT_DSP_BLOCK
+    threshold_pe: int | None = None
 
     # ---- what it is made of ---------------------------------------------------------------------
 
@@ -132,9 +133,13 @@ class PairEstimate:
         return 1 if self.layer.depthwise else self.layer.mh // self.pe
 
     @property
+    def _threshold_pe(self) -> int:
+        return self.threshold_pe or self.pe
+
+    @property
     def _folds(self) -> int:
-        """Words of PE output channels of a pixel."""
-        return self.layer.mh // self.pe
+        """Words of a pixel that Thresholding takes."""
+        return self.layer.mh // self._threshold_pe
 
     @property
     def _weight_bits(self) -> int:
@@ -189,7 +194,7 @@ class PairEstimate:
     @property
     def bram18(self) -> int:
         """RAMB18 blocks."""
-        return sum(m.bram18 for m in self.memories) + self.pe * sum(
+        return sum(m.bram18 for m in self.memories) + self._threshold_pe * sum(
             m.bram18 for m in self._threshold_memories
         )
 
@@ -293,9 +298,9 @@ class PairEstimate:
         wide += max(self.word, g.simd_in) if self.word != g.simd_in else 0
         return {
             "thresholding": int(stages > 0),
-            "comparisons": self.pe * stages * self.acc_bits,
-            "pointers": self.pe * stages * pointer,
-            "stored_thresholds": self.pe * stored,
+            "comparisons": self._threshold_pe * stages * self.acc_bits,
+            "pointers": self._threshold_pe * stages * pointer,
+            "stored_thresholds": self._threshold_pe * stored,
             "pair": 1,
             "weight_words": 0 if self.streamed else self._weight_bits,
             "addresses": address_bits(ring) * self.generator,

@@ -109,9 +109,10 @@ def savings_table(conversion: Conversion, rows: Sequence[Row] = ()) -> Table:
         finn, imec = (row.finn, row.imec) if row else (pair.finn, pair.imec)
         cycles = (finn["cycles"], imec["cycles"]) if row else (pair.pair_cycles, pair.cycles)
         sums.append([[side[key] for key in SAVED] for side in (finn, imec)])
+        mark = "" if row or not rows else ", estimated"
         for name, folding, taken, figures in (
-            (pair.mvau, pair.folding_before, cycles[0], sums[-1][0]),
-            (pair.imecconv, pair.folding_after, cycles[1], sums[-1][1]),
+            (f"{pair.mvau}{mark}", pair.folding_before, cycles[0], sums[-1][0]),
+            (f"{pair.imecconv}{mark}", pair.folding_after, cycles[1], sums[-1][1]),
         ):
             shown = f"{folding[0]} x {folding[1]} = {prod(folding)}"
             table.add_row(escape(name), shown, number_text(taken), *map(number_text, figures))

@@ -12,7 +12,7 @@ from pathlib import Path
 _PACKAGE = Path(__file__).parents[1]
 #: What is generated, RTL library included, and FINN's side; and what counts and simulates both.
 _FOLDERS = ("layer", "rtl", "baseline_rtl")
-_COUNTING = ("attribution", "comparison", "delays", "layer_sets", "timing", "yosys")
+_COUNTING = ("attribution", "comparison", "delays", "layer_sets", "timing", "ultrascale", "yosys")
 #: Of a layer, but nothing is generated from them.
 _ESTIMATES = ("estimate", "pair_cycles", "pair_estimate")
 _SUFFIXES = (".py", ".sv", ".v", ".j2")

@@ -1,4 +1,7 @@
-"""IMECConv -> [FMPadding +] ConvolutionInputGenerator + MVAU or VVAU, the inverse of InferIMECConv."""
+"""The inverse of InferIMECConv.
+
+IMECConv -> [FMPadding +] ConvolutionInputGenerator + MVAU or VVAU [+ Thresholding]
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from onnx import NodeProto, TensorProto, helper
+from qonnx.core.datatype import BaseDataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.base import Transformation
@@ -31,6 +35,8 @@ _MVAU_THRESHOLDS = {"ultra": "auto"}
 class ExpandIMECConv(Transformation):
     """Replace each IMECConv by FINN's pair: abstract nodes, to be specialized as usual.
 
+    A Thresholding that InferIMECConv made part of the node comes back with the node's PE.
+
     names: of the nodes to expand, default all. Raises UnsupportedError for a depthwise node whose weights
     come from another node.
     """
@@ -52,6 +58,8 @@ class ExpandIMECConv(Transformation):
 def _expand(model: ModelWrapper, node: NodeProto) -> None:
     """Replace one IMECConv by FINN's nodes."""
     inst = getCustomOp(node)
+    if inst.get_nodeattr("standalone_thresholds"):
+        _split_thresholds(model, inst)
     geometry, fifo_depths = inst.geometry, list(inst.get_nodeattr("inFIFODepths"))
     make = _vvau if geometry.depthwise else _mvau
     index = list(model.graph.node).index(node)
@@ -59,12 +67,12 @@ def _expand(model: ModelWrapper, node: NodeProto) -> None:
         model.graph.node.remove(node)
         model.graph.node.insert(index, make(model, inst, node.input[0], fifo_depths))
         return
-    windows = _new_tensor(
-        model, inst, (1, *geometry.ofm_dim, math.prod(geometry.kernel) * geometry.ifm_channels)
-    )
+    shape = 1, *geometry.ofm_dim, math.prod(geometry.kernel) * geometry.ifm_channels
+    windows = _new_tensor(model, shape, inst.get_input_datatype(0))
     nodes, image = [], node.input[0]
     if any(geometry.padding):
-        padded = _new_tensor(model, inst, (1, *geometry.ifm_dim, geometry.ifm_channels))
+        shape = 1, *geometry.ifm_dim, geometry.ifm_channels
+        padded = _new_tensor(model, shape, inst.get_input_datatype(0))
         nodes.append(_fmpadding(inst, image, padded, fifo_depths[:1]))
         image, fifo_depths[:1] = padded, [2]
     nodes.append(_generator(inst, image, windows, fifo_depths[:1]))
@@ -72,6 +80,34 @@ def _expand(model: ModelWrapper, node: NodeProto) -> None:
     model.graph.node.remove(node)
     for new in reversed(nodes):
         model.graph.node.insert(index, new)
+
+
+def _split_thresholds(model: ModelWrapper, inst: IMECConv) -> None:
+    """Leave the accumulators to an IMECConv, and its thresholds to a Thresholding behind it."""
+    node, accumulator = inst.onnx_node, inst.get_accumulator_datatype()
+    shape, name = inst.get_normal_output_shape(), node.input[2]
+    thresholds = model.get_initializer(name)
+    sums = _new_tensor(model, shape, accumulator)
+    thresholding = _node(
+        "Thresholding",
+        inst,
+        [sums, name],
+        node.output[0],
+        ("PE", "ActVal", "outputDataType", "outFIFODepths", *PLACE),
+        NumChannels=shape[-1],
+        numSteps=thresholds.shape[1],
+        numInputVectors=list(shape[:-1]),
+        inputDataType=accumulator.name,
+        weightDataType=model.get_tensor_datatype(name).name,
+    )
+    model.graph.node.insert(list(model.graph.node).index(node) + 1, thresholding)
+    node.output[0] = sums
+    del node.input[2]
+    for attribute, value in (
+        *(("noActivation", 1), ("ActVal", 0), ("standalone_thresholds", 0), ("outFIFODepths", [2])),
+        ("outputDataType", accumulator.name),
+    ):
+        inst.set_nodeattr(attribute, value)
 
 
 def _fmpadding(inst: IMECConv, image: str, padded: str, fifo_depths: list[int]) -> NodeProto:
@@ -180,9 +216,9 @@ def _node(
     )
 
 
-def _new_tensor(model: ModelWrapper, inst: IMECConv, shape: tuple[int, ...]) -> str:
-    """The name of a new tensor of the node's input datatype."""
+def _new_tensor(model: ModelWrapper, shape: tuple[int, ...], datatype: BaseDataType) -> str:
+    """The name of a new tensor."""
     tensor = helper.make_tensor_value_info(model.make_new_valueinfo_name(), TensorProto.FLOAT, shape)
     model.graph.value_info.append(tensor)
-    model.set_tensor_datatype(tensor.name, inst.get_input_datatype(0))
+    model.set_tensor_datatype(tensor.name, datatype)
     return tensor.name

@@ -26,7 +26,7 @@ class FoldingReport:
     """The folding of one IMECConv: target and actual cycles per frame.
 
     step_fold_imec adds pair_cycles, of the pair as FINN folds it to the same target, and, if the pair came
-    back because it is faster, the pair's names; imecconv is None then.
+    back because it is faster, or an MVAU alone because it costs no more, the names; imecconv is None then.
     """
 
     imecconv: str | None
@@ -45,6 +45,8 @@ class FoldingReport:
 
     def __str__(self) -> str:
         folding = f"SIMD={self.simd}, PE={self.pe}, SIMD_in={self.simd_in}"
+        if self.met and self.expanded:
+            return f"{' + '.join(self.expanded)}: no IMECConv, which would save too little with {folding}"
         if self.met:
             return f"{self.imecconv}: {folding}, {self.cycles} cycles per frame of {self.target}"
         why = (

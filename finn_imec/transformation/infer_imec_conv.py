@@ -1,4 +1,4 @@
-"""[FMPadding +] ConvolutionInputGenerator + MVAU or VVAU -> IMECConv."""
+"""[FMPadding +] ConvolutionInputGenerator + MVAU or VVAU [+ Thresholding] -> IMECConv."""
 
 from __future__ import annotations
 
@@ -36,8 +36,9 @@ class PairReport:
     pair_cycles: cycles per frame of the pair; cycles: exact, of the new node. finn, imec: estimated resources
     (lut, ff, memory, bram18, uram, dsp; memory: LUTs used as memory) of the pair, its thresholds included,
     and of the new node. fmpadding: the FMPadding that the new node also replaces; padding_reason: why an
-    FMPadding stays. whole_windows, generator_simd: parallel_window and SIMD of the pair's generator. None is
-    what is not known, as of a pair that stays.
+    FMPadding stays. thresholding, thresholding_reason: likewise of a Thresholding behind the pair, whose
+    resources finn has if it is replaced. whole_windows, generator_simd: parallel_window and SIMD of its
+    generator. None is what is not known, as of a pair that stays.
     """
 
     swg: str | None
@@ -60,6 +61,8 @@ class PairReport:
     imec: dict[str, int] | None = None
     whole_windows: bool = False
     generator_simd: int | None = None
+    thresholding: str | None = None
+    thresholding_reason: str | None = None
 
     @property
     def swapped(self) -> bool:
@@ -67,15 +70,22 @@ class PairReport:
         return self.imecconv is not None
 
     def __str__(self) -> str:
-        pair = " + ".join(name for name in (self.fmpadding, self.swg, self.mvau) if name)
+        names = (self.fmpadding, self.swg, self.mvau, self.thresholding)
+        pair = " + ".join(name for name in names if name)
         if not self.swapped:
             return f"{pair}: left as it is, {self.reason}"
         note = ""
         if self.refolded:
             simd, pe = self.folding_before or ("?", "?")
             note = f", refolded from SIMD={simd}, PE={pe}: {self.why_refolded}"
-        stays = f"; the padding stays, {self.padding_reason}" if self.padding_reason else ""
+        stays = "".join(f"; {line}" for line in self.stays)
         return f"{pair}: swapped for {self.imecconv} (SIMD={self.simd}, PE={self.pe}{note}){stays}"
+
+    @property
+    def stays(self) -> tuple[str, ...]:
+        """What of a swapped pair's surroundings stays, and why."""
+        reasons = {"padding": self.padding_reason, "thresholding": self.thresholding_reason}
+        return tuple(f"the {what} stays, {why}" for what, why in reasons.items() if why)
 
 
 class InferIMECConv(Transformation):
@@ -92,6 +102,10 @@ class InferIMECConv(Transformation):
     becomes an IMECConv if that saves LUTs by both estimates, as does a VVAU with a 1x1 kernel; `report` then
     has one PairReport for each of these, too.
 
+    absorb_thresholds: a standalone Thresholding behind the pair, or behind an MVAU alone, becomes the
+    IMECConv's activation, unless other nodes need the accumulators, or IMECConv and Thresholding apart take
+    fewer LUTs, block RAMs or DSPs by the estimates.
+
     Weights that do not change at run time become internal_embedded, the leanest mem_mode, whether the MVAU
     had them embedded or decoupled; writable and external ones keep their mode.
 
@@ -107,12 +121,14 @@ class InferIMECConv(Transformation):
         absorb_padding: bool = True,
         allow_larger: bool = False,
         clock_ns: float = CLOCK_NS,
-        pointwise: bool = False,
+        pointwise: bool = True,
         fpgapart: str | None = None,
+        absorb_thresholds: bool = True,
     ) -> None:
         super().__init__()
         self.dsp_block = dsp_block(fpgapart) if fpgapart else DEFAULT_DSP_BLOCK
         self.pointwise = pointwise
+        self.absorb_thresholds = absorb_thresholds
         self.cycle_tolerance = cycle_tolerance
         self.absorb_padding = absorb_padding
         self.allow_larger = allow_larger
@@ -144,13 +160,7 @@ class InferIMECConv(Transformation):
         pair = None
         try:
             pair = replace(find(model, first), dsp_block=self.dsp_block)
-            pair.check()
-            folding, why = pair.choose_folding(self.cycle_tolerance, self.allow_larger)
-            node = pair.imecconv(*folding)
-            getCustomOp(node).verify_node()
-            report = report_of(pair, node, self.clock_ns)
-            if isinstance(pair, MatrixUnit):
-                pair.check_saving(report.finn, report.imec)
+            pair, node, report = self._with_thresholds(pair) if self.absorb_thresholds else self._one(pair)
         except Exception as err:
             is_unit = first.op_type.startswith(MATRIX_UNITS)
             swg = None if is_unit else first.name
@@ -158,7 +168,49 @@ class InferIMECConv(Transformation):
             return PairReport(swg, unit, None, one_line(err))
         pair.replace_by(node)
         model.set_tensor_datatype(node.output[0], getCustomOp(node).get_output_datatype())
-        return replace(report, why_refolded=why)
+        return report
+
+    def _with_thresholds(self, pair: Pair) -> tuple[Pair, NodeProto, PairReport]:
+        """What a pair becomes, with the Thresholding behind it if there is one and that saves."""
+        try:
+            whole = pair.with_thresholding()
+            if whole is None:
+                return self._one(pair)
+            found = self._one(whole)
+        except Exception as err:
+            pair, node, report = self._one(pair)
+            return pair, node, replace(report, thresholding_reason=one_line(err))
+        try:
+            apart, node, report = self._one(pair)
+        except Exception:
+            return found
+        why = _why_apart(found[2], report)
+        return (apart, node, replace(report, thresholding_reason=why)) if why else found
+
+    def _one(self, pair: Pair) -> tuple[Pair, NodeProto, PairReport]:
+        """A pair's IMECConv, not yet in the graph, and the report of both; NotEligible without one."""
+        pair.check()
+        folding, why = pair.choose_folding(self.cycle_tolerance, self.allow_larger)
+        node = pair.imecconv(*folding)
+        getCustomOp(node).verify_node()
+        report = replace(report_of(pair, node, self.clock_ns), why_refolded=why)
+        if isinstance(pair, MatrixUnit):
+            pair.check_saving(report.finn, report.imec)
+        return pair, node, report
+
+
+def _why_apart(whole: PairReport, apart: PairReport) -> str | None:
+    """Why thresholds stay out of an IMECConv: what that costs more, by the estimates; None if nothing."""
+    more = []
+    for name in ("lut", "bram18", "uram", "dsp"):
+        thresholding = whole.finn[name] - apart.finn[name]
+        if whole.imec[name] > apart.imec[name] + thresholding:
+            more.append(f"{whole.imec[name]} {name} in place of {apart.imec[name] + thresholding}")
+    return (
+        f"an IMECConv with these thresholds would take more by the estimates: {', '.join(more)}"
+        if more
+        else None
+    )
 
 
 def report_of(pair: Pair, node: NodeProto, clock_ns: float) -> PairReport:
@@ -175,6 +227,7 @@ def report_of(pair: Pair, node: NodeProto, clock_ns: float) -> PairReport:
         pair_cycles=pair.cycles,
         cycles=inst.get_exp_cycles(),
         fmpadding=pair.fmpadding and pair.fmpadding.name,
+        thresholding=pair.thresholding and pair.thresholding.name,
         padding_reason=pair.padding_reason,
         folding_before=list(pair.folding),
         folding_after=list(folding),
@@ -222,13 +275,13 @@ def folded_again(
 
 
 def swap_pairs(model: ModelWrapper) -> ModelWrapper:
-    """InferIMECConv, but ModelError with every reason if the model then holds no IMECConv."""
+    """InferIMECConv of pairs alone, but ModelError with every reason if the model then holds no IMECConv."""
     return swapped(model)[0]
 
 
 def swapped(model: ModelWrapper) -> tuple[ModelWrapper, list[PairReport]]:
     """The model of swap_pairs, and what became of its pairs."""
-    infer = InferIMECConv()
+    infer = InferIMECConv(pointwise=False)
     model = transformed(model, infer)
     if not imec_nodes(model):
         reasons = "; ".join(str(pair) for pair in infer.report) or "no ConvolutionInputGenerator"

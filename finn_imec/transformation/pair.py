@@ -1,8 +1,11 @@
-"""FINN's pair in a graph: [FMPadding +] ConvolutionInputGenerator + MVAU or VVAU, and its IMECConv."""
+"""FINN's pair in a graph, and its IMECConv.
+
+[FMPadding +] ConvolutionInputGenerator + MVAU or VVAU [+ Thresholding]
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -43,6 +46,7 @@ MATRIX_UNITS = ("MVAU", "VVAU")
 SAVING = 0.88
 _FMPADDING = ("FMPadding", "FMPadding_rtl", "FMPadding_hls")
 _BETWEEN = ("StreamingFIFO", "StreamingDataWidthConverter")
+_THRESHOLDING = ("Thresholding", "Thresholding_rtl", "Thresholding_hls")
 #: Styles of the window generator's buffer that the user must have chosen; "distributed" is FINN's default,
 #: also for buffers that should be in block RAM.
 _CHOSEN_STYLES = ("block", "ultra")
@@ -58,7 +62,8 @@ class Pair:
 
     front: the nodes before the generator, from its FMPadding on; empty if there is none or it stays. between:
     FIFOs and width converters inside the pair. padding_reason: why an FMPadding stays. dsp_block: the part's
-    DSP slice.
+    DSP slice. behind: the nodes after the matrix unit, up to its Thresholding; empty if there is none or it
+    stays.
     """
 
     model: ModelWrapper
@@ -68,6 +73,7 @@ class Pair:
     front: list[NodeProto]
     padding_reason: str | None = None
     dsp_block: str = DEFAULT_DSP_BLOCK
+    behind: list[NodeProto] = field(default_factory=list)
 
     @classmethod
     def find(cls, model: ModelWrapper, generator: NodeProto, absorb_padding: bool = True) -> Pair:
@@ -85,7 +91,30 @@ class Pair:
         *between, matrix_unit = _find_matrix_unit(model, generator)
         return cls(model, generator, matrix_unit, between, front, padding_reason)
 
+    def with_thresholding(self) -> Pair | None:
+        """The same with the standalone Thresholding behind it; None without one.
+
+        Raises NotEligible if an IMECConv cannot replace that, too.
+        """
+        behind = _find_thresholding(self.model, self.matrix_unit)
+        if not behind:
+            return None
+        whole = replace(self, behind=behind)
+        whole._check_thresholding()
+        return whole
+
     # ---- what the pair is -----------------------------------------------------------------------
+
+    @property
+    def thresholding(self) -> NodeProto | None:
+        """The standalone Thresholding that the IMECConv also replaces."""
+        return self.behind[-1] if self.behind else None
+
+    @property
+    def parameters(self) -> list[str]:
+        """The tensors of weights and thresholds."""
+        thresholds = self.thresholding.input[1:] if self.thresholding else ()
+        return [*self.matrix_unit.input[1:], *thresholds]
 
     @property
     def fmpadding(self) -> NodeProto | None:
@@ -139,7 +168,20 @@ class Pair:
         if self.mem_mode == "external":
             weight_fifo = _plain(unit.get_nodeattr("inFIFODepths"))[1:2] or [2]
             attributes["inFIFODepths"] = attributes["inFIFODepths"][:1] + weight_fifo
-        return attributes
+        return attributes | self._activation
+
+    @property
+    def _activation(self) -> dict[str, Any]:
+        """Attributes that come from a standalone Thresholding."""
+        if self.thresholding is None:
+            return {}
+        inst = getCustomOp(self.thresholding)
+        return {
+            "noActivation": 0,
+            "standalone_thresholds": 1,
+            "accDataType": self.insts[2].get_nodeattr("outputDataType"),
+            **{n: _plain(inst.get_nodeattr(n)) for n in ("ActVal", "outputDataType", "outFIFODepths")},
+        }
 
     @property
     def folding(self) -> tuple[int, int]:
@@ -172,11 +214,17 @@ class Pair:
 
     @cached_property
     def cycles(self) -> int:
-        """Cycles per frame that the pair takes, abstract or specialized.
+        """Cycles per frame that the pair takes, abstract or specialized, its Thresholding included.
 
         Of a layer that is too large to step through, a lower bound: what its input, its windows and its
         multiplications take.
         """
+        behind = getCustomOp(self.thresholding).get_exp_cycles() if self.thresholding else 0
+        return max(self._cycles, int(behind))
+
+    @property
+    def _cycles(self) -> int:
+        """Cycles per frame up to the matrix unit."""
         g = self.geometry
         stepped = pair_cycles(g, *self.folding, self.word, self.whole_windows)
         if stepped is not None:
@@ -186,7 +234,7 @@ class Pair:
 
     @cached_property
     def estimate(self) -> PairEstimate:
-        """Resources of the pair, with its thresholds if the MVAU has them."""
+        """Resources of the pair, with its thresholds if the MVAU has them or a Thresholding is part of it."""
         structure = self._structure(1, 1)
         weights, datatype = self._datapath.weights, self.insts[2].get_input_datatype(1)
         return PairEstimate(
@@ -204,6 +252,7 @@ class Pair:
             ring_style=self.insts[1].get_nodeattr("ram_style"),
             weight_style=self.attributes["ram_style"],
             dsp_block=self.dsp_block,
+            threshold_pe=getCustomOp(self.thresholding).get_nodeattr("PE") if self.thresholding else None,
         )
 
     # ---- what it becomes ------------------------------------------------------------------------
@@ -228,11 +277,34 @@ class Pair:
                 )
         # VVAU's weights are reshaped, streamed or not.
         streamed = self.mem_mode == "external" and not self.geometry.depthwise
-        for name in self.matrix_unit.input[2 if streamed else 1 :]:
+        for name in self.parameters[1 if streamed else 0 :]:
             if constant(self.model, name) is None:
                 raise NotEligible(f"input {name} of {self.matrix_unit.name} is not a constant")
         self._check_input()
         _ = self._datapath
+
+    def _check_thresholding(self) -> None:
+        inst, unit = getCustomOp(self.thresholding), self.insts[2]
+        bipolar = inst.get_nodeattr("outputDataType") == "BIPOLAR"
+        channels = unit.get_normal_output_shape()[-1]
+        for name, accepted in (
+            ("runtime_writeable_weights", 0),
+            ("mlo_max_iter", 0),
+            ("inputDataType", unit.get_nodeattr("outputDataType")),
+            ("NumChannels", channels),
+            *((("ActVal", 0),) if bipolar else ()),
+        ):
+            if _value(inst, name) != accepted:
+                raise NotEligible(
+                    f"{name}={_value(inst, name)} of {self.thresholding.name} is not supported: accepted is "
+                    f"{accepted}"
+                )
+        folds = inst.get_nodeattr("PE")
+        if folds < 1 or channels % folds:
+            raise NotEligible(
+                f"PE={folds} of {self.thresholding.name} is no folding of NumChannels={channels}: accepted "
+                f"are {divisors(channels)}"
+            )
 
     def _check_folding(self) -> None:
         """FINN checks a folding only when it generates code, and its estimates are then meaningless."""
@@ -347,8 +419,8 @@ class Pair:
         own["dsp_block"] = self.dsp_block
         return helper.make_node(
             "IMECConv_rtl" if specialized else "IMECConv",
-            inputs=[self.insts[0].onnx_node.input[0], *unit.input[1:]],
-            outputs=[unit.output[0]],
+            inputs=[self.insts[0].onnx_node.input[0], *self.parameters],
+            outputs=[(self.thresholding or unit).output[0]],
             name=f"IMECConv_of_{unit.name}",
             domain=DOMAIN + (".rtl" if specialized else ""),
             backend="fpgadataflow",
@@ -359,7 +431,7 @@ class Pair:
     def _datapath(self) -> Datapath:
         """The layer's arithmetic, unfolded; NotEligible if an IMECConv cannot compute it."""
         node = self.imecconv(1, 1)
-        weights, *thresholds = (constant(self.model, name) for name in self.matrix_unit.input[1:])
+        weights, *thresholds = (constant(self.model, name) for name in self.parameters)
         try:
             return getCustomOp(node).datapath(self._reshaped(weights), thresholds[0] if thresholds else None)
         except ImecError as err:
@@ -382,6 +454,10 @@ class Pair:
         structure = self._structure(simd, pe)
         return Estimate(replace(structure, pipeline=pipeline_for(structure, clock_ns)))
 
+    def is_saved_by(self, imec: dict[str, int]) -> bool:
+        """True if an IMECConv of these estimated resources may replace the pair: it may cost anything."""
+        return True
+
     def replace_by(self, node: NodeProto) -> None:
         """Put the node into the graph in place of the pair, with its weights as (MW, MH)."""
         graph = self.model.graph
@@ -402,7 +478,7 @@ class Pair:
     @property
     def nodes(self) -> tuple[NodeProto, ...]:
         """All nodes that the IMECConv replaces."""
-        return (*self.front, self.generator, *self.between, self.matrix_unit)
+        return (*self.front, self.generator, *self.between, self.matrix_unit, *self.behind)
 
 
 class MatrixUnit(Pair):
@@ -426,8 +502,8 @@ class MatrixUnit(Pair):
 
     @property
     def nodes(self) -> tuple[NodeProto, ...]:
-        """The one node that the IMECConv replaces."""
-        return (self.matrix_unit,)
+        """The unit, and its Thresholding if that is part of it."""
+        return (self.matrix_unit, *self.behind)
 
     @cached_property
     def attributes(self) -> dict[str, Any]:
@@ -451,18 +527,15 @@ class MatrixUnit(Pair):
             attributes["ram_style_thresholds"] = unit.get_nodeattr("ram_style_thresholds")
         depths = _plain(unit.get_nodeattr("inFIFODepths"))
         attributes["inFIFODepths"] = depths if self.mem_mode == "external" else depths[:1]
-        return attributes
+        return attributes | self._activation
 
     @property
     def _vectors(self) -> list[int]:
-        """Leading dimensions of the tensors; of numInputVectors, FINN only uses the product."""
+        """Leading dimensions of the output; of numInputVectors, FINN only uses the product."""
         given = _plain(self.insts[2].get_nodeattr("numInputVectors"))
-        shapes = [
-            self.model.get_tensor_shape(t) for t in (self.matrix_unit.input[0], self.matrix_unit.output[0])
-        ]
-        leading = [list(shape[:-1]) for shape in shapes if shape]
-        same = len(leading) == 2 and leading[0] == leading[1] and prod(leading[0]) == prod(given)
-        return leading[0] if same else given
+        shape = self.model.get_tensor_shape(self.matrix_unit.output[0])
+        leading = list(shape[:-1]) if shape else given
+        return leading if prod(leading) == prod(given) else given
 
     @cached_property
     def geometry(self) -> ConvGeometry:
@@ -481,8 +554,8 @@ class MatrixUnit(Pair):
         """Channels per word of the unit."""
         return self.geometry.simd_in
 
-    @cached_property
-    def cycles(self) -> int:
+    @property
+    def _cycles(self) -> int:
         """Cycles per frame of the unit."""
         return self._folded.compute_cycles
 
@@ -492,12 +565,21 @@ class MatrixUnit(Pair):
         return replace(super().estimate, generator=False)
 
     def _check_input(self) -> None:
+        """The order of values counts, not their shape: FINN drops a Flatten before a dense layer."""
         tensor = self.matrix_unit.input[0]
         vectors = self.attributes["numInputVectors"]
         shape, expected = self.model.get_tensor_shape(tensor), (*vectors, self.geometry.ifm_channels)
-        if shape is not None and tuple(shape) != expected:
+        if shape is not None and prod(shape) != prod(expected):
             raise NotEligible(f"its input shape is {tuple(shape)}, not {expected} of its attributes")
         self._check_annotation(tensor)
+
+    def is_saved_by(self, imec: dict[str, int]) -> bool:
+        """True unless check_saving raises."""
+        try:
+            self.check_saving(self.estimate.resources, imec)
+        except NotEligible:
+            return False
+        return True
 
     @staticmethod
     def check_saving(unit: dict[str, int], imec: dict[str, int]) -> None:
@@ -509,12 +591,15 @@ class MatrixUnit(Pair):
 
 
 def unit_behind(model: ModelWrapper, tensor: str) -> Pair:
-    """The pair, or the MVAU or VVAU alone, that computes a tensor."""
+    """The pair, or the MVAU or VVAU alone, that computes a tensor, with a Thresholding at its end."""
     unit = model.find_producer(tensor)
+    thresholds = unit.op_type in _THRESHOLDING
+    if thresholds:
+        unit = model.find_producer(unit.input[0])
     before = model.find_producer(unit.input[0])
-    if before is not None and before.op_type.startswith("ConvolutionInputGenerator"):
-        return Pair.find(model, before)
-    return MatrixUnit.of(model, unit)
+    windows = before is not None and before.op_type.startswith("ConvolutionInputGenerator")
+    pair = Pair.find(model, before) if windows else MatrixUnit.of(model, unit)
+    return (thresholds and pair.with_thresholding()) or pair
 
 
 # ---- finding it ---------------------------------------------------------------------------------
@@ -561,6 +646,23 @@ def _find_matrix_unit(model: ModelWrapper, generator: NodeProto) -> list[NodePro
         if not path[-1].op_type.startswith(_BETWEEN):
             raise NotEligible(f"it feeds {path[-1].name} ({path[-1].op_type}), not {wanted}")
         path.append(_only_consumer(model, path[-1]))
+    return path
+
+
+def _find_thresholding(model: ModelWrapper, unit: NodeProto) -> list[NodeProto]:
+    """The nodes after a matrix unit without activation, up to its Thresholding; empty without one.
+
+    Raises NotEligible if other nodes need what is in between, too.
+    """
+    if not getCustomOp(unit).get_nodeattr("noActivation"):
+        return []
+    path, node = [], unit
+    while not path or node.op_type.startswith(_BETWEEN):
+        following = model.find_consumers(node.output[0])
+        if not any(each.op_type.startswith((*_THRESHOLDING, *_BETWEEN)) for each in following):
+            return []
+        node = _only_consumer(model, node)
+        path.append(node)
     return path
 
 

@@ -1,0 +1,168 @@
+"""The networks of finn-plus' regression builds, and the build steps of each, with the swap's place in them.
+
+The topologies are those of the folding files: layers, channels and bit widths. Weights are random, batch
+norms and quantizers calibrated on random images; only the CNVs may come with trained weights
+(`regression_cnv`). NETWORKS has them by name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+LIBRARY = "finn.builder.custom_step_library"
+SCALED, TOP1 = f"{LIBRARY}.general.add_preproc_divide_by_255", f"{LIBRARY}.general.add_postproc_top1"
+IMPORT = ("step_qonnx_to_finn", "step_tidy_up")
+STANDARD = (*IMPORT, "step_streamline", "step_convert_to_hw")
+#: From the partition on, the same for all; step_convert_to_imec comes behind step_minimize_bit_width.
+SWAP = ("step_minimize_bit_width", "step_generate_estimate_reports")
+BACK_END = (
+    "step_create_dataflow_partition",
+    "step_specialize_layers",
+    "step_apply_folding_config",
+    *SWAP,
+)
+CONV1D = f"{LIBRARY}.conv1d"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is made and built.
+
+    make: its torch module. shape, datatype: of its input. front: the build's steps up to hardware layers.
+    renamed: op types in the folding and specialization files -> those of today's finn-plus. fields: of the
+    build's configuration.
+    """
+
+    make: Callable[[], Any]
+    shape: tuple[int, ...]
+    front: tuple[str, ...]
+    datatype: str = "UINT8"
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> list[str]:
+        """All steps of the build."""
+        return [*self.front, *BACK_END]
+
+
+# ---- modules ------------------------------------------------------------------------------------
+
+
+def tfc(weight_bits: int, bits: int) -> Any:
+    """784 -> 64 -> 64 -> 64 -> 10, the image in as many bits as the activations have."""
+    from brevitas_examples.bnn_pynq.models.FC import FC
+
+    return FC(10, weight_bits, bits, bits, 1, [64, 64, 64])
+
+
+def cnv(weight_bits: int, bits: int, classes: int = 10) -> Any:
+    """The six convolutions and three fully connected layers of BNN-PYNQ."""
+    from brevitas_examples.bnn_pynq.models.CNV import CNV
+
+    return CNV(classes, weight_bits, bits, 8, 3)
+
+
+def kws(bits: int = 3) -> Any:
+    """490 features -> 256 -> 256 -> 256 -> 12 keywords."""
+    from brevitas import nn as qnn
+    from torch import nn
+
+    layers: list[Any] = [qnn.QuantIdentity(bit_width=8)]
+    for inputs, outputs in ((490, 256), (256, 256), (256, 256)):
+        layers += [
+            qnn.QuantLinear(inputs, outputs, bias=False, weight_bit_width=bits),
+            nn.BatchNorm1d(outputs),
+            qnn.QuantReLU(bit_width=bits),
+        ]
+    return nn.Sequential(*layers, qnn.QuantLinear(256, 12, bias=False, weight_bit_width=bits))
+
+
+def vgg10(bits: int = 4, channels: int = 32) -> Any:
+    """Seven convolutions over 1,024 samples of a radio signal, each with a max-pool; three dense layers."""
+    from brevitas import nn as qnn
+    from brevitas.quant import Int32Bias
+    from torch import nn
+
+    layers: list[Any] = []
+    for inputs in (2, *[channels] * 6):
+        layers += [
+            qnn.QuantConv1d(inputs, channels, 3, padding=1, bias=False, weight_bit_width=bits),
+            nn.BatchNorm1d(channels),
+            qnn.QuantReLU(bit_width=bits),
+            nn.MaxPool1d(2),
+        ]
+    layers.append(nn.Flatten())
+    for inputs in (channels * 8, 128):
+        dense = qnn.QuantLinear(inputs, 128, bias=False, weight_bit_width=bits)
+        layers += [dense, nn.BatchNorm1d(128), qnn.QuantReLU(bit_width=bits, return_quant_tensor=True)]
+    return nn.Sequential(*layers, qnn.QuantLinear(128, 24, weight_bit_width=bits, bias_quant=Int32Bias))
+
+
+NETWORKS: dict[str, Recipe] = {
+    **{
+        f"tfc-w{w}a{a}": Recipe(partial(tfc, w, a), (1, 1, 28, 28), (SCALED, TOP1, *STANDARD))
+        for w, a in ((1, 1), (1, 2), (2, 2))
+    },
+    "kws": Recipe(kws, (1, 490), (TOP1, *STANDARD), "INT8"),
+    **{
+        f"cnv-w{w}a{a}": Recipe(partial(cnv, w, a), (1, 3, 32, 32), (SCALED, TOP1, *STANDARD))
+        for w, a in ((1, 1), (1, 2), (2, 2))
+    },
+    "gtsrb": Recipe(partial(cnv, 1, 1, 44), (1, 3, 32, 32), (SCALED, TOP1, *STANDARD)),
+    "vgg10": Recipe(
+        vgg10,
+        (1, 2, 1024),
+        (
+            TOP1,
+            *IMPORT,
+            f"{CONV1D}.step_pre_streamline",
+            "step_streamline",
+            f"{CONV1D}.step_pre_streamline",  # only now is the scale right before TopK
+            "step_convert_to_hw",
+            f"{CONV1D}.step_convert_final_layers",
+        ),
+        "INT8",
+        {"ChannelwiseOp": "ElementwiseAdd"},
+        {"standalone_thresholds": True},
+    ),
+}
+
+
+# ---- export -------------------------------------------------------------------------------------
+
+
+def export(name: str, path: Path) -> None:
+    """Calibrate a network on random inputs, from seed 0, and write it as QONNX without surplus nodes."""
+    import torch
+    from brevitas.export import export_qonnx
+    from qonnx.core.datatype import DataType
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.util.cleanup import cleanup_model
+
+    recipe = NETWORKS[name]
+    low, high = DataType[recipe.datatype].min(), DataType[recipe.datatype].max()
+    scaled = SCALED in recipe.front
+
+    def batch(count: int) -> Any:
+        values = torch.randint(int(low), int(high) + 1, (count, *recipe.shape[1:])).float()
+        return values / 255 if scaled else values
+
+    torch.manual_seed(0)
+    module = recipe.make().train()
+    raw = path.with_suffix(".raw")
+    with torch.no_grad():
+        for _ in range(3):
+            module(batch(8))
+        with contextlib.redirect_stdout(io.StringIO()):  # torch's progress
+            export_qonnx(module.eval(), args=batch(1), export_path=str(raw), opset_version=13, dynamo=False)
+    model = cleanup_model(ModelWrapper(str(raw)))
+    model.set_tensor_datatype(model.graph.input[0].name, DataType[recipe.datatype])
+    model.save(str(path))
+    raw.unlink()

@@ -1,0 +1,81 @@
+"""The benchmark of FINN's regression networks, on the smallest of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("finn.util.settings", reason="needs finn-plus: pip install 'finn-imec[finn]'")
+pytest.importorskip("brevitas", reason="needs Brevitas: pip install 'finn-imec[train]'")
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    """benchmarks/regression.py as a module, which imports its neighbors."""
+    import importlib
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "benchmarks"))
+        yield importlib.import_module("regression")
+
+
+@pytest.fixture
+def files(tmp_path) -> Path:
+    """finn-plus' files of the smallest network, by their form."""
+    folder = tmp_path / "finn-regression"
+    folder.mkdir()
+    folding = {f"MVAU_hls_{i}": {"SIMD": 8, "PE": pe} for i, pe in enumerate((16, 8, 8, 10))}
+    folding |= {"Thresholding_rtl_0": {"PE": 28}, "StreamingFIFO_rtl_0": {"depth": 8}, "Defaults": {}}
+    layers = {f"MVAU_{i}": {"preferred_impl_style": "hls"} for i in range(4)}
+    synth = {"LUT": 10, "FF": 20, "SRL": 1, "DSP": 0, "BRAM_18K": 1, "BRAM_36K": 2, "URAM": 0}
+    board = {"network": "bnn-pynq", "model": "tfc-w1a1_qonnx.onnx", "synth": synth, "measured": None}
+    for name, content in (
+        *(("tfc-w1a1_folding", folding), ("tfc-w1a1_specialize", layers)),
+        ("vivado_board", [board]),
+    ):
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Brevitas and FINN, about parts of theirs
+def test_a_network_from_export_to_page(benchmark, files, tmp_path):
+    """Every tensor equal; what is done is not done again; the page has the network's figures."""
+    said: list[str] = []
+    arguments = "tfc-w1a1", files, tmp_path, tmp_path / "out", False, False
+    result = benchmark.measure(*arguments, False, said.append)
+    assert "export" in said
+    assert result["nodes"]["finn"]["MVAU_hls"] == 4
+    assert result["python"]["different"] == [] and result["python"]["tensors"] >= 6
+    assert result["python"]["distinct"] > 1  # no tensor is a constant
+    pairs = result["pairs"]
+    assert next(pair["folding_before"] for pair in pairs if pair["imecconv"]) == [8, 16]
+    assert result["total"]["imec"]["lut"] < result["total"]["finn"]["lut"]
+    assert result["cycles"]["imec"]["cycles"] <= 1.02 * result["cycles"]["finn"]["cycles"]
+
+    said.clear()
+    assert benchmark.measure(*arguments, False, said.append) == json.loads(json.dumps(result))
+    assert said == []
+
+    (loaded,) = benchmark.load(tmp_path / "out")
+    page = benchmark.page([loaded])
+    ratio = result["total"]["imec"]["lut"] / result["total"]["finn"]["lut"]
+    assert f"({ratio:.2f})" in page and "| tfc-w1a1 | 10 | 20 | 1 | 5 | 0 | - |" in page
+
+
+def test_files_of_finn_get_todays_names(benchmark, tmp_path):
+    (tmp_path / "vgg10_folding.json").write_text(
+        json.dumps({"Defaults": {}, "ChannelwiseOp_hls_0": {"PE": 1}, "StreamingDataWidthConverter_1": {}})
+    )
+    path = benchmark.configured("vgg10", "folding", tmp_path, tmp_path)
+    assert json.loads(path.read_text()) == {"Defaults": {}, "ElementwiseAdd_hls_0": {"PE": 1}}
+
+
+def test_the_documentation_tells_these_results(benchmark):
+    results = benchmark.load(benchmark.RESULTS)
+    assert results and (ROOT / "docs" / "regression.md").read_text() == benchmark.page(results)
+    assert not any(result["python"]["different"] for result in results)
