@@ -32,7 +32,7 @@ from finn_imec.synthesis.comparison import random_layer
 
 TESTBENCHES = Path(__file__).parent / "rtl"
 #: Models of the vendor's primitives, which synthesis takes from its own library.
-PRIMITIVES = tuple(TESTBENCHES / f"{name}.sv" for name in ("LUT6", "MUXF7", "MUXF8", *DSP_BLOCKS))
+PRIMITIVES = tuple(TESTBENCHES / f"{name}.sv" for name in ("LUT6", "LUT6_2", "MUXF7", "MUXF8", *DSP_BLOCKS))
 N = 300  # words of a random stimulus
 FRAMES = 3
 
@@ -229,6 +229,50 @@ def lut6(init: int) -> Bench:
     return Bench("imec_lut6", {"INIT": init}, 6, 1, list(range(64)), [init >> i & 1 for i in range(64)])
 
 
+def lut6x2(init: int) -> Bench:
+    outputs = [word((init >> i & 1, 1), (init >> (i & 31) & 1, 1)) for i in range(64)]
+    return Bench("imec_lut6x2", {"INIT": init}, 6, 2, list(range(64)), outputs)
+
+
+def exhaustive(bits: int, *seed: int) -> list[int]:
+    """All words of so many bits, or random ones if these are too many."""
+    return list(range(2**bits)) if bits <= 12 else random_words(bits, N, generator(bits, *seed))
+
+
+def parts(words: Sequence[int], bits: int, n: int) -> list[list[int]]:
+    """The n lowest fields of `bits` each of every word."""
+    return [[w >> i * bits & 2**bits - 1 for i in range(n)] for w in words]
+
+
+def gates(n: int, bits: int) -> Bench:
+    inputs = exhaustive(n * (bits + 2), n)
+    outputs = []
+    for number in inputs:
+        (d,) = parts([number], bits, n)
+        keep, invert = number >> n * bits, number >> n * (bits + 1)
+        taken = [2**bits - 1 - x if invert >> i & 1 else x for i, x in enumerate(d)]
+        outputs.append(sum(x for i, x in enumerate(taken) if keep >> i & 1))
+    y_bits = (n * (2**bits - 1)).bit_length()
+    return Bench("imec_gates", {"N": n, "BITS": bits}, n * (bits + 2), y_bits, inputs, outputs)
+
+
+def add3(bits: int) -> Bench:
+    inputs = exhaustive(3 * bits)
+    outputs = [sum(words) for words in parts(inputs, bits, 3)]
+    return Bench("imec_add3", {"BITS": bits}, 3 * bits, bits + 2, inputs, outputs)
+
+
+def tree(n: int, most: int, shift: int = 0, cuts: int = 0) -> Bench:
+    bits = most.bit_length()
+    fields = [[min(x, most) for x in words] for words in parts(exhaustive(n * bits, n, most), bits, n)]
+    outputs = [sum(x << i * shift for i, x in enumerate(words)) for words in fields]
+    y_bits = sum(most << i * shift for i in range(n)).bit_length()
+    parameters = {"N": n, "MAX": most, "SHIFT": shift, "CUTS": cuts}
+    inputs = [vector(words, bits)[0] for words in fields]
+    bench = Bench("imec_tree", parameters, n * bits, y_bits, inputs, outputs)
+    return pipelined(bench, bin(cuts).count("1"))
+
+
 def mux(n: int, width: int) -> Bench:
     rng, bits = generator(n, width), address_bits(n)
     inputs, outputs = [], []
@@ -341,6 +385,42 @@ def dot_planes(simd: int, a: Kind, w: Kind, pe: int = 1, pipeline: int = 0) -> B
     in_bits = simd * (a.bits + pe * w.bits)
     outputs = [vector(row, bits)[0] for row in total.tolist()]
     bench = Bench("imec_dot_planes", parameters, in_bits, pe * bits, inputs, outputs)
+    return pipelined(bench, (1, 2, 1, 2, 3)[pipeline], PIPELINE=pipeline)
+
+
+def dot_gates(
+    simd: int, a: Kind, w: Kind, pe: int = 1, digits: int = 0, pipeline: int = 0, **options
+) -> Bench:
+    """digits: 1 for weights of several bits that are -1, 0 or 1. options: CUTS, HEAP."""
+    inputs, a_codes, w_codes = operands(pe, simd, a, w)
+    digits = digits or w.bits
+    if digits < w.bits:
+        minus = 2**w.bits - 1 if w.signed else 1
+        w_codes = np.choose(w_codes % 3, (0, 1, minus))
+        inputs = [
+            word(vector(x.ravel(), a.bits), vector(y.ravel(), w.bits))
+            for x, y in zip(a_codes, w_codes, strict=True)
+        ]
+    most = 2**a.bits - 1
+    codes = a_codes ^ a.signed << a.bits - 1
+    total = np.zeros((len(inputs), pe), np.int64)
+    for j in range(digits):
+        keep = (w_codes >> j & 1) | w.bipolar
+        negative = w.signed and j == digits - 1
+        invert = 1 - w_codes if w.bipolar else w_codes >> w.bits - 1 & negative
+        total += (keep * np.where(invert, most - codes, codes)).sum(axis=2) << j
+    bits = (simd * most * (2**digits - 1)).bit_length()
+    parameters = {
+        "PE": pe,
+        "SIMD": simd,
+        **a.parameters("A"),
+        **w.parameters("W"),
+        "DIGITS": digits,
+    } | options
+    parameters.pop("A_BIPOLAR")
+    in_bits = simd * (a.bits + pe * w.bits)
+    outputs = [vector(row, bits)[0] for row in total.tolist()]
+    bench = Bench("imec_dot_gates", parameters, in_bits, pe * bits, inputs, outputs)
     return pipelined(bench, (1, 2, 1, 2, 3)[pipeline], PIPELINE=pipeline)
 
 
@@ -475,7 +555,7 @@ def mac(
             inputs.append(word(*flags, *operands, start))
         outputs.append(vector(base + sums, acc_bits)[0])
     in_bits = 2 + g.word_channels * a_bits + w_bits + pe * acc_bits
-    return Bench("imec_mac", mac_parameters(path), in_bits, pe * acc_bits, inputs, outputs)
+    return Bench("imec_mac", mac_parameters(path.structure), in_bits, pe * acc_bits, inputs, outputs)
 
 
 def threshold(pe: int, nf: int, steps: int, acc_bits: int, o_bits: int, bias: int) -> Bench:
@@ -777,6 +857,30 @@ TWO_FOLD = [
     *(table(rows, width) for rows, width in ((1, 2), (16, 5), (17, 3), (64, 4), (65, 2), (130, 3), (256, 2))),
     *(muxf(n) for n in (1, 2, 3, 4)),
     *(lut6(init) for init in (1, 1 << 63, 0x0123_4567_89AB_CDEF)),
+    *(lut6x2(init) for init in (1 << 31, 1 << 63, 0x0123_4567_89AB_CDEF)),
+    *(gates(n, bits) for n in (1, 2, 3) for bits in (1, 2, 8)),
+    *(add3(bits) for bits in (1, 3, 4, 5, 8, 11)),
+    *(tree(n, most) for n, most in ((1, 3), (2, 1), (3, 6), (4, 3), (5, 45), (8, 6), (28, 3))),
+    *(tree(n, most, 1) for n, most in ((2, 3), (3, 48), (4, 3), (8, 45))),
+    *(tree(17, 7, cuts=cuts) for cuts in (2, 5)),
+    tree(8, 21, 1, cuts=3),
+    *(
+        dot_gates(*args)
+        for args in (
+            (1, Kind(2, True), Kind(2, True), 2, 1), (16, Kind(2, True), Kind(2, True), 2, 1),
+            (2, Kind(3), Kind(5, True), 1, 1), (3, Kind(8, True), BIPOLAR, 2), (5, Kind(2), Kind(1)),
+            (9, Kind(2), Kind(3)), (7, Kind(4), Kind(4, True), 2),
+        )
+    ),
+    *(
+        dot_gates(8, Kind(4), Kind(4, True), pipeline=pipeline, CUTS=cuts)
+        for pipeline, cuts in ((0, 4), (1, 3), (2, 0), (3, 16), (4, 13))
+    ),
+    *(
+        dot_gates(9, Kind(4, True), Kind(4, True), pipeline=pipeline, HEAP=1)
+        for pipeline in (0, 1, 2, 3, 4)
+    ),
+    *(dot_gates(*args, HEAP=1) for args in ((3, Kind(8), BIPOLAR), (20, Kind(2), Kind(2, True), 1, 1))),
     *(mux(n, width) for n in (*range(1, 10), 16, 17, 18, 21) for width in (1, 3)),
     *(rom(depth, 7, "distributed", "table") for depth in (1, 2, 36, 64, 65, 72, 80)),
     two_steps(rom(72, 5, "distributed", "table")),
@@ -812,6 +916,9 @@ TWO_FOLD = [
         for pipeline in (0, 1, 2, 3, 4)
     ),
     mac("INT3", "BIPOLAR", 1, 2, 3),
+    mac("INT3", "BIPOLAR", 4, 2, 3),  # gated additions, as the next ones
+    mac("UINT2", "TERNARY", 8, 2, 1, nf=1, pipeline=2),
+    mac("INT4", "INT4", 8, 2, 3, nf=1, res_type="lut", pipeline=3),
     mac("BIPOLAR", "INT2", 5, 2, 3, runtime_weights=True),  # widened
     mac("UINT3", "BIPOLAR", 3, 2, 3, runtime_weights=True, pipeline=1),
     mac("INT2", "INT4", 1, 3, 4, depthwise=True),
@@ -849,12 +956,16 @@ TWO_FOLD = [
     search(1, 5, 16, 12, 8, -100, 1, "auto", fast=1),
     search(2, 4, 255, 16, 8, 0, 2, "block", fast=1),
 ]  # fmt: skip
+#: Of these, the ones with logic for any FPGA that differs from both of the others
+GENERIC = (
+    *("imec_lut6", "imec_lut6x2", "imec_gates", "imec_add3", "imec_dot_gates"),
+    *("imec_mux", "imec_table", "imec_muxf", "imec_dsp48", "imec_dsp58"),
+)
 BENCHES += [
     replace(bench, parameters={**bench.parameters, "PRIMITIVES": primitives})
     for primitives in (0, 1, 2)
     for bench in TWO_FOLD
-    if primitives != 1
-    or bench.module in ("imec_lut6", "imec_mux", "imec_table", "imec_muxf", "imec_dsp48", "imec_dsp58")
+    if primitives != 1 or bench.module in GENERIC
 ]
 
 

@@ -72,7 +72,14 @@ def kinds() -> Iterator[tuple[str, Callable[[], ImecRtl]]]:
         core = "dsp" if layout.startswith("spilt") else "lut"
         yield f"weights {layout}", lambda layout=layout, core=core: layer_by_layout(layout, core)
     for stages in range(MAX_PIPELINE + 1):
-        yield f"planes, {stages} registers", lambda n=stages: layer(pipeline=n)
+        yield (
+            f"planes, {stages} registers",
+            lambda n=stages: layer(activation="BINARY", output_datatype="UINT2", steps=3, pipeline=n),
+        )
+        yield (
+            f"gates, {stages} registers",
+            lambda n=stages: layer(output_datatype="UINT2", steps=3, pipeline=n),
+        )
         yield (
             f"product, {stages} registers",
             lambda n=stages: layer(activation="INT8", weight="INT9", res_type="lut", pipeline=n),
@@ -220,6 +227,7 @@ def test_every_kind_is_there():
     assert outcomes(lambda s: s.resolved_ram_style) >= set(RAM_STYLES)
     assert outcomes(lambda s: (s.core.kind, s.pipeline)) >= {
         *(("planes", n) for n in range(MAX_PIPELINE + 1)),
+        *(("gates", n) for n in range(MAX_PIPELINE + 1)),
         *(("product", n) for n in range(MAX_PIPELINE + 1)),
         ("dsp", 0),
     }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from finn_imec.layer.clock import period_ns, pipeline_for
+from finn_imec.layer import adders
+from finn_imec.layer.clock import adder_cuts, period_ns, pipeline_for
 from finn_imec.layer.core import Core, Operand
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import Memory, rom_spill, spilled_widths
@@ -69,10 +71,11 @@ def test_spilt_bits_save_blocks(depth, widths, spill, before, after):
     ("res_type", "a_bits", "w_bits", "kind"),
     [
         ("auto", 4, 4, "dsp"),  # FINN's builder takes DSPs from four bits on
-        ("auto", 8, 3, "planes"),
+        ("auto", 8, 3, "gates"),
+        ("auto", 1, 3, "planes"),
         ("dsp", 3, 2, "dsp"),
-        ("dsp", 2, 2, "planes"),  # four partial products are cheaper in LUTs
-        ("lut", 8, 8, "planes"),
+        ("dsp", 2, 2, "gates"),  # four partial products are cheaper in LUTs
+        ("lut", 8, 8, "gates"),
         ("lut", 8, 9, "product"),
     ],
 )
@@ -85,6 +88,35 @@ def test_an_unknown_dsp_slice_is_refused():
     layer = ConvGeometry((3, 3), (8, 8), 4, 4, simd=4, pe=4)
     with pytest.raises(UnsupportedError, match="dsp_block='DSP48': accepted are DSP48E1, DSP48E2, DSP58"):
         Core.of(layer, INT4, INT4, dsp_block="DSP48")
+
+
+@pytest.mark.parametrize(
+    ("least", "pe", "thresholds", "runtime", "kind", "digits"),
+    [
+        (-1, 4, True, False, "gates", 1),  # ternary by its values
+        (-2, 4, True, False, "gates", 2),
+        (-1, 4, False, False, "gates", 1),  # one fold: start values are constants
+        (-1, 2, False, False, "planes", 0),  # start values of two folds would take LUTs
+        (-1, 4, True, True, "planes", 0),  # constants would depend on weights that change
+    ],
+)
+def test_gated_additions_where_they_save_luts(least, pe, thresholds, runtime, kind, digits):
+    layer = ConvGeometry((1, 1), (8, 8), 8, 4, simd=8, pe=pe)
+    weights = np.resize([least, 0, 1], (8, 4))
+    operand = Operand(2, True, False)
+    core = Core.of(layer, operand, operand, "lut", runtime, weights, thresholds=thresholds)
+    assert (core.kind, core.digits) == (kind, digits)
+
+
+@pytest.mark.parametrize(("simd", "a_bits", "digits"), [(16, 2, 1), (16, 4, 4), (3, 8, 1), (1, 4, 4)])
+@pytest.mark.parametrize("pipeline", range(MAX_PIPELINE + 1))
+def test_gated_additions_have_the_registers_of_their_level(simd, a_bits, digits, pipeline):
+    layer = ConvGeometry((3, 3), (8, 8), simd, 4, simd=simd, pe=4)
+    core = Core(Operand(a_bits, True, False), Operand(4, True, False), False, None, digits)
+    levels = len(adders.levels(simd, a_bits, digits))
+    cuts = adder_cuts(Structure(layer, core, 16, 4, 15, pipeline=pipeline))
+    assert len(set(cuts)) == min(REGISTERS[pipeline].dot_steps, levels + 1)
+    assert set(cuts) <= set(range(levels + 1))
 
 
 @pytest.mark.parametrize(

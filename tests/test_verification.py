@@ -80,6 +80,8 @@ def test_cases_cover_what_they_should():
         "5 to 8-bit outputs in parallel": any(
             p.structure.steps > 15 and not p.structure.search for p in paths
         ),
+        "ternary gates": any(p.core.digits == 1 and p.core.weight.bits > 1 for p in paths),
+        "gates of several digits": any(p.core.digits > 1 for p in paths),
         "multipliers": any(p.core.kind == "product" for p in paths),
         "chains": any(p.core.packing and p.core.packing.chains > 1 for p in paths),
         **{

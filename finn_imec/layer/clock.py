@@ -7,9 +7,12 @@ A model of the longest paths of a netlist mapped to 7-series, speed grade -1, wi
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
+from itertools import combinations
 from math import ceil, log2
 
+from finn_imec.layer import adders
 from finn_imec.layer.compressor import MIDDLE, levels, product_heights
 from finn_imec.layer.memories import rom_bank_words
 from finn_imec.layer.structure import REGISTERS, Structure
@@ -17,6 +20,8 @@ from finn_imec.layer.structure import REGISTERS, Structure
 #: Delays in ns: from the clock to a register's and a block RAM's output, through a LUT, from a LUT's input
 #: through the carry chain of an addition, for each bit of it, and to a DSP slice's pre-adder.
 REGISTER_NS, BLOCK_RAM_NS, LUT_NS, ADDER_NS, CARRY_NS, PREADDER_NS = 0.3, 2.45, 0.125, 0.75, 0.03, 3.4
+#: From the highest input of a carry chain to its output.
+CHAIN_END_NS = 0.25
 #: The control's longest path with few loads of its enable, and for each doubling of them.
 CONTROL_NS, CONTROL_LOAD_NS = 3.75, 0.065
 #: From a block RAM of thresholds through the comparison to the next address, in one cycle.
@@ -47,22 +52,18 @@ def _paths(structure: Structure) -> dict[str, float]:
     registers = REGISTERS[s.pipeline]
     loads = g.pe * s.acc_bits + s.weight_bits + g.word_channels * core.activation.bits
     paths = {"control": CONTROL_NS + CONTROL_LOAD_NS * log2(loads)}
-    in_blocks = any(memory.style != "distributed" for memory in s.weight_memories + s.buffer_memories)
-    late = in_blocks and not registers.memory
-    read = BLOCK_RAM_NS if late else REGISTER_NS
-    banks = g.weight_words / rom_bank_words(g.weight_words)
-    chosen = {"paired": 2, "banked": banks}.get(s.rom_layout, 1)
-    multiplexer = ceil(log2(chosen) / 2) * (wire_ns() + LUT_NS)
-    if in_blocks and not late:
+    late, multiplexer = _late(s), _multiplexer_ns(s)
+    if registers.memory and _in_blocks(s):
         paths["weight memory"] = BLOCK_RAM_NS + multiplexer + wire_ns()
-    word = read + (multiplexer if late else 0)
+    word = _word_ns(s)
     level = wire_ns(3) + LUT_NS
-    if core.kind == "planes":
-        a, w = core.factors
-        tree = levels(product_heights(g.simd, a.bits, w.bits))
+    a, w = core.factors
+    if core.kind == "planes" or core.heap:
+        tree = levels(_heights(s))
         before = sum(max(h.heights) > MIDDLE for h in tree[:-1]) + 1 if registers.middle else len(tree)
         before = min(before, len(tree))
-        first = word + wire_ns(2 * g.pe * w.bits) + LUT_NS + before * level
+        loads = 2 * g.pe * (a.bits if core.heap else w.bits)
+        first = word + wire_ns(loads) + LUT_NS + before * level + core.heap * (wire_ns() + ADDER_NS)
         adder = wire_ns() + LUT_NS + ADDER_NS + CARRY_NS * s.acc_bits
         rest = REGISTER_NS + (len(tree) - before) * level
         if registers.rows:
@@ -74,6 +75,8 @@ def _paths(structure: Structure) -> dict[str, float]:
             paths["counters and addition"] = rest + adder
         else:
             paths["products, counters and addition"] = first + adder
+    elif core.kind == "gates":
+        paths["gated additions"] = _additions_ns(s, adder_cuts(s))
     elif core.kind == "product":
         paths["multipliers"] = word + 12 * level
     else:
@@ -81,6 +84,73 @@ def _paths(structure: Structure) -> dict[str, float]:
     if s.search and s.search.fast:
         paths["search of thresholds"] = FAST_SEARCH_NS
     return paths
+
+
+def _in_blocks(structure: Structure) -> bool:
+    """True if weights or buffer are in block RAM."""
+    return any(m.style != "distributed" for m in structure.weight_memories + structure.buffer_memories)
+
+
+def _late(structure: Structure) -> bool:
+    """True if words come from block RAM without its output register."""
+    return _in_blocks(structure) and not REGISTERS[structure.pipeline].memory
+
+
+def _multiplexer_ns(structure: Structure) -> float:
+    """Through the multiplexer behind the weights' block RAMs."""
+    banks = structure.geometry.weight_words / rom_bank_words(structure.geometry.weight_words)
+    chosen = {"paired": 2, "banked": banks}.get(structure.rom_layout, 1)
+    return ceil(log2(chosen) / 2) * (wire_ns() + LUT_NS)
+
+
+def _word_ns(structure: Structure) -> float:
+    """From the clock to a word of weights."""
+    return BLOCK_RAM_NS + _multiplexer_ns(structure) if _late(structure) else REGISTER_NS
+
+
+def _heights(structure: Structure) -> tuple[int, ...]:
+    """Column heights of a dot product's compressor tree."""
+    core, simd = structure.core, structure.geometry.simd
+    a, w = core.factors
+    return (
+        adders.heap_heights(simd, a.bits, core.digits) if core.heap else product_heights(simd, a.bits, w.bits)
+    )
+
+
+def adder_cuts(structure: Structure) -> tuple[int, ...]:
+    """Where imec_dot_gates has its registers, as how many levels follow each.
+
+    The places with the shortest longest path and, of these, with the fewest bits. There are as many as
+    dot_steps, or one after each level if these are fewer.
+    """
+    s, g, core = structure, structure.geometry, structure.core
+    bits = core.activation.bits
+    places = range(len(adders.levels(g.simd, bits, core.digits)) + 1)
+    number = min(REGISTERS[s.pipeline].dot_steps, len(places))
+
+    def cost(cuts: tuple[int, ...]) -> tuple[float, int]:
+        return round(_additions_ns(s, cuts), 1), adders.cut_bits(g.simd, bits, core.digits, cuts)
+
+    return min(combinations(places, number), key=cost)
+
+
+def _additions_ns(structure: Structure, cuts: Collection[int]) -> float:
+    """The longest path in imec_dot_gates with these registers and the accumulators."""
+    s, g, core = structure, structure.geometry, structure.core
+    bits = core.activation.bits
+    paths = [_word_ns(s) + wire_ns(2 * g.pe * bits) + LUT_NS + ADDER_NS + CARRY_NS * bits]
+    if g.simd > 1 and g.simd % 2:
+        paths[0] += wire_ns() + LUT_NS + CARRY_NS
+    tree = adders.levels(g.simd, bits, core.digits)
+    for follow, level in zip(range(len(tree), 0, -1), tree, strict=True):
+        if follow in cuts:
+            paths.append(REGISTER_NS)
+        chain = ADDER_NS if level.in_series == 1 else CHAIN_END_NS
+        paths[-1] += level.in_series * (wire_ns(2) + LUT_NS) + wire_ns(2) + chain
+    if 0 in cuts:
+        paths.append(REGISTER_NS)
+    paths[-1] += wire_ns() + LUT_NS + ADDER_NS + CARRY_NS * s.acc_bits
+    return max(paths)
 
 
 def _registers(structure: Structure) -> float:
@@ -94,10 +164,11 @@ def _registers(structure: Structure) -> float:
         bits += s.weight_bits * {"paired": 0.5, "banked": 1}.get(s.rom_layout, 0) if in_block else 8
         if any(memory.style == "distributed" for memory in s.buffer_memories):
             bits += g.word_channels * core.activation.bits
-    if core.kind == "planes":
-        a, w = core.factors
-        heights = product_heights(g.simd, a.bits, w.bits)
+    if core.kind == "planes" or core.heap:
+        heights = _heights(s)
         below = [h.heights for h in levels(heights) if max(h.heights) <= MIDDLE]
         middle = sum(below[0]) if below else sum(heights)
         bits += g.pe * len(heights) * (2 * registers.rows + registers.sum) + g.pe * middle * registers.middle
+    elif core.kind == "gates":
+        bits += g.pe * adders.cut_bits(g.simd, core.activation.bits, core.digits, adder_cuts(s))
     return bits

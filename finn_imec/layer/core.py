@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import prod
 
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
+from finn_imec.layer.adders import dot_luts, heap_luts, levels
+from finn_imec.layer.compressor import partial_product_luts
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.packing import DSP_BLOCKS, MAX_CHAIN, STREAMED_CHAIN, DspBlock, Packing
 from finn_imec.util.errors import UnsupportedError
@@ -18,6 +20,9 @@ from finn_imec.util.errors import UnsupportedError
 #: takes fewer LUTs and levels than Yosys' multiplier: at 8x8 bits 290 instead of 370 LUTs, for a whole layer
 #: with two PEs.
 MAX_PARTIAL_PRODUCTS = 64
+
+#: Most levels of adders behind gated additions, besides one that adds two digits; beyond, a compressor tree.
+MOST_LEVELS = 2
 
 #: FINN's resType: what computes the dot products. "auto" is "dsp" where FINN's own builder takes DSPs: both
 #: operands have at least AUTO_DSP_BITS bits. "dsp" uses DSPs above LUT_PARTIAL_PRODUCTS partial products; up
@@ -70,13 +75,17 @@ class Operand:
 class Core:
     """The multiply-add core: operands as stored, and the packing of DSP slices (None: LUTs compute).
 
-    runtime_weights: the weights may change while the design runs.
+    runtime_weights: the weights may change while the design runs. digits: those of a weight in gated
+    additions (imec_dot_gates), 1 if all weights are -1, 0 or 1; 0 if another core computes. heap: the
+    additions' sums go through a compressor tree.
     """
 
     activation: Operand
     weight: Operand
     runtime_weights: bool
     packing: Packing | None
+    digits: int = 0
+    heap: bool = False
 
     @staticmethod
     def of(
@@ -87,8 +96,11 @@ class Core:
         runtime_weights: bool = False,
         weights: np.ndarray | None = None,
         dsp_block: str = DEFAULT_DSP_BLOCK,
+        thresholds: bool = False,
     ) -> Core:
         """The core for weights (MW, MH), or for all values of the operand (None).
+
+        thresholds: accumulators are compared with some, which take in constants of their channels.
 
         Raises UnsupportedError unless res_type is one of RES_TYPES, and dsp_block one of DSP_BLOCKS.
         """
@@ -97,6 +109,8 @@ class Core:
         if dsp_block not in DSP_BLOCKS:
             raise UnsupportedError(f"dsp_block={dsp_block!r}: accepted are {', '.join(DSP_BLOCKS)}")
         lut = Core(activation, weight, runtime_weights, None)
+        if not runtime_weights:
+            lut = _cheaper(lut, _digits(weight, weights), geometry, thresholds)
         a, w = lut.factors
         widths = a.bits, w.bits
         few = {"auto": min(widths) < AUTO_DSP_BITS, "lut": True, "dsp": prod(widths) <= LUT_PARTIAL_PRODUCTS}
@@ -131,10 +145,12 @@ class Core:
 
     @property
     def kind(self) -> str:
-        """Suffix of the RTL module imec_dot_* that computes dot products: "planes", "product" or "dsp"."""
+        """Suffix of the RTL module imec_dot_*: "planes", "gates", "product" or "dsp"."""
         a, w = self.factors
         if self.packing:
             return "dsp"
+        if self.digits:
+            return "gates"
         return "planes" if a.bits * w.bits <= MAX_PARTIAL_PRODUCTS or a.bipolar or w.bipolar else "product"
 
     @property
@@ -157,6 +173,8 @@ class Core:
         if self.runtime_weights:
             return False
         a, w = self.factors
+        if self.digits and not self.counts_equal_bits:
+            return a.signed or a.bipolar or w.signed or w.bipolar
         return self.packing.centered if self.packing else a.bipolar != w.bipolar
 
     def weight_parts(self, simd: int) -> list[slice]:
@@ -170,6 +188,26 @@ def folded_weights(geometry: ConvGeometry, weights: np.ndarray) -> np.ndarray:
     # (MW, MH) -> (SF, SIMD, NF, PE) -> (NF, SF, PE, SIMD)
     folded = weights.reshape(g.sf, g.simd, g.nf, g.pe).transpose(2, 0, 3, 1)
     return folded.reshape(g.nf * g.sf, g.pe, g.simd)
+
+
+def _digits(operand: Operand, weights: np.ndarray | None) -> int:
+    """Digits of these weights, or of all weights of the operand, in gated additions."""
+    ternary = weights is not None and bool((np.abs(weights) <= 1).all())
+    return 1 if ternary else operand.bits
+
+
+def _cheaper(planes: Core, digits: int, geometry: ConvGeometry, thresholds: bool) -> Core:
+    """This core, or that of gated additions if it takes fewer LUTs, those of its constants included."""
+    a, w = planes.activation, planes.weight
+    if a.bits == 1 or (digits > 1 and planes.kind == "product"):
+        return planes
+    # Trees of few adders have no more registers than a compressor tree.
+    tree = len(levels(geometry.simd, a.bits, digits)) <= MOST_LEVELS + (digits == 2)
+    luts = dot_luts(geometry.simd, a.bits, digits) if tree else heap_luts(geometry.simd, a.bits, digits)
+    gates = replace(planes, digits=digits, heap=not tree)
+    if gates.channel_offsets and not planes.channel_offsets and not thresholds and geometry.nf > 1:
+        return planes  # each channel would need a start value
+    return gates if luts < sum(partial_product_luts(geometry.simd, a.bits, w.bits)) else planes
 
 
 @cache

@@ -1,7 +1,9 @@
 """Accumulator constants and memory images of one convolution, from its weights and thresholds.
 
-imec_dot_planes.sv counts the dot product up to constants (its header has the table). This module computes
-them from the weights, puts them where they cost nothing, and packs weights and thresholds into memory words.
+imec_dot_planes.sv and imec_dot_gates.sv count the dot product up to constants (their headers have tables).
+This module computes them from the weights, puts them where they cost nothing, and packs weights and
+thresholds into memory words.
+
 Integers only; QONNX datatypes.
 """
 
@@ -115,9 +117,11 @@ class Datapath:
     def core(self) -> Core:
         """Number formats, and the core that computes the dot products of these weights."""
         weights = None if self.runtime_weights else self.weights
+        a, w = self._operands
         return Core.of(
-            self.geometry, *self._operands, self.res_type, self.runtime_weights, weights, self.dsp_block
-        )
+            self.geometry, a, w, self.res_type, self.runtime_weights, weights,
+            dsp_block=self.dsp_block, thresholds=self._steps > 0,
+        )  # fmt: skip
 
     @cached_property
     def structure(self) -> Structure:
@@ -193,6 +197,11 @@ class Datapath:
         if core.counts_equal_bits or core.kind == "product":
             return np.zeros(mh, np.int64)
         scale = 2 if core.double else 1
+        if core.digits:
+            digit = 2 ** (core.digits - 1)  # the negative one
+            complements = digit * (2**a.bits - 1) * (self._fixed_weights < 0).sum(axis=0)
+            center = 1 if a.bipolar else 2 ** (a.bits - 1) if a.signed else 0
+            return np.asarray(-scale * complements - center * self._fixed_weights.sum(axis=0))
         negative_planes = sum(
             2 ** (i + j)
             for i in range(a.bits)

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, sqrt
 
+from finn_imec.layer.adders import cut_bits, dot_luts, heap_luts
 from finn_imec.layer.arrivals import Arrivals
+from finn_imec.layer.clock import adder_cuts
 from finn_imec.layer.compressor import TreeLuts, compressor_luts, partial_product_luts
 from finn_imec.layer.memories import LUTS_PER_RAMB18, Memory, address_bits, power_of_two, rom_bank_words
 from finn_imec.layer.structure import REGISTERS, Structure
@@ -21,6 +23,7 @@ from finn_imec.layer.window import WindowUnit
 #: of them held out of the fit at a time, the error is 5.3% on average, 3.6% in the median and at most 12.0%
 #: for nine layers in ten; 4.1% on average without activation. How close together thresholds are is not known.
 LUT_COEFFICIENTS: Mapping[str, float] = {
+    "gates": 1.000,
     "tree_counters": 0.990,
     "tree_sums": 0.850,
     "constant_trees": 1.134,
@@ -52,6 +55,7 @@ LUT_COEFFICIENTS: Mapping[str, float] = {
 #: Flip-flops per unit of each of `Estimate.ff_features`, fitted the same way to 220 layers. The error is 6.1%
 #: on average, 3.9% in the median and at most 12.5% for nine layers in ten.
 FF_COEFFICIENTS: Mapping[str, float] = {
+    "gates": 1.000,
     "control": 23.288,
     "counters": 1.055,
     "addresses": 3.149,
@@ -181,6 +185,9 @@ class Estimate:
         block = s.mem_mode == "internal_embedded" and s.rom_style != "distributed"  # has a register
         late = sum(part.stop - part.start for part in s.weight_parts[2:])
         counted = self._buffer_features
+        planes, gates = not packed, 0
+        if s.core.digits and not s.core.heap:
+            planes, gates = False, cut_bits(g.simd, a, s.core.digits, adder_cuts(s))
         return {
             "control": 1,
             "counters": counted["counters"],
@@ -191,9 +198,10 @@ class Estimate:
             "windows": whole,
             "weight_words": 0 if block else s.weight_bits,
             "memory_steps": (s.memory_steps - 1) * (word_bits + s.weight_bits),
-            "tree_products": 0 if packed else registers.middle * g.pe * g.simd * a * s.core.weight.bits,
-            "tree_rows": 0 if packed else registers.rows * g.pe * 2 * (a + s.core.weight.bits),
-            "tree_sums": 0 if packed else registers.sum * g.pe * s.acc_bits,
+            "gates": g.pe * gates,
+            "tree_products": planes * registers.middle * g.pe * g.simd * a * s.core.weight.bits,
+            "tree_rows": planes * registers.rows * g.pe * 2 * (a + s.core.weight.bits),
+            "tree_sums": planes * registers.sum * g.pe * s.acc_bits,
             "chain_sums": g.pe * packed.chains * packed.field_bits if packed else 0,
             "delays": late * a,
             "accumulators": g.pe * s.acc_bits * (g.sf > 1),
@@ -215,6 +223,7 @@ class Estimate:
         # Lanes whose activations and weight addresses are delayed
         late = [part.stop - part.start for part in s.weight_parts[2:]]
         return {
+            "gates": g.pe * (heap_luts if s.core.heap else dot_luts)(g.simd, a.bits, s.core.digits),
             "tree_counters": g.pe * tree.counters * (1 - constant),
             "tree_sums": g.pe * tree.sums * (1 - constant),
             "constant_trees": g.pe * sum(tree) * constant,

@@ -36,7 +36,7 @@ from finn_imec.util.errors import UnsupportedError
 
 
 class Registers(NamedTuple):
-    """Where the pipelining of a level puts registers, see imec_rom and imec_dot_heap."""
+    """Where the pipelining of a level puts registers, see imec_rom, imec_dot_heap and imec_dot_gates."""
 
     memory: bool  # behind block RAM
     middle: bool  # between counters of a dot product in LUTs
@@ -144,7 +144,9 @@ class Structure:
 
         others: pipeline, mem_mode, ram_style, ram_style_thresholds.
         """
-        core = Core.of(geometry, activation, weight, res_type, runtime_weights, dsp_block=dsp_block)
+        core = Core.of(
+            geometry, activation, weight, res_type, runtime_weights, dsp_block=dsp_block, thresholds=steps > 0
+        )
         biased = steps == 1 or (steps == 0 and core.channel_offsets)
         return Structure(geometry, core, acc_bits, output_bits, steps, biased, **others)
 

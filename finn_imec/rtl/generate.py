@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from finn_imec.compat.finn import axilite_address_bits, memstream_has_sets, memstream_sources
+from finn_imec.layer.clock import adder_cuts
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.memories import rom_images, spilled
 from finn_imec.layer.structure import Structure
@@ -223,6 +224,9 @@ def mac_parameters(structure: Structure) -> dict[str, int | str]:
         "WIDEN": int(core.widen), "ACC_BITS": structure.acc_bits, "DOUBLE": int(core.double),
         "PIPELINE": 0 if packing else structure.pipeline,
     }  # fmt: skip
+    if core.digits:
+        cuts = 0 if core.heap else sum(1 << k for k in adder_cuts(structure))
+        parameters |= {"DIGITS": core.digits, "CUTS": cuts, "HEAP": int(core.heap)}
     if packing:
         parameters |= {
             "FIELDS": packing.fields, "SPACING": packing.spacing, "FIELD_BITS": packing.field_bits,

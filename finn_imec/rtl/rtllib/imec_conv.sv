@@ -37,7 +37,7 @@
  *	  SEARCH	imec_threshold_search, for folds with as many words as the search has steps
  *	  else		imec_threshold
  *
- *	INIT is the start value of all accumulators: the constant of imec_dot_planes. With
+ *	INIT is the start value of all accumulators: the constant of the dot products. With
  *	BIASED it is a word of START_TABLE or START_FILE for each fold, counted down.
  *
  *	WEIGHTS_STREAMED replaces the ROM by the stream wdat of the same words in the same
@@ -114,10 +114,13 @@ module imec_conv import imec_pkg::*; #(
 	bit  W_BIPOLAR,
 	int unsigned  ACC_BITS,
 	int unsigned  O_BITS,
-	parameter string  CORE,	// for dot products: "planes", "product" or "dsp", see imec_dot_*
+	parameter string  CORE,	// for dot products: "planes", "gates", "product" or "dsp", see imec_dot_*
 	bit  DOUBLE,	// accumulate 2*dot
 	bit  WIDEN = 0,	// multiply bipolar values as two-bit numbers
 	int unsigned  PIPELINE = 0,	// registers in the dot products, see imec_mac
+	int unsigned  DIGITS = W_BITS,	// of a weight in CORE "gates", and its registers, see imec_dot_gates
+	int unsigned  CUTS = 0,
+	bit  HEAP = 0,
 	int unsigned  MEMORY = 1,	// steps from an address to its word, 1 or 2
 	int unsigned  OUTPUT = 2,	// words of the output register, see imec_output
 	int unsigned  PRIMITIVES = XILINX,
@@ -372,7 +375,7 @@ module imec_conv import imec_pkg::*; #(
 		.CORE(CORE), .PE(PE), .SIMD(SIMD), .DEPTHWISE(DEPTHWISE),
 		.A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .A_BIPOLAR(A_BIPOLAR),
 		.W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR), .WIDEN(WIDEN),
-		.ACC_BITS(ACC_BITS), .DOUBLE(DOUBLE), .PIPELINE(PIPELINE), .PRIMITIVES(PRIMITIVES),
+		.ACC_BITS(ACC_BITS), .DOUBLE(DOUBLE), .PIPELINE(PIPELINE), .DIGITS(DIGITS), .CUTS(CUTS), .HEAP(HEAP), .PRIMITIVES(PRIMITIVES),
 		.FIELDS(FIELDS), .SPACING(SPACING), .FIELD_BITS(FIELD_BITS), .CHAINS(CHAINS), .CHAIN_BIAS(CHAIN_BIAS), .CENTRED(CENTRED),
 		.LANES(LANES), .DSP_VERSION(DSP_VERSION)
 	) mac(.clk, .en, .a, .w, .vld, .first, .start, .acc);

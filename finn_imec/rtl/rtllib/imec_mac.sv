@@ -4,7 +4,7 @@
  * @description
  *	acc[p] <- (first? start[p] : acc[p]) + (DOUBLE? 2 : 1) * sum_l a[l]*w[p][l]
  *
- *	up to the constants of imec_dot_planes. If DEPTHWISE, PE p takes activation a[p]
+ *	up to the constants of imec_dot_planes and imec_dot_gates. If DEPTHWISE, PE p takes activation a[p]
  *	only, and SIMD is 1. WIDEN multiplies a bipolar operand as a two-bit number -1 or +1.
  *
  *	vld and first arrive with the dot products, imec_pkg::mac_steps steps after a and,
@@ -13,7 +13,7 @@
  *	Does not count folds. Does not saturate: ACC_BITS must hold the sum.
  ***************************************************************************/
 module imec_mac import imec_pkg::*; #(
-	parameter string  CORE,	// "planes", "product" or "dsp", see imec_dot_*
+	parameter string  CORE,	// "planes", "gates", "product" or "dsp", see imec_dot_*
 	int unsigned  PE,
 	int unsigned  SIMD,
 	bit  DEPTHWISE = 0,
@@ -28,6 +28,10 @@ module imec_mac import imec_pkg::*; #(
 	int unsigned  ACC_BITS,
 	bit  DOUBLE = 0,
 	int unsigned  PIPELINE = 0,	// registers in the dot products, see imec_dot_heap; 0 for CORE "dsp"
+
+	int unsigned  DIGITS = W_BITS,	// of a weight in CORE "gates", and its registers, see imec_dot_gates
+	int unsigned  CUTS = 0,
+	bit  HEAP = 0,
 
 	// Packing of CORE "dsp", see imec_dot_dsp
 	int unsigned  FIELDS = 1,
@@ -53,8 +57,8 @@ module imec_mac import imec_pkg::*; #(
 	input	logic [PE-1:0][ACC_BITS-1:0]  start,
 	output	logic [PE-1:0][ACC_BITS-1:0]  acc
 );
-	if(CORE != "planes" && CORE != "product" && CORE != "dsp") begin : genCore
-		$error("CORE=\"%s\" must be \"planes\", \"product\" or \"dsp\".", CORE);
+	if(CORE != "planes" && CORE != "gates" && CORE != "product" && CORE != "dsp") begin : genCore
+		$error("CORE=\"%s\" must be \"planes\", \"gates\", \"product\" or \"dsp\".", CORE);
 	end : genCore
 	if(CORE == "dsp" && PIPELINE > 0)  $error("PIPELINE=%0d must be 0 for CORE dsp.", PIPELINE);
 	if(DEPTHWISE && SIMD != 1)  $error("SIMD=%0d must be 1 if DEPTHWISE.", SIMD);
@@ -77,6 +81,7 @@ module imec_mac import imec_pkg::*; #(
 	localparam int unsigned  Y_BITS =
 		CORE == "dsp"? FIELD_BITS + $clog2(CHAINS) :
 		CORE == "planes"? $clog2(SIMD*(2**X_BITS-1)*(2**V_BITS-1) + 1) :
+		CORE == "gates"? $clog2(SIMD*(2**A_BITS-1)*(2**DIGITS-1) + 1) :
 		X_BITS + V_BITS + 1 + $clog2(SIMD);
 	uwire [PE-1:0][Y_BITS-1:0]  y;
 	localparam int unsigned  DOTS = DEPTHWISE? PE : 1;	// sets of activations
@@ -98,6 +103,14 @@ module imec_mac import imec_pkg::*; #(
 				.PIPELINE(PIPELINE), .PRIMITIVES(PRIMITIVES)
 			) dot(.clk, .en, .a(x[d*SIMD +: SIMD]), .w(v[d*EACH +: EACH]), .y(y[d*EACH +: EACH]));
 		end : genPlanes
+		else if(CORE == "gates") begin : genGates
+			if(WIDEN)  $error("WIDEN=%0d must be 0 for CORE gates.", WIDEN);
+			imec_dot_gates #(
+				.PE(EACH), .SIMD(SIMD),
+				.A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR),
+				.DIGITS(DIGITS), .PIPELINE(PIPELINE), .CUTS(CUTS), .HEAP(HEAP), .PRIMITIVES(PRIMITIVES)
+			) dot(.clk, .en, .a(a[d*SIMD +: SIMD]), .w(w[d*EACH +: EACH]), .y(y[d*EACH +: EACH]));
+		end : genGates
 		else begin : genProduct
 			imec_dot_product #(
 				.PE(EACH), .SIMD(SIMD),

@@ -4,7 +4,7 @@
 package imec_pkg;
 
 	// PRIMITIVES of a module: its formula, fast to simulate; its structure, for any FPGA; its structure
-	// in Xilinx' LUT6, MUXF7, MUXF8, DSP48E1, DSP48E2 and DSP58
+	// in Xilinx' LUT6, LUT6_2, MUXF7, MUXF8, DSP48E1, DSP48E2 and DSP58
 	localparam int unsigned  BEHAVIOR = 0, GENERIC = 1, XILINX = 2;
 
 	localparam int unsigned  MAX_COLS = 40;
@@ -17,6 +17,21 @@ package imec_pkg;
 		for(int unsigned  i = 0; i < c; i++)  n += 32'(height[i]);
 		return  n;
 	endfunction : bits_below
+
+	// Levels of imec_tree for n words, each shifted by that many bits more than the one before
+	function automatic int unsigned tree_levels(input int unsigned  n, input int unsigned  shift);
+		automatic int unsigned  levels = 0;
+		automatic int unsigned  most = shift == 0? 3 : 2;
+		for(int unsigned  left = n; left > 1; left = (left + most-1)/most)  levels++;
+		return  levels;
+	endfunction : tree_levels
+
+	// Largest sum of n words up to max, shifted the same way
+	function automatic int unsigned tree_max(input int unsigned  n, input int unsigned  max, input int unsigned  shift);
+		automatic int unsigned  sum = 0;
+		for(int unsigned  i = 0; i < n; i++)  sum += max << i*shift;
+		return  sum;
+	endfunction : tree_max
 
 	// DSP slices, numbered as in FINN's mvu.sv: 1 DSP48E1, 2 DSP48E2, 3 DSP58. Bits of the inputs of the
 	// multiplier, for weights and for activations, and of the sum

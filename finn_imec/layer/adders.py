@@ -1,0 +1,95 @@
+"""The gated additions of imec_dot_gates.sv: levels of adders, their LUTs, and registers between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from math import ceil
+from typing import NamedTuple
+
+from finn_imec.layer.compressor import compressor_luts
+
+
+class Level(NamedTuple):
+    """A level of imec_tree, over all digits.
+
+    words, bits: what it adds. in_series: most LUTs between its inputs and a carry chain.
+    """
+
+    words: int
+    bits: int
+    in_series: int
+    luts: int
+
+
+@cache
+def gate_luts(simd: int, a_bits: int) -> int:
+    """LUTs of imec_gates for a digit of `simd` weights: one per bit of a pair, another of a third lane."""
+    if simd == 1:
+        return a_bits
+    return simd // 2 * a_bits + simd % 2 * (a_bits + 1)
+
+
+@cache
+def levels(simd: int, a_bits: int, digits: int) -> tuple[Level, ...]:
+    """The levels of a dot product: those of the lanes, side by side for all digits, and of the digits."""
+    most = 2**a_bits - 1
+    of_lanes = _tree(max(1, simd // 2), (1 if simd == 1 else 2 + simd % 2) * most, 0)
+    side_by_side = (each._replace(words=digits * each.words, luts=digits * each.luts) for each in of_lanes)
+    return (*side_by_side, *_tree(digits, simd * most, 1))
+
+
+def dot_luts(simd: int, a_bits: int, digits: int) -> int:
+    """LUTs of imec_dot_gates for one channel."""
+    gates = digits * gate_luts(simd, a_bits)
+    return gates + sum(level.luts for level in levels(simd, a_bits, digits))
+
+
+def heap_heights(simd: int, a_bits: int, digits: int) -> tuple[int, ...]:
+    """Column heights of imec_dot_gates' HEAP."""
+    groups, bits = max(1, simd // 2), ((1 if simd == 1 else 2 + simd % 2) * (2**a_bits - 1)).bit_length()
+    heights = [0] * (bits + digits - 1)
+    for digit in range(digits):
+        for bit in range(bits):
+            heights[digit + bit] += groups if bit <= a_bits else 1
+    return tuple(heights)
+
+
+def heap_luts(simd: int, a_bits: int, digits: int) -> int:
+    """LUTs of imec_dot_gates with HEAP for one channel."""
+    return digits * gate_luts(simd, a_bits) + sum(compressor_luts(heap_heights(simd, a_bits, digits)))
+
+
+def cut_bits(simd: int, a_bits: int, digits: int, cuts: Iterable[int]) -> int:
+    """Bits of the registers of imec_dot_gates' CUTS for one channel; a cut is how many levels follow."""
+    tree = levels(simd, a_bits, digits)
+    y_bits = (simd * (2**a_bits - 1) * (2**digits - 1)).bit_length()
+    return sum(tree[-k].words * tree[-k].bits if k else y_bits for k in cuts)
+
+
+def _tree(n: int, most: int, shift: int) -> list[Level]:
+    """Levels of imec_tree for n words up to `most`, each `shift` bits above the one before."""
+    found = []
+    while n > 1:
+        bits, operands = most.bit_length(), 2 if shift else 3
+        threes, rest = divmod(n, 3) if operands == 3 else (0, 0)
+        pairs = rest == 2 if operands == 3 else n // 2
+        add3 = _add3(bits)
+        found.append(Level(n, bits, add3.in_series if threes else 1, threes * add3.luts + pairs * bits))
+        most = sum(most << i * shift for i in range(min(n, operands)))
+        n, shift = ceil(n / operands), operands * shift
+    return found
+
+
+class _Add3(NamedTuple):
+    """imec_add3: LUTs, and most of them in series."""
+
+    luts: int
+    in_series: int
+
+
+def _add3(bits: int) -> _Add3:
+    groups = 1 if bits < 5 else (bits + 1) // 3
+    columns = ceil(bits / groups)
+    later = min(columns, bits - columns)  # of the largest of the other groups
+    return _Add3(bits + groups - 1, max(columns, 1 + later if groups > 1 else 0))
