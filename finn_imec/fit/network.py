@@ -7,7 +7,6 @@ from typing import Any
 
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
-from qonnx.custom_op.registry import getCustomOp
 
 from finn_imec.custom_op import register
 from finn_imec.fit.options import finn_options, imec_options, pair_options, width_converter
@@ -118,9 +117,3 @@ def folding_of(options: tuple[Option, ...], names: Mapping[str, str]) -> dict[st
         for node, attributes in option.attributes.items():
             config[names.get(node, node)] = dict(attributes)
     return config
-
-
-def cycles_of(model: ModelWrapper) -> dict[str, int]:
-    """Cycles per frame that each node says it takes."""
-    register()
-    return {node.name: int(getCustomOp(node).get_exp_cycles()) for node in model.graph.node}
