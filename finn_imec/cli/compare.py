@@ -29,7 +29,7 @@ from finn_imec.cli.options import (
     Weight,
     chosen_layers,
 )
-from finn_imec.compat.finn import CLOCK_NS
+from finn_imec.compat.finn import CLOCK_NS, FPGA_PART
 from finn_imec.terminal import console, print_json, print_table, progress_bar
 
 
@@ -61,6 +61,10 @@ def compare(
             min=0.1,
         ),
     ] = None,
+    part: Annotated[
+        str,
+        typer.Option(help="Device: of 7-series, or of UltraScale or UltraScale+, counted without a period."),
+    ] = FPGA_PART,
     place: Annotated[
         bool, typer.Option("--place", help="Also place and route both sides, on an ECP5: minutes a layer.")
     ] = False,
@@ -94,7 +98,7 @@ def compare(
     )  # fmt: skip
     clock = clock or (conversion and conversion.clock_ns) or CLOCK_NS
     with comparison_folder(output) if output else nullcontext() as folder:
-        rows = counted_rows(chosen, core, cluster, clock_ns=clock, routed=place, jobs=jobs)
+        rows = counted_rows(chosen, core, cluster, clock_ns=clock, routed=place, jobs=jobs, part=part)
         if folder is not None:
             write_rows(rows, shlex.join(["finn-imec", *sys.argv[1:]]), folder / COMPARISON)
     if as_json:

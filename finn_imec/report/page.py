@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from finn_imec import __version__
 from finn_imec.builder.conversion import next_commands
 from finn_imec.report.chart import memory_charts
-from finn_imec.report.results import BUILD_MODEL, Results, load_results
+from finn_imec.report.results import Results, load_results
 from finn_imec.report.summary import Line, change_text, columns, headline, lines, sums
 from finn_imec.report.table import ratio_text
 from finn_imec.synthesis.rows import geometric_means
@@ -132,10 +132,6 @@ def _longest(shown: Sequence[Line]) -> dict[str, float]:
 
 def _commands(results: Results) -> list[str]:
     """What made the page, or for a build whose layers are not counted yet what goes on from there."""
-    if results.rows is None and results.conversion and results.conversion.next:
-        return list(next_commands(results.folder))
-    folder = shlex.quote(str(results.folder))
-    commands = [results.command]
     if results.rows is None:
-        commands.append(f"finn-imec compare {folder}/{BUILD_MODEL} --output {folder}")
-    return [*commands, f"finn-imec report {folder}"]
+        return list(next_commands(results.folder))
+    return [results.command, shlex.join(["finn-imec", "report", str(results.folder)])]
