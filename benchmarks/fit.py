@@ -2,9 +2,9 @@
 
     python benchmarks/fit.py [CNV.npz] [--part PART ...] [--json]
 
-Prints frames/s, estimated resources and seconds of each fit, and what SetFolding reaches at the same budget by
-the same estimates, with FINN's pairs and with the swap behind it. The networks are of zoo/exports.py; CNV's
-layers if its weights are given. Exit code 1 if SetFolding is faster anywhere.
+Prints frames/s, estimated resources and seconds of each fit, and what SetFolding reaches at the same budget
+by the same estimates, with FINN's pairs and with the swap behind it. The networks are of zoo/exports.py;
+CNV's layers if its weights are given. Exit code 1 if SetFolding is faster anywhere.
 """
 
 from __future__ import annotations

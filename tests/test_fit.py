@@ -216,7 +216,7 @@ def test_lean_options_lose_nothing(pooled):
             names = ("SIMD", "PE", "SIMD_in", "resType", "buffer_ram_style", "ram_style")
             values = dict(zip(names, (simd, pe, word, res_type, *styles), strict=True))
             set_attributes({node.name: twin.graph.node[0]}, {node.name: values}, "the choice")
-            every += imec_options(twin, twin.graph.node[0], 5.0, uram=False, fixed=True)
+            every += imec_options(twin, twin.graph.node[0], PART, 5.0, uram=False, fixed=True)
     whole = replace(network, units=(replace(network.units[0], options=tuple(every)), *network.units[1:]))
     prices = (1 / 53_200, 1 / 106_400, 1 / 280, 1.0, 1 / 220)
     for cycles in (4000, 1000, 500, 200):
@@ -296,12 +296,12 @@ def test_a_target_costs_less_and_the_table_is_a_front(fitted, hardware, tmp_path
 
 def test_what_is_missing(hardware, tmp_path):
     with pytest.raises(
-        InfeasibleError, match=r"nothing fits mine at any speed: it takes at least [\d,]+ LUT, "
+        InfeasibleError, match=r"nothing fits xc7s6 at any speed: it takes at least [\d,]+ LUT, "
     ):
-        fit(hardware, part_with("mine", "LUT=100,BRAM=20"), tmp_path / "out")
+        fit(hardware, part_with("xc7s6", "LUT=100,BRAM=20"), tmp_path / "out")
     run = CliRunner().invoke(
         app,
-        ["fit", str(hardware), "--part", "mine", "--resources", "LUT=9000", "--fps", "1e9", "-o", "x"],
+        ["fit", str(hardware), "--part", "xc7s6", "--resources", "LUT=9000", "--fps", "1e9", "-o", "x"],
     )
     assert run.exit_code != 0
     with pytest.raises(InfeasibleError, match=r"IMECConv_rtl_\d takes at least [\d,]+ cycles per frame"):

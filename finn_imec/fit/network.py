@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 
+from finn_imec.compat.finn import dsp_block
 from finn_imec.custom_op import register
 from finn_imec.fit.options import finn_options, imec_options, pair_options, width_converter
 from finn_imec.fit.solver import Network, Option, Unit
@@ -80,8 +82,8 @@ def _unit_at(
 ) -> tuple[list[NodeProto], Callable[[], list[Option]]]:
     """The unit that begins with a node."""
     if node.op_type.startswith("IMECConv"):
-        return [node], lambda: imec_options(model, node, clock_ns, uram, fixed)
-    pair = _pair_at(model, node)
+        return [node], lambda: imec_options(model, node, part, clock_ns, uram, fixed)
+    pair = _pair_at(model, node, part)
     if pair is not None:
         return list(pair.nodes), lambda: pair_options(pair, fixed)
     if node.op_type.startswith("ConvolutionInputGenerator"):
@@ -91,7 +93,7 @@ def _unit_at(
     return [node], lambda: finn_options([node], part, fixed)
 
 
-def _pair_at(model: ModelWrapper, node: NodeProto) -> Pair | None:
+def _pair_at(model: ModelWrapper, node: NodeProto, part: str) -> Pair | None:
     """The pair, or the MVAU or VVAU alone, that begins with a node and can be estimated."""
     try:
         pair: Pair
@@ -104,6 +106,7 @@ def _pair_at(model: ModelWrapper, node: NodeProto) -> Pair | None:
             pair = Pair.find(model, generator, absorb_padding=generator is not node)
             if pair.nodes[0] is not node:
                 return None
+        pair = replace(pair, dsp_block=dsp_block(part))
         _ = pair.estimate
     except Exception:  # of any type: FINN's methods estimate it then
         return None

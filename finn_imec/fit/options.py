@@ -19,6 +19,7 @@ from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
+from finn_imec.compat.finn import dsp_block
 from finn_imec.fit.parts import BUDGETED
 from finn_imec.fit.solver import Option, Vector, pareto
 from finn_imec.layer.clock import pipeline_for
@@ -92,11 +93,11 @@ def option(
 class _Node:
     """An IMECConv as a maker of options."""
 
-    def __init__(self, model: ModelWrapper, node: NodeProto, clock_ns: float, uram: bool) -> None:
+    def __init__(self, model: ModelWrapper, node: NodeProto, part: str, clock_ns: float, uram: bool) -> None:
         inst = getCustomOp(node)
         self.name, self.source, self.target = node.name, node.input[0], node.output[0]
         self.clock_ns, self.uram = clock_ns, uram
-        self.path = inst.constant_datapath(model)
+        self.path = replace(inst.constant_datapath(model), dsp_block=dsp_block(part))
         self.mode, self.pipeline = inst.get_nodeattr("mem_mode"), inst.get_nodeattr("pipeline")
         self.given = {name: inst.get_nodeattr(name) for name in ("resType", *IMEC_STYLES)}
         self.in_bits, self.out_bits = (
@@ -146,7 +147,7 @@ class _Node:
 
 
 def imec_options(
-    model: ModelWrapper, node: NodeProto, clock_ns: float, uram: bool, fixed: bool = False
+    model: ModelWrapper, node: NodeProto, part: str, clock_ns: float, uram: bool, fixed: bool = False
 ) -> list[Option]:
     """Of an IMECConv: legal foldings, multipliers in LUTs or DSP slices, memory styles, words of its input.
 
@@ -154,7 +155,7 @@ def imec_options(
     automatically, are left out before the styles are tried, and these before the words. A node whose weights
     come from another node keeps its folding. fixed: only what the node is now.
     """
-    maker = _Node(model, node, clock_ns, uram)
+    maker = _Node(model, node, part, clock_ns, uram)
     geometry, given = maker.path.geometry, maker.given
     if fixed:
         styles = {name: given[name] for name in IMEC_STYLES}

@@ -14,7 +14,7 @@ import numpy as np
 
 from finn_imec.builder import build
 from finn_imec.builder.node_config import set_attributes
-from finn_imec.compat.finn import CLOCK_NS
+from finn_imec.compat.finn import CLOCK_NS, dsp_block
 from finn_imec.fit.network import folding_of, network_of
 from finn_imec.fit.parts import BUDGETED, Part
 from finn_imec.fit.set_folding import FinnFolding, fastest_by_finn, folded_by_finn
@@ -146,6 +146,7 @@ def fit(
         require(module, "finn")
     if not 0 < utilization <= 1:
         raise ModelError(f"utilization {utilization:g}: accepted is more than 0 and at most 1")
+    dsp_block(part.name)  # is it a part
     target = None if fps is None else _cycles(fps, clock_ns)
     budget = budget_of(part, utilization)
     with output_folder(Path(output_dir), marker=FIT) as scratch, tempfile.TemporaryDirectory() as work:
@@ -375,7 +376,7 @@ class _Flow:
     def finn(self, around: int, target: int | None, budget: Vector) -> dict[str, FinnFolding | None]:
         """SetFolding's result at the same budget or target, with FINN's pairs and swapped."""
         from finn_imec.transformation.expand_imec_conv import ExpandIMECConv
-        from finn_imec.transformation.infer_imec_conv import swap_pairs
+        from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
         if self.converted:
             from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
@@ -385,8 +386,12 @@ class _Flow:
             pairs = pairs.transform(SpecializeLayers(self.part)).transform(SortGraph())
         else:
             pairs = self._load(self._after("step_minimize_bit_width"))
+
+        def swap(model: Any) -> Any:
+            return model.transform(InferIMECConv(clock_ns=self.clock_ns, fpgapart=self.part))
+
         sides: dict[str, FinnFolding | None] = {}
-        for side, swap in (("pairs", lambda model: model), ("swapped", swap_pairs)):
+        for side, swap in (("pairs", lambda model: model), ("swapped", swap)):
             options = self.part, self.clock_ns, budget, swap
             if target is not None:
                 sides[side] = folded_by_finn(pairs, target, *options)
