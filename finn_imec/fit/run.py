@@ -391,8 +391,8 @@ class _Flow:
             return model.transform(InferIMECConv(clock_ns=self.clock_ns, fpgapart=self.part))
 
         sides: dict[str, FinnFolding | None] = {}
-        for side, swap in (("pairs", lambda model: model), ("swapped", swap)):
-            options = self.part, self.clock_ns, budget, swap
+        for side, change in (("pairs", lambda model: model), ("swapped", swap)):
+            options = self.part, self.clock_ns, budget, change
             if target is not None:
                 sides[side] = folded_by_finn(pairs, target, *options)
             else:
