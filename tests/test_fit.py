@@ -28,10 +28,11 @@ from finn_imec.cli import app
 from finn_imec.fit import InfeasibleError, fit, part_named, part_with
 from finn_imec.fit.measure import SUM
 from finn_imec.fit.network import network_of
-from finn_imec.fit.options import imec_options, lean, width_converter
+from finn_imec.fit.options import IMEC_STYLES, ImecNode, imec_options, lean, width_converter
 from finn_imec.fit.parts import BUDGETED
 from finn_imec.fit.run import BUILD_CONFIG, FIT, FOLDING, MODEL, budget_of
 from finn_imec.fit.solver import Choice, Network, Option, Unit, cheapest, fastest, least_excess, pareto
+from finn_imec.layer.clock import period_ns
 from finn_imec.networks import lowering
 from finn_imec.report.fit_page import CHART, write_fit_report
 from finn_imec.transformation.infer_imec_conv import swap_pairs
@@ -204,6 +205,25 @@ def test_options_are_what_the_nodes_then_are(pooled, swap):
             assert (now.cycles, now.resources, now.words) == (option.cycles, option.resources, option.words)
 
 
+def test_options_meet_the_clock_if_any_does(pooled):
+    model = swap_pairs(copy.deepcopy(pooled))
+    node, automatic = model.graph.node[0], dict.fromkeys(IMEC_STYLES, "auto")
+    maker = ImecNode(model, node, PART, 1.0, uram=False)  # for the fastest registers there are
+
+    def period(simd: int, pe: int, res_type: str, styles: dict[str, str]) -> float:
+        folded = maker.structure(maker.path.geometry.with_folding(simd, pe, 0), res_type)
+        return period_ns(maker.styled(folded, styles))[0]
+
+    every = [period(*folding, "lut", automatic) for folding in maker.path.geometry.legal_foldings()]
+    clock = float(np.median(every))
+    assert min(every) < clock < max(every)
+    for option in imec_options(model, node, PART, clock, uram=False):
+        values = option.attributes[node.name]
+        styles = {name: values[name] for name in IMEC_STYLES}
+        assert period(values["SIMD"], values["PE"], values["resType"], styles) <= clock
+    assert imec_options(model, node, PART, 0.5, uram=False)
+
+
 def test_lean_options_lose_nothing(pooled):
     """The best choice of all options costs hardly less than that of those kept."""
     model = swap_pairs(copy.deepcopy(pooled))
@@ -292,6 +312,54 @@ def test_a_target_costs_less_and_the_table_is_a_front(fitted, hardware, tmp_path
     costs = [np.dot(choice.resources, prices) for choice in result.table]
     assert costs == sorted(costs, reverse=True)
     assert [choice.cycles for choice in result.table] == sorted(choice.cycles for choice in result.table)
+
+
+def with_depthwise_pair(model: ModelWrapper) -> ModelWrapper:
+    """A depthwise pair behind a model, with all channels at once: there it is faster than an IMECConv."""
+    before = model.graph.output[0]
+    channels, image = 8, {"IFMDim": [4, 4], "OFMDim": [2, 2], "ConvKernelDim": [3, 3]}
+    shapes = {"Stride": [1, 1], "Dilation": [1, 1], "IFMChannels": channels, "depthwise": 1}
+    types = {"inputDataType": "UINT2", "outputDataType": "UINT2"}
+    unit = {"Channels": channels, "Kernel": [3, 3], "Dim": [2, 2], "PE": channels, "SIMD": 1, "ActVal": 0}
+    unit |= {**types, "weightDataType": "INT2", "outputDataType": "INT8", "noActivation": 1}
+    domain = {"domain": "finn.custom_op.fpgadataflow", "backend": "fpgadataflow"}
+    generator = {
+        "SIMD": channels,
+        "name": "ConvolutionInputGenerator_1",
+        **image,
+        **shapes,
+        **types,
+        **domain,
+    }
+    model.graph.node.extend(
+        [
+            helper.make_node("ConvolutionInputGenerator", [before.name], ["windows"], **generator),
+            helper.make_node("VVAU", ["windows", "kernels"], ["result"], name="VVAU_0", **unit, **domain),
+        ]
+    )
+    model.graph.value_info.append(model.graph.output.pop())
+    for name, shape in (("windows", (1, 2, 2, 9 * channels)), ("result", (1, 2, 2, channels))):
+        info = helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        (model.graph.output if name == "result" else model.graph.value_info).append(info)
+    kernels = np.random.default_rng(5).integers(-2, 2, (channels, 1, 3, 3))
+    model.set_initializer("kernels", kernels.astype(np.float32))
+    for name, datatype in (("kernels", "INT2"), ("windows", "UINT2"), ("result", "INT8")):
+        model.set_tensor_datatype(name, DataType[datatype])
+    return model
+
+
+def test_a_folding_at_which_another_pair_is_swapped(finn, tmp_path):
+    """The pair stays as given; at the fit's folding the swap takes it, and the fit goes on from there."""
+    path = tmp_path / "given.onnx"
+    with_depthwise_pair(lowering.convert_to_hw(streamlined_network(1))).save(str(path))
+    fast = fit(path, part_named(PART), tmp_path / "fast")
+    assert [unit.name.count("VVAU") for unit in fast.choice.network.units] == [0, 1]
+    slow = fit(path, part_named(PART), tmp_path / "slow", fps=1000)
+    names = [unit.name for unit in slow.choice.network.units]
+    assert names == ["IMECConv_rtl_0", "IMECConv_rtl_1"]
+    assert any(name.startswith("VVAU") for name in slow.folding)
+    built = build(path, tmp_path / "slow" / BUILD_CONFIG, tmp_path / "out")
+    assert list(cycles_of(built.model).values()) == [option.cycles for option in slow.choice.options]
 
 
 def test_what_is_missing(hardware, tmp_path):
