@@ -114,7 +114,7 @@ class Fit:
 
 def budget_of(part: Part, utilization: float) -> Vector:
     """The most that estimates may sum up to: the part's resources times utilization, less the margin."""
-    return tuple(value * utilization / (1 + MARGIN.get(key, 0)) for key, value in part.resources.items())
+    return tuple(part.resources[key] * utilization / (1 + MARGIN.get(key, 0)) for key in BUDGETED)
 
 
 def fit(
@@ -245,7 +245,7 @@ def _solve(
 
 def _prices(part: Part) -> Vector:
     """A choice costs the sum of the shares of the part; what the part has none of, cannot be chosen."""
-    return tuple(1 / value if value else 1.0 for value in part.resources.values())
+    return tuple(1 / part.resources[key] if part.resources[key] else 1.0 for key in BUDGETED)
 
 
 def _missing(network: Network, cycles: float, part: Part, budget: Vector, utilization: float) -> str:
