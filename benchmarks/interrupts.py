@@ -8,9 +8,12 @@ Each command starts on a fresh cache, in folders of its own, and gets SIGINT, SI
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,13 +27,15 @@ import small
 import typer
 
 import finn_imec
+from finn_imec.util.output import UNFINISHED
 
-#: Name -> arguments; MODEL, CONFIG, OUT and RESULTS are files and folders.
+#: Name -> arguments; MODEL, CONFIG, FOLDED, OUT, RESULTS are files and folders; BUILT is of a build.
 COMMANDS = {
     "algorithms": "algorithms --run",
     "torch": "algorithms --backend torch --batch 4",
     "compare": "compare --geometry 12,12,4,4,3,3 --output OUT",
     "build": "build MODEL --config CONFIG -o OUT",
+    "measured-build": "build MODEL --config FOLDED -o OUT --measure",
     "simulate": "simulate MODEL --frames 2",
     "swap": "simulate MODEL --swap --frames 2",
     "per-layer": "simulate MODEL --per-layer --frames 2",
@@ -39,14 +44,25 @@ COMMANDS = {
     "demo": "demo --output OUT",
     "paper": "paper --quick --results RESULTS --output OUT",
     "report": "report OUT",
+    "vivado": "vivado OUT --geometry 12,12,4,4,3,3",
+    "compare-built": "compare BUILT",
+    "simulate-built": "simulate BUILT --frames 2",
+    "report-built": "report BUILT",
 }
+#: Configuration of a build with target_fps.
+FOLDED = f"{small.BUILD_CONFIG}target_fps: 100000\n"
+#: What Python says of an interrupt while it starts, before it runs any code of this package.
+PYTHON_STARTS = "Fatal Python error: init_"
 RESULTS = Path(__file__).parent / "results"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """after: seconds until the signal. took: seconds from it to the end. left: files and processes."""
+    """after: seconds until the signal. took: seconds from it to the end. left: files and processes.
+
+    too_early: Python itself was not up yet.
+    """
 
     command: str
     signal: str
@@ -55,13 +71,28 @@ class Outcome:
     took: float
     left: tuple[str, ...]
     finished: bool = False
+    too_early: bool = False
 
     @property
     def good(self) -> bool:
         """As it should be; one that was faster than the signal must have succeeded, or found nothing."""
+        if self.too_early:
+            return not self.left
         if self.finished:
             return self.code == 0 or self.command == "report"
         return self.code == 128 + signal.Signals[self.signal] and self.took < 2 and not self.left
+
+
+@functools.cache
+def built_once() -> Path:
+    """The folder of a build, for commands that go on from there; it goes with this process."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    model, config = small.write(folder / "input", layers=2)
+    command = [sys.executable, "-m", "finn_imec", "build", model, "--config", config, "-o", folder / "built"]
+    package = str(Path(finn_imec.__file__).parents[1])
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": package}, check=True, capture_output=True)
+    return folder / "built"
 
 
 class Case:
@@ -73,8 +104,14 @@ class Case:
         self.temporary, self.work, self.cache = (folder / name for name in ("temporary", "work", "cache"))
         for made in (self.temporary, self.work):
             made.mkdir()
-        places = {"MODEL": model, "CONFIG": config, "OUT": self.work / "out", "RESULTS": RESULTS}
-        self.arguments = [str(places.get(word, word)) for word in COMMANDS[command].split()]
+        folded, self.built = folder / "folded.yaml", folder / "built"
+        folded.write_text(FOLDED)
+        places = {"MODEL": model, "CONFIG": config, "FOLDED": folded, "BUILT": self.built}
+        places |= {"OUT": self.work / "out", "RESULTS": RESULTS}
+        words = COMMANDS[command].split()
+        self.arguments = [str(places.get(word, word)) for word in words]
+        if "BUILT" in words:
+            shutil.copytree(built_once(), self.built)
         self.session = 0
 
     def start(self) -> subprocess.Popen:
@@ -114,15 +151,18 @@ class Case:
         took = time.perf_counter() - at
         code = process.returncode if process.returncode >= 0 else 128 - process.returncode
         left = self.left() if number != signal.SIGKILL else []
-        if "Traceback" in said or (code == 1 and not finished):
+        too_early = PYTHON_STARTS in said
+        if not too_early and ("Traceback" in said or (code == 1 and not finished)):
             left.append(said)
-        return Outcome(
-            self.command, signal.Signals(number).name, after, code, round(took, 3), tuple(left), finished
-        )
+        name = signal.Signals(number).name
+        return Outcome(self.command, name, after, code, round(took, 3), tuple(left), finished, too_early)
 
     def left(self) -> list[str]:
         """Files and processes that the command should have taken with it."""
-        found = [str(path) for path in (*self.temporary.rglob("*"), *self.work.rglob("*"))]
+        found = [str(path) for path in self.temporary.rglob("*")]
+        complete = (self.work / "out" / "model.onnx").is_file()  # of a build that was measured next
+        found += [str(path) for path in self.work.rglob(f"{UNFINISHED}*" if complete else "*")]
+        found += [str(path) for path in self.built.rglob(f"{UNFINISHED}*")]
         found += [str(path) for path in self.cache.rglob("building-*")]
         for path in Path("/proc").glob("[0-9]*/stat"):
             try:
@@ -168,7 +208,9 @@ def main(
                 outcomes.append(outcome)
                 print("good" if outcome.good else "BAD", outcome, flush=True)
     bad = [outcome for outcome in outcomes if not outcome.good]
-    print(f"{len(outcomes)} interrupts, {sum(o.finished for o in outcomes)} after the end, {len(bad)} bad")
+    ends = sum(o.finished for o in outcomes)
+    early = sum(o.too_early for o in outcomes)
+    print(f"{len(outcomes)} interrupts, {early} while Python started, {ends} after the end, {len(bad)} bad")
     if json_file:
         json_file.write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=1) + "\n")
     raise typer.Exit(bool(bad))

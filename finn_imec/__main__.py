@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import _signal  # `signal` takes longer to import
 import os
 import sys
-
-from finn_imec.util import interrupts
 
 
 def main() -> None:
     """Entry point, see `finn_imec.cli.entry.main`."""
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # without a traceback of the imports that follow
     _open_standard_streams()
+    from finn_imec.util import interrupts
+
     interrupts.install()
     from finn_imec import cli
 

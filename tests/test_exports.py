@@ -518,6 +518,9 @@ BAD_VALUES = {
     "Conv Conv_2: its input of shape [1, 4, 5, 5] gives an output of shape [1, 4, -3, -3]": lambda: convolved(
         dilations=[4, 4]
     ),
+    "MaxPool MaxPool_1: windows of [6, 1] in a padded image of [5, 5]; accepted are windows": lambda: pooled(
+        "MaxPool", kernel_shape=[6, 1]
+    ),
     "MaxPool MaxPool_1: strides=[0, 0]; accepted are integers from 1": lambda: pooled(
         "MaxPool", kernel_shape=[2, 2], strides=[0, 0]
     ),
@@ -736,7 +739,7 @@ def test_front_end_replaces_finns_steps_in_a_list():
 #: Networks of benchmarks/zoo/exports.py: nodes after the build, notes, host nodes after the layers.
 BUILT = {
     "yolo_heads": ({"IMECConv_rtl": 3, "MVAU_rtl": 2, "MVAU_hls": 1}, 0),
-    "causal_tcn": ({"IMECConv_rtl": 3, "ElementwiseAdd_hls": 3}, 1),
+    "causal_tcn": ({"IMECConv_rtl": 3, "ElementwiseAdd_hls": 3}, 4),
     "squeeze_excite": ({"IMECConv_rtl": 2, "GlobalAccPool_hls": 2, "ElementwiseMul_hls": 1}, 0),
     "unet": ({"IMECConv_rtl": 5, "StreamingConcat_hls": 2, "UpsampleNearestNeighbour_hls": 2}, 0),
     "pointwise": ({"IMECConv_rtl": 1, "MVAU_rtl": 1}, 1),

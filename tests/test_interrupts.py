@@ -36,6 +36,8 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
         ("simulate", INT, 3, True),
         ("verify", HUP, 3, False),
         ("build", TERM, 3, False),
+        ("measured-build", HUP, 9, False),
+        ("compare-built", TERM, 4, False),
         ("verify --jobs", INT, 8, True),
     ],
 )
@@ -70,6 +72,21 @@ def test_exit_codes(number):
     done = python(f"os.kill(os.getpid(), {number})\ntime.sleep(20)")
     assert done.returncode == 128 + number
     assert done.stderr == "interrupted: nothing unfinished is kept\n"
+
+
+def test_an_interrupt_before_the_first_import():
+    program = """
+import os, runpy, signal, sys
+def interrupt(event, arguments):
+    if event == "import" and arguments[0] == "finn_imec.util.interrupts":
+        os.kill(os.getpid(), signal.SIGINT)
+sys.addaudithook(interrupt)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the background of a shell ignores it
+sys.argv = ["finn-imec", "--version"]
+runpy.run_module("finn_imec", run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (-INT, "", "")
 
 
 def test_an_ignored_signal_stays_ignored():

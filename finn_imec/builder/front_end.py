@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finn_imec.builder.steps import step_name, write_report
+from finn_imec.util.json_file import read_json
 
 if TYPE_CHECKING:
     from qonnx.core.modelwrapper import ModelWrapper
@@ -54,13 +56,14 @@ def step_streamline(model: ModelWrapper, cfg: Any) -> ModelWrapper:
 def step_convert_to_hw(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     """FINN's step of this name, also for global pooling; scales of the outputs stay for the host.
 
-    cfg: FINN's DataflowBuildConfig. Raises UnsupportedError naming each node between hardware layers for
-    which FINN has none.
+    cfg: FINN's DataflowBuildConfig; output_dir is read. Adds a line to NOTES for each layer that combines
+    branches in float32. Raises UnsupportedError naming each node between hardware layers for which FINN has
+    none.
     """
     from finn.builder import build_dataflow_steps
     from qonnx.transformation.infer_shapes import InferShapes
 
-    from finn_imec.frontend.hardware import attach_tail, check_hardware, detach_tail
+    from finn_imec.frontend.hardware import attach_tail, check_hardware, detach_tail, float_layers
     from finn_imec.frontend.streamline import convert_pooling
 
     model = convert_pooling(model)
@@ -69,7 +72,17 @@ def step_convert_to_hw(model: ModelWrapper, cfg: Any) -> ModelWrapper:
     attach_tail(model, tail)
     model = model.transform(InferShapes())
     check_hardware(model)
+    _add_notes(cfg, float_layers(model))
     return model
+
+
+def _add_notes(cfg: Any, lines: list[str]) -> None:
+    """More lines for NOTES, which step_prepare_network began, if it ran."""
+    path = Path(cfg.output_dir) / NOTES
+    before = read_json(path, list) if path.is_file() else []
+    for line in lines:
+        log.warning(line)
+    write_report(cfg, NOTES, [*before, *(line for line in lines if line not in before)])
 
 
 def front_end_steps(steps: Iterable[str | Callable]) -> list[str | Callable]:

@@ -76,7 +76,7 @@ class CheckAttributes(Transformation):
 
 
 class CheckShapes(Transformation):
-    """Every tensor that a node makes has sizes of 1 or more: no kernel is larger than its padded image.
+    """No tensor has a negative size, as behind a kernel larger than its image: nothing can be computed then.
 
     After shape inference. Raises UnsupportedError naming the node.
     """
@@ -86,11 +86,11 @@ class CheckShapes(Transformation):
         for node in model.graph.node:
             for name in node.output:
                 shape = model.get_tensor_shape(name) if name else None
-                if shape and min(shape) < 1:
+                if shape and min(shape) < 0:  # 0: unknown
                     before = model.get_tensor_shape(node.input[0]) if node.input else None
                     raise UnsupportedError(
                         f"{label(node)}: its input of shape {before} gives an output of shape {shape}; "
-                        "accepted are sizes of 1 or more, so kernels within the padded image"
+                        "accepted are kernels within the padded image"
                     )
         return model, False
 
@@ -157,24 +157,40 @@ def _first(values: np.ndarray, where: np.ndarray) -> float:
     return float(np.ravel(values[where])[0])
 
 
-class CheckWeights(Transformation):
-    """Weights fit the channels, the groups and kernel_shape. Raises UnsupportedError naming the node."""
+class CheckWindows(Transformation):
+    """Windows are within the padded image, and weights fit channels, groups and kernel_shape.
+
+    Raises UnsupportedError naming the node.
+    """
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        """Check each Conv and ConvTranspose, whose attributes are written out; the model stays."""
+        """Check each convolution and pooling, whose attributes are written out; the model stays."""
         for node in model.graph.node:
-            if node.op_type not in ("Conv", "ConvTranspose"):
-                continue
-            weights, kernel = model.get_tensor_shape(node.input[1]), attribute(node, "kernel_shape")
-            channels, group = model.get_tensor_shape(node.input[0])[1], attribute(node, "group")
-            expected = [channels // group if node.op_type == "Conv" else channels, *kernel]
-            own = [weights[1] if node.op_type == "Conv" else weights[0], *weights[2:]]
-            if own != expected or channels % group or (node.op_type == "Conv" and weights[0] % group):
-                raise UnsupportedError(
-                    f"{label(node)}: weights of shape {tuple(weights)} with {channels} input channels, "
-                    f"group={group} and kernel_shape={kernel}; accepted are weights that fit these"
-                )
+            if node.op_type in ("Conv", "ConvTranspose"):
+                self._check_weights(model, node)
+            if node.op_type in ("Conv", "MaxPool", "AveragePool"):
+                image, pads = model.get_tensor_shape(node.input[0])[2:], attribute(node, "pads")
+                kernel, dilations = attribute(node, "kernel_shape"), attribute(node, "dilations")
+                spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
+                sizes = [size + sum(pads[axis :: len(image)]) for axis, size in enumerate(image)]
+                if any(span > size > 0 for span, size in zip(spans, sizes, strict=True)):
+                    raise UnsupportedError(
+                        f"{label(node)}: windows of {spans} in a padded image of {sizes}; accepted are "
+                        "windows within it"
+                    )
         return model, False
+
+    @staticmethod
+    def _check_weights(model: ModelWrapper, node: NodeProto) -> None:
+        weights, kernel = model.get_tensor_shape(node.input[1]), attribute(node, "kernel_shape")
+        channels, group = model.get_tensor_shape(node.input[0])[1], attribute(node, "group")
+        expected = [channels // group if node.op_type == "Conv" else channels, *kernel]
+        own = [weights[1] if node.op_type == "Conv" else weights[0], *weights[2:]]
+        if own != expected or channels % group or (node.op_type == "Conv" and weights[0] % group):
+            raise UnsupportedError(
+                f"{label(node)}: weights of shape {tuple(weights)} with {channels} input channels, "
+                f"group={group} and kernel_shape={kernel}; accepted are weights that fit these"
+            )
 
 
 class CheckSums(Transformation):

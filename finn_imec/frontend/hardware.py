@@ -107,6 +107,20 @@ def check_hardware(model: ModelWrapper) -> None:
         raise UnsupportedError("FINN has a hardware layer for no node of this network")
 
 
+def float_layers(model: ModelWrapper) -> list[str]:
+    """A line for each hardware layer that sums or multiplies branches in float32, and how to avoid that."""
+    lines = []
+    for node in model.graph.node:
+        inputs = dynamic_inputs(model, node)
+        floats = [name for name in inputs if model.get_tensor_datatype(name).name == "FLOAT32"]
+        if node.op_type.startswith("Elementwise") and len(inputs) > 1 and floats:
+            lines.append(
+                f"{label(node)}: combines branches of different scales in float32, an HLS layer without RTL; "
+                "a quantizer that both share, e.g. one brevitas.nn.QuantIdentity, makes it one of integers"
+            )
+    return lines
+
+
 def _cause(model: ModelWrapper, node: NodeProto) -> str:
     """Why FINN has no layer for a node, as far as its inputs tell."""
     inputs = dynamic_inputs(model, node)

@@ -47,7 +47,7 @@ def prepare(model: ModelWrapper, most_bits: int = 8) -> tuple[ModelWrapper, list
         check.CheckRanks(),
         check.CheckQuantizers(most_bits),
         convert.FillAttributes(),
-        attributes.CheckWeights(),
+        attributes.CheckWindows(),
         convert.SequencesAsImages(),
         convert.PlainConstants(),
         attributes.CheckSums(),
