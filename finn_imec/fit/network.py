@@ -8,7 +8,6 @@ from typing import Any
 
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
-from qonnx.custom_op.registry import getCustomOp
 
 from finn_imec.compat.finn import dsp_block
 from finn_imec.custom_op import register
@@ -83,7 +82,7 @@ def _unit_at(
 ) -> tuple[list[NodeProto], Callable[[], list[Option]]]:
     """The unit that begins with a node."""
     if node.op_type.startswith("IMECConv"):
-        return [node], lambda: imec_options(model, node, clock_ns, uram, fixed)
+        return [node], lambda: imec_options(model, node, part, clock_ns, uram, fixed)
     pair = _pair_at(model, node, part)
     if pair is not None:
         return list(pair.nodes), lambda: pair_options(pair, fixed)
@@ -121,9 +120,3 @@ def folding_of(options: tuple[Option, ...], names: Mapping[str, str]) -> dict[st
         for node, attributes in option.attributes.items():
             config[names.get(node, node)] = dict(attributes)
     return config
-
-
-def cycles_of(model: ModelWrapper) -> dict[str, int]:
-    """Cycles per frame that each node says it takes."""
-    register()
-    return {node.name: int(getCustomOp(node).get_exp_cycles()) for node in model.graph.node}

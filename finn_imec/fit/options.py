@@ -19,9 +19,10 @@ from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
+from finn_imec.compat.finn import dsp_block
 from finn_imec.fit.parts import BUDGETED
 from finn_imec.fit.solver import Option, Vector, pareto
-from finn_imec.layer.clock import pipeline_for
+from finn_imec.layer.clock import period_ns, pipeline_for
 from finn_imec.layer.core import Operand
 from finn_imec.layer.estimate import Estimate
 from finn_imec.layer.geometry import ConvGeometry, divisors
@@ -89,14 +90,14 @@ def option(
 # ---- IMECConv -----------------------------------------------------------------------------------
 
 
-class _Node:
+class ImecNode:
     """An IMECConv as a maker of options."""
 
-    def __init__(self, model: ModelWrapper, node: NodeProto, clock_ns: float, uram: bool) -> None:
+    def __init__(self, model: ModelWrapper, node: NodeProto, part: str, clock_ns: float, uram: bool) -> None:
         inst = getCustomOp(node)
         self.name, self.source, self.target = node.name, node.input[0], node.output[0]
         self.clock_ns, self.uram = clock_ns, uram
-        self.path = inst.constant_datapath(model)
+        self.path = replace(inst.constant_datapath(model), dsp_block=dsp_block(part))
         self.mode, self.pipeline = inst.get_nodeattr("mem_mode"), inst.get_nodeattr("pipeline")
         self.given = {name: inst.get_nodeattr(name) for name in ("resType", *IMEC_STYLES)}
         self.in_bits, self.out_bits = (
@@ -136,6 +137,11 @@ class _Node:
         unfolded = replace(self.path, geometry=self.path.geometry.with_folding(1, 1, 0), res_type="dsp")
         return ["lut", "dsp"] if unfolded.core.packing else ["lut"]
 
+    def timely(self, found: Mapping[Option, Structure]) -> Mapping[Option, Structure]:
+        """Those that are expected to meet the clock; all of them if none is."""
+        fast = {option: each for option, each in found.items() if period_ns(each)[0] <= self.clock_ns}
+        return fast or found
+
     def styles(self, structure: Structure) -> Iterator[dict[str, str]]:
         """Memory styles to try."""
         weights = ("auto",) if self.mode == "external" else STYLES
@@ -146,15 +152,16 @@ class _Node:
 
 
 def imec_options(
-    model: ModelWrapper, node: NodeProto, clock_ns: float, uram: bool, fixed: bool = False
+    model: ModelWrapper, node: NodeProto, part: str, clock_ns: float, uram: bool, fixed: bool = False
 ) -> list[Option]:
     """Of an IMECConv: legal foldings, multipliers in LUTs or DSP slices, memory styles, words of its input.
 
     Foldings that another beats in multiplications per cycle and in LUTs and blocks, with memories chosen
-    automatically, are left out before the styles are tried, and these before the words. A node whose weights
-    come from another node keeps its folding. fixed: only what the node is now.
+    automatically, are left out before the styles are tried, and these before the words. So are those that are
+    not expected to meet the clock, unless all are. A node whose weights come from another node keeps its
+    folding. fixed: only what the node is now.
     """
-    maker = _Node(model, node, clock_ns, uram)
+    maker = ImecNode(model, node, part, clock_ns, uram)
     geometry, given = maker.path.geometry, maker.given
     if fixed:
         styles = {name: given[name] for name in IMEC_STYLES}
@@ -162,14 +169,14 @@ def imec_options(
         return [maker.option(now, storage(now.geometry).cycles_per_frame, given["resType"], styles)]
     foldings = geometry.legal_foldings() if maker.movable else [(geometry.simd, geometry.pe)]
     automatic = dict.fromkeys(IMEC_STYLES, "auto")
-    coarse = {}
+    coarse: dict[Option, Structure] = {}
     for res_type in maker.multipliers():
         for simd, pe in foldings:
-            built = maker.structure(geometry.with_folding(simd, pe, 0), res_type)
+            built = maker.styled(maker.structure(geometry.with_folding(simd, pe, 0), res_type), automatic)
             made = maker.option(built, built.geometry.compute_cycles, res_type, automatic)
             coarse[replace(made, words={maker.target: pe})] = built
-    styled = {}
-    for before in lean(list(coarse), maker.bits):
+    styled: dict[Option, Structure] = {}
+    for before in lean(list(maker.timely(coarse)), maker.bits):
         built, res_type = coarse[before], before.attributes[node.name]["resType"]
         for styles in maker.styles(built):
             chosen = maker.styled(built, styles)
@@ -177,7 +184,7 @@ def imec_options(
             styled[replace(made, words=before.words)] = chosen
     options: list[Option] = []
     cycles: dict[ConvGeometry, int] = {}
-    for before in lean(list(styled), maker.bits):
+    for before in lean(list(maker.timely(styled)), maker.bits):
         chosen, attributes = styled[before], before.attributes[node.name]
         g, styles = chosen.geometry, {name: attributes[name] for name in IMEC_STYLES}
         pixels = prod(g.input_dim) * g.ifm_channels

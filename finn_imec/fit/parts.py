@@ -63,7 +63,7 @@ _REST = re.compile(r"(?:[ce]g|ev|dr)?(?:-?[a-z]{2,4}[0-9]{2,4}.*)?")
 
 @dataclass(frozen=True)
 class Part:
-    """A part, or a budget by itself; resources: each of BUDGETED."""
+    """A part, or a budget by itself; resources: each of BUDGETED, in this order."""
 
     name: str
     resources: Mapping[str, int]
@@ -109,4 +109,4 @@ def part_with(name: str, text: str) -> Part:
         found[key] = int(value)
     if "lut" not in found:
         raise ModelError(f"--resources {text}: LUT is needed")
-    return Part(name, {"ff": 2 * found["lut"]} | {key: 0 for key in BUDGETED if key != "ff"} | found)
+    return Part(name, dict.fromkeys(BUDGETED, 0) | {"ff": 2 * found["lut"]} | found)

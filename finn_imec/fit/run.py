@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,8 @@ import numpy as np
 
 from finn_imec.builder import build
 from finn_imec.builder.node_config import set_attributes
-from finn_imec.compat.finn import CLOCK_NS
-from finn_imec.fit.network import cycles_of, folding_of, network_of
+from finn_imec.compat.finn import CLOCK_NS, dsp_block
+from finn_imec.fit.network import folding_of, network_of
 from finn_imec.fit.parts import BUDGETED, Part
 from finn_imec.fit.set_folding import FinnFolding, fastest_by_finn, folded_by_finn
 from finn_imec.fit.solver import Choice, Network, Vector, cheapest, fastest, least_excess
@@ -30,6 +29,8 @@ UTILIZATION = 0.7
 #: Mean error of the estimates of LUTs and flip-flops, of IMECConv and of FINN's pair the greater (see
 #: finn_imec.layer.estimate and pair_estimate): a sum is not further off than its parts are on average.
 MARGIN: Mapping[str, float] = {"lut": 0.057, "ff": 0.061}
+#: Most attempts, where the folding decides which pairs are swapped.
+ROUNDS = 3
 #: Rows of the table of throughputs.
 LEVELS = 12
 #: Steps of FINN's from which the graph is folded, and to which.
@@ -113,7 +114,7 @@ class Fit:
 
 def budget_of(part: Part, utilization: float) -> Vector:
     """The most that estimates may sum up to: the part's resources times utilization, less the margin."""
-    return tuple(value * utilization / (1 + MARGIN.get(key, 0)) for key, value in part.resources.items())
+    return tuple(part.resources[key] * utilization / (1 + MARGIN.get(key, 0)) for key in BUDGETED)
 
 
 def fit(
@@ -145,6 +146,7 @@ def fit(
         require(module, "finn")
     if not 0 < utilization <= 1:
         raise ModelError(f"utilization {utilization:g}: accepted is more than 0 and at most 1")
+    dsp_block(part.name)  # is it a part
     target = None if fps is None else _cycles(fps, clock_ns)
     budget = budget_of(part, utilization)
     with output_folder(Path(output_dir), marker=FIT) as scratch, tempfile.TemporaryDirectory() as work:
@@ -152,14 +154,29 @@ def fit(
         seconds = flow.seconds
         with _timed(seconds, "steps", progress, "FINN's steps"):
             model = flow.swapped()
-        with _timed(seconds, "estimates", progress, "options"):
-            network = network_of(model, part.name, clock_ns, bool(part.resources["uram"]), progress=progress)
-        with _timed(seconds, "solver", progress, "solver"):
-            choice = _solve(network, target, part, budget, clock_ns, utilization, progress)
+        swapped_at: dict[str, Mapping[str, Any]] = {}  # folding of pairs that are swapped only there
+        for _ in range(ROUNDS):
+            with _timed(seconds, "estimates", progress, "options"):
+                uram = bool(part.resources["uram"])
+                network = network_of(model, part.name, clock_ns, uram, progress=progress)
+            with _timed(seconds, "solver", progress, "solver"):
+                choice = _solve(network, target, part, budget, clock_ns, utilization, progress)
+            folding = swapped_at | folding_of(choice.options, flow.names(model))
+            with _timed(seconds, "check", progress, "the folded graph"):
+                folded = flow.folded(folding)
+            if _names(folded) == _names(model):
+                break
+            now = {"Defaults", *flow.names(folded).values()}
+            swapped_at = {
+                name: values
+                for name, values in folding.items()
+                if name not in now and not name.startswith("IMECConv")
+            }
+            model = folded
+        _check(choice, network_of(folded, part.name, clock_ns, fixed=True))
+        flow.write(folding, folded)
+        with _timed(seconds, "table", progress, "table"):
             table = _table(network, part)
-        folding = folding_of(choice.options, flow.names(model))
-        with _timed(seconds, "check", progress, "the folded graph"):
-            flow.check(folding, choice)
         with _timed(seconds, "finn", progress, "SetFolding"):
             finn = flow.finn(choice.cycles, target, budget)
         measured: dict[str, dict[str, Any]] = {}
@@ -195,7 +212,7 @@ class _timed:
         self.start = time.perf_counter()
 
     def __exit__(self, *error: object) -> None:
-        self.seconds[self.name] = time.perf_counter() - self.start
+        self.seconds[self.name] = self.seconds.get(self.name, 0) + time.perf_counter() - self.start
 
 
 # ---- choosing -----------------------------------------------------------------------------------
@@ -210,9 +227,9 @@ def _solve(
     utilization: float,
     progress: Progress,
 ) -> Choice:
-    cycles = target
+    cycles, proven = target, True
     if target is None:
-        cycles = fastest(network, budget, lambda level: progress(f"{level:,} cycles per frame"))
+        cycles, proven = fastest(network, budget, lambda level: progress(f"{level:,} cycles per frame"))
     else:
         slow = max(network.units, key=lambda unit: unit.fastest)
         if slow.fastest > target:
@@ -223,12 +240,12 @@ def _solve(
     choice = None if cycles is None else cheapest(network, cycles, _prices(part), budget)
     if choice is None:
         raise InfeasibleError(_missing(network, target or np.inf, part, budget, utilization))
-    return choice
+    return replace(choice, proven=choice.proven and proven)
 
 
 def _prices(part: Part) -> Vector:
     """A choice costs the sum of the shares of the part; what the part has none of, cannot be chosen."""
-    return tuple(1 / value if value else 1.0 for value in part.resources.values())
+    return tuple(1 / part.resources[key] if part.resources[key] else 1.0 for key in BUDGETED)
 
 
 def _missing(network: Network, cycles: float, part: Part, budget: Vector, utilization: float) -> str:
@@ -256,6 +273,24 @@ def _table(network: Network, part: Part) -> tuple[Choice, ...]:
         if choice is not None and (not found or choice.cycles > found[-1].cycles):
             found.append(choice)
     return tuple(found)
+
+
+def _names(model: Any) -> list[str]:
+    return [node.name for node in model.graph.node]
+
+
+def _check(choice: Choice, folded: Network) -> None:
+    """ImecError if the folded graph takes other cycles than the choice promises, or is another graph."""
+    promised = {
+        unit.name: option.cycles for unit, option in zip(choice.network.units, choice.options, strict=True)
+    }
+    found = {unit.name: unit.options[0].cycles for unit in folded.units}
+    if found != promised:
+        differ = sorted(name for name in {*found, *promised} if found.get(name) != promised.get(name))
+        listed = "; ".join(
+            f"{name}: {promised.get(name)} promised, {found.get(name)} found" for name in differ
+        )
+        raise ImecError(f"the folded graph has other cycles per frame: {listed}")
 
 
 # ---- FINN's steps -------------------------------------------------------------------------------
@@ -310,51 +345,38 @@ class _Flow:
                 names[node.name] = maker.name
         return names
 
-    def check(self, folding: Mapping[str, Mapping[str, Any]], choice: Choice) -> None:
-        """Write folding and folded model; ImecError if its cycles are not those of the choice."""
-        config = self.output / FOLDING
-        text = json.dumps(folding, indent=2) + "\n"
+    def folded(self, folding: Mapping[str, Mapping[str, Any]]) -> Any:
+        """The graph after the swap with a folding, by FINN's step that applies it."""
+        given = self.work / FOLDING
+        given.write_text(json.dumps(folding))
         if self.converted:
             from finn_imec.custom_op import register
 
             register()
-            config.write_text(text)
             model = self._load(self.path)
-            set_attributes({node.name: node for node in model.graph.node}, folding, config)
-            model.save(str(self.output / MODEL))
-        else:
-            given = self.work / FOLDING
-            given.write_text(text)
-            fields = {**self.fields, "start_step": _FOLDED_FROM, "stop_step": _END}
-            result = build(
-                self._after("step_target_fps_parallelization"),
-                {**fields, "folding_config_file": str(given)},
-                self.work / "folded",
-                lambda number, steps, name: self.progress(f"FINN's steps: {name}"),
-            )
-            model = self._load(result.model)
-            shutil.move(result.model, self.output / MODEL)
-            config.write_text(text)
-            lines = [f"{name}: {value}" for name, value in self.fields.items()]
-            (self.output / BUILD_CONFIG).write_text(
-                "\n".join([*lines, f"folding_config_file: {FOLDING}"]) + "\n"
-            )
-        promised = {
-            name: option.cycles
-            for unit, option in zip(choice.network.units, choice.options)
-            for name in unit.name.split(" + ")
-        }
-        found = cycles_of(model)
-        if set(found) != set(promised):
-            raise ImecError(f"the folded graph has other nodes, {sorted(set(found) ^ set(promised))}")
-        slow = {name: cycles for name, cycles in found.items() if cycles > promised[name]}
-        if slow:
-            raise ImecError(f"the folded graph is slower than promised: {slow}")
+            set_attributes({node.name: node for node in model.graph.node}, folding, given)
+            return model
+        fields = {**self.fields, "start_step": _FOLDED_FROM, "stop_step": _END}
+        result = build(
+            self._after("step_target_fps_parallelization"),
+            {**fields, "folding_config_file": str(given)},
+            self.work / "folded",
+            lambda number, steps, name: self.progress(f"FINN's steps: {name}"),
+        )
+        return self._load(result.model)
+
+    def write(self, folding: Mapping[str, Mapping[str, Any]], folded: Any) -> None:
+        """The folding, the folded graph, and a configuration for `finn-imec build`."""
+        (self.output / FOLDING).write_text(json.dumps(folding, indent=2) + "\n")
+        folded.save(str(self.output / MODEL))
+        if not self.converted:
+            fields = {**self.fields, "folding_config_file": FOLDING}
+            (self.output / BUILD_CONFIG).write_text("".join(f"{k}: {v}\n" for k, v in fields.items()))
 
     def finn(self, around: int, target: int | None, budget: Vector) -> dict[str, FinnFolding | None]:
         """SetFolding's result at the same budget or target, with FINN's pairs and swapped."""
         from finn_imec.transformation.expand_imec_conv import ExpandIMECConv
-        from finn_imec.transformation.infer_imec_conv import swap_pairs
+        from finn_imec.transformation.infer_imec_conv import InferIMECConv
 
         if self.converted:
             from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
@@ -364,9 +386,13 @@ class _Flow:
             pairs = pairs.transform(SpecializeLayers(self.part)).transform(SortGraph())
         else:
             pairs = self._load(self._after("step_minimize_bit_width"))
+
+        def swap(model: Any) -> Any:
+            return model.transform(InferIMECConv(clock_ns=self.clock_ns, fpgapart=self.part))
+
         sides: dict[str, FinnFolding | None] = {}
-        for side, swap in (("pairs", lambda model: model), ("swapped", swap_pairs)):
-            options = self.part, self.clock_ns, budget, swap
+        for side, change in (("pairs", lambda model: model), ("swapped", swap)):
+            options = self.part, self.clock_ns, budget, change
             if target is not None:
                 sides[side] = folded_by_finn(pairs, target, *options)
             else:

@@ -88,7 +88,7 @@ class Network:
 class Choice:
     """An option for each unit. resources: with width converters; converters: their number.
 
-    proven: the solver has shown that no other costs less.
+    proven: the solver has shown that no other is faster, or as fast and costs less.
     """
 
     network: Network
@@ -186,23 +186,28 @@ def least_excess(network: Network, cycles: float, budget: Vector) -> Vector | No
 
 def fastest(
     network: Network, budget: Vector, progress: Callable[[int], None] = lambda cycles: None
-) -> int | None:
-    """The fewest cycles of the slowest unit that the budget allows; None if it allows no choice.
+) -> tuple[int | None, bool]:
+    """The fewest cycles of the slowest unit that the budget allows, and whether that is proven.
 
-    progress: called with the cycles that are tried next.
+    None if it allows no choice. It is not proven if the solver ran out of time for a faster one. progress:
+    called with the cycles that are tried next.
     """
     bound = max(unit.fastest for unit in network.units)
     levels = sorted({o.cycles for unit in network.units for o in unit.options if o.cycles >= bound})
     prices = tuple(0.0 for _ in budget)
-    low, high = 0, len(levels)
+    low, high, proven = 0, len(levels), True
     while low < high:
         middle = (low + high) // 2
         progress(levels[middle])
-        if cheapest(network, levels[middle], prices, budget, any_=True) is None:
+        try:
+            found = cheapest(network, levels[middle], prices, budget, any_=True)
+        except NoTime:
+            found, proven = None, False
+        if found is None:
             low = middle + 1
         else:
             high = middle
-    return levels[low] if low < len(levels) else None
+    return (levels[low] if low < len(levels) else None), proven
 
 
 class _Program:
