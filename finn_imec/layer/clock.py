@@ -11,7 +11,7 @@ from dataclasses import replace
 from math import ceil, log2
 
 from finn_imec.layer.compressor import MIDDLE, levels, product_heights
-from finn_imec.layer.memories import rom_bank_words
+from finn_imec.layer.memories import Memory
 from finn_imec.layer.structure import REGISTERS, Structure
 
 #: Delays in ns: from the clock to a register's and a block RAM's output, through a LUT, from a LUT's input
@@ -19,8 +19,13 @@ from finn_imec.layer.structure import REGISTERS, Structure
 REGISTER_NS, BLOCK_RAM_NS, LUT_NS, ADDER_NS, CARRY_NS, PREADDER_NS = 0.3, 2.45, 0.125, 0.75, 0.03, 3.4
 #: The control's longest path with few loads of its enable, and for each doubling of them.
 CONTROL_NS, CONTROL_LOAD_NS = 3.75, 0.065
-#: From a block RAM of thresholds through the comparison to the next address, in one cycle.
-FAST_SEARCH_NS = 6.1
+#: From a block RAM of thresholds through the comparison to the next address, in one cycle; with both
+#: candidates read at once, but for the bits that are compared.
+FAST_SEARCH_NS, BOTH_READ_NS = 6.1, 4.25
+#: Through the MUXF7 and MUXF8 of a slice.
+MUXF_NS = 0.6
+#: Through a RAM64 and a RAM256, and from the control to their address.
+RAM64_NS, RAM256_NS, ADDRESS_NS = 0.64, 1.1, 1.82
 
 
 def wire_ns(fan_out: float = 1) -> float:
@@ -50,9 +55,8 @@ def _paths(structure: Structure) -> dict[str, float]:
     in_blocks = any(memory.style != "distributed" for memory in s.weight_memories + s.buffer_memories)
     late = in_blocks and not registers.memory
     read = BLOCK_RAM_NS if late else REGISTER_NS
-    banks = g.weight_words / rom_bank_words(g.weight_words)
-    chosen = {"paired": 2, "banked": banks}.get(s.rom_layout, 1)
-    multiplexer = ceil(log2(chosen) / 2) * (wire_ns() + LUT_NS)
+    chosen = {"paired": 2, "banked": ceil(g.weight_words / s.rom_bank)}.get(s.rom_layout, 1)
+    multiplexer = ceil(log2(chosen) / 4) * (wire_ns() + LUT_NS) + (MUXF_NS if chosen > 4 else 0)
     if in_blocks and not late:
         paths["weight memory"] = BLOCK_RAM_NS + multiplexer + wire_ns()
     word = read + (multiplexer if late else 0)
@@ -78,9 +82,23 @@ def _paths(structure: Structure) -> dict[str, float]:
         paths["multipliers"] = word + 12 * level
     else:
         paths["weights to DSP slices"] = word + wire_ns() + (PREADDER_NS if late else 1.5)
+    for memory in s.buffer_memories:
+        if memory.ram_luts:
+            address = REGISTER_NS if s.memory_steps == 2 else ADDRESS_NS
+            paths["line buffer"] = address + _buffer_ns(memory)
     if s.search and s.search.fast:
-        paths["search of thresholds"] = FAST_SEARCH_NS
+        rows = s.search.memory.block_rows
+        compared = BOTH_READ_NS + CARRY_NS * s.acc_bits if s.search.fast == 2 else FAST_SEARCH_NS
+        paths["search of thresholds"] = compared + ceil(log2(rows) / 2) * (wire_ns() + LUT_NS)
     return paths
+
+
+def _buffer_ns(memory: Memory) -> float:
+    """From the address of a memory in LUTs to its word: a RAM256X1S, or a multiplexer of banks."""
+    whole = memory.words <= 64 or (memory.ports == 1 and memory.words <= 256)
+    banks = 1 if whole else ceil(memory.words / 64)
+    ram = RAM64_NS if memory.words <= 64 or banks > 1 else RAM256_NS
+    return wire_ns(memory.ram_luts) + ram + ceil(log2(banks) / 2) * (wire_ns() + LUT_NS)
 
 
 def _registers(structure: Structure) -> float:
