@@ -73,8 +73,8 @@ class Search:
     engines: each has `memory` and searches the thresholds of PE/engines channels. read: cycles from address
     to threshold, 0 for a table. fast: ports of block RAM by which a step takes one cycle, 2 for a faster
     clock; 0: it takes more. cycles: from a result's arrival to its output, one less than from result to
-    result. staged: imec_threshold_stages instead, which takes a result a cycle; an engine for each PE then has
-    a comparator for each bit of the count.
+    result. staged: imec_threshold_stages instead, which takes a result a cycle; an engine for each PE then
+    has a comparator for each bit of the count.
     """
 
     engines: int
@@ -178,8 +178,8 @@ class Structure:
     def search(self) -> Search | None:
         """The cheapest search of the thresholds that a fold leaves time for, else a pipelined one.
 
-        None for less than three thresholds, and for too many for its tables: imec_threshold then compares with
-        all at once, unless `sign`.
+        None for less than three thresholds, and for too many for its tables: imec_threshold then compares
+        with all at once, unless `sign`.
         """
         g, bits = self.geometry, self.count_bits
         if self.steps < 2:
