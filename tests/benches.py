@@ -213,7 +213,7 @@ def rom(depth: int, width: int, style: str, layout: str = "plain", bank: int = 2
         memories = {}
     else:
         images = rom_images(words, width, layout, bank)
-        names = {"": "INIT_FILE", "_rest": "REST_FILE"}
+        names = {"": "INIT_FILE", "_left": "LEFT_FILE", "_rest": "REST_FILE"}
         memories = {names[name]: rows for name, (rows, _) in images.items()}
     outputs = [words[a] for a in inputs]
     bits = address_bits(depth)

@@ -92,12 +92,11 @@ def rom_bank_words(depth: int, widths: Sequence[int]) -> int:
 
 
 def banked(depth: int, width: int, bank: int, style: str = "block") -> list[Memory]:
-    """Memories of imec_rom in layout "banked": the banks side by side, and the rest."""
+    """Memories of imec_rom in layout "banked": banks in nines of bits, the bits left, and the rest."""
     banks, rest = divmod(depth, bank)
-    return [
-        Memory(bank, banks * width, style),
-        *([Memory(power_of_two(rest), width, style)] if rest else []),
-    ]
+    left = banks * width % 9
+    sizes = (bank, banks * width - left), (bank, left), (power_of_two(rest) if rest else 0, width)
+    return [Memory(words, bits, style) for words, bits in sizes if words and bits]
 
 
 def mux_luts(words: int) -> int:
@@ -150,13 +149,22 @@ def spilled(
 def rom_images(
     words: Sequence[int], width: int, layout: str, bank: int = 2048
 ) -> dict[str, tuple[list[int], int]]:
-    """Contents of imec_rom's files: {"" or "_rest": (words, bits per word)}. bank: words of a bank."""
+    """Contents of imec_rom's files: {"", "_left" or "_rest": (words, bits per word)}.
+
+    bank: words of a bank, in layout "banked".
+    """
     depth = len(words)
     if layout == "banked":
         banks = depth // bank
         rows = [sum(words[i * bank + row] << i * width for i in range(banks)) for row in range(bank)]
-        rest = _wrapped(words, banks * bank)
-        return {"": (rows, banks * width)} | ({"_rest": (rest, width)} if rest else {})
+        left = banks * width % 9
+        nines, rest = banks * width - left, _wrapped(words, banks * bank)
+        images = {
+            "": ([row & (1 << nines) - 1 for row in rows], nines),
+            "_left": ([row >> nines for row in rows], left),
+            "_rest": (rest, width),
+        }
+        return {name: image for name, image in images.items() if image[0] and image[1]}
     if layout in HALVED:
         half, kept, spare = (width + 1) // 2, kept_words(depth, layout), int(layout == "through")
         high = [word >> half for word in words]

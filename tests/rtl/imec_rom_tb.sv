@@ -5,6 +5,7 @@ module imec_rom_tb #(
 	int unsigned  WIDTH,
 	parameter string  LAYOUT = "plain",
 	parameter     INIT_FILE = "",
+	parameter     LEFT_FILE = "",
 	parameter     REST_FILE = "",
 	int unsigned  BANK = 2048,
 	int unsigned  ROWS = 1,
@@ -38,7 +39,7 @@ module imec_rom_tb #(
 	assign	in0_V_TREADY = en;
 
 	imec_rom #(
-		.PRIMITIVES(PRIMITIVES), .DEPTH(DEPTH), .WIDTH(WIDTH), .LAYOUT(LAYOUT), .INIT_FILE(INIT_FILE), .REST_FILE(REST_FILE), .BANK(BANK),
+		.PRIMITIVES(PRIMITIVES), .DEPTH(DEPTH), .WIDTH(WIDTH), .LAYOUT(LAYOUT), .INIT_FILE(INIT_FILE), .LEFT_FILE(LEFT_FILE), .REST_FILE(REST_FILE), .BANK(BANK),
 		.ROWS(ROWS), .TABLE_WIDTH(TABLE_WIDTH), .TABLE_LSB(TABLE_LSB), .TABLE(TABLE), .RAM_STYLE(RAM_STYLE), .STEPS(STEPS)
 	) dut(
 		.clk(ap_clk), .en, .addr(Addr), .step(en && in0_V_TVALID), .ahead(in0_V_TDATA), .q(out0_V_TDATA)

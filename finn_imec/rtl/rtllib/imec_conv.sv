@@ -157,6 +157,10 @@ module imec_conv import imec_pkg::*; #(
 	parameter  START_FILE = "",	// used if START_ROWS is not NF
 	parameter string  WEIGHT_LAYOUT = "plain",	// of the ROM, see imec_rom
 	int unsigned  WEIGHT_BANK = 2048,	// words of a bank, if the layout is "banked"
+	parameter string  WEIGHT_LEFT_FILE = "",
+	parameter string  WEIGHT1_LEFT_FILE = "",
+	parameter string  WEIGHT2_LEFT_FILE = "",
+	parameter string  WEIGHT3_LEFT_FILE = "",
 	parameter string  WEIGHT_REST_FILE = "",
 	parameter string  WEIGHT1_REST_FILE = "",
 	parameter string  WEIGHT2_REST_FILE = "",
@@ -306,6 +310,10 @@ module imec_conv import imec_pkg::*; #(
 				.DEPTH(WEIGHTS), .WIDTH(WIDTH), .RAM_STYLE(WEIGHT_RAM_STYLE), .STEPS(MEMORY), .PRIMITIVES(PRIMITIVES),
 				.LAYOUT(WEIGHT_LAYOUT), .BANK(WEIGHT_BANK),
 				.INIT_FILE(g == 0? WEIGHT_FILE : g == 1? WEIGHT1_FILE : g == 2? WEIGHT2_FILE : WEIGHT3_FILE),
+				.LEFT_FILE(
+					g == 0? WEIGHT_LEFT_FILE  : g == 1? WEIGHT1_LEFT_FILE :
+					g == 2? WEIGHT2_LEFT_FILE : WEIGHT3_LEFT_FILE
+				),
 				.REST_FILE(
 					g == 0? WEIGHT_REST_FILE  : g == 1? WEIGHT1_REST_FILE :
 					g == 2? WEIGHT2_REST_FILE : WEIGHT3_REST_FILE

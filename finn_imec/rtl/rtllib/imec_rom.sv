@@ -10,7 +10,8 @@
  *
  *	"banked"	Block RAM holds most in words of 9 bits. It then has BANK = 2048 in half
  *			a RAMB36 or 4096 in a whole one:
- *			INIT_FILE row r = words { .., 2*BANK + r, BANK + r, r },
+ *			row r = words { .., 2*BANK + r, BANK + r, r }, in whole nines of bits in
+ *			INIT_FILE, the few bits above them in LEFT_FILE, a memory of its own,
  *			REST_FILE row r mod 2**m = word r of those beyond the last full bank.
  *
  *	"paired"	A little more than half of FAR = 2**n words, in both ports of a memory:
@@ -49,6 +50,7 @@ module imec_rom import imec_pkg::*; #(
 	int unsigned  WIDTH,
 	parameter string  LAYOUT = "plain",
 	parameter     INIT_FILE = "",
+	parameter     LEFT_FILE = "",
 	parameter     REST_FILE = "",
 	int unsigned  BANK = 2048,	// words of a bank, a power of two
 	int unsigned  ROWS = 1,	// of TABLE: DEPTH if used
@@ -95,20 +97,30 @@ module imec_rom import imec_pkg::*; #(
 		if(BANK != 2**ROW_BITS)  $error("BANK=%0d must be a power of two.", BANK);
 		if(BITS <= ROW_BITS)  $error("DEPTH=%0d must be above BANK=%0d.", DEPTH, BANK);
 
-		(* ram_style = RAM_STYLE, rom_style = RAM_STYLE *)
-		logic [BANKS-1:0][WIDTH-1:0]  Mem[2**ROW_BITS];
-		initial  $readmemh(INIT_FILE, Mem);
-		logic [BANKS-1:0][WIDTH-1:0]  Row;
+		localparam int unsigned  NINES = BANKS*WIDTH/9*9;
+		localparam int unsigned  LEFT  = BANKS*WIDTH - NINES;
+		uwire [BANKS*WIDTH-1:0]  row;
+		if(NINES > 0) begin : genNines
+			(* ram_style = RAM_STYLE, rom_style = RAM_STYLE *)
+			logic [NINES-1:0]  Mem[BANK];
+			initial  $readmemh(INIT_FILE, Mem);
+			logic [NINES-1:0]  Row;
+			always_ff @(posedge clk)  if(en)  Row <= Mem[addr[ROW_BITS-1:0]];
+			assign	row[NINES-1:0] = Row;
+		end : genNines
+		if(LEFT > 0) begin : genLeft
+			(* ram_style = RAM_STYLE, rom_style = RAM_STYLE *)
+			logic [LEFT-1:0]  Mem[BANK];
+			initial  $readmemh(LEFT_FILE, Mem);
+			logic [LEFT-1:0]  Row;
+			always_ff @(posedge clk)  if(en)  Row <= Mem[addr[ROW_BITS-1:0]];
+			assign	row[NINES +: LEFT] = Row;
+		end : genLeft
 		logic [BITS-ROW_BITS-1:0]  Bank;
-		always_ff @(posedge clk) begin
-			if(en) begin
-				Row  <= Mem[addr[ROW_BITS-1:0]];
-				Bank <= addr[BITS-1:ROW_BITS];
-			end
-		end
+		always_ff @(posedge clk)  if(en)  Bank <= addr[BITS-1:ROW_BITS];
 
 		if(REST == 0) begin : genFull
-			imec_mux #(.N(BANKS), .WIDTH(WIDTH), .PRIMITIVES(PRIMITIVES)) pick(.sel(Bank), .d(Row), .q(word));
+			imec_mux #(.N(BANKS), .WIDTH(WIDTH), .PRIMITIVES(PRIMITIVES)) pick(.sel(Bank), .d(row), .q(word));
 		end : genFull
 		else begin : genRest
 			(* ram_style = RAM_STYLE, rom_style = RAM_STYLE *)
@@ -116,7 +128,7 @@ module imec_rom import imec_pkg::*; #(
 			initial  $readmemh(REST_FILE, Mem);
 			logic [WIDTH-1:0]  Q;
 			always_ff @(posedge clk)  if(en)  Q <= Mem[addr[REST_BITS-1:0]];
-			imec_mux #(.N(BANKS+1), .WIDTH(WIDTH), .PRIMITIVES(PRIMITIVES)) pick(.sel(Bank), .d({ Q, Row }), .q(word));
+			imec_mux #(.N(BANKS+1), .WIDTH(WIDTH), .PRIMITIVES(PRIMITIVES)) pick(.sel(Bank), .d({ Q, row }), .q(word));
 		end : genRest
 	end : genBanked
 	else if(LAYOUT == "paired") begin : genPaired
@@ -150,7 +162,7 @@ module imec_rom import imec_pkg::*; #(
 		localparam int unsigned  HALF = (WIDTH+1)/2;
 		localparam int unsigned  KEPT = FAR-1 - DEPTH;	// words whose high half is in the first memory
 		localparam int unsigned  REST_BITS = $clog2(DEPTH - KEPT);
-		if(DEPTH == FAR || WIDTH == 1)  $error("DEPTH=%0d must be below %0d and WIDTH=%0d above 1 to write through.", DEPTH, FAR, WIDTH);
+		if(DEPTH >= FAR-1 || WIDTH == 1)  $error("DEPTH=%0d must be below %0d and WIDTH=%0d above 1 to write through.", DEPTH, FAR-1, WIDTH);
 
 		(* ram_style = RAM_STYLE, rw_addr_collision = "no", no_rw_check *)	// the ports never meet
 		logic [HALF-1:0]  Mem[FAR];

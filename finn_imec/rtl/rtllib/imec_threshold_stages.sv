@@ -55,7 +55,7 @@ module imec_threshold_stages import imec_pkg::*; #(
 
 	// Words { fold, bits decided } of the stage that decides this bit
 	function automatic logic [ROWS-1:0][PE*ACC_BITS-1:0] words(input int unsigned  place);
-		words = '0;
+		words = TABLE;
 		for(int unsigned  i = 0; i < ROWS >> (place+1); i++)  words[i] = TABLE[(2*i + 1) << place];
 	endfunction : words
 
