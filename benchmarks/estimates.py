@@ -2,6 +2,7 @@
 
     python benchmarks/estimates.py measure [--points 330] [--timeout-s 240]    hours; resumes
     python benchmarks/estimates.py pairs [--points 90] [--timeout-s 120]       an hour; resumes
+                     both: [--jobs N] or, on a dask scheduler's workers, [--cluster ADDRESS]
     python benchmarks/estimates.py fit
 
 `measure` adds to benchmarks/results/estimates.jsonl, a line for each layer: how it is made, and Yosys'
@@ -20,7 +21,11 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, replace
+from functools import partial
+from itertools import count as count_up
+from itertools import islice
 from math import gcd
 from pathlib import Path
 from typing import Annotated
@@ -45,6 +50,7 @@ from finn_imec.synthesis.rows import PARTS
 from finn_imec.synthesis.stamp import code_digest
 from finn_imec.synthesis.yosys import SynthesisError, count
 from finn_imec.util.errors import GeometryError
+from finn_imec.util.workers import each, workers
 from finn_imec.verification.cases import Parameters
 
 RESULTS = Path(__file__).parent / "results" / "estimates.jsonl"
@@ -344,14 +350,21 @@ class Sample(Fit):
         return float(np.mean([getattr(e, block) == row[block] for e, row in pairs]))
 
 
+Jobs = Annotated[int, typer.Option(min=1, help="Processes that synthesize.")]
+Cluster = Annotated[str | None, typer.Option(help="Synthesize on this dask scheduler's workers.")]
+
+
 @app.command()
 def measure(
     points: Annotated[int, typer.Option(min=1, help="Layers to have counts of.")] = 330,
     timeout_s: Annotated[int, typer.Option(min=1, help="Longest synthesis, in seconds.")] = 240,
     output: Annotated[Path, typer.Option(help="Where they are added.")] = RESULTS,
+    jobs: Jobs = 1,
+    cluster: Cluster = None,
 ) -> None:
     """Synthesize further layers, until `points` are counted."""
-    _add(measured, "lut", points, timeout_s, output)
+    with workers(jobs, cluster) as executor:
+        _add(partial(measured, timeout_s=timeout_s), "lut", points, output, executor)
 
 
 @app.command()
@@ -359,27 +372,36 @@ def pairs(
     points: Annotated[int, typer.Option(min=1, help="Layers to have counts of both sides of.")] = 90,
     timeout_s: Annotated[int, typer.Option(min=1, help="Longest synthesis, in seconds.")] = 120,
     output: Annotated[Path, typer.Option(help="Where they are added.")] = PAIRS,
+    jobs: Jobs = 1,
+    cluster: Cluster = None,
 ) -> None:
     """Synthesize FINN's pair and IMECConv of further layers, until `points` are counted."""
-    _add(measured_pair, "imec", points, timeout_s, output)
+    with workers(jobs, cluster) as executor:
+        _add(partial(measured_pair, timeout_s=timeout_s), "imec", points, output, executor)
 
 
-def _add(measured: Callable[[int, int], dict], key: str, points: int, timeout_s: int, output: Path) -> None:
-    """Add lines to a file until `points` of them have `key`."""
+def _add(measured: Callable[[int], dict], key: str, points: int, output: Path, executor: Executor) -> None:
+    """Add lines to a file, in order of their numbers, until `points` of them have `key`."""
     rows = load(output)
     columns = (
         TextColumn("[progress.description]{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
     )
+
+    def add(index: int, row: dict) -> None:
+        rows.append(row)
+        partial_file = output.with_suffix(".partial")
+        lines = (json.dumps(line) for line in sorted(rows, key=lambda line: line["number"]))
+        partial_file.write_text("".join(f"{line}\n" for line in lines))
+        os.replace(partial_file, output)
+        bar.update(task, advance=key in row)
+
     with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as bar:
         task = bar.add_task("layers", total=points, completed=sum(key in row for row in rows))
-        while not bar.finished:
-            rows.append(measured(rows[-1]["number"] + 1 if rows else 0, timeout_s))
-            partial = output.with_suffix(".partial")
-            partial.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-            os.replace(partial, output)
-            bar.update(task, advance=key in rows[-1])
+        while (missing := points - sum(key in row for row in rows)) > 0:
+            known = {row["number"] for row in rows}
+            each(measured, islice((n for n in count_up() if n not in known), missing), executor, add)
 
 
 class PairSample:

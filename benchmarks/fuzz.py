@@ -1,12 +1,14 @@
 """Broken input of every kind to the commands: a right answer, or one message and exit code 1 or 2.
 
     python benchmarks/fuzz.py [--cases 5000] [--seed 0] [--kinds attribute,tensor] [--case N] [--out FILE]
+                              [--jobs N] [--cluster ADDRESS]
 
 Case N of a seed is always the same: a valid input, broken in one to three ways. It is bad if it ends with a
 traceback, a signal, another exit code or not within a minute, says more than one message, leaves a temporary
 file, writes anything but its output folder or half of that, or if a swapped model computes something else.
 `--out` keeps a line per case, and a rerun goes on behind the last one. Cases run in forks of one process that
-has imported everything; those of the environment are processes of their own.
+has imported everything; those of the environment are processes of their own. With `--jobs` or `--cluster`
+every CHUNK cases have such a process; a cluster's workers need this file under the same path.
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
@@ -36,8 +39,12 @@ import small
 import typer
 from onnx import TensorProto, helper, numpy_helper
 
+from finn_imec.util.workers import each, workers
+
 #: Seconds and bytes of address space that a case may take.
 TIME, MEMORY = 60, 12 * 2**30
+#: Cases of a task of a worker.
+CHUNK = 25
 #: Integers that attributes and options get.
 INTEGERS = (0, -1, 1, 2, 3, 5, 7, 17, 2**31 - 1, 2**31, -(2**31), 2**62, 2**63 - 1, -(2**63))
 WORDS = (
@@ -617,41 +624,38 @@ def main(
     cases: Annotated[int, typer.Option(help="Number of cases.")] = 5000,
     seed: Annotated[int, typer.Option(help="Seed of the campaign.")] = 0,
     kinds: Annotated[str, typer.Option(help=f"Of {', '.join(KINDS)}.")] = ",".join(KINDS),
-    case: Annotated[int | None, typer.Option(help="Run only the case of this number.")] = None,
+    case: Annotated[str | None, typer.Option(help="Run only these numbers, comma separated.")] = None,
     out: Annotated[Path | None, typer.Option(help="A line per case; goes on if it exists.")] = None,
     minutes: Annotated[float, typer.Option(help="Stop after these.")] = 1e9,
+    jobs: Annotated[int, typer.Option(help="Processes that run cases.", min=1)] = 1,
+    cluster: Annotated[str | None, typer.Option(help="Run them on this dask scheduler's workers.")] = None,
 ) -> None:
     """Run the campaign; exit code 1 if a case is bad."""
     logging_off()
     chosen = kinds.split(",")
-    weights = [KINDS[kind][0] for kind in chosen]
     done: list[Outcome] = []
     if out is not None and out.exists():
         done = [Outcome(**json.loads(line)) for line in out.read_text().splitlines()]
     known = {outcome.number for outcome in done}
-    end = time.monotonic() + 60 * minutes
-    with tempfile.TemporaryDirectory() as place:
-        prepare(Path(place))
-        cache = Path(place, "cache")
-        for number in range(cases) if case is None else [case]:
-            if number in known or time.monotonic() > end:
-                continue
-            rng = random.Random(f"{seed}/{number}")
-            kind = rng.choices(chosen, weights)[0]
-            folder = Path(place, str(number), "case")
-            folder.mkdir(parents=True)
-            made = KINDS[kind][1](rng, folder)
-            outcome = run(number, kind, made, cache, folder.with_name("temporary"))
-            done.append(outcome)
-            if outcome.bad or case is not None:
-                print(json.dumps(asdict(outcome)), flush=True)
-            if case is not None:
-                print(folder.with_name("said").read_text(errors="replace"))
-            if out is not None:
-                out.parent.mkdir(parents=True, exist_ok=True)
-                with out.open("a") as file:
-                    file.write(json.dumps(asdict(outcome)) + "\n")
-            shutil.rmtree(folder.parent)
+    numbers = [int(n) for n in case.split(",")] if case else [n for n in range(cases) if n not in known]
+    alone, end = len(numbers) == 1, time.time() + 60 * minutes
+
+    def add(outcome: Outcome) -> None:
+        done.append(outcome)
+        if outcome.bad or alone:
+            print(json.dumps(asdict(outcome)), flush=True)
+        if out is not None:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            with out.open("a") as file:
+                file.write(json.dumps(asdict(outcome)) + "\n")
+
+    if jobs > 1 or cluster:
+        chunks = [(seed, kinds, numbers[i : i + CHUNK], end) for i in range(0, len(numbers), CHUNK)]
+        with workers(jobs, cluster) as executor:
+            each(run_chunk, chunks, executor, lambda index, outcomes: [add(Outcome(**o)) for o in outcomes])
+    else:
+        for outcome in outcomes_of(seed, chosen, numbers, end, show=alone):
+            add(outcome)
     for kind in chosen:
         of_kind = [outcome for outcome in done if outcome.kind == kind]
         codes = Counter(outcome.code for outcome in of_kind)
@@ -660,6 +664,42 @@ def main(
     bad = sum(bool(outcome.bad) for outcome in done)
     print(f"{len(done)} cases, {bad} bad")
     raise typer.Exit(bool(bad))
+
+
+def outcomes_of(
+    seed: int, kinds: Sequence[str], numbers: Sequence[int], end: float = inf, show: bool = False
+) -> Iterator[Outcome]:
+    """Run these cases, none that would start after `end`, of time.time; show: print what they say."""
+    weights = [KINDS[kind][0] for kind in kinds]
+    with tempfile.TemporaryDirectory() as place:
+        prepare(Path(place))
+        cache = Path(place, "cache")
+        for number in numbers:
+            if time.time() > end:
+                return
+            rng = random.Random(f"{seed}/{number}")
+            kind = rng.choices(kinds, weights)[0]
+            folder = Path(place, str(number), "case")
+            folder.mkdir(parents=True)
+            made = KINDS[kind][1](rng, folder)
+            yield run(number, kind, made, cache, folder.with_name("temporary"))
+            if show:
+                print(folder.with_name("said").read_text(errors="replace"))
+            shutil.rmtree(folder.parent)
+
+
+def run_chunk(task: tuple[int, str, Sequence[int], float]) -> list[dict]:
+    """Run the cases of a task in a process of their own; their Outcomes as dictionaries."""
+    seed, kinds, numbers, end = task
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "out")
+        options = {"seed": seed, "kinds": kinds, "case": ",".join(map(str, numbers)), "out": out}
+        options["minutes"] = max(0, end - time.time()) / 60
+        command = [sys.executable, __file__, *(f"--{name}={value}" for name, value in options.items())]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode not in (0, 1):
+            raise RuntimeError(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr}")
+        return [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
 
 
 def logging_off() -> None:

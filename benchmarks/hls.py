@@ -38,7 +38,7 @@ def measure(network: Path, images: Path) -> dict:
     from qonnx.core.onnx_exec import execute_onnx
     from qonnx.custom_op.registry import getCustomOp
 
-    from finn_imec.cli import load_model
+    from finn_imec.cli.models import load_model
     from finn_imec.compat.finn import finn_build_dir
     from finn_imec.custom_op.imecconv_hls import IMECConv_hls
     from finn_imec.networks import cnv

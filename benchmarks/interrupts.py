@@ -35,6 +35,7 @@ COMMANDS = {
     "swap": "simulate MODEL --swap --frames 2",
     "per-layer": "simulate MODEL --per-layer --frames 2",
     "verify": "verify --cases 40",
+    "verify --jobs": "verify --cases 200 --jobs 2",
     "demo": "demo --output OUT",
     "paper": "paper --quick --results RESULTS --output OUT",
     "report": "report OUT",

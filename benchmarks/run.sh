@@ -7,11 +7,12 @@
 # What is there already is not measured again, unless it carries the digest of other code. What was interrupted
 # goes on with the layer at which it was: Yosys' counts and compiled simulations of the layers before it are in
 # the cache. Hours for all of it: `make benchmarks`. Networks that need the trained CNV are left out where
-# FINN_IMEC_DATA has none.
+# FINN_IMEC_DATA has none. CLUSTER=ADDRESS: layers and cases run on the workers of a dask scheduler.
 set -eu
 cd "$(dirname "$0")"
 data=${FINN_IMEC_DATA:-../../shared/data}/cnv-cifar10
 mkdir -p out/networks
+cluster=${CLUSTER:+--cluster $CLUSTER}
 failed=
 code=$(python -c "from finn_imec.synthesis.stamp import code_digest; print(code_digest())")
 
@@ -39,15 +40,15 @@ measure() { # NAME COMMAND...
 only=$*
 for folding in cnv-w2a2 cnv-w1a1; do
 	for bits in 1 2 4; do
-		measure "$folding-lut-${bits}bit" finn-imec compare --layers $folding --bits $bits --core lut --json
-		measure "$folding-lut-${bits}bit-10ns" finn-imec compare --layers $folding --bits $bits --core lut --clock 10 --json
+		measure "$folding-lut-${bits}bit" finn-imec compare --layers $folding --bits $bits --core lut $cluster --json
+		measure "$folding-lut-${bits}bit-10ns" finn-imec compare --layers $folding --bits $bits --core lut --clock 10 $cluster --json
 	done
 	for bits in 2 4 8; do
-		measure "$folding-dsp-${bits}bit" finn-imec compare --layers $folding --bits $bits --core dsp --json
-		measure "$folding-dsp-${bits}bit-10ns" finn-imec compare --layers $folding --bits $bits --core dsp --clock 10 --json
+		measure "$folding-dsp-${bits}bit" finn-imec compare --layers $folding --bits $bits --core dsp $cluster --json
+		measure "$folding-dsp-${bits}bit-10ns" finn-imec compare --layers $folding --bits $bits --core dsp --clock 10 $cluster --json
 	done
 done
-measure padded-auto-4bit finn-imec compare --layers padded --bits 4 --json
+measure padded-auto-4bit finn-imec compare --layers padded --bits 4 $cluster --json
 measure demo finn-imec demo --output out/demo-files --json
 measure throughput python throughput.py --json
 measure power-cnv-w1a1 python power.py cnv-w1a1 --bits 1 --json
@@ -65,6 +66,6 @@ fi
 measure routed python routed.py --json
 measure scale python scale.py
 measure paper finn-imec paper --results out --output out/paper --json
-measure verify finn-imec verify --cases 5000 --seed 1 --json
+measure verify finn-imec verify --cases 5000 --seed 1 --jobs 2 $cluster --json
 [ -n "$only" ] || python summary.py --results out >out/results.md || failed="$failed results.md"
 [ -z "$failed" ] || { echo "failed:$failed" >&2; exit 1; }

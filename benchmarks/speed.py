@@ -45,7 +45,7 @@ def whole_build(model: ModelWrapper, folder: Path) -> dict[str, Any]:
     model.save(str(source))
     options = {"start_step": "step_create_dataflow_partition", "synth_clk_period_ns": CLOCK_NS}
     config.write_text(json.dumps(options))
-    command = [sys.executable, "-m", "finn_imec.cli", "build", str(source), "-o", str(folder / "out")]
+    command = [sys.executable, "-m", "finn_imec", "build", str(source), "-o", str(folder / "out")]
     command += ["--config", str(config), "--json"]
     took, run = seconds(lambda: subprocess.run(command, check=True, capture_output=True))
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
@@ -57,7 +57,7 @@ def main(network: Path, as_json: bool = typer.Option(False, "--json")) -> None:
     from finn.transformation.fpgadataflow.prepare_ip import PrepareIP
     from finn.transformation.fpgadataflow.prepare_rtlsim import PrepareRTLSim
 
-    from finn_imec.cli import load_model
+    from finn_imec.cli.models import load_model
     from finn_imec.compat.finn import CLOCK_NS, FPGA_PART, finn_build_dir
     from finn_imec.synthesis.comparison import (
         default_core,

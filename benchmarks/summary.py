@@ -11,7 +11,7 @@ of networks.py or, if the name is that of a trained CNV, partition.py, all with 
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,8 +19,10 @@ import typer
 from networks import added
 from throughput import summary as throughput_summary
 
+from finn_imec.layer.packing import DSP_BLOCKS, finn_slices
 from finn_imec.report.chart import ratio_chart
 from finn_imec.report.table import TITLES, number_text, ratio_text
+from finn_imec.synthesis.layer_sets import CNV_FOLDS, cnv_layers
 from finn_imec.synthesis.rows import Row, geometric_means
 from finn_imec.util.templates import render
 
@@ -66,7 +68,7 @@ class Results:
     def comparisons(self, clock: str = "") -> dict[str, list[Row]]:
         """Rows of each comparison of CNV's layers, by folding, width and MAC core.
 
-        clock: end of the files' names, "-10ns" for those at 10 ns instead of 5.
+        clock: end of the files' names, "-10ns" for those at 10 ns instead of 5, "-xczu7ev" for that part.
         """
         tables = {}
         for path in self.folder.glob(f"cnv-*bit{clock}.json"):
@@ -128,6 +130,8 @@ class Results:
             clock=" or ".join(f"{ns:g} ns" for ns in clocks),
             means=means_table(self.means()),
             means_10=means_table(self.means("-10ns")),
+            slices=slices_table(),
+            ultrascale={name: layer_table(rows) for name, rows in self.comparisons("-xczu7ev").items()},
             cells=len(rows),
             met=sum(not row.misses_clock("imec") for row in rows),
             slower=sum((row.ratio["period_ns"] or 0) > 1 for row in rows),
@@ -210,6 +214,26 @@ def layer_table(rows: Sequence[Row]) -> str:
     ]
     cells.append(["mean of ratios", "", "", *_ratios(geometric_means(rows))])
     return table(["layer", "bits", "PE x SIMD", *TABLE.values()], cells)
+
+
+def slices_table() -> str:
+    """A row per folding and width of CNV: DSP slices of FINN's core and of IMECConv on each family."""
+    cells = []
+    for folding in CNV_FOLDS:
+        for bits in (4, 8):
+            sums = {name: [0, 0] for name in DSP_BLOCKS}
+            for layer in cnv_layers(folding, bits):
+                g, widths = (
+                    layer.geometry,
+                    (layer.input_datatype.bitwidth(), layer.weight_datatype.bitwidth()),
+                )
+                narrow = layer.weights.min() > layer.weight_datatype.min()
+                for name, block in DSP_BLOCKS.items():
+                    packing = replace(layer.datapath(), res_type="dsp", dsp_block=name).core.packing
+                    sums[name][0] += finn_slices(g.pe, g.simd, *widths, narrow, block)
+                    sums[name][1] += packing.slices(g.pe, g.simd) if packing else 0
+            cells.append([f"{folding}, {bits} bits", *(_both(*both) for both in sums.values())])
+    return table(["layers, operands", *DSP_BLOCKS], cells)
 
 
 def networks_table(networks: dict[str, Figures], part: str, titles: dict[str, str]) -> str:

@@ -9,7 +9,7 @@ from finn_imec.util import interrupts
 
 
 def main() -> None:
-    """Entry point, see `finn_imec.cli.main`."""
+    """Entry point, see `finn_imec.cli.entry.main`."""
     _open_standard_streams()
     interrupts.install()
     from finn_imec import cli

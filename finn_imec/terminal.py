@@ -6,6 +6,7 @@ layer is a line.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -38,6 +39,11 @@ def print_table(table: Table) -> None:
     for part in (title, table, caption):
         if part:
             console.print(part, soft_wrap=part is not table)
+
+
+def print_json(value: Any) -> None:
+    """Indented JSON on standard output."""
+    print(json.dumps(value, indent=2))
 
 
 # ---- progress -----------------------------------------------------------------------------------
@@ -101,6 +107,7 @@ ONLY_WITH = {
         ("fifo_depth trace trace_cycles clock_ns", "!per_layer"),
         ("trace_cycles", "trace"),
     ),
+    "fit": (("fps", "!fastest"),),
     "verify": (("cases seed case", "!parameters"), ("cases", "!case")),
 }
 

@@ -21,7 +21,7 @@ from finn_imec.layer.datapath import Datapath, smallest_datatype
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.line_buffer import LineBuffer
 from finn_imec.layer.memories import address_bits, rom_images
-from finn_imec.layer.packing import MAX_CHAIN, Packing
+from finn_imec.layer.packing import DSP48E1, DSP48E2, DSP58, DSP_BLOCKS, MAX_CHAIN, DspBlock, Packing
 from finn_imec.layer.units import storage
 from finn_imec.layer.window import Queues, WindowUnit
 from finn_imec.rtl.generate import ImecRtl, mac_parameters
@@ -32,7 +32,7 @@ from finn_imec.synthesis.comparison import random_layer
 
 TESTBENCHES = Path(__file__).parent / "rtl"
 #: Models of the vendor's primitives, which synthesis takes from its own library.
-PRIMITIVES = tuple(TESTBENCHES / f"{name}.sv" for name in ("LUT6", "MUXF7", "MUXF8", "DSP48E1"))
+PRIMITIVES = tuple(TESTBENCHES / f"{name}.sv" for name in ("LUT6", "MUXF7", "MUXF8", *DSP_BLOCKS))
 N = 300  # words of a random stimulus
 FRAMES = 3
 
@@ -370,20 +370,42 @@ def total(n: int, bits: int) -> Bench:
     return Bench("imec_sum", {"N": n, "BITS": bits}, n * bits, out_bits, words, sums)
 
 
-def dsp48(head: int, late: int) -> Bench:
+def dsp48(head: int, late: int, block: DspBlock) -> Bench:
     rng = generator(head, late)
+    weight, activation, total = block.weight_bits, {1: 18, 2: 18, 3: 24}[block.version], block.sum_bits
+    largest = 2 ** (weight - 2), 2 ** (activation - 1)
     constant, inputs, outputs = 0x8000_4000_2001, [], []
     for _ in range(N):
-        d, a = (int(v) for v in rng.choice([*rng.integers(-(2**23), 2**23, 8), -(2**23), 0], 2))
-        b = int(rng.choice([*rng.integers(-(2**17), 2**17, 8), -(2**17), 0]))
-        pcin = int(rng.integers(2**48))
-        inputs.append(word((d, 25), (a, 25), (b, 18), (pcin, 48)))
-        outputs.append(word(((d - a) * b + (constant if head else pcin), 48)))
+        d, a = (int(v) for v in rng.choice([*rng.integers(-largest[0], largest[0], 8), -largest[0], 0], 2))
+        b = int(rng.choice([*rng.integers(-largest[1], largest[1], 8), -largest[1], 0]))
+        pcin = int(rng.integers(2**total))
+        inputs.append(word((d, weight), (a, weight), (b, activation), (pcin, total)))
+        outputs.append(word(((d - a) * b + (constant if head else pcin), total)))
+    parameters = {"VERSION": block.version, "HEAD": head, "LATE": late, "C": constant}
+    return Bench("imec_dsp48", parameters, 2 * weight + activation + total, total, inputs, outputs)
+
+
+def dsp58(head: int, late: int) -> Bench:
+    rng = generator(head, late)
+    constant, inputs, outputs = 0x2_8000_4000_2001, [], []
+    for _ in range(N):
+        a, w = rng.choice([-256, 255, *rng.integers(-256, 256, 4)], 3), rng.choice([-128, 127, -1, 0, 77], 3)
+        pcin = int(rng.integers(2**58))
+        inputs.append(word(vector(a, 9), vector(w, 8), (pcin, 58)))
+        outputs.append(word((int(a @ w) + (constant if head else pcin), 58)))
     parameters = {"HEAD": head, "LATE": late, "C": constant}
-    return Bench("imec_dsp48", parameters, 116, 48, inputs, outputs)
+    return Bench("imec_dsp58", parameters, 109, 58, inputs, outputs)
 
 
-def dot_dsp(pe: int, simd: int, a: Kind, w: Kind, largest: int = 2**16, chain: int = MAX_CHAIN) -> Bench:
+def dot_dsp(
+    pe: int,
+    simd: int,
+    a: Kind,
+    w: Kind,
+    largest: int = 2**16,
+    chain: int = MAX_CHAIN,
+    block: DspBlock = DSP48E1,
+) -> Bench:
     """Packed for the weights of the stimulus, of magnitude <= largest, all extremes among them."""
     rng = generator(pe, simd, a.bits, w.bits)
 
@@ -396,14 +418,15 @@ def dot_dsp(pe: int, simd: int, a: Kind, w: Kind, largest: int = 2**16, chain: i
 
     weights, *_ = values(w, largest, (pe, simd))
     activations, *_ = values(a, 2**16, (simd,))
-    packing = Packing.of(weights, w.bits + (not w.signed), a.bits, a.signed, chain, True)
+    packing = Packing.of(weights, w.bits + (not w.signed), a.bits, a.signed, chain, True, None, block)
     center = 2 ** (a.bits - 1) if packing.centered else 0
     y_bits = packing.field_bits + (packing.chains - 1).bit_length()
     products = weights * (activations - center)[:, None]
     sums = products.sum(axis=2) + packing.chains * packing.bias
     parameters = {"PE": pe, "SIMD": simd, **a.parameters("A"), **w.parameters("W")}
     parameters = {k: v for k, v in parameters.items() if not k.endswith("BIPOLAR")}
-    parameters |= {field.name.upper(): int(getattr(packing, field.name)) for field in fields(packing)}
+    packed = vars(packing) | {"VERSION": block.version}
+    parameters |= {name.upper(): int(value) for name, value in packed.items() if name != "block"}
     parameters["CENTRED"] = parameters.pop("CENTERED")
     return Bench(
         "imec_dot_dsp", parameters, simd * (a.bits + pe * w.bits), pe * y_bits,
@@ -716,7 +739,8 @@ BENCHES = [
 
 #: Of the modules that have PRIMITIVES
 TWO_FOLD = [
-    *(dsp48(head, late) for head in (0, 1) for late in (0, 1)),
+    *(dsp48(head, late, block) for block in DSP_BLOCKS.values() for head in (0, 1) for late in (0, 1)),
+    *(dsp58(head, late) for head in (0, 1) for late in (0, 1)),
     *(
         dot_dsp(*case)
         for case in (
@@ -730,6 +754,24 @@ TWO_FOLD = [
             (3, 10, Kind(5, True), Kind(4)), (2, 5, Kind(16), Kind(16, True)),
             (1, 16, Kind(16, True), Kind(16, True)), (2, 3, Kind(16, True), Kind(16)),
             (2, 9, Kind(6, True), Kind(6, True), 31, 2), (1, 20, Kind(8, True), Kind(8, True)),
+        )
+    ),
+    *(
+        dot_dsp(*case, block=block)
+        for block in (DSP48E2, DSP58)
+        for case in (
+            (4, 7, Kind(4, True), Kind(4, True)), (6, 5, Kind(4), Kind(4, True)),
+            (3, 3, Kind(8), Kind(4, True), 7), (9, 4, Kind(2, True), Kind(2, True), 1),
+            (2, 5, Kind(16), Kind(16, True)), (2, 3, Kind(16), Kind(2, True)),
+            (4, 10, Kind(8, True), Kind(8, True)), (1, 16, Kind(8), Kind(8, True)),
+        )
+    ),
+    *(
+        dot_dsp(*case, block=DSP58)
+        for case in (
+            (1, 1, Kind(9, True), Kind(8, True)), (2, 27, Kind(4, True), Kind(3, True)),
+            (1, 32, Kind(9), Kind(7)), (1, 26, Kind(8), Kind(8, True), 127, 2),
+            (2, 4, Kind(8, True), Kind(9, True)),
         )
     ),
     *(counter6(n) for n in range(1, 7)),
@@ -795,6 +837,14 @@ TWO_FOLD = [
     mac("UINT4", "INT4", 5, 4, 3, runtime_weights=True),
     mac("BIPOLAR", "INT8", 9, 2, 3, runtime_weights=True, res_type="dsp"),  # widened
     mac("INT8", "INT8", 1, 3, 4, depthwise=True),
+    *(
+        mac(*args, dsp_block=block, **options)
+        for block in ("DSP48E2", "DSP58")
+        for args, options in (
+            (("UINT8", "INT8", 16, 3, 3), {}), (("INT8", "INT4", 6, 7, 2), {}),
+            (("UINT4", "INT4", 5, 4, 3), {"runtime_weights": True}),
+        )
+    ),
     threshold(1, 1, 1, 3, 1, 0),
     threshold(2, 3, 1, 5, 1, 0),
     threshold(3, 2, 3, 7, 2, -2),
@@ -824,7 +874,8 @@ BENCHES += [
     replace(bench, parameters={**bench.parameters, "PRIMITIVES": primitives})
     for primitives in (0, 1, 2)
     for bench in TWO_FOLD
-    if primitives != 1 or bench.module in ("imec_lut6", "imec_mux", "imec_table", "imec_muxf", "imec_dsp48")
+    if primitives != 1
+    or bench.module in ("imec_lut6", "imec_mux", "imec_table", "imec_muxf", "imec_dsp48", "imec_dsp58")
 ]
 
 

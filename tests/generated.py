@@ -23,6 +23,7 @@ from qonnx.core.datatype import DataType
 
 from finn_imec.hls.generate import ImecHls
 from finn_imec.layer import baseline
+from finn_imec.layer.core import DEFAULT_DSP_BLOCK
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.estimate import Estimate
 from finn_imec.layer.memories import MEM_MODES
@@ -110,6 +111,7 @@ def estimate(rtl: ImecRtl) -> Estimate:
             known.steps,
             path.runtime_weights,
             path.res_type,
+            path.dsp_block,
             mem_mode=rtl.mem_mode,
         )
     )
@@ -152,13 +154,13 @@ def _digest(value: object) -> str:
 
 
 def counts(rtl: ImecRtl) -> dict[str, int]:
-    """Cells that Yosys maps the design to, by type. Block RAM replaces UltraRAM, which 7-series lacks."""
+    """Cells that Yosys maps the design to, by type, with the block RAM and the DSP slices of 7-series."""
     from finn_imec.synthesis.yosys import count
 
-    path, g = rtl.datapath, rtl.datapath.geometry
+    path, g = replace(rtl.datapath, dsp_block=DEFAULT_DSP_BLOCK), rtl.datapath.geometry
     if g.buffer_style == "ultra":
         path = replace(path, geometry=replace(g, buffer_style="block"))
-        rtl = replace(rtl, datapath=path)
+    rtl = replace(rtl, datapath=path)
     with tempfile.TemporaryDirectory() as folder:
         return count(rtl.generate(Path(folder)), flows=("default",))["cells"]
 

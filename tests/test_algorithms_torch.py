@@ -290,7 +290,7 @@ def test_kernel_on_a_gpu(triton_kernel, dtype):
 
 def finn_imec(*arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "finn_imec.cli", "algorithms", *arguments],
+        [sys.executable, "-m", "finn_imec", "algorithms", *arguments],
         capture_output=True, text=True, cwd=ROOT,
     )  # fmt: skip
 

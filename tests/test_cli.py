@@ -24,7 +24,7 @@ from finn_imec.terminal import ONLY_WITH, progress_bar
 
 def finn_imec(*arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
     """Run the command as a user does."""
-    command = [sys.executable, "-m", "finn_imec.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "finn_imec", *map(str, arguments)]
     return subprocess.run(
         command, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200", **(env or {})}
     )
@@ -406,15 +406,15 @@ def test_verify_reproduces_one_case():
 def test_an_interrupt_says_what_is_kept(tmp_path):
     """SIGINT in the middle of a command."""
     program = (
-        "import os, signal, sys, time, finn_imec.cli as cli\n"
+        "import os, signal, sys, time; from finn_imec.cli import main, simulate\n"
         "def load(path):\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    time.sleep(10)\n"
-        "cli.load_model = load\n"
+        "simulate.load_model = load\n"
         # a shell's background jobs start with it ignored
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "sys.argv = ['finn-imec', 'simulate', 'model.onnx']\n"
-        "cli.main()\n"
+        "main()\n"
     )
     run = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
     assert error_of(run, 130) == "interrupted: nothing unfinished is kept"
@@ -423,12 +423,12 @@ def test_an_interrupt_says_what_is_kept(tmp_path):
 
 def test_what_nobody_foresaw_is_one_message_and_a_log(tmp_path):
     program = (
-        "import sys, finn_imec.cli as cli\n"
+        "import sys; from finn_imec.cli import main, simulate\n"
         "def load(path):\n"
         "    raise KeyError('x\\ny')\n"
-        "cli.load_model = load\n"
+        "simulate.load_model = load\n"
         "sys.argv = ['finn-imec', 'simulate', 'model.onnx']\n"
-        "cli.main()\n"
+        "main()\n"
     )
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)

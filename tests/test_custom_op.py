@@ -14,8 +14,10 @@ from qonnx.custom_op.registry import getCustomOp
 from stitching import remove_initializer
 
 from finn_imec.algorithms.reference import random_values, reference
+from finn_imec.compat.finn import dsp_block
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.packing import DSP_BLOCKS
 from finn_imec.layer.units import storage
 from finn_imec.rtl.generate import ImecRtl
 from finn_imec.util.errors import ImecError, UnsupportedError
@@ -191,6 +193,36 @@ def test_finns_resource_analysis(make_imec, style):
     (in_luts,) = res_estimation(model, PART).values()
     assert in_luts["DSP"] == 0
     assert in_luts["LUT"] > estimate["LUT"]
+
+
+@pytest.mark.parametrize(
+    ("part", "block", "slices"),
+    [
+        (PART, "DSP48E1", 32),
+        ("xczu7ev-ffvc1156-2-e", "DSP48E2", 16),  # four channels each
+        ("xcvc1902-vsva2197-2MP-e-S", "DSP58", 16),
+    ],
+)
+def test_the_part_chooses_the_dsp_slice(make_imec, part, block, slices):
+    from finn.analysis.fpgadataflow.res_estimation import res_estimation
+    from finn.transformation.fpgadataflow.prepare_ip import PrepareIP
+
+    geometry = ConvGeometry((3, 3), (8, 8), 16, 64, simd=16, pe=4)
+    model = make_imec(make_path("INT4", "INT4", geometry=geometry), "rtl")
+    (estimate,) = res_estimation(model, part).values()
+    assert estimate["DSP"] == slices
+    model = model.transform(PrepareIP(part, 5.0))
+    node = getCustomOp(model.graph.node[0])
+    assert node.get_nodeattr("dsp_block") == block
+    assert node.estimate.dsp == node.constant_datapath(model).core.packing.slices(4, 16) == slices
+    wrapper = Path(node.get_nodeattr("ip_path"), f"{node.get_nodeattr('gen_top_module')}.v").read_text()
+    assert f".DSP_VERSION({DSP_BLOCKS[block].version})," in wrapper
+
+
+@pytest.mark.parametrize("part", ["", "7", "ice40"])
+def test_what_is_no_part_has_no_dsp_slice(part):
+    with pytest.raises(UnsupportedError, match=f"part='{part}': accepted are parts such as xc7z020"):
+        dsp_block(part)
 
 
 # ---------------------------------------------------------------------------------------------

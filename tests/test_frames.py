@@ -161,15 +161,17 @@ def test_folder_of_a_build(tmp_path):
 def test_outputs_beside_the_exports(tmp_path, shape):
     """Frames may have more dimensions of size 1 than the export's input."""
     frames = np.arange(24).reshape(2, 4, 3, 1)
-    assert difference_from_export(tmp_path, frames, frames) is None  # of an older build
+    assert difference_from_export(tmp_path, frames, [frames]) is None  # of an older build
     graph([node("Neg", ["x"], "y", "a")], shape).save(str(tmp_path / EXPORT))
-    assert difference_from_export(tmp_path, frames, -frames) == 0
+    assert difference_from_export(tmp_path, frames, [-frames]) == 0
     near = -frames * (1 + TOLERANCE / 2)
-    assert 0 < difference_from_export(tmp_path, frames, near) < TOLERANCE
+    assert 0 < difference_from_export(tmp_path, frames, [near]) < TOLERANCE
     far = -frames.astype(float)
     far[1, 0, 0, 0] += 24 * TOLERANCE
-    with pytest.raises(DifferenceError, match=f"frame 2: the built network differs from .*{EXPORT} by 0.001"):
-        difference_from_export(tmp_path, frames, far)
+    with pytest.raises(
+        DifferenceError, match=f"frame 2, output y: the built network differs from .*{EXPORT} by 0.001"
+    ):
+        difference_from_export(tmp_path, frames, [far])
 
 
 def test_outputs_that_are_no_numbers_or_too_few(tmp_path):
@@ -177,10 +179,22 @@ def test_outputs_that_are_no_numbers_or_too_few(tmp_path):
     graph([node("Neg", ["x"], "y", "a")], (1, 4, 3)).save(str(tmp_path / EXPORT))
     unknown = -frames
     unknown[1, 0, 0] = np.nan
-    with pytest.raises(DifferenceError, match="frame 2: the built network differs"):
-        difference_from_export(tmp_path, frames, unknown)
-    with pytest.raises(DifferenceError, match=r"output has shape \(4,\), that of .* \(4, 3\)"):
-        difference_from_export(tmp_path, frames, -frames[..., 0])
+    with pytest.raises(DifferenceError, match="frame 2, output y: the built network differs"):
+        difference_from_export(tmp_path, frames, [unknown])
+    with pytest.raises(DifferenceError, match=r"output y: .* has shape \(4,\), that of .* \(4, 3\)"):
+        difference_from_export(tmp_path, frames, [-frames[..., 0]])
+
+
+def test_every_output_is_held_to_the_export(tmp_path):
+    frames = np.arange(24, dtype=np.float32).reshape(2, 4, 3)
+    export = graph([node("Neg", ["x"], "y", "a"), node("Abs", ["x"], "z", "b")], (1, 4, 3))
+    export.graph.output.append(export.graph.value_info.pop())
+    export.save(str(tmp_path / EXPORT))
+    assert difference_from_export(tmp_path, frames, [-frames, frames]) == 0
+    with pytest.raises(DifferenceError, match="frame 1, output z: the built network differs"):
+        difference_from_export(tmp_path, frames, [-frames, -frames])
+    with pytest.raises(DifferenceError, match="the built network has 1 outputs, .* 2"):
+        difference_from_export(tmp_path, frames, [-frames])
 
 
 def test_export_that_does_not_run(tmp_path):
@@ -188,7 +202,7 @@ def test_export_that_does_not_run(tmp_path):
     with pytest.raises(
         ModelError, match=r"input x has shape \(1, 4, 3\), a frame of the built network \(4, 4\)"
     ):
-        difference_from_export(tmp_path, np.zeros((2, 4, 4)), np.zeros((2, 4, 4)))
+        difference_from_export(tmp_path, np.zeros((2, 4, 4)), [np.zeros((2, 4, 4))])
     (tmp_path / EXPORT).write_bytes(b"no model")
     with pytest.raises(ModelError, match=EXPORT):
-        difference_from_export(tmp_path, np.zeros((2, 4, 3)), np.zeros((2, 4, 3)))
+        difference_from_export(tmp_path, np.zeros((2, 4, 3)), [np.zeros((2, 4, 3))])

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from benches import beside_table, layer_by_layout
+from benches import TESTBENCHES, beside_table, layer_by_layout
 from qonnx.core.datatype import DataType
 
 from finn_imec.layer.geometry import ConvGeometry
@@ -31,7 +31,10 @@ pyslang = pytest.importorskip("pyslang", reason="needs slang: pip install 'finn-
 DOCS = Path(__file__).parents[1] / "docs"
 #: Values of the wrapper's parameter PRIMITIVES, and the vendor's modules that the last one needs.
 VIEWS = {"behavior": 0, "generic": 1, "xilinx": 2}
-PRIMITIVES = Path(yosys.__file__).with_name("xilinx_primitives.sv")
+PRIMITIVES = (
+    Path(yosys.__file__).with_name("xilinx_primitives.sv"),
+    *(TESTBENCHES / f"{name}.sv" for name in ("DSP48E2", "DSP58")),
+)
 LAYER = ConvGeometry((3, 3), (6, 6), 4, 8, simd=2, pe=4)
 #: SIMD is more than the channels of a pixel.
 WINDOW = ConvGeometry((3, 3), (9, 9), 2, 2, simd=18, pe=2)
@@ -87,6 +90,11 @@ def kinds() -> Iterator[tuple[str, Callable[[], ImecRtl]]]:
         yield (
             f"dsp of {bits} bits",
             lambda b=bits: layer(activation=f"INT{b}", weight=f"INT{b}", res_type="dsp"),
+        )
+    for bits, block in ((4, "DSP48E2"), (4, "DSP58"), (8, "DSP58")):
+        yield (
+            f"{block} of {bits} bits",
+            lambda b=bits, d=block: layer(activation=f"INT{b}", weight=f"INT{b}", dsp_block=d),
         )
     for res_type in ("lut", "dsp"):
         g = replace(LAYER, buffer_style="block")
@@ -153,7 +161,7 @@ def errors(folder: Path, kind: str, view: str) -> list[str]:
     """What slang says is wrong with the wrapper of this kind, elaborated with all it instantiates."""
     if made(kind).mem_mode == "internal_decoupled" and importlib.util.find_spec("finn") is None:
         pytest.skip("needs FINN's memstream: pip install 'finn-imec[finn]'")
-    sources = (*made(kind).generate(folder).sources, PRIMITIVES)
+    sources = (*made(kind).generate(folder).sources, *PRIMITIVES)
     options = [
         "slang",
         "--std",

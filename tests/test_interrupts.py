@@ -36,6 +36,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
         ("simulate", INT, 3, True),
         ("verify", HUP, 3, False),
         ("build", TERM, 3, False),
+        ("verify --jobs", INT, 8, True),
     ],
 )
 def test_a_signal_ends_a_command(tmp_path, command, number, after, whole_group):
@@ -173,6 +174,50 @@ def test_what_a_killed_run_left_in_an_output_folder(tmp_path):
     with pytest.raises(ModelError), output_folder(tmp_path / "out", "marker"):
         pass
     assert (tmp_path / "precious").is_dir()
+
+
+def test_unfinished_folders_go_where_no_file_can_be_opened(tmp_path):
+    """At the end of a program that has opened as many as it may."""
+    program = f"""
+import pathlib, resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
+parent = pathlib.Path({str(tmp_path)!r})
+folder = interrupts.make_unfinished(parent, "part-")
+(folder / "a/b/c/d/e").mkdir(parents=True)
+(folder / "a/b/c/d/e/file").touch()
+held = []
+try:
+    while True:
+        held.append(open(os.devnull))
+except OSError:
+    pass
+if {{signal}}:
+    os.kill(os.getpid(), {{signal}})
+    time.sleep(20)
+interrupts.remove(folder)
+try:
+    held += [open(os.devnull) for _ in range(interrupts._SPARE)]
+    interrupts.make_unfinished(parent, "part-")
+except OSError as err:
+    print(err.strerror)
+"""
+    done = python(program.replace("{signal}", "0"))
+    assert (done.returncode, done.stdout) == (0, "Too many open files\n"), done.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert python(program.replace("{signal}", str(TERM))).returncode == 128 + TERM
+    assert list(tmp_path.iterdir()) == []
+    program = f"""
+import pathlib, resource
+from finn_imec.util.errors import ModelError
+from finn_imec.util.output import make_scratch
+resource.setrlimit(resource.RLIMIT_NOFILE, (12, 12))
+try:
+    make_scratch(pathlib.Path({str(tmp_path / "out")!r}), set())
+except ModelError as err:
+    print(err)
+"""
+    assert python(program).stdout.endswith("cannot be written (Too many open files)\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_locks_of_a_fork_do_not_outlive_the_folder(tmp_path):

@@ -9,8 +9,9 @@ import pytest
 from benches import BY_LAYOUT, PRIMITIVES, layer_by_layout
 from lint import verilator_lint
 
+from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.rtl.generate import ImecRtl
-from finn_imec.verification.cases import random_case
+from finn_imec.verification.cases import Parameters, random_case
 
 #: Verilator takes two minutes over the wide table as synthesis reads it.
 LAYOUTS = [
@@ -18,6 +19,8 @@ LAYOUTS = [
 ]
 #: The wrapper's PRIMITIVES: as simulation and as synthesis for Xilinx read the RTL.
 VIEWS = {"simulation": 0, "synthesis": 2}
+#: Layers in the slices of newer families: bits of both operands, slice.
+IN_DSP = {"DSP48E2": (4, "DSP48E2"), "DSP58": (4, "DSP58"), "DSP58, three products": (8, "DSP58")}
 SLANG_WAIVED = (
     "packed-array-conv",  # a word as the vector of its elements is how words are taken apart
     "sign-conversion",  # of equal width: $clog2 and $countones are signed, and so are sums
@@ -26,8 +29,12 @@ SLANG_WAIVED = (
 
 
 def sources(folder: Path, case: int | str) -> tuple[Path, ...]:
-    """Of a random layer, or one for a layout of weights; its top module is `top`."""
-    if isinstance(case, str):
+    """Of a random layer, one of IN_DSP, or one for a layout of weights; its top module is `top`."""
+    if case in IN_DSP:
+        bits, block = IN_DSP[case]
+        g = ConvGeometry((3, 3), (4, 4), 8, 4, simd=8, pe=4)
+        rtl = ImecRtl("top", Parameters(g, f"UINT{bits}", f"INT{bits}", dsp_block=block).datapath())
+    elif isinstance(case, str):
         rtl = layer_by_layout(case, "dsp" if case.startswith("spilt") else "lut")
     else:
         rtl = ImecRtl("top", random_case(3, case).datapath)
@@ -35,13 +42,13 @@ def sources(folder: Path, case: int | str) -> tuple[Path, ...]:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize("case", [*range(12), *LAYOUTS])
+@pytest.mark.parametrize("case", [*range(12), *IN_DSP, *LAYOUTS])
 def test_verilator_finds_nothing(tmp_path, case, view):
     assert verilator_lint("top", sources(tmp_path, case), {"PRIMITIVES": VIEWS[view]}) == []
 
 
 @pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize("case", range(12))
+@pytest.mark.parametrize("case", [*range(12), *IN_DSP])
 def test_slang_finds_nothing(tmp_path, capfd, case, view):
     driver = pytest.importorskip("pyslang.driver", reason="needs slang: pip install 'finn-imec[dev]'")
     options = ["--top", "top", "--timescale", "1ns/1ps", "-Wextra", "-Wconversion"]

@@ -207,7 +207,7 @@ def test_a_command_in_a_hostile_place(tmp_path):
     }
     arguments = ["simulate", "a model.onnx", "--swap", "--frames", "1", "--json"]
     done = subprocess.run(
-        [sys.executable, "-m", "finn_imec.cli", *arguments],
+        [sys.executable, "-m", "finn_imec", *arguments],
         cwd=place, env=environment, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -264,6 +264,15 @@ def edited(folder, **fields) -> None:
     path.write_text(json.dumps(content))
 
 
+def test_a_build_of_an_older_version_goes_on_as_any_build(make_built):
+    folder, _ = make_built()
+    path = folder / "report" / "imec_conversion.json"
+    path.write_text(json.dumps(json.loads(path.read_text())["pairs"]))
+    write_report(folder)
+    commands = [f"finn-imec {command} {folder}" for command in ("simulate", "compare", "report")]
+    assert " ".join(commands) in " ".join(Page(folder / "report.html").body.split())
+
+
 def test_a_build_shows_estimates_until_layers_are_counted(make_built):
     folder, model = make_built()
     finn = {"lut": 2000, "ff": 900, "memory": 300, "bram18": 2, "uram": 0, "dsp": 4}

@@ -781,3 +781,18 @@ def test_saved_and_reloaded(make_pair_model, tmp_path):
     assert getCustomOp(loaded.graph.node[0]).geometry == FOLDED
     ifm = random_input(PATH)
     np.testing.assert_array_equal(execute(loaded, ifm), reference(PATH, ifm))
+
+
+@pytest.mark.parametrize(
+    ("part", "block", "of_finn", "of_imec"),
+    [
+        (None, "DSP48E1", 8, 8),
+        ("xczu7ev-ffvc1156-2-e", "DSP48E2", 4, 4),  # three channels each
+        ("xcvc1902-vsva2197-2MP-e-S", "DSP58", 6, 4),  # three products each in FINN
+    ],
+)
+def test_estimates_and_nodes_have_the_parts_dsp_slice(make_pair_model, part, block, of_finn, of_imec):
+    model, (report,) = infer(make_pair_model(make_path(idt="INT8")), fpgapart=part)
+    assert (report.finn["dsp"], report.imec["dsp"]) == (of_finn, of_imec)
+    (node,) = (n for n in model.graph.node if n.op_type.startswith("IMECConv"))
+    assert getCustomOp(node).get_nodeattr("dsp_block") == block

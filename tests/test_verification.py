@@ -15,6 +15,7 @@ from qonnx.core.datatype import DataType
 from finn_imec import rtl
 from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.memories import MEM_MODES
+from finn_imec.layer.packing import DSP_BLOCKS
 from finn_imec.layer.units import storage
 from finn_imec.util.errors import UnsupportedError
 from finn_imec.verification.campaign import VerificationError, build_cases, reduce, run_cases, verify
@@ -81,6 +82,14 @@ def test_cases_cover_what_they_should():
         ),
         "multipliers": any(p.core.kind == "product" for p in paths),
         "chains": any(p.core.packing and p.core.packing.chains > 1 for p in paths),
+        **{
+            f"{block.name} of {n} products": any(
+                p.core.packing and p.core.packing.block == block and (p.core.packing.lanes == 3) == (n == 3)
+                for p in paths
+            )
+            for block in DSP_BLOCKS.values()
+            for n in sorted({1, block.lanes})
+        },
         "shared DSPs": any(p.core.packing and p.core.packing.fields > 1 for p in paths),
         "1x1 kernel": any(g.kernel == (1, 1) for g in geometries),
         "stride above kernel": any(max(np.subtract(g.stride, g.kernel)) > 0 for g in geometries),

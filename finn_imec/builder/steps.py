@@ -76,7 +76,8 @@ def step_convert_to_imec(
             "the first network's weights"
         )
     clock = cfg.synth_clk_period_ns
-    infer = InferIMECConv(allow_larger=allow_larger, clock_ns=clock, pointwise=pointwise)
+    part = cfg._resolve_fpga_part() if cfg.board or cfg.fpga_part else None
+    infer = InferIMECConv(allow_larger=allow_larger, clock_ns=clock, pointwise=pointwise, fpgapart=part)
     model = model.transform(infer)
     configured = {node.name: node for node in configure_imec(model, cfg.folding_config_file)}
     pairs = [
@@ -89,7 +90,6 @@ def step_convert_to_imec(
         log.info(str(pair))
     if not any(pair.swapped for pair in pairs):
         log.warning("no ConvolutionInputGenerator + MVAU pair became an IMECConv")
-    part = cfg._resolve_fpga_part() if cfg.board or cfg.fpga_part else None
     conversion = Conversion(tuple(pairs), part, clock, next_commands(cfg.output_dir))
     write_report(cfg, REPORT, conversion.as_dict())
     return model

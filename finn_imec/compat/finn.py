@@ -5,16 +5,29 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import re
 from collections.abc import Iterator
 from math import ceil
 from pathlib import Path
 from typing import Any
 
-from finn_imec.util.errors import MissingToolError
+from finn_imec.util.errors import MissingToolError, UnsupportedError
 
 #: Default target of code generation: BNN-PYNQ's device, 200 MHz.
 FPGA_PART = "xc7z020clg400-1"
 CLOCK_NS = 5.0
+
+
+def dsp_block(fpgapart: str) -> str:
+    """The DSP slice of a part by FINN's rules, one of layer.DSP_BLOCKS.
+
+    Raises UnsupportedError for what is no part of Xilinx, which FINN's function does not ask.
+    """
+    from finn.util.basic import get_dsp_block
+
+    if not re.match(r"x[a-z]{1,3}\w", fpgapart, re.I):
+        raise UnsupportedError(f"part={fpgapart!r}: accepted are parts such as {FPGA_PART}")
+    return str(get_dsp_block(fpgapart.lower()))
 
 
 @contextlib.contextmanager

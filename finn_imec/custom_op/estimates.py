@@ -7,6 +7,7 @@ from typing import Any
 
 from finn.custom_op.fpgadataflow.matrixvectoractivation import MVAU
 
+from finn_imec.compat.finn import dsp_block
 from finn_imec.layer.clock import pipeline_for
 from finn_imec.layer.core import Operand
 from finn_imec.layer.estimate import LUTS_PER_DSP, RAMB18_BITS, URAM_BITS, Estimate
@@ -40,6 +41,9 @@ class NodeEstimates:
     @property
     def structure(self) -> Structure:
         """The node's structure by its attributes, for all weights and thresholds of its datatypes."""
+        return self._structure_on(self.get_nodeattr("dsp_block"))
+
+    def _structure_on(self, block: str) -> Structure:
         xnor = bool(self.get_nodeattr("binaryXnorMode"))
         activation, weight = (
             Operand.of(self.get_input_datatype(i), name, xnor)
@@ -55,6 +59,7 @@ class NodeEstimates:
             0 if self.get_nodeattr("noActivation") else output.get_num_possible_values() - 1,
             self.runtime_weights,
             self.get_nodeattr("resType"),
+            block,
             pipeline=max(0, self.get_nodeattr("pipeline")),
             **{name: self.get_nodeattr(name) for name in ("mem_mode", "ram_style", "ram_style_thresholds")},
         )
@@ -63,6 +68,10 @@ class NodeEstimates:
     def estimate(self) -> Estimate:
         """Resource estimates by the node's structure."""
         return Estimate(self.structure)
+
+    def _estimate_on(self, fpgapart: str | None) -> Estimate:
+        """Estimates with the part's DSP slice, or without a part, which upstream FINN may not name."""
+        return Estimate(self._structure_on(dsp_block(fpgapart))) if fpgapart else self.estimate
 
     def estimate_for(self, model: Any, clock_ns: float) -> Estimate:
         """Resources for the weights and thresholds of a model, with the registers that a clock needs."""
@@ -74,11 +83,11 @@ class NodeEstimates:
 
     def bram_estimation(self, fpgapart: str | None = None) -> int:
         """RAMB18 of weights, line buffer and searched thresholds whose ram_style is or resolves to block."""
-        return self.estimate.bram18
+        return self._estimate_on(fpgapart).bram18
 
     def lut_estimation(self, fpgapart: str | None = None) -> int:
         """LUT sites, by coefficients fitted to measurements; error: see finn_imec/layer/estimate.py."""
-        return self.estimate.luts
+        return self._estimate_on(fpgapart).luts
 
     def core_estimation(self) -> int:
         """LUT sites of dot products and accumulators, with DSP slices priced in LUTs."""
@@ -87,20 +96,20 @@ class NodeEstimates:
 
     def uram_estimation(self, fpgapart: str | None = None) -> int:
         """UltraRAM blocks (4096 x 72) of memories whose ram_style is ultra."""
-        return self.estimate.uram
+        return self._estimate_on(fpgapart).uram
 
     def bram_efficiency_estimation(self, fpgapart: str | None = None) -> float:
         """Bits in block RAM over the bits of those blocks; 1 without any, as FINN's MVAU says."""
-        estimate = self.estimate
+        estimate = self._estimate_on(fpgapart)
         blocks = estimate.bram18
         return estimate.stored_bits("block") / (blocks * RAMB18_BITS) if blocks else 1
 
     def uram_efficiency_estimation(self, fpgapart: str | None = None) -> float:
         """Bits in UltraRAM over the bits of those blocks; 1 without any, as FINN's MVAU says."""
-        estimate = self.estimate
+        estimate = self._estimate_on(fpgapart)
         blocks = estimate.uram
         return estimate.stored_bits("ultra") / (blocks * URAM_BITS) if blocks else 1
 
     def dsp_estimation(self, fpgapart: str | None = None) -> int:
         """DSP slices of the dot products; never more than FINN's MVAU_rtl takes."""
-        return self.estimate.dsp
+        return self._estimate_on(fpgapart).dsp

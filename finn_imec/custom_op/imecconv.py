@@ -16,11 +16,12 @@ from finn_imec.algorithms import direct, im2col
 from finn_imec.algorithms.reference import reference
 from finn_imec.compat.finn import words_per_line
 from finn_imec.custom_op.estimates import NodeEstimates
-from finn_imec.layer.core import RES_TYPES, Operand
+from finn_imec.layer.core import DEFAULT_DSP_BLOCK, RES_TYPES, Operand
 from finn_imec.layer.datapath import Datapath, smallest_datatype, weight_words
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import MEM_MODES, RAM_STYLES
 from finn_imec.layer.numbers import ROUNDING, whole_numbers
+from finn_imec.layer.packing import DSP_BLOCKS
 from finn_imec.layer.structure import MAX_PIPELINE
 from finn_imec.streams.words import round_up_to_bytes
 from finn_imec.util.errors import ImecError, UnsupportedError
@@ -79,10 +80,11 @@ class IMECConv(NodeEstimates, HWCustomOp):
             "dynamic_input": ("i", False, 0, {0}),  # of upstream FINN
             "ram_style_thresholds": ("s", False, "auto", set(RAM_STYLES)),
             # our own: input channels per stream word (0: SIMD), line buffer memory, registers inside dot
-            # products of LUTs (-1: as the target clock requires)
+            # products of LUTs (-1: as the target clock requires), DSP slice (set by generation, by the part)
             "pipeline": ("i", False, -1, set(range(-1, MAX_PIPELINE + 1))),
             "SIMD_in": ("i", False, 0),
             "buffer_ram_style": ("s", False, "auto", set(RAM_STYLES)),
+            "dsp_block": ("s", False, DEFAULT_DSP_BLOCK, set(DSP_BLOCKS)),
         }
 
     # ---- what the node is -----------------------------------------------------------------------
@@ -142,6 +144,7 @@ class IMECConv(NodeEstimates, HWCustomOp):
                 self.runtime_weights,
                 self.get_nodeattr("resType"),
                 max(0, self.get_nodeattr("pipeline")),
+                self.get_nodeattr("dsp_block"),
             )
         except UnsupportedError as err:
             raise UnsupportedError(f"{self.onnx_node.name}: {err}") from err

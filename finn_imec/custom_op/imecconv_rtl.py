@@ -11,7 +11,7 @@ import numpy as np
 from finn.custom_op.fpgadataflow.rtlbackend import RTLBackend
 from finn.util.basic import is_versal
 
-from finn_imec.compat.finn import axilite_address_bits
+from finn_imec.compat.finn import axilite_address_bits, dsp_block
 from finn_imec.custom_op.imecconv import IMECConv
 from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.clock import period_ns, pipeline_for
@@ -47,6 +47,7 @@ class IMECConv_rtl(IMECConv, RTLBackend):
 
     def generate_hdl(self, model: Any, fpgapart: str, clk: float) -> None:
         """Write the top level and its memory files into code_gen_dir_ipgen."""
+        self.set_nodeattr("dsp_block", dsp_block(fpgapart))  # stored because constants depend on it
         datapath = self.constant_datapath(model)
         if self.get_nodeattr("pipeline") < 0:  # stored because latency depends on it
             datapath = replace(datapath, pipeline=pipeline_for(self._rtl(datapath).structure, clk))

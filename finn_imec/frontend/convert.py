@@ -20,6 +20,7 @@ from finn_imec.frontend.graph import (
     forget_shapes,
     is_constant,
     label,
+    on_the_way_to,
     quantizer,
     rank,
     set_attributes,
@@ -127,14 +128,16 @@ class OwnParameters(Transformation):
 
 
 class FillAttributes(Transformation):
-    """Write out the attributes of convolutions and pooling that ONNX lets out: FINN reads them all.
+    """Write out attributes that ONNX lets out: FINN reads them all.
 
-    kernel_shape, strides, dilations, group, and pads, also those that auto_pad stands for.
+    kernel_shape, strides, dilations, group; pads, also those that auto_pad stands for; perm of a Transpose.
     """
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        """Set them on every Conv, MaxPool and AveragePool."""
+        """Set them on every Conv, MaxPool, AveragePool and Transpose."""
         for node in model.graph.node:
+            if node.op_type == "Transpose" and attribute(node, "perm") is None:
+                set_attributes(node, perm=list(range(rank(model, node.input[0])))[::-1])
             if node.op_type in WINDOWS:
                 shape = model.get_tensor_shape(node.input[0])
                 if shape is None or len(shape) < 3:
@@ -336,6 +339,12 @@ class PaddingIntoWindows(Transformation):
                     "height and width with zeros, e.g. torch.nn.ZeroPad2d"
                 )
             if not any(convolved) or not all(convolved):
+                if node.output[0] in on_the_way_to(model, (*LAYERS, *QUANTIZERS)):
+                    reader = next(each for each in consumers if each.op_type != "Conv")
+                    raise UnsupportedError(
+                        f"{label(node)}: {label(reader)} reads what it pads; accepted is padding that only "
+                        "convolutions read, with a quantizer before it"
+                    )
                 continue
             for consumer in consumers:
                 own = attribute(consumer, "pads")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,6 +45,15 @@ def set_attributes(node: NodeProto, **values: Any) -> None:
 def dynamic_inputs(model: ModelWrapper, node: NodeProto) -> list[str]:
     """Inputs that depend on the network's input: no constants, nor what quantizers make of constants."""
     return [name for name in node.input if name and not is_constant(model, name)]
+
+
+def on_the_way_to(model: ModelWrapper, kinds: Collection[str]) -> set[str]:
+    """Tensors that nodes of these op types read, also through others."""
+    found: set[str] = set()
+    for node in reversed(model.graph.node):
+        if node.op_type in kinds or found.intersection(node.output):
+            found.update(node.input)
+    return found
 
 
 def is_constant(model: ModelWrapper, name: str) -> bool:

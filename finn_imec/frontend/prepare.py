@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from finn_imec.frontend import check, convert
+from finn_imec.frontend import attributes, check, convert
 
 if TYPE_CHECKING:
     from qonnx.core.modelwrapper import ModelWrapper
@@ -33,9 +33,12 @@ def prepare(model: ModelWrapper, most_bits: int = 8) -> tuple[ModelWrapper, list
             node.domain = _QONNX_DOMAIN
     notes: list[str] = []
     for step in (
+        attributes.CheckAttributes(),
         convert.BatchOfOne(),
         InferShapes(),
+        attributes.CheckShapes(),
         FoldConstants(),
+        attributes.CheckConstants(),
         convert.OwnParameters(),
         GiveUniqueParameterTensors(),
         FoldTransposeIntoQuantInit(),
@@ -44,8 +47,11 @@ def prepare(model: ModelWrapper, most_bits: int = 8) -> tuple[ModelWrapper, list
         check.CheckRanks(),
         check.CheckQuantizers(most_bits),
         convert.FillAttributes(),
+        attributes.CheckWeights(),
         convert.SequencesAsImages(),
         convert.PlainConstants(),
+        attributes.CheckSums(),
+        attributes.CheckTopK(),
         check.CheckLayers(),
         check.CheckPooling(),
         check.CheckTransposed(),

@@ -9,7 +9,7 @@ from finn_imec.layer.estimate import Estimate
 from finn_imec.layer.geometry import ConvGeometry, divisors
 from finn_imec.layer.line_buffer import LineBuffer
 from finn_imec.layer.memories import MEM_MODES, RAM_STYLES
-from finn_imec.layer.packing import Packing
+from finn_imec.layer.packing import DSP_BLOCKS, Packing
 from finn_imec.layer.structure import Structure
 from finn_imec.layer.units import cheapest_folding, storage
 from finn_imec.layer.window import WindowUnit
@@ -17,6 +17,7 @@ from finn_imec.layer.window import WindowUnit
 install_deprecated()
 
 __all__ = [
+    "DSP_BLOCKS",
     "MEM_MODES",
     "RAM_STYLES",
     "RES_TYPES",

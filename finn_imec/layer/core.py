@@ -11,7 +11,7 @@ import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from finn_imec.layer.geometry import ConvGeometry
-from finn_imec.layer.packing import MAX_CHAIN, STREAMED_CHAIN, Packing
+from finn_imec.layer.packing import DSP_BLOCKS, MAX_CHAIN, STREAMED_CHAIN, DspBlock, Packing
 from finn_imec.util.errors import UnsupportedError
 
 #: Most partial products (activation bits x weight bits) of a product that a compressor tree adds up. The tree
@@ -25,6 +25,8 @@ MAX_PARTIAL_PRODUCTS = 64
 RES_TYPES = ("auto", "lut", "dsp")
 AUTO_DSP_BITS = 4
 LUT_PARTIAL_PRODUCTS = 4
+#: The DSP slice where the part is not known.
+DEFAULT_DSP_BLOCK = "DSP48E1"
 
 #: Widest activation or weight that the datapath accepts, in bits.
 MAX_OPERAND_BITS = 16
@@ -84,13 +86,16 @@ class Core:
         res_type: str = "auto",
         runtime_weights: bool = False,
         weights: np.ndarray | None = None,
+        dsp_block: str = DEFAULT_DSP_BLOCK,
     ) -> Core:
         """The core for weights (MW, MH), or for all values of the operand (None).
 
-        Raises UnsupportedError unless res_type is one of RES_TYPES.
+        Raises UnsupportedError unless res_type is one of RES_TYPES, and dsp_block one of DSP_BLOCKS.
         """
         if res_type not in RES_TYPES:
             raise UnsupportedError(f"resType={res_type!r}: accepted are {', '.join(RES_TYPES)}")
+        if dsp_block not in DSP_BLOCKS:
+            raise UnsupportedError(f"dsp_block={dsp_block!r}: accepted are {', '.join(DSP_BLOCKS)}")
         lut = Core(activation, weight, runtime_weights, None)
         a, w = lut.factors
         widths = a.bits, w.bits
@@ -98,12 +103,12 @@ class Core:
         if few[res_type] or min(widths) < 2:  # like mvu.sv, which takes at least two bits
             return lut
         pe = 1 if geometry.depthwise else geometry.pe  # depthwise PEs share no activation
-        fixed = not runtime_weights
+        fixed, block = not runtime_weights, DSP_BLOCKS[dsp_block]
         if weights is None or runtime_weights:
-            found = _packing_of_any(pe, geometry.simd, a, w, fixed)
+            found = _packing_of_any(pe, geometry.simd, a, w, fixed, block)
         else:
             words = folded_weights(geometry, weights).reshape(-1, pe, geometry.simd)
-            found = _packing_of(words, a, w, fixed)
+            found = _packing_of(words, a, w, fixed, block)
         return Core(activation, weight, runtime_weights, found)
 
     @property
@@ -168,15 +173,22 @@ def folded_weights(geometry: ConvGeometry, weights: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _packing_of_any(pe: int, simd: int, activation: Operand, weight: Operand, fixed: bool) -> Packing | None:
+def _packing_of_any(
+    pe: int, simd: int, activation: Operand, weight: Operand, fixed: bool, block: DspBlock
+) -> Packing | None:
     """The packing for all weights of the operand. Cached because folding asks for the same ones often."""
     extremes = np.broadcast_to(np.reshape(weight.range, (2, 1, 1)), (2, pe, 1))
-    return _packing_of(extremes, activation, weight, fixed, simd)
+    return _packing_of(extremes, activation, weight, fixed, block, simd)
 
 
 def _packing_of(
-    words: np.ndarray, activation: Operand, weight: Operand, fixed: bool, simd: int | None = None
+    words: np.ndarray,
+    activation: Operand,
+    weight: Operand,
+    fixed: bool,
+    block: DspBlock,
+    simd: int | None = None,
 ) -> Packing | None:
     w_bits = weight.bits + (not weight.signed)
     max_chain = MAX_CHAIN if fixed else STREAMED_CHAIN
-    return Packing.of(words, w_bits, activation.bits, activation.signed, max_chain, fixed, simd)
+    return Packing.of(words, w_bits, activation.bits, activation.signed, max_chain, fixed, simd, block)

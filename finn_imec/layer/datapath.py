@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
-from finn_imec.layer.core import Core, Operand, folded_weights
+from finn_imec.layer.core import DEFAULT_DSP_BLOCK, Core, Operand, folded_weights
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import power_of_two
 from finn_imec.layer.numbers import whole_numbers
@@ -29,7 +29,7 @@ class Datapath:
     None to output accumulators. xnor: weights and activations are BINARY and stand for -1/+1; the accumulator
     is the popcount of their XNOR (FINN's binaryXnorMode). runtime_weights: `weights` are only the initial
     ones, or None; ranges and constants hold for all values of weight_datatype. res_type: one of RES_TYPES.
-    pipeline: see Structure.
+    pipeline: see Structure. dsp_block: the part's DSP slice, one of DSP_BLOCKS.
 
     Raises UnsupportedError naming the attribute for datatypes, shapes or ranges that do not fit.
     """
@@ -45,6 +45,7 @@ class Datapath:
     runtime_weights: bool = False
     res_type: str = "auto"
     pipeline: int = 0
+    dsp_block: str = DEFAULT_DSP_BLOCK
 
     def __post_init__(self) -> None:
         binary = DataType["BINARY"]
@@ -114,7 +115,9 @@ class Datapath:
     def core(self) -> Core:
         """Number formats, and the core that computes the dot products of these weights."""
         weights = None if self.runtime_weights else self.weights
-        return Core.of(self.geometry, *self._operands, self.res_type, self.runtime_weights, weights)
+        return Core.of(
+            self.geometry, *self._operands, self.res_type, self.runtime_weights, weights, self.dsp_block
+        )
 
     @cached_property
     def structure(self) -> Structure:

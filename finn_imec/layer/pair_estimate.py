@@ -13,11 +13,11 @@ from functools import cached_property
 from math import ceil, prod
 
 from finn_imec.layer import baseline
-from finn_imec.layer.core import AUTO_DSP_BITS, Operand
+from finn_imec.layer.core import AUTO_DSP_BITS, DEFAULT_DSP_BLOCK, Operand
 from finn_imec.layer.estimate import RESOURCES, fitted
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import LUT_BUFFER_WORDS, Memory, address_bits, power_of_two, resolved_style
-from finn_imec.layer.packing import finn_fields
+from finn_imec.layer.packing import DOT_BITS, DSP_BLOCKS, DspBlock, finn_fields, finn_slices
 
 #: LUTs per unit of each of `PairEstimate.lut_features`, and flip-flops per unit of each of `ff_features`,
 #: both fitted by benchmarks/estimates.py. Over 150 layers, a fifth of them held out of the fit at a time, the
@@ -80,7 +80,8 @@ class PairEstimate:
     VVAU. word: channels per word of the generator. steps: thresholds per channel, 0 for none. res_type: of
     the multipliers, one of RES_TYPES. narrow: no weight has the most negative value. whole_windows: FINN's
     parallel_window. generator: there is a window generator; an MVAU alone has a 1x1 kernel. streamed: weights
-    come from outside. ring_style, weight_style: ram_style of the generator and of the weights.
+    come from outside. ring_style, weight_style: ram_style of the generator and of the weights. dsp_block: the
+    part's DSP slice, one of DSP_BLOCKS.
     """
 
     layer: ConvGeometry
@@ -98,14 +99,20 @@ class PairEstimate:
     streamed: bool = False
     ring_style: str = "distributed"
     weight_style: str = "auto"
+    dsp_block: str = DEFAULT_DSP_BLOCK
 
     # ---- what it is made of ---------------------------------------------------------------------
 
     @property
     def in_dsp(self) -> bool:
         """True if DSP slices multiply: FINN's VVAU has them on Versal only, its MVAU from two bits on."""
-        narrow = min(self.activation.bits, self.weight.bits)
-        if self.layer.depthwise or self.res_type == "lut" or narrow < 2:
+        bits = self.activation.bits, self.weight.bits
+        narrow = min(bits)
+        if self.res_type == "lut" or narrow < 2:
+            return False
+        if self.layer.depthwise and (
+            self._block.lanes == 1 or bits[0] > DOT_BITS[0] or bits[1] > DOT_BITS[1]
+        ):
             return False
         return self.res_type == "dsp" or narrow >= AUTO_DSP_BITS
 
@@ -162,15 +169,22 @@ class PairEstimate:
 
     @property
     def dsp(self) -> int:
-        """DSP slices of mvu.sv."""
+        """DSP slices of mvu.sv, or of the VVAU's mvu_vvu_8sx9_dsp58.sv."""
         if not self.in_dsp:
             return 0
-        return ceil(self.pe / self._fields) * self.simd
+        if self.layer.depthwise:
+            return self.pe * ceil(self.simd / self._block.lanes)
+        bits = self.activation.bits, self.weight.bits
+        return finn_slices(self.pe, self.simd, *bits, self.narrow, self._block)
+
+    @property
+    def _block(self) -> DspBlock:
+        return DSP_BLOCKS[self.dsp_block]
 
     @property
     def _fields(self) -> int:
         """Output channels of a DSP slice."""
-        return min(self.pe, finn_fields(self.activation.bits, self.weight.bits, self.narrow))
+        return min(self.pe, finn_fields(self.activation.bits, self.weight.bits, self.narrow, self._block))
 
     @property
     def bram18(self) -> int:

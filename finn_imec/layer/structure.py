@@ -11,7 +11,7 @@ from functools import cached_property
 from math import ceil
 from typing import Any, NamedTuple
 
-from finn_imec.layer.core import Core, Operand
+from finn_imec.layer.core import DEFAULT_DSP_BLOCK, Core, Operand
 from finn_imec.layer.geometry import ConvGeometry, divisors
 from finn_imec.layer.line_buffer import LineBuffer
 from finn_imec.layer.memories import (
@@ -147,13 +147,14 @@ class Structure:
         steps: int = 0,
         runtime_weights: bool = False,
         res_type: str = "auto",
+        dsp_block: str = DEFAULT_DSP_BLOCK,
         **others: Any,
     ) -> Structure:
         """The structure for all weights of the operand, from a node's attributes alone.
 
         others: pipeline, mem_mode, ram_style, ram_style_thresholds.
         """
-        core = Core.of(geometry, activation, weight, res_type, runtime_weights)
+        core = Core.of(geometry, activation, weight, res_type, runtime_weights, dsp_block=dsp_block)
         biased = steps == 1 or (steps == 0 and core.channel_offsets)
         return Structure(geometry, core, acc_bits, output_bits, steps, biased, **others)
 

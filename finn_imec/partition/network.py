@@ -19,10 +19,18 @@ from finn_imec.util.onnx_model import naming, transformed
 def run_network(
     model: Any, inputs: np.ndarray, progress: Callable[[int], None] = lambda number: None
 ) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """`run_all_outputs` of a model of prepare_network, with its first output (N, ...) only."""
+    outputs, layers = run_all_outputs(model, inputs, progress)
+    return next(iter(outputs.values())), layers
+
+
+def run_all_outputs(
+    model: Any, inputs: np.ndarray, progress: Callable[[int], None] = lambda number: None
+) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
     """Run inputs (N, H, W, C) one by one: IMECConv_rtl nodes in Verilator, other nodes in Python.
 
-    model: of prepare_network. progress is called with the number of each
-    input, from 1, when it starts. Returns the outputs (N, ...) and, per node: node, words_checked,
+    model: of prepare_network. progress is called with the number of each input, from 1, when it starts.
+    Returns the outputs, tensor -> (N, ...) in the model's order, and, per node: node, words_checked,
     cycles_rtlsim (one frame), cycles_model, cycles_per_frame (steady state). Raises SimulationError if an
     output differs from plain convolution or a cycle count from the model.
     """
@@ -33,12 +41,13 @@ def run_network(
     nodes = [node for node in model.graph.node if node.op_type == "IMECConv_rtl"]
     for node in nodes:
         getCustomOp(node).set_nodeattr("exec_mode", "rtlsim")
-    source, sink = model.graph.input[0].name, model.graph.output[0].name
-    outputs = []
+    source = model.graph.input[0].name
+    outputs: dict[str, list[np.ndarray]] = {value.name: [] for value in model.graph.output}
     for number, image in enumerate(inputs, 1):
         progress(number)
         context = execute(model, {source: image[np.newaxis].astype(np.float32)})
-        outputs.append(context[sink][0])
+        for name, values in outputs.items():
+            values.append(context[name][0])
         for node in nodes:
             inst = getCustomOp(node)
             thresholds = context[node.input[2]] if len(node.input) > 2 else None
@@ -59,7 +68,7 @@ def run_network(
         }
         for node, inst in ((node, getCustomOp(node)) for node in nodes)
     ]
-    return np.stack(outputs), layers
+    return {name: np.stack(values) for name, values in outputs.items()}, layers
 
 
 def prepare_network(model: Any, folder: Path) -> Any:

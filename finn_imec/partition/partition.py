@@ -173,9 +173,9 @@ def simulate(
 
     Nodes without RTL run in Python: those at the ends, and with a warning in the result those in between.
     fifo_depth: see `with_fifos`. waves: file for waveforms, .vcd or .fst. waves_cycles: see `Model.run`.
-    stage: called with a readable description of each stage. Returns the run and the model's outputs (N, ...),
-    host nodes included. Raises SimulationError naming frame and output if a word differs from FINN's
-    execution in Python.
+    stage: called with a readable description of each stage. Returns the run and the model's first output
+    (N, ...), host nodes included; `Run.network_outputs` has all. Raises SimulationError naming frame and
+    output if a word differs from FINN's execution in Python.
     """
     if waves is not None and waves.suffix not in (".vcd", ".fst"):
         raise UnsupportedError(f"trace {waves}: accepted are files .vcd and .fst")
@@ -193,13 +193,14 @@ def simulate(
         stage("compiling the RTL")
         partition = Partition(netlist, waves.suffix[1:] if waves else "")
     ports = (*netlist.inputs, *netlist.outputs)
-    sink = model.graph.output[0].name
-    expected = _in_python(model, given[0], inputs, {*(port.tensor for port in ports), sink}, stage)
+    sinks = [value.name for value in model.graph.output]
+    expected = _in_python(model, given[0], inputs, {*(port.tensor for port in ports), *sinks}, stage)
     frames = {port.tensor: _stream_values(expected[port.tensor], port) for port in netlist.inputs}
     run = partition.run(frames, waves, waves_cycles, lambda cycles: stage(f"simulating, cycle {cycles:,}"))
     for port in netlist.outputs:
         _check_equal(port.tensor, run.outputs[port.tensor], _stream_values(expected[port.tensor], port))
-    return replace(run, in_python=no_rtl), expected[sink]
+    outputs = {name: expected[name] for name in sinks}
+    return replace(run, in_python=no_rtl, network_outputs=outputs), outputs[sinks[0]]
 
 
 def _in_python(

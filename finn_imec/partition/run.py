@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,8 @@ class FifoReport:
 class Run:
     """Results of `frames` frames, offered as fast as the partition takes them.
 
-    outputs: tensor -> (frames, ...), integers. latency: cycles from the first input word offered to
+    outputs: tensor -> (frames, ...), integers. network_outputs: of the whole model, in its order, host nodes
+    included: tensor -> (frames, ...). latency: cycles from the first input word offered to
     the last output word of the first frame. interval: cycles between the last words of the last two frames,
     None with one frame. cycles: of the whole run. compile_s, simulate_s: wall time of Verilator's
     compilation, or of finding the model in the cache, and of the run.
@@ -66,6 +67,7 @@ class Run:
     compile_s: float
     simulate_s: float
     in_python: tuple[PythonNode, ...] = ()
+    network_outputs: dict[str, np.ndarray] = field(default_factory=dict)
 
     def frames_per_second(self, clock_ns: float) -> float | None:
         """In steady state; None with one frame."""
@@ -73,7 +75,7 @@ class Run:
 
     def as_json(self, clock_ns: float) -> dict[str, Any]:
         """All fields except the outputs, plus frames per second."""
-        fields = {k: v for k, v in vars(self).items() if k != "outputs"}
+        fields = {k: v for k, v in vars(self).items() if k not in ("outputs", "network_outputs")}
         lists = {k: [asdict(each) for each in fields[k]] for k in ("nodes", "edges", "fifos", "in_python")}
         per_second = self.frames_per_second(clock_ns)
         return {**fields, "clock_ns": clock_ns, "frames_per_second": per_second, **lists}

@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from finn_imec import __version__
 from finn_imec.builder.conversion import next_commands
 from finn_imec.report.chart import memory_charts
-from finn_imec.report.results import BUILD_MODEL, Results, load_results
+from finn_imec.report.results import Results, load_results
 from finn_imec.report.summary import Line, change_text, columns, headline, lines, sums
 from finn_imec.report.table import ratio_text
 from finn_imec.synthesis.rows import geometric_means
@@ -58,13 +58,19 @@ def write_report(folder: str | Path) -> dict[str, Any]:
     }
 
 
+def environment() -> jinja2.Environment:
+    """For the templates of this folder."""
+    made = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: files(__package__).joinpath(name).read_text()),
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    made.filters |= {"name": breakable, "number": number_text, "ratio": ratio_text}
+    return made
+
+
 def render(results: Results, shown: Sequence[Line]) -> str:
     """The page; shown: lines(results)."""
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"name": breakable, "number": number_text, "ratio": ratio_text}
-    template = environment.from_string(files(__package__).joinpath("report.html.j2").read_text())
+    template = environment().get_template("report.html.j2")
     total = sums(shown)
     charts = memory_charts(results.memory, results.cycles) if results.memory else {}
     return template.render(
@@ -126,10 +132,6 @@ def _longest(shown: Sequence[Line]) -> dict[str, float]:
 
 def _commands(results: Results) -> list[str]:
     """What made the page, or for a build whose layers are not counted yet what goes on from there."""
-    if results.rows is None and results.conversion and results.conversion.next:
-        return list(next_commands(results.folder))
-    folder = shlex.quote(str(results.folder))
-    commands = [results.command]
     if results.rows is None:
-        commands.append(f"finn-imec compare {folder}/{BUILD_MODEL} --output {folder}")
-    return [*commands, f"finn-imec report {folder}"]
+        return list(next_commands(results.folder))
+    return [results.command, shlex.join(["finn-imec", "report", str(results.folder)])]

@@ -140,10 +140,11 @@ def _caption(rows: Sequence[Row]) -> str:
     """What is counted, of which nodes, for which clock."""
     steps = ", ".join(str(number) for number in sorted({row.steps for row in rows}))
     clocks = ", ".join(f"{ns:g} ns" for ns in sorted({row.clock_ns for row in rows if row.clock_ns}))
+    families = " and ".join(sorted({"7-series" if row.part[2] == "7" else "UltraScale+" for row in rows}))
     nodes = f"Complete nodes, thresholds per channel: {steps}. " if steps != "0" else "Without thresholds. "
     clock = f"Clock: {clocks}; {_LATE} misses it. " if clocks else ""
     return (
-        f"{nodes}{clock}Yosys, 7-series. paired: LUTs after sharing dual-output sites; "
+        f"{nodes}{clock}Yosys, {families}. paired: LUTs after sharing dual-output sites; "
         "mem: LUTs used as LUTRAM or SRL; BRAM: 18 kbit; depth: LUT levels; ns: period by cell delays; "
         "MHz: routed on an ECP5"
     )

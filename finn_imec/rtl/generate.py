@@ -230,6 +230,6 @@ def mac_parameters(structure: Structure) -> dict[str, int | str]:
         parameters |= {
             "FIELDS": packing.fields, "SPACING": packing.spacing, "FIELD_BITS": packing.field_bits,
             "CHAINS": packing.chains, "CHAIN_BIAS": int(packing.bias),
-            "CENTRED": int(packing.centered),
+            "CENTRED": int(packing.centered), "LANES": packing.lanes, "DSP_VERSION": packing.block.version,
         }  # fmt: skip
     return parameters

@@ -32,6 +32,7 @@ LIBRARY = (
     "imec_dot_product.sv",
     "imec_sum.sv",
     "imec_dsp48.sv",
+    "imec_dsp58.sv",
     "imec_dot_dsp.sv",
     "imec_threshold.sv",
     "imec_threshold_search.sv",

@@ -1,11 +1,18 @@
-"""FINN's pair and IMECConv side by side for one layer: resources by Yosys, cycles by Verilator."""
+"""FINN's pair and IMECConv side by side for one layer: resources by Yosys, cycles by Verilator.
+
+Both are for one part, whose family decides the DSP slices and how Yosys counts: 7-series, or UltraScale and
+UltraScale+, for which there is no period.
+"""
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,22 +22,25 @@ from qonnx.core.datatype import BaseDataType, DataType
 from finn_imec.algorithms.reference import random_values, reference
 from finn_imec.baseline_rtl import finn_pair
 from finn_imec.baseline_rtl.finn_pair import FinnPair
-from finn_imec.compat.finn import CLOCK_NS
+from finn_imec.compat.finn import CLOCK_NS, FPGA_PART, dsp_block
 from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.clock import pipeline_for
 from finn_imec.layer.datapath import Datapath, smallest_datatype
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.numbers import whole_numbers
+from finn_imec.layer.packing import DSP_BLOCKS
 from finn_imec.rtl.generate import ImecRtl
 from finn_imec.simulation.stimulus import SimulationError, Stimulus
 from finn_imec.simulation.verilator import build
 from finn_imec.streams.design import Design
 from finn_imec.streams.words import encode, round_up_to_bytes, unpack
+from finn_imec.synthesis import ultrascale, yosys
 from finn_imec.synthesis.place import Routed, check_core, place
 from finn_imec.synthesis.rows import FIGURES, PART_FIGURES, PARTS, Row, Side
 from finn_imec.synthesis.stamp import code_digest
-from finn_imec.synthesis.yosys import FLOWS, count
-from finn_imec.util.errors import ImecError, ModelError
+from finn_imec.synthesis.yosys import FLOWS
+from finn_imec.util.errors import ImecError, ModelError, UnsupportedError
+from finn_imec.util.workers import each
 
 if TYPE_CHECKING:
     from finn_imec.transformation.infer_imec_conv import PairReport
@@ -38,6 +48,8 @@ if TYPE_CHECKING:
 FRAMES = 3
 #: Least operand width for which FINN's DSP core is the default; below it FINN builds LUTs.
 DSP_BITS = 4
+#: The DSP slices of the families that Yosys maps to.
+COUNTED_BLOCKS = ("DSP48E1", "DSP48E2")
 
 
 @dataclass(frozen=True)
@@ -212,13 +224,25 @@ def default_core(layer: Layer) -> str:
     return "dsp" if layer.res_type == "dsp" or narrow >= DSP_BITS else "lut"
 
 
+def counted_block(part: str) -> str:
+    """The DSP slice of a part whose family Yosys maps to; UnsupportedError for Versal."""
+    block = dsp_block(part)
+    if block not in COUNTED_BLOCKS:
+        raise UnsupportedError(
+            f"part={part!r} has {block}: accepted are parts of 7-series, UltraScale and UltraScale+, "
+            "for which Yosys synthesizes"
+        )
+    return block
+
+
 def generate_both(
-    layer: Layer, core: str, folder: Path, clock_ns: float = CLOCK_NS
+    layer: Layer, core: str, folder: Path, clock_ns: float = CLOCK_NS, part: str = FPGA_PART
 ) -> tuple[FinnPair, ImecSide]:
     """RTL of both sides of a layer below `folder`: FINN's pair with this core, and IMECConv for this clock.
 
-    core: resType of both, "dsp" or "lut".
+    core: resType of both, "dsp" or "lut". Raises UnsupportedError for a part of Versal.
     """
+    block = counted_block(part)
     bipolar = DataType["BIPOLAR"]
     types = (bipolar, bipolar) if layer.xnor else (layer.input_datatype, layer.weight_datatype)
     weights = 2 * layer.weights - 1 if layer.xnor else layer.weights
@@ -227,13 +251,26 @@ def generate_both(
         folder / "finn", layer.finn, *types, weights, core=core, finn_simd=layer.finn_simd,
         thresholds=layer.thresholds,
     )  # fmt: skip
-    return pair, generate_imec(layer, core, folder / "imec", clock_ns)
+    if core == "dsp":
+        _choose_version(pair, DSP_BLOCKS[block].version)
+    return pair, generate_imec(layer, core, folder / "imec", clock_ns, part)
 
 
-def generate_imec(layer: Layer, core: str, folder: Path, clock_ns: float = CLOCK_NS) -> ImecSide:
-    """RTL of IMECConv below `folder`, with the registers that this clock needs."""
+def _choose_version(pair: FinnPair, version: int) -> None:
+    """Give FINN's MVAU, generated for 7-series, the core of another DSP slice, as generation by part does."""
+    for source in pair.design.sources:
+        text = source.read_text()
+        chosen = re.sub(r"(\bparameter\s+VERSION = )1\b", rf"\g<1>{version}", text)
+        if chosen != text:
+            source.write_text(chosen)
+
+
+def generate_imec(
+    layer: Layer, core: str, folder: Path, clock_ns: float = CLOCK_NS, part: str = FPGA_PART
+) -> ImecSide:
+    """RTL of IMECConv below `folder`, with the registers that this clock needs and the part's DSP slices."""
     g = replace(layer.geometry, buffer_style="distributed")
-    path = replace(layer.datapath(), geometry=g, res_type=core)
+    path = replace(layer.datapath(), geometry=g, res_type=core, dsp_block=dsp_block(part))
     path = replace(path, pipeline=pipeline_for(path.structure, clock_ns))
     design = ImecRtl("imecconv", path).generate(folder)
     parts = {"core": "conv*.mac"} | ({"activation": "conv*.threshold"} if layer.steps > 1 else {})
@@ -282,25 +319,27 @@ def compare_layer(
     clock_ns: float = CLOCK_NS,
     routed: bool = False,
     stage: Callable[[str], None] = lambda name: None,
+    part: str = FPGA_PART,
 ) -> Row:
     """Both sides of one layer, resources by Yosys and cycles by Verilator; see simulate_both.
 
     core: resType of both, "dsp", "lut" or "auto" (default_core). clock_ns: period to meet, by the model of
     `timing`: IMECConv has the registers that it needs for it, and of each side's flows the one with fewest
     LUTs that meets it counts, or the one with fewest LUTs if none does. routed: place and route both sides,
-    too, see place. stage: called with the name of what starts. The line buffers of both sides are in LUT
-    memory, weights where each side's own rule puts them.
+    too, see place. stage: called with the name of what starts. part: of 7-series, or of UltraScale and
+    UltraScale+, of which fewest LUTs count. The line buffers of both sides are in LUT memory, weights where
+    each side's own rule puts them.
     """
     core = default_core(layer) if core == "auto" else core
     if routed:
         check_core(core)
     with tempfile.TemporaryDirectory() as folder:
-        pair, conv = generate_both(layer, core, Path(folder), clock_ns)
+        pair, conv = generate_both(layer, core, Path(folder), clock_ns, part)
         # Keep a LUT core in LUTs: no DSP for a multiplier written with *.
         stage("FINN's side in Yosys")
-        finn = _resources(pair, flows, core == "dsp", clock_ns)
+        finn = _resources(pair, flows, core == "dsp", clock_ns, part)
         stage("IMECConv in Yosys")
-        imec = _resources(conv, flows, core == "dsp", clock_ns)
+        imec = _resources(conv, flows, core == "dsp", clock_ns, part)
         stage("simulation of both")
         measured = simulate_both(layer, pair, conv)
         if routed:
@@ -321,6 +360,7 @@ def compare_layer(
         clock_ns=clock_ns,
         code=code_digest(),
         finn_folding=layer.finn_folding,
+        part=part,
     )
 
 
@@ -330,13 +370,19 @@ def place_both(pair: FinnPair, imec: ImecSide) -> dict[str, Routed]:
     return place({"finn": pair.design, "imec": generic})
 
 
-def _resources(side: FinnPair | ImecSide, flows: Sequence[str], dsp: bool, clock_ns: float) -> dict[str, Any]:
+def _resources(
+    side: FinnPair | ImecSide, flows: Sequence[str], dsp: bool, clock_ns: float, part: str
+) -> dict[str, Any]:
     """All figures of a Side except cycles: of the flow with fewest LUTs that meets the clock, or of all."""
     options = {"parts": side.parts, "flows": tuple(flows), "dsp": dsp}
-    fast, smallest = (count(side.design, clock_ns=clock, **options) for clock in (clock_ns, None))
-    counted = fast if fast["period_ns"] <= clock_ns else smallest
+    if dsp_block(part) == "DSP48E2":
+        counted = ultrascale.count(side.design, **options)
+    else:
+        fast, smallest = (yosys.count(side.design, clock_ns=clock, **options) for clock in (clock_ns, None))
+        counted = fast if fast["period_ns"] <= clock_ns else smallest
     parts = {f"{part}_{key}": counted[part][key] for part in PARTS if part in counted for key in PART_FIGURES}
-    modeled = {key: counted[key] for key in ("ff_absorbable", "period_ns", "path", "lut_by_flow")}
+    timed = ("ff_absorbable", "period_ns", "path", "lut_by_flow") if "period_ns" in counted else ()
+    modeled = {key: counted[key] for key in timed}
     return {**{key: counted[key] for key in FIGURES}, **parts, **modeled}
 
 
@@ -348,23 +394,35 @@ def compare(
     progress: Callable[[str], None] | None = None,
     clock_ns: float = CLOCK_NS,
     routed: bool = False,
-    stage: Callable[[str], None] = lambda name: None,
+    stage: Callable[[str], None] | None = None,
+    executor: Executor | None = None,
+    part: str = FPGA_PART,
 ) -> list[Row]:
-    """compare_layer for each layer, `jobs` in parallel, in order.
+    """compare_layer for each layer, in order: `jobs` in parallel here, or all that `executor` runs.
 
-    progress gets each finished name, stage what starts, with the layer's name.
+    progress gets each finished name, stage what starts here, with the layer's name.
     """
+    here = stage if executor is None else None
+    options = {"core": core, "flows": flows, "clock_ns": clock_ns, "routed": routed, "part": part}
+    one = partial(_compare_named, stage=here, **options)
 
-    def one(layer: Layer) -> Row:
-        try:
-            result = compare_layer(
-                layer, core, flows, clock_ns, routed, lambda name: stage(f"{layer.name}, {name}")
-            )
-        except ImecError as err:
-            raise type(err)(f"{layer.name}: {err}") from err
+    def finished(index: int, row: Row) -> None:
         if progress:
-            progress(layer.name)
-        return result
+            progress(row.layer)
 
-    with ThreadPoolExecutor(jobs) as pool:
-        return list(pool.map(one, layers))
+    # Threads do: the work is in processes of Yosys and Verilator.
+    with nullcontext(executor) if executor else ThreadPoolExecutor(jobs) as pool:
+        return each(one, layers, pool, finished)
+
+
+def _compare_named(layer: Layer, *, stage: Callable[[str], None] | None, **options: Any) -> Row:
+    """compare_layer; its errors name the layer, and so do its stages."""
+
+    def started(name: str) -> None:
+        if stage:
+            stage(f"{layer.name}, {name}")
+
+    try:
+        return compare_layer(layer, **options, stage=started)
+    except ImecError as err:
+        raise type(err)(f"{layer.name}: {err}") from err

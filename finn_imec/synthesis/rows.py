@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from finn_imec.compat.finn import FPGA_PART
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.util.errors import GeometryError, ModelError
 
@@ -118,7 +119,7 @@ class Row:
     registers inside IMECConv's dot products. steps: thresholds per channel, 0 if both sides output
     accumulators. geometry, clock_ns: None if they were not kept; clock_ns: the period that was to be met.
     code: stamp.code_digest() of the code that measured it, or empty. simd, pe: IMECConv's folding;
-    finn_folding: SIMD and PE of FINN's side, None if they are the same.
+    finn_folding: SIMD and PE of FINN's side, None if they are the same. part: that both sides are for.
     """
 
     layer: str
@@ -134,6 +135,7 @@ class Row:
     clock_ns: float | None = None
     code: str = ""
     finn_folding: tuple[int, int] | None = None
+    part: str = FPGA_PART
 
     def __post_init__(self) -> None:
         if self.finn_folding is not None:
@@ -164,7 +166,8 @@ class Row:
         clock = {} if self.clock_ns is None else {"clock_ns": self.clock_ns}
         code = {"code": self.code} if self.code else {}
         folding = {"finn_folding": list(self.finn_folding)} if self.finn_folding else {}
-        return {**named, **folding, **clock, **sides, "ratio": self.ratio, **geometry, **code}
+        part = {} if self.part == FPGA_PART else {"part": self.part}
+        return {**named, **folding, **clock, **part, **sides, "ratio": self.ratio, **geometry, **code}
 
     @classmethod
     def from_dict(cls, row: Any, name: str = "row") -> Row:
@@ -183,7 +186,7 @@ class Row:
                 raise ModelError(f"{name}, layer {named['layer']}: {err}") from err
         if not re.fullmatch(r"\d+x\d+", named["bits"]):
             raise ModelError(f"{name} has bits={named['bits']!r}; expected such as '2x1'")
-        others = {key: row[key] for key in ("clock_ns", "code", "finn_folding") if key in row}
+        others = {key: row[key] for key in ("clock_ns", "code", "finn_folding", "part") if key in row}
         return cls(**named, **sides, geometry=geometry, **others)
 
 

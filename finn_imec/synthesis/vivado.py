@@ -22,8 +22,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from finn_imec.compat.finn import dsp_block
 from finn_imec.streams.design import Design
-from finn_imec.synthesis.comparison import CLOCK_NS, Layer, default_core, generate_both
+from finn_imec.synthesis.comparison import CLOCK_NS, COUNTED_BLOCKS, Layer, default_core, generate_both
 from finn_imec.synthesis.rows import SIDES
 from finn_imec.util.errors import ImecError, ModelError, UnsupportedError
 from finn_imec.util.templates import render
@@ -137,11 +138,12 @@ def write(
 ) -> None:
     """Write RTL and scripts of both sides of each layer into the existing `folder`.
 
-    core: as for `comparison.compare`. part: any device of Vivado's, but both sides are the RTL for 7-series.
-    clock_ns: period to meet, for which IMECConv is pipelined, too. progress gets the name of each finished
-    layer.
+    core: as for `comparison.compare`. part: any device of Vivado's, but on Versal both sides are the RTL for
+    7-series. clock_ns: period to meet, for which IMECConv is pipelined, too. progress gets the name of each
+    finished layer.
     """
     check_part(part)
+    family = part if dsp_block(part) in COUNTED_BLOCKS else PART
     written = []
     for number, layer in enumerate(layers):
         name = re.sub(r"\W+", "_", layer.name, flags=re.ASCII).strip("_")[:40]
@@ -149,7 +151,7 @@ def write(
         chosen = default_core(layer) if core == "auto" else core
         g = layer.geometry
         with tempfile.TemporaryDirectory(prefix="finn_imec_vivado_") as scratch:
-            pair, conv = generate_both(layer, chosen, Path(scratch), clock_ns)
+            pair, conv = generate_both(layer, chosen, Path(scratch), clock_ns, family)
             designs = dict(zip(SIDES, (pair.design, conv.design), strict=True))
             for side, design in designs.items():
                 _write_side(design, folder / path / side, part, clock_ns)

@@ -12,8 +12,9 @@ from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.base import Transformation
 from qonnx.transformation.general import GiveUniqueNodeNames
 
-from finn_imec.compat.finn import CLOCK_NS
+from finn_imec.compat.finn import CLOCK_NS, dsp_block
 from finn_imec.custom_op import imec_nodes, register
+from finn_imec.layer.core import DEFAULT_DSP_BLOCK
 from finn_imec.transformation.pair import MATRIX_UNITS, MatrixUnit, Pair, lone_units
 from finn_imec.util.deprecation import renamed_argument
 from finn_imec.util.errors import ModelError, one_line
@@ -95,8 +96,8 @@ class InferIMECConv(Transformation):
     had them embedded or decoupled; writable and external ones keep their mode.
 
     absorb_padding: the IMECConv also replaces an FMPadding before the pair, unless other nodes need its
-    output. allow_larger: another folding may cost more LUTs or DSP slices than the pair. clock_ns: period of
-    the estimates.
+    output. allow_larger: another folding may cost more LUTs or DSP slices than the pair. clock_ns, fpgapart:
+    period and part of the estimates; without a part, its DSP slices are DSP48E1.
     """
 
     @renamed_argument("max_slowdown", "cycle_tolerance")
@@ -107,8 +108,10 @@ class InferIMECConv(Transformation):
         allow_larger: bool = False,
         clock_ns: float = CLOCK_NS,
         pointwise: bool = False,
+        fpgapart: str | None = None,
     ) -> None:
         super().__init__()
+        self.dsp_block = dsp_block(fpgapart) if fpgapart else DEFAULT_DSP_BLOCK
         self.pointwise = pointwise
         self.cycle_tolerance = cycle_tolerance
         self.absorb_padding = absorb_padding
@@ -140,7 +143,7 @@ class InferIMECConv(Transformation):
         """Swap what `find` finds from a node on, if possible; whatever FINN raises is why it stays."""
         pair = None
         try:
-            pair = find(model, first)
+            pair = replace(find(model, first), dsp_block=self.dsp_block)
             pair.check()
             folding, why = pair.choose_folding(self.cycle_tolerance, self.allow_larger)
             node = pair.imecconv(*folding)
@@ -192,6 +195,7 @@ def folded_again(
     pair: as FINN now folds it; None if it is as it was.
     """
     inst = getCustomOp(node)
+    pair = pair and replace(pair, dsp_block=inst.get_nodeattr("dsp_block"))
     before = report.folding_before if pair is None else list(pair.folding)
     after = [inst.get_nodeattr("SIMD"), inst.get_nodeattr("PE")]
     if (before, after) == (report.folding_before, report.folding_after):

@@ -15,6 +15,7 @@ from qonnx.custom_op.base import CustomOp
 from qonnx.custom_op.registry import getCustomOp
 
 from finn_imec.layer.clock import pipeline_for
+from finn_imec.layer.core import DEFAULT_DSP_BLOCK
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.estimate import Estimate
 from finn_imec.layer.geometry import ConvGeometry, divisors
@@ -56,7 +57,8 @@ class Pair:
     """A sliding window unit, the MVAU or VVAU that it feeds, and the IMECConv that replaces them.
 
     front: the nodes before the generator, from its FMPadding on; empty if there is none or it stays. between:
-    FIFOs and width converters inside the pair. padding_reason: why an FMPadding stays.
+    FIFOs and width converters inside the pair. padding_reason: why an FMPadding stays. dsp_block: the part's
+    DSP slice.
     """
 
     model: ModelWrapper
@@ -65,6 +67,7 @@ class Pair:
     between: list[NodeProto]
     front: list[NodeProto]
     padding_reason: str | None = None
+    dsp_block: str = DEFAULT_DSP_BLOCK
 
     @classmethod
     def find(cls, model: ModelWrapper, generator: NodeProto, absorb_padding: bool = True) -> Pair:
@@ -200,6 +203,7 @@ class Pair:
             streamed=self.insts[2].get_nodeattr("mem_mode") == "external",
             ring_style=self.insts[1].get_nodeattr("ram_style"),
             weight_style=self.attributes["ram_style"],
+            dsp_block=self.dsp_block,
         )
 
     # ---- what it becomes ------------------------------------------------------------------------
@@ -340,6 +344,7 @@ class Pair:
         unit, geometry = self.matrix_unit, self.geometry
         specialized = unit.domain.endswith((".hls", ".rtl"))
         own = {"MW": geometry.mw, "MH": geometry.mh, "SIMD": simd, "PE": pe, "SIMD_in": geometry.simd_in}
+        own["dsp_block"] = self.dsp_block
         return helper.make_node(
             "IMECConv_rtl" if specialized else "IMECConv",
             inputs=[self.insts[0].onnx_node.input[0], *unit.input[1:]],

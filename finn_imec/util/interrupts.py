@@ -21,7 +21,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -31,9 +31,11 @@ UNQUOTED = '"\\\n'
 SESSION = "finn_imec-"
 _PR_SET_CHILD_SUBREAPER = 36
 _SHOW_CURSOR = b"\x1b[?25h"
+#: Descriptors kept back for the removal of each unfinished folder: as many as it is deep, and a few.
+_SPARE = 12
 
-#: Unfinished folders of this process -> their descriptor, which holds the lock, and a folder made for them.
-_unfinished: dict[Path, tuple[int, Path | None]] = {}
+#: Unfinished folders of this process -> descriptors, the last with the lock, and a folder made for it.
+_unfinished: dict[Path, tuple[list[int], Path | None]] = {}
 #: Held while an end would leave half of something; how often this is so in the main thread.
 _critical = threading.RLock()
 _depth = 0
@@ -92,6 +94,9 @@ def end(number: int) -> None:
 
         sys.addaudithook(wait)
         try:
+            for descriptors, _ in _unfinished.values():
+                _close(descriptors[:-1])
+                del descriptors[:-1]
             _kill_descendants()
             for folder in list(_unfinished):
                 remove(folder)
@@ -154,29 +159,53 @@ def make_unfinished(parent: Path, prefix: str, created: Path | None = None) -> P
     """A new folder in `parent`, which goes if this process ends early; `remove` ends that.
 
     Removes what killed processes of this user have left there under that prefix. created: an empty folder
-    that goes with it. Raises OSError.
+    that goes with it. Raises OSError, also if too few descriptors are left to remove the folder again.
     """
     for left in parent.glob(f"{glob.escape(prefix)}*"):
         remove_if_left(left)
     while True:
         with uninterrupted():
-            folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-            descriptor = os.open(folder, os.O_RDONLY)
+            descriptors = _spare_descriptors(parent)
+            try:
+                folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+                os.close(descriptors.pop())
+                descriptors.append(os.open(folder, os.O_RDONLY))
+            except OSError:
+                _close(descriptors)
+                raise
             with contextlib.suppress(OSError):  # a file system without locks
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                fcntl.flock(descriptors[-1], fcntl.LOCK_EX)
             if folder.is_dir():
-                _unfinished[folder] = descriptor, created
+                _unfinished[folder] = descriptors, created
                 return folder
-            os.close(descriptor)  # another process took it for one that was left, before it was locked
+            _close(descriptors)  # another process took it for one that was left, before it was locked
+
+
+def _spare_descriptors(folder: Path) -> list[int]:
+    """_SPARE descriptors and one more; OSError naming the folder, and none, if there are not as many."""
+    descriptors: list[int] = []
+    try:
+        for _ in range(_SPARE + 1):
+            descriptors.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError as err:
+        _close(descriptors)
+        raise OSError(err.errno, err.strerror, str(folder)) from err
+    return descriptors
+
+
+def _close(descriptors: Iterable[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def remove(folder: Path) -> None:
     """Remove an unfinished folder, and one that was made for it if that is empty now."""
     if folder not in _unfinished:  # of the process that this one was forked from
         return
-    descriptor, created = _unfinished.pop(folder)
+    descriptors, created = _unfinished.pop(folder)
+    _close(descriptors[:-1])  # the removal needs some
     shutil.rmtree(folder, ignore_errors=True)
-    os.close(descriptor)
+    os.close(descriptors[-1])
     if created is not None:
         with contextlib.suppress(OSError):
             created.rmdir()

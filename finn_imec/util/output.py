@@ -48,6 +48,7 @@ def make_scratch(output: Path, markers: set[str]) -> Path:
 
     Inside, not next to it: `output` may be a mount point, or its parent read-only.
     """
+    created = False
     try:
         created = not output.exists()
         output.mkdir(parents=True, exist_ok=True)
@@ -68,6 +69,9 @@ def make_scratch(output: Path, markers: set[str]) -> Path:
         ours = created or (left and not entries)  # made by this run, or by a killed one
         return interrupts.make_unfinished(output, UNFINISHED, output if ours else None)
     except OSError as err:
+        if created:
+            with contextlib.suppress(OSError):
+                output.rmdir()
         raise _unwritable(output, err) from err
 
 

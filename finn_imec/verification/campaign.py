@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from finn_imec.simulation.stimulus import Result, SimulationError, Stall, Stimul
 from finn_imec.simulation.verilator import build
 from finn_imec.streams.words import decode, encode
 from finn_imec.util.errors import ImecError
+from finn_imec.util.workers import each
 from finn_imec.verification.cases import Case
 
 FRAMES = 3
@@ -37,7 +39,11 @@ class VerificationError(ImecError, AssertionError):
 
     def __init__(self, what: str, kind: str, case: Case):
         super().__init__(f"{kind}: {what}\n{case}\n{case.command}")
-        self.case = case
+        self.what, self.kind, self.case = what, kind, case
+
+    def __reduce__(self) -> tuple[type[VerificationError], tuple[str, str, Case]]:
+        """Pickled, from a worker process, as it was made."""
+        return type(self), (self.what, self.kind, self.case)
 
 
 def stall(name: str, seed: int, words: int) -> Stall:
@@ -153,18 +159,24 @@ def _check(case: Case, kind: str, result: Result, want: np.ndarray) -> None:
             raise VerificationError(f"{result.cycles} cycles, the model says {model}", kind, case)
 
 
-def verify(cases: Sequence[Case], batch: int = 50, progress: Callable[[int], None] | None = None) -> int:
+def verify(
+    cases: Sequence[Case],
+    batch: int = 50,
+    progress: Callable[[int], None] | None = None,
+    executor: Executor | None = None,
+) -> int:
     """Verify the cases, `batch` per Verilator model; return the run count.
 
-    Raises VerificationError for the first failing case.
+    executor: runs the models, see `finn_imec.util.workers`; None: here, one by one. Raises VerificationError
+    for a failing case, without one the first.
     """
-    runs = 0
-    for start in range(0, len(cases), batch):
-        some = cases[start : start + batch]
-        runs += _build_and_run(some)
+    batches = [cases[start : start + batch] for start in range(0, len(cases), batch)]
+
+    def finished(index: int, runs: int) -> None:
         if progress:
-            progress(len(some))
-    return runs
+            progress(len(batches[index]))
+
+    return sum(each(_build_and_run, batches, executor, finished))
 
 
 def _build_and_run(cases: Sequence[Case]) -> int:

@@ -12,10 +12,11 @@ import numpy as np
 from qonnx.core.datatype import DataType
 
 from finn_imec.algorithms.reference import random_values
-from finn_imec.layer.core import RES_TYPES
+from finn_imec.layer.core import DEFAULT_DSP_BLOCK, RES_TYPES
 from finn_imec.layer.datapath import Datapath, smallest_datatype
 from finn_imec.layer.geometry import ConvGeometry, divisors
 from finn_imec.layer.memories import MEM_MODES, RAM_STYLES
+from finn_imec.layer.packing import DSP_BLOCKS
 from finn_imec.layer.structure import MAX_PIPELINE
 from finn_imec.util.errors import GeometryError, UnsupportedError
 
@@ -46,7 +47,7 @@ class Parameters:
     """The parameters of a case, also as JSON. Weights and thresholds are drawn with `seed`.
 
     output_datatype: None for accumulators; else of `steps` thresholds per channel, shared by all channels if
-    one_row. pipeline: like Datapath's. mem_mode: where the weights are, one of layer.MEM_MODES.
+    one_row. pipeline, dsp_block: like Datapath's. mem_mode: where the weights are, one of layer.MEM_MODES.
     """
 
     geometry: ConvGeometry
@@ -60,6 +61,7 @@ class Parameters:
     res_type: str = "auto"
     mem_mode: str = "internal_embedded"
     seed: tuple[int, ...] = (0,)
+    dsp_block: str = DEFAULT_DSP_BLOCK
 
     def json(self) -> str:
         """In one line, without default values."""
@@ -94,8 +96,9 @@ class Parameters:
                 raise ValueError(f"{name}={getattr(self, name)}: from 0 to {most}")
         if not all(type(value) is int and value >= 0 for value in self.seed):
             raise ValueError(f"seed={self.seed}: integers from 0 on")
-        if self.mem_mode not in MEM_MODES:
-            raise ValueError(f"mem_mode={self.mem_mode}: one of {', '.join(MEM_MODES)}")
+        for name, accepted in (("mem_mode", MEM_MODES), ("dsp_block", DSP_BLOCKS)):
+            if getattr(self, name) not in accepted:
+                raise ValueError(f"{name}={getattr(self, name)}: one of {', '.join(accepted)}")
         if self.geometry.mw * self.geometry.mh > MAX_WEIGHTS:
             raise ValueError(
                 f"geometry with {self.geometry.mw * self.geometry.mh} weights: {MAX_WEIGHTS} at most"
@@ -110,7 +113,7 @@ class Parameters:
         weights = random_values(wdt, (g.mw, g.mh), rng)
         wide = Datapath(
             g, idt, wdt, DataType["INT64"], weights, xnor=self.xnor, res_type=self.res_type,
-            pipeline=self.pipeline, runtime_weights=self.mem_mode == "external",
+            pipeline=self.pipeline, runtime_weights=self.mem_mode == "external", dsp_block=self.dsp_block,
         )  # fmt: skip
         lowest, highest = wide.accumulator_range
         low, high = int(lowest.min()), int(highest.max())
@@ -133,6 +136,8 @@ class Parameters:
             yield replace(self, pipeline=0)
         if self.mem_mode != "internal_embedded":
             yield replace(self, mem_mode="internal_embedded")
+        if self.dsp_block != DEFAULT_DSP_BLOCK:
+            yield replace(self, dsp_block=DEFAULT_DSP_BLOCK)
         if self.output_datatype is not None:
             yield replace(self, output_datatype=None, steps=0, one_row=False)
             if self.steps > 1:
@@ -209,9 +214,10 @@ class Case:
         d, p = self.datapath, self.parameters
         steps = d.structure.steps
         activation = f"{steps} thresholds" if steps else "no activation"
+        core = f"{p.dsp_block}, " if d.core.packing else ""
         return (
             f"{p.input_datatype} x {p.weight_datatype}{' xnor' if p.xnor else ''} -> "
-            f"{d.output_datatype.name}, {activation}, {p.mem_mode}, {p.geometry}"
+            f"{d.output_datatype.name}, {activation}, {core}{p.mem_mode}, {p.geometry}"
         )
 
 
@@ -272,4 +278,5 @@ def random_case(seed: int, number: int, mem_modes: Sequence[str] = ("internal_em
         parameters = replace(parameters, output_datatype=name, steps=2**bits - 1 - fewer, one_row=chance(0.2))
     style = pick(("auto", *RAM_STYLES))  # of the line buffer, which decides its slack
     parameters = replace(parameters, geometry=replace(geometry, buffer_style=style))
+    parameters = replace(parameters, dsp_block=pick(list(DSP_BLOCKS)))
     return Case(parameters, f"finn-imec verify --seed {seed} --case {number}")

@@ -22,6 +22,8 @@ module imec_mac_tb import imec_pkg::*; #(
 	int unsigned  CHAINS = SIMD,
 	logic [47:0]  CHAIN_BIAS = 0,
 	bit  CENTRED = 0,
+	int unsigned  LANES = 1,
+	int unsigned  DSP_VERSION = 1,
 	localparam int unsigned  WORD = DEPTHWISE? PE : SIMD
 )(
 	input	logic  ap_clk,
@@ -41,7 +43,7 @@ module imec_mac_tb import imec_pkg::*; #(
 	uwire [PE-1:0][ACC_BITS-1:0]  start;
 	assign	{ start, w, a, last, first } = in0_V_TDATA;
 
-	localparam int unsigned  STEPS = mac_steps(CORE == "dsp", SIMD, CHAINS, PIPELINE);
+	localparam int unsigned  STEPS = mac_steps(CORE == "dsp", SIMD, CHAINS, LANES, PIPELINE);
 	logic [STEPS-1:0]  Vld = 0;
 	logic  OVld = 0;
 	uwire  en = !OVld || out0_V_TREADY;
@@ -64,7 +66,7 @@ module imec_mac_tb import imec_pkg::*; #(
 	uwire [PE-1:0][SIMD-1:0][W_BITS-1:0]  late;
 	for(genvar  p = 0; p < PE; p++) begin : genChannel
 		for(genvar  l = 0; l < SIMD; l++) begin : genLane
-			imec_delay #(.WIDTH(W_BITS), .STEPS(weight_delay(SIMD, CHAINS, l))) delay(
+			imec_delay #(.WIDTH(W_BITS), .STEPS(weight_delay(SIMD, CHAINS*LANES, l))) delay(
 				.clk(ap_clk), .en, .d(w[p][l]), .q(late[p][l])
 			);
 		end : genLane
@@ -75,7 +77,8 @@ module imec_mac_tb import imec_pkg::*; #(
 		.A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .A_BIPOLAR(A_BIPOLAR),
 		.W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR), .WIDEN(WIDEN),
 		.ACC_BITS(ACC_BITS), .DOUBLE(DOUBLE), .PIPELINE(PIPELINE),
-		.FIELDS(FIELDS), .SPACING(SPACING), .FIELD_BITS(FIELD_BITS), .CHAINS(CHAINS), .CHAIN_BIAS(CHAIN_BIAS), .CENTRED(CENTRED)
+		.FIELDS(FIELDS), .SPACING(SPACING), .FIELD_BITS(FIELD_BITS), .CHAINS(CHAINS), .CHAIN_BIAS(CHAIN_BIAS), .CENTRED(CENTRED),
+		.LANES(LANES), .DSP_VERSION(DSP_VERSION)
 	) dut(.clk(ap_clk), .en, .a, .w(late), .vld, .first(mac_first), .start(mac_start), .acc(out0_V_TDATA));
 
 endmodule : imec_mac_tb

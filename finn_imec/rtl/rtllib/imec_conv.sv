@@ -131,6 +131,8 @@ module imec_conv import imec_pkg::*; #(
 	int unsigned  CHAINS = SIMD,
 	logic [47:0]  CHAIN_BIAS = 0,
 	bit  CENTRED = 0,
+	int unsigned  LANES = 1,
+	int unsigned  DSP_VERSION = 1,
 
 	// Activation: thresholds per channel, 0 for none
 	int unsigned  STEPS,
@@ -267,13 +269,14 @@ module imec_conv import imec_pkg::*; #(
 
 	//-----------------------------------------------------------------------
 	// Weights, with the activations
+	localparam int unsigned  DSP_STEP = CHAINS*LANES;	// lanes from slice to slice of a chain
 	uwire [PE-1:0][SIMD-1:0][W_BITS-1:0]  w;	// each lane weight_delay steps late
 	if(WEIGHTS_STREAMED) begin : genStream
 		uwire [PE-1:0][SIMD-1:0][W_BITS-1:0]  word;
 		imec_delay #(.WIDTH(PE*SIMD*W_BITS), .STEPS(MEMORY)) read(.clk, .en, .d(wdat), .q(word));
 		for(genvar  p = 0; p < PE; p++) begin : genWord
 			for(genvar  l = 0; l < SIMD; l++) begin : genLane
-				imec_delay #(.WIDTH(W_BITS), .STEPS(weight_delay(SIMD, CHAINS, l))) late(
+				imec_delay #(.WIDTH(W_BITS), .STEPS(weight_delay(SIMD, DSP_STEP, l))) late(
 					.clk, .en, .d(word[p][l]), .q(w[p][l])
 				);
 			end : genLane
@@ -281,14 +284,14 @@ module imec_conv import imec_pkg::*; #(
 		assign	wrdy = rvld;
 	end : genStream
 	else begin : genRom
-		localparam int unsigned  PARTS = weight_delay(SIMD, CHAINS, 0)/2 + 1;
+		localparam int unsigned  PARTS = weight_delay(SIMD, DSP_STEP, 0)/2 + 1;
 		localparam int unsigned  SPILT = (PARTS-1) * WEIGHT_SPILL;
 		if(PARTS > 4)  $error("SIMD=%0d in CHAINS=%0d has its weights in %0d memories, of which there are 4.", SIMD, CHAINS, PARTS);
 		uwire [SPILT:0]  spilt;	// [SPILT] is unused
 		for(genvar  g = 0; g < PARTS; g++) begin : genPart
-			localparam int unsigned  LOW   = lanes_below(SIMD, CHAINS, g);
-			localparam int unsigned  LANES = lanes_below(SIMD, CHAINS, g-1) - LOW;
-			localparam int unsigned  BITS  = PE*LANES*W_BITS;
+			localparam int unsigned  LOW   = lanes_below(SIMD, DSP_STEP, g);
+			localparam int unsigned  COUNT = lanes_below(SIMD, DSP_STEP, g-1) - LOW;
+			localparam int unsigned  BITS  = PE*COUNT*W_BITS;
 			localparam int unsigned  TABLE = g == PARTS-1? WEIGHT_LUT_BITS : 0;
 			localparam int unsigned  STORED = BITS - TABLE;
 			localparam int unsigned  OWN   = STORED - (g == 0? 0 : WEIGHT_SPILL);
@@ -338,7 +341,7 @@ module imec_conv import imec_pkg::*; #(
 				assign	stored = { top, word };
 			end : genSpilt
 
-			uwire [PE-1:0][LANES-1:0][W_BITS-1:0]  q;
+			uwire [PE-1:0][COUNT-1:0][W_BITS-1:0]  q;
 			if(TABLE == 0)  assign  q = stored;
 			else begin : genLuts
 				if(WEIGHT_LAYOUT == "table" || TABLE >= BITS)
@@ -351,13 +354,13 @@ module imec_conv import imec_pkg::*; #(
 				assign	q = { top, stored };
 			end : genLuts
 			for(genvar  p = 0; p < PE; p++) begin : genWord
-				assign	w[p][LOW +: LANES] = q[p];
+				assign	w[p][LOW +: COUNT] = q[p];
 			end : genWord
 		end : genPart
 		assign	wrdy = 1'b0;
 	end : genRom
 
-	localparam int unsigned  DOT = MEMORY-1 + mac_steps(CORE == "dsp", SIMD, CHAINS, PIPELINE);
+	localparam int unsigned  DOT = MEMORY-1 + mac_steps(CORE == "dsp", SIMD, CHAINS, LANES, PIPELINE);
 	logic [DOT:0]  Vld = 0, First, Last;	// [0] a step after the read, [DOT] with dot products
 	always_ff @(posedge clk) begin
 		if(rst)      Vld <= 0;
@@ -408,7 +411,8 @@ module imec_conv import imec_pkg::*; #(
 		.A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .A_BIPOLAR(A_BIPOLAR),
 		.W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR), .WIDEN(WIDEN),
 		.ACC_BITS(ACC_BITS), .DOUBLE(DOUBLE), .PIPELINE(PIPELINE), .PRIMITIVES(PRIMITIVES),
-		.FIELDS(FIELDS), .SPACING(SPACING), .FIELD_BITS(FIELD_BITS), .CHAINS(CHAINS), .CHAIN_BIAS(CHAIN_BIAS), .CENTRED(CENTRED)
+		.FIELDS(FIELDS), .SPACING(SPACING), .FIELD_BITS(FIELD_BITS), .CHAINS(CHAINS), .CHAIN_BIAS(CHAIN_BIAS), .CENTRED(CENTRED),
+		.LANES(LANES), .DSP_VERSION(DSP_VERSION)
 	) mac(.clk, .en, .a, .w, .vld, .first, .start, .acc);
 
 	//-----------------------------------------------------------------------

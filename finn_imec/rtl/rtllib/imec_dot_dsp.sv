@@ -24,6 +24,9 @@
  *	CENTRED multiplies unsigned activations minus 2^(A_BITS-1), which halves the range
  *	of the sums; the rest, 2^(A_BITS-1)*sum w[p], is constant for a whole window.
  *
+ *	With LANES = 3, a slice adds the products of three adjacent lanes instead, for one
+ *	channel: the INT8 mode of DSP58.
+ *
  *	A sum moves one slice per step, so the factors of a slice must arrive
  *	imec_pkg::place steps late, more the further down the chain it is. The slice itself
  *	adds the odd step, shift registers all other steps of the activations; weights must
@@ -46,6 +49,8 @@ module imec_dot_dsp import imec_pkg::*; #(
 	int unsigned  CHAINS,
 	logic [47:0]  BIAS,
 	bit  CENTRED = 0,
+	int unsigned  LANES = 1,
+	int unsigned  VERSION = 1,	// of the DSP slice, see imec_pkg
 	int unsigned  PRIMITIVES = XILINX,
 
 	localparam int unsigned  Y_BITS = FIELD_BITS + $clog2(CHAINS)
@@ -57,55 +62,93 @@ module imec_dot_dsp import imec_pkg::*; #(
 	input	logic [PE-1:0][SIMD-1:0][W_BITS-1:0]  w,
 	output	logic [PE-1:0][Y_BITS-1:0]  y
 );
-	if(A_BITS + 32'(!A_SIGNED) > 18)  $error("A_BITS=%0d exceeds the multiplier's 18 bits.", A_BITS);
-	if((FIELDS-1)*SPACING + W_BITS + 32'(!W_SIGNED) > 25) begin : genWide
-		$error("FIELDS=%0d of SPACING=%0d exceed the multiplier's 25 bits.", FIELDS, SPACING);
-	end : genWide
-	if(CHAINS < 1 || CHAINS > SIMD)  $error("CHAINS=%0d must be 1 to SIMD=%0d.", CHAINS, SIMD);
+	localparam bit  SIGNED = A_SIGNED || CENTRED;
+	localparam int unsigned  SLICES = (SIMD + LANES-1) / LANES;
+	localparam int unsigned  W_PORT = dsp_w_bits(VERSION);
+	localparam int unsigned  A_PORT = dsp_a_bits(VERSION);
+	localparam int unsigned  P_BITS = dsp_p_bits(VERSION);
+	if(VERSION < 1 || VERSION > 3)  $error("VERSION=%0d must be 1 to 3.", VERSION);
+	if(CHAINS < 1 || CHAINS > SLICES)  $error("CHAINS=%0d must be 1 to %0d, a channel's slices.", CHAINS, SLICES);
 	if(FIELD_BITS > SPACING)  $error("FIELD_BITS=%0d exceeds SPACING=%0d.", FIELD_BITS, SPACING);
+	if((FIELDS-1)*SPACING + FIELD_BITS > P_BITS) begin : genTop
+		$error("FIELDS=%0d of FIELD_BITS=%0d exceed the sum's %0d bits.", FIELDS, FIELD_BITS, P_BITS);
+	end : genTop
+	if(LANES == 1) begin : genPorts
+		if(A_BITS + 32'(!A_SIGNED) > A_PORT)  $error("A_BITS=%0d exceeds the multiplier's %0d bits.", A_BITS, A_PORT);
+		if((FIELDS-1)*SPACING + W_BITS + 32'(!W_SIGNED) > W_PORT) begin : genWide
+			$error("FIELDS=%0d of SPACING=%0d exceed the multiplier's %0d bits.", FIELDS, SPACING, W_PORT);
+		end : genWide
+	end : genPorts
+	else begin : genDotPorts
+		if(LANES != 3 || VERSION != 3 || FIELDS != 1)  $error("LANES=%0d must be 1, or 3 with VERSION 3 and FIELDS 1.", LANES);
+		if(A_BITS + 32'(!SIGNED) > 9 || W_BITS + 32'(!W_SIGNED) > 8)
+			$error("A_BITS=%0d and W_BITS=%0d exceed the multipliers' 9 and 8 bits.", A_BITS, W_BITS);
+	end : genDotPorts
 
-	function automatic logic [47:0] biases();
-		automatic logic [47:0]  c = '0;
-		for(int unsigned  f = 0; f < FIELDS; f++)  c |= BIAS << f*SPACING;
+	function automatic logic [P_BITS-1:0] biases();
+		automatic logic [P_BITS-1:0]  c = '0;
+		for(int unsigned  f = 0; f < FIELDS; f++)  c |= P_BITS'(BIAS) << f*SPACING;
 		return  c;
 	endfunction : biases
 
-	localparam int unsigned  COLUMNS = (PE + FIELDS-1) / FIELDS;
-	uwire [SIMD+CHAINS-1:0][COLUMNS-1:0][47:0]  cascade;	// from slice to slice
-	assign	cascade[SIMD +: CHAINS] = '0;
-	uwire [PE-1:0][CHAINS-1:0][FIELD_BITS-1:0]  sums;
+	uwire [SIMD-1:0][A_BITS-1:0]  al;	// each lane weight_delay steps late
 	for(genvar  l = 0; l < SIMD; l++) begin : genLane
-		localparam int unsigned  PLACE = place(SIMD, CHAINS, l);
 		uwire [A_BITS-1:0]  centred = a[l] ^ (A_BITS'(CENTRED) << (A_BITS-1));
-		uwire [A_BITS-1:0]  al;
-		imec_delay #(.WIDTH(A_BITS), .STEPS(weight_delay(SIMD, CHAINS, l))) skew(.clk, .en, .d(centred), .q(al));
+		imec_delay #(.WIDTH(A_BITS), .STEPS(weight_delay(SIMD, CHAINS*LANES, l))) skew(.clk, .en, .d(centred), .q(al[l]));
+	end : genLane
 
+	localparam int unsigned  COLUMNS = (PE + FIELDS-1) / FIELDS;
+	uwire [SLICES+CHAINS-1:0][COLUMNS-1:0][P_BITS-1:0]  cascade;	// from slice to slice
+	assign	cascade[SLICES +: CHAINS] = '0;
+	uwire [PE-1:0][CHAINS-1:0][FIELD_BITS-1:0]  sums;
+	for(genvar  s = 0; s < SLICES; s++) begin : genSlice
+		localparam bit  HEAD = s + CHAINS >= SLICES;
+		localparam bit  LATE = 1'(place(SIMD, CHAINS*LANES, s*LANES) % 2);
 		for(genvar  c = 0; c < COLUMNS; c++) begin : genColumn
 			localparam int unsigned  USED = c < COLUMNS-1? FIELDS : PE - c*FIELDS;
-			logic [24:0]  codes, signs;
-			always_comb begin
-				codes = '0;
-				signs = '0;
-				for(int unsigned  f = 0; f < USED; f++) begin
-					automatic logic [W_BITS-1:0]  wl = w[c*FIELDS + f][l];
-					codes |= 25'(wl) << f*SPACING;
-					signs |= 25'(W_SIGNED && wl[W_BITS-1]) << (f*SPACING + W_BITS);	// a sign at bit 25 is dropped
+			uwire [P_BITS-1:0]  p;
+			if(LANES == 1) begin : genProduct
+				logic [W_PORT-1:0]  codes, signs;
+				always_comb begin
+					codes = '0;
+					signs = '0;
+					for(int unsigned  f = 0; f < USED; f++) begin
+						automatic logic [W_BITS-1:0]  wl = w[c*FIELDS + f][s];
+						codes |= W_PORT'(wl) << f*SPACING;
+						// A sign beyond the port is dropped
+						signs |= W_PORT'(W_SIGNED && wl[W_BITS-1]) << (f*SPACING + W_BITS);
+					end
 				end
-			end
-
-			uwire [47:0]  p;
-			imec_dsp48 #(.HEAD(l + CHAINS >= SIMD), .LATE(1'(PLACE % 2)), .C(biases()), .PRIMITIVES(PRIMITIVES)) slice(
-				.clk, .en,
-				.d(codes), .a(signs), .b({ {(18-A_BITS){(A_SIGNED || CENTRED) && al[A_BITS-1]}}, al }),
-				.pcin(cascade[l + CHAINS][c]), .p, .pcout(cascade[l][c])
-			);
-			if(l < CHAINS) begin : genTail
+				imec_dsp48 #(.VERSION(VERSION), .HEAD(HEAD), .LATE(LATE), .C(biases()), .PRIMITIVES(PRIMITIVES)) slice(
+					.clk, .en,
+					.d(codes), .a(signs), .b({ {(A_PORT-A_BITS){SIGNED && al[s][A_BITS-1]}}, al[s] }),
+					.pcin(cascade[s + CHAINS][c]), .p, .pcout(cascade[s][c])
+				);
+			end : genProduct
+			else begin : genDot
+				logic [2:0][8:0]  ax;
+				logic [2:0][7:0]  wx;
+				always_comb begin
+					ax = '0;
+					wx = '0;
+					for(int unsigned  l = 0; l < 3 && s*LANES + l < SIMD; l++) begin
+						automatic logic [A_BITS-1:0]  an = al[s*LANES + l];
+						automatic logic [W_BITS-1:0]  wn = w[c][s*LANES + l];
+						ax[l] = 9'(signed'({ SIGNED && an[A_BITS-1], an }));
+						wx[l] = 8'(signed'({ W_SIGNED && wn[W_BITS-1], wn }));
+					end
+				end
+				imec_dsp58 #(.HEAD(HEAD), .LATE(LATE), .C(biases()), .PRIMITIVES(PRIMITIVES)) slice(
+					.clk, .en, .a(ax), .w(wx), .pcin(cascade[s + CHAINS][c]), .p, .pcout(cascade[s][c])
+				);
+			end : genDot
+			if(s < CHAINS) begin : genTail
 				for(genvar  f = 0; f < USED; f++) begin : genField
-					assign	sums[c*FIELDS + f][l] = p[f*SPACING +: FIELD_BITS];
+					assign	sums[c*FIELDS + f][s] = p[f*SPACING +: FIELD_BITS];
 				end : genField
 			end : genTail
 		end : genColumn
-	end : genLane
+	end : genSlice
 
 	for(genvar  p = 0; p < PE; p++) begin : genChannel
 		imec_sum #(.N(CHAINS), .BITS(FIELD_BITS)) sum(.clk, .en, .d(sums[p]), .y(y[p]));

@@ -36,6 +36,8 @@ module imec_mac import imec_pkg::*; #(
 	int unsigned  CHAINS = SIMD,
 	logic [47:0]  CHAIN_BIAS = 0,
 	bit  CENTRED = 0,
+	int unsigned  LANES = 1,
+	int unsigned  DSP_VERSION = 1,
 	int unsigned  PRIMITIVES = XILINX,
 
 	localparam int unsigned  WORD = DEPTHWISE? PE : SIMD	// activations
@@ -85,7 +87,7 @@ module imec_mac import imec_pkg::*; #(
 				.PE(EACH), .SIMD(SIMD),
 				.A_BITS(X_BITS), .A_SIGNED(A_SIGNED || WIDE_A), .W_BITS(V_BITS), .W_SIGNED(W_SIGNED || WIDE_W),
 				.FIELDS(FIELDS), .SPACING(SPACING), .FIELD_BITS(FIELD_BITS), .CHAINS(CHAINS), .BIAS(CHAIN_BIAS), .CENTRED(CENTRED),
-				.PRIMITIVES(PRIMITIVES)
+				.LANES(LANES), .VERSION(DSP_VERSION), .PRIMITIVES(PRIMITIVES)
 			) dot(.clk, .en, .a(x[d*SIMD +: SIMD]), .w(v[d*EACH +: EACH]), .y(y[d*EACH +: EACH]));
 		end : genDsp
 		else if(CORE == "planes") begin : genPlanes

@@ -4,7 +4,7 @@
 package imec_pkg;
 
 	// PRIMITIVES of a module: its formula, fast to simulate; its structure, for any FPGA; its structure
-	// in Xilinx' LUT6, MUXF7, MUXF8 and DSP48E1
+	// in Xilinx' LUT6, MUXF7, MUXF8, DSP48E1, DSP48E2 and DSP58
 	localparam int unsigned  BEHAVIOR = 0, GENERIC = 1, XILINX = 2;
 
 	localparam int unsigned  MAX_COLS = 40;
@@ -18,26 +18,39 @@ package imec_pkg;
 		return  n;
 	endfunction : bits_below
 
+	// DSP slices, numbered as in FINN's mvu.sv: 1 DSP48E1, 2 DSP48E2, 3 DSP58. Bits of the inputs of the
+	// multiplier, for weights and for activations, and of the sum
+	function automatic int unsigned dsp_w_bits(input int unsigned  version);
+		return  version == 1? 25 : 27;
+	endfunction : dsp_w_bits
+	function automatic int unsigned dsp_a_bits(input int unsigned  version);
+		return  version == 3? 24 : 18;
+	endfunction : dsp_a_bits
+	function automatic int unsigned dsp_p_bits(input int unsigned  version);
+		return  version == 3? 58 : 48;
+	endfunction : dsp_p_bits
+
 	// Position in its chain of the slice of lane l in imec_dot_dsp, counted from the first slice of
-	// the longest chain. All chains end at the same position, with the lowest lanes.
-	function automatic int unsigned place(input int unsigned  simd, input int unsigned  chains, input int unsigned  l);
-		return  (simd - 1)/chains - l/chains;
+	// the longest chain. All chains end at the same position, with the lowest lanes. step: lanes from a
+	// slice to the next one of its chain, CHAINS*LANES.
+	function automatic int unsigned place(input int unsigned  simd, input int unsigned  step, input int unsigned  l);
+		return  (simd - 1)/step - l/step;
 	endfunction : place
 
 	// Steps by which the weights of lane l arrive after its activation
-	function automatic int unsigned weight_delay(input int unsigned  simd, input int unsigned  chains, input int unsigned  l);
-		return  place(simd, chains, l)/2 * 2;
+	function automatic int unsigned weight_delay(input int unsigned  simd, input int unsigned  step, input int unsigned  l);
+		return  place(simd, step, l)/2 * 2;
 	endfunction : weight_delay
 
 	// Number of lanes, the lowest, with a weight_delay above 2*part; all for part -1
-	function automatic int unsigned lanes_below(input int unsigned  simd, input int unsigned  chains, input int  part);
-		automatic int  n = (int'(place(simd, chains, 0)) - 1 - 2*part) * int'(chains);
+	function automatic int unsigned lanes_below(input int unsigned  simd, input int unsigned  step, input int  part);
+		automatic int  n = (int'(place(simd, step, 0)) - 1 - 2*part) * int'(step);
 		return  n < 0? 0 : n < int'(simd)? 32'(n) : simd;
 	endfunction : lanes_below
 
 	// Steps from the activations of a word to its dot products: first slice, cascade, sum of chains
-	function automatic int unsigned dsp_steps(input int unsigned  simd, input int unsigned  chains);
-		return  3 + place(simd, chains, 0) + ($clog2(chains) + 1)/2;
+	function automatic int unsigned dsp_steps(input int unsigned  simd, input int unsigned  chains, input int unsigned  lanes);
+		return  3 + place(simd, chains*lanes, 0) + ($clog2(chains) + 1)/2;
 	endfunction : dsp_steps
 
 	// Steps from the operands of a word to its dot products in LUTs
@@ -46,8 +59,8 @@ package imec_pkg;
 	endfunction : lut_steps
 
 	// Steps from the activations of a word to its dot products in imec_mac
-	function automatic int unsigned mac_steps(input bit  dsp, input int unsigned  simd, input int unsigned  chains, input int unsigned  pipeline);
-		return  dsp? dsp_steps(simd, chains) : lut_steps(pipeline);
+	function automatic int unsigned mac_steps(input bit  dsp, input int unsigned  simd, input int unsigned  chains, input int unsigned  lanes, input int unsigned  pipeline);
+		return  dsp? dsp_steps(simd, chains, lanes) : lut_steps(pipeline);
 	endfunction : mac_steps
 
 endpackage : imec_pkg
