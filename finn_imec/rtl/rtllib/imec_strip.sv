@@ -48,13 +48,14 @@ module imec_strip #(
 
 	localparam bit  IN_LUTS = DEPTH == 1 || string'(RAM_STYLE) == "distributed";
 	localparam int unsigned  EARLY = IN_LUTS? STEPS-1 : 0;
-	uwire [BITS-1:0]  raddr, waddr;
+	uwire [BITS-1:0]  raddr, target;
 	uwire  write;
 	uwire [WIDTH-1:0]  data;
-	uwire [BITS-1:0]  target = DUAL_PORT? write_addr : addr;
-	imec_delay #(.WIDTH(1+WIDTH+2*BITS), .STEPS(EARLY)) early(
-		.clk, .en, .d({ we, d, target, addr }), .q({ write, data, waddr, raddr })
+	imec_delay #(.WIDTH(BITS), .STEPS(EARLY)) reads(.clk, .en, .d(addr), .q(raddr));
+	imec_delay #(.WIDTH(1+WIDTH+BITS), .STEPS(EARLY)) writes(
+		.clk, .en, .d({ we, d, write_addr }), .q({ write, data, target })
 	);
+	uwire [BITS-1:0]  waddr = DUAL_PORT? target : raddr;	// one register, or synthesis takes a second port
 
 	logic [WIDTH-1:0]  Q;
 	if(DEPTH == 1) begin : genRegister
