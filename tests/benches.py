@@ -201,19 +201,19 @@ def strip(depth: int, width: int, style: str = "auto", dual_port: bool = False) 
     return Bench("imec_strip", parameters, in_bits, width, inputs, outputs, undefined=depth)
 
 
-def rom(depth: int, width: int, style: str, layout: str = "plain") -> Bench:
+def rom(depth: int, width: int, style: str, layout: str = "plain", bank: int = 2048) -> Bench:
     rng = generator(depth, width)
     words = random_words(width, depth, rng)[-depth:]
     inputs = [*range(depth), *(int(a) for a in rng.integers(0, depth, N))]
-    parameters = {"DEPTH": depth, "WIDTH": width, "RAM_STYLE": style, "LAYOUT": layout}
+    parameters = {"DEPTH": depth, "WIDTH": width, "RAM_STYLE": style, "LAYOUT": layout, "BANK": bank}
     if layout == "table":
         rows = [1 << width + 3 | word << 3 | 5 for word in words]  # of them, those between
         parameters |= {"ROWS": depth, "TABLE_WIDTH": width + 4, "TABLE_LSB": 3}
         parameters |= {"TABLE": vector(rows, width + 4)[0]}
         memories = {}
     else:
-        images = rom_images(words, width, layout)
-        names = {"": "INIT_FILE", "_rest": "REST_FILE"}
+        images = rom_images(words, width, layout, bank)
+        names = {"": "INIT_FILE", "_left": "LEFT_FILE", "_rest": "REST_FILE"}
         memories = {names[name]: rows for name, (rows, _) in images.items()}
     outputs = [words[a] for a in inputs]
     bits = address_bits(depth)
@@ -604,6 +604,14 @@ def search(
     )
 
 
+def stages(pe: int, nf: int, steps: int, acc_bits: int, o_bits: int, bias: int) -> Bench:
+    """imec_threshold_stages, which has the table of a search with an engine for each PE."""
+    bench = search(pe, nf, steps, acc_bits, o_bits, bias, pe)
+    others = ("ENGINES", "READ", "FAST", "RAM_STYLE")
+    parameters = {name: value for name, value in bench.parameters.items() if name not in others}
+    return replace(bench, module="imec_threshold_stages", parameters=parameters)
+
+
 def activations(
     pe: int, nf: int, steps: int, acc_bits: int, o_bits: int, bias: int
 ) -> tuple[list[int], list[int], np.ndarray]:
@@ -772,12 +780,16 @@ BENCHES = [
     rom(9, 3, "block", "paired"),
     rom(1152, 5, "block", "paired"),
     rom(1279, 2, "block", "paired"),
+    rom(9, 3, "block", "through"),
+    rom(1152, 5, "block", "through"),
+    rom(1279, 2, "block", "through"),
     *(
         two_steps(bench)
         for bench in (
             rom(2, 3, "auto"), rom(37, 65, "distributed"), rom(1152, 5, "block", "paired"),
-            rom(4097, 3, "block", "banked"),
-            strip(1, 5), strip(19, 8, "distributed"), strip(64, 9, "block", dual_port=True),
+            rom(1152, 5, "block", "through"), rom(4097, 3, "block", "banked"),
+            strip(1, 5), strip(19, 8, "distributed"), strip(37, 5, "distributed", dual_port=True),
+            strip(64, 9, "block", dual_port=True),
         )
     ),
     *(register(width) for width in (1, 7)),
@@ -881,13 +893,14 @@ TWO_FOLD = [
         for pipeline in (0, 1, 2, 3, 4)
     ),
     *(dot_gates(*args, HEAP=1) for args in ((3, Kind(8), BIPOLAR), (20, Kind(2), Kind(2, True), 1, 1))),
-    *(mux(n, width) for n in (*range(1, 10), 16, 17, 18, 21) for width in (1, 3)),
+    *(mux(n, width) for n in (*range(1, 10), 13, 16, 17, 18, 21, 33) for width in (1, 3)),
     *(rom(depth, 7, "distributed", "table") for depth in (1, 2, 36, 64, 65, 72, 80)),
     two_steps(rom(72, 5, "distributed", "table")),
     *(
-        rom(rows * banks + rest, width, "block", "banked")
+        rom(rows * banks + rest, width, "block", "banked", rows)
         for rows, banks, rest, width in (
-            (2048, 2, 1, 3), (2048, 4, 1024, 2), (2048, 9, 0, 1), (4096, 8, 64, 1), (4096, 18, 0, 2),
+            (2048, 2, 1, 3), (2048, 4, 1024, 2), (2048, 9, 0, 1),
+            (4096, 1, 9, 2), (4096, 8, 64, 1), (4096, 18, 0, 2),
         )
     ),
     *(
@@ -944,6 +957,11 @@ TWO_FOLD = [
     threshold(3, 2, 3, 7, 2, -2),
     threshold(2, 4, 7, 9, 4, 3),
     threshold(1, 5, 15, 12, 8, -100),
+    stages(1, 1, 1, 4, 1, 0),
+    stages(3, 2, 3, 7, 2, -2),
+    stages(2, 5, 6, 9, 4, 3),
+    stages(1, 3, 31, 10, 5, -16),
+    stages(2, 16, 15, 12, 4, 0),
     search(1, 1, 1, 4, 1, 0, 1),
     search(3, 2, 3, 7, 2, -2, 1),
     search(4, 3, 6, 9, 4, 3, 2),
@@ -955,6 +973,9 @@ TWO_FOLD = [
     search(4, 3, 6, 9, 4, 3, 1, "distributed"),
     search(1, 5, 16, 12, 8, -100, 1, "auto", fast=1),
     search(2, 4, 255, 16, 8, 0, 2, "block", fast=1),
+    search(1, 5, 16, 12, 8, -100, 1, "auto", fast=2),
+    search(2, 4, 255, 16, 8, 0, 2, "block", fast=2),
+    search(2, 1, 1, 9, 1, 0, 2, "block", fast=2),
 ]  # fmt: skip
 #: Of these, the ones with logic for any FPGA that differs from both of the others
 GENERIC = (
@@ -1012,11 +1033,21 @@ KINDS = (
 BY_LAYOUT = {
     "table": (8, 16, 8, 2),
     "wide table": (64, 64, 32, 16),
-    "paired": (64, 8, 4, 1),
+    "paired": (64, 64, 4, 4),
+    "through": (64, 8, 4, 1),
     "banked": (64, 64, 4, 1),
     "spilt": (16, 32, 8, 4),
     "spilt thrice": (32, 32, 32, 2),
 }
+
+
+def beside_table(core: str) -> ImecRtl:
+    """A layer whose thresholds take a block RAM more than FINN's, so that a table holds some weight bits."""
+    g = ConvGeometry((3, 3), (4, 4), 32, 8, simd=8, pe=2)
+    node = random_layer("layer", g, "INT8", "INT8").with_random_thresholds(255)
+    rtl = ImecRtl("top", replace(node.datapath(), res_type=core, pipeline=2))
+    assert (rtl.structure.rom_layout, rtl.structure.rom_lut_bits) == ("plain", 36)
+    return rtl
 
 
 def layer_by_layout(layout: str, core: str = "lut") -> ImecRtl:

@@ -32,9 +32,9 @@ from finn_imec.fit.options import IMEC_STYLES, ImecNode, imec_options, lean, wid
 from finn_imec.fit.parts import BUDGETED
 from finn_imec.fit.run import BUILD_CONFIG, FIT, FOLDING, MODEL, budget_of
 from finn_imec.fit.solver import Choice, Network, Option, Unit, cheapest, fastest, least_excess, pareto
+from finn_imec.layer.clock import period_ns
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.geometry import ConvGeometry
-from finn_imec.layer.clock import period_ns
 from finn_imec.networks import lowering
 from finn_imec.report.fit_page import CHART, write_fit_report
 from finn_imec.transformation.infer_imec_conv import swap_pairs

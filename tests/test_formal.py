@@ -190,7 +190,7 @@ SEQUENCER = Proof(
         Mutation(SLACK, "rd && FoldStart && FoldLast", "rd && FoldStart"),
         Mutation(SLACK, "taken? debt_t'(ADVANCE_COLUMN - 1)", "taken? debt_t'(ADVANCE_COLUMN)"),
         Mutation(SLACK, "BACK = SLACK + 1", "BACK = SLACK"),
-        Mutation(SLACK, "DUAL_PORT? write_addr : addr", "addr", "imec_strip.sv"),
+        Mutation(SLACK, "DUAL_PORT? target : raddr", "raddr", "imec_strip.sv"),
     ],
 )
 

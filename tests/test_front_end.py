@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from benches import TESTBENCHES, layer_by_layout
+from benches import TESTBENCHES, beside_table, layer_by_layout
 from qonnx.core.datatype import DataType
 
 from finn_imec.layer.geometry import ConvGeometry
@@ -68,9 +68,10 @@ def kinds() -> Iterator[tuple[str, Callable[[], ImecRtl]]]:
         yield f"lines {style}", lambda g=g: layer(g)
         searched = {"output_datatype": "UINT5", "steps": 31, "ram_style_thresholds": style}
         yield f"searched thresholds {style}", lambda searched=searched: layer(**searched)
-    for layout in ("table", "paired", "banked", "spilt", "spilt thrice"):
+    for layout in ("table", "paired", "through", "banked", "spilt", "spilt thrice"):
         core = "dsp" if layout.startswith("spilt") else "lut"
         yield f"weights {layout}", lambda layout=layout, core=core: layer_by_layout(layout, core)
+    yield "weights beside a table", lambda: beside_table("dsp")
     for stages in range(MAX_PIPELINE + 1):
         yield (
             f"planes, {stages} registers",
@@ -221,8 +222,9 @@ def test_every_kind_is_there():
 
     assert outcomes(lambda s: s.mem_mode) == set(MEM_MODES)
     assert outcomes(lambda s: s.axilite) == {True, False}
-    assert outcomes(lambda s: s.rom_layout) == {"plain", "table", "paired", "banked"}
+    assert outcomes(lambda s: s.rom_layout) == {"plain", "table", "paired", "through", "banked"}
     assert outcomes(lambda s: bool(s.rom_spill)) == {True, False}
+    assert outcomes(lambda s: bool(s.rom_lut_bits)) == {True, False}
     assert outcomes(lambda s: len(s.weight_parts)) >= {1, 2, 4}
     assert outcomes(lambda s: s.resolved_ram_style) >= set(RAM_STYLES)
     assert outcomes(lambda s: (s.core.kind, s.pipeline)) >= {

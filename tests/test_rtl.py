@@ -20,6 +20,7 @@ from benches import (
     Bench,
     Kind,
     bench_id,
+    beside_table,
     generator,
     layer,
     layer_by_layout,
@@ -240,7 +241,11 @@ def test_weights_of_a_chain_need_as_many_memories(tmp_path):
 @pytest.mark.parametrize("core", ["lut", "dsp"])
 @pytest.mark.parametrize("layout", BY_LAYOUT)
 def test_a_layer_reads_its_weights_from_each_layout(tmp_path, layout, core):
-    rtl = layer_by_layout(layout, core)
+    check_layer(tmp_path, layer_by_layout(layout, core))
+
+
+def check_layer(tmp_path, rtl):
+    """Outputs and cycles of two frames."""
     path = rtl.datapath
     ifm = random_values(path.input_datatype, (2, *path.geometry.ifm_dim, path.geometry.ifm_channels),
         generator())  # fmt: skip
@@ -250,6 +255,11 @@ def test_a_layer_reads_its_weights_from_each_layout(tmp_path, layout, core):
     result = build([rtl.generate(tmp_path)]).run([stimulus])[0]
     assert (result.outputs["out0_V"] == expected).all()
     assert result.cycles == path.total_cycles(2)
+
+
+@pytest.mark.parametrize("core", ["lut", "dsp"])
+def test_a_table_holds_bits_of_weights_beside_block_ram(tmp_path, core):
+    check_layer(tmp_path, beside_table(core))
 
 
 def test_a_memory_keeps_some_of_its_bits(tmp_path):

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from finn_imec.layer import adders
-from finn_imec.layer.clock import adder_cuts, period_ns, pipeline_for
+from finn_imec.layer.clock import _paths, adder_cuts, period_ns, pipeline_for
 from finn_imec.layer.core import Core, Operand
 from finn_imec.layer.geometry import ConvGeometry
-from finn_imec.layer.memories import Memory, rom_spill, spilled_widths
+from finn_imec.layer.memories import Memory, rom_bank_words, rom_layout, rom_spill, spilled_widths
 from finn_imec.layer.structure import MAX_PIPELINE, REGISTERS, Search, Structure
 from finn_imec.layer.units import storage
 from finn_imec.util.errors import UnsupportedError
@@ -121,31 +121,51 @@ def test_gated_additions_have_the_registers_of_their_level(simd, a_bits, digits,
 
 @pytest.mark.parametrize(
     ("reads", "steps", "cycles"),
-    [(6, 16, 5), (5, 16, None), (5, 15, 4), (6, 31, 5), (6, 32, None), (3, 3, 2), (2, 3, None), (9, 1, None)],
+    [(6, 16, 5), (5, 16, None), (5, 15, 4), (6, 31, 5), (6, 32, None), (3, 3, 2), (2, 3, None), (2, 2, None)],
 )
 def test_thresholds_are_searched_where_a_fold_leaves_time(reads, steps, cycles):
     """A cycle for each bit of the count and one more, within the reads of the next fold."""
     search = structure(reads, 4, steps).search
-    assert (search and search.cycles) == cycles
-    assert structure(reads, 4, steps).sign == (steps == 1)
+    assert (search.cycles if search and not search.staged else None) == cycles
 
 
-def searched(pe: int, nf: int, sf: int, steps: int, style: str = "auto", acc_bits: int = 16) -> Search | None:
+@pytest.mark.parametrize(
+    ("steps", "style", "staged"),
+    [
+        (1, "auto", None),
+        (2, "auto", None),
+        (3, "auto", 2),
+        (15, "auto", 4),
+        (15, "block", None),
+        (127, "auto", None),
+    ],
+)
+def test_thresholds_have_a_stage_for_each_bit_where_a_fold_leaves_no_time(steps, style, staged):
+    """Four folds of one read: the tables of 127 thresholds are too deep."""
+    node = replace(structure(1, 4, steps), ram_style_thresholds=style)
+    assert (node.search and (node.search.staged, node.search.cycles)) == (staged and (True, staged))
+    assert node.sign == (steps == 1)
+
+
+def searched(
+    pe: int, nf: int, sf: int, steps: int, style: str = "auto", acc_bits: int = 16, pipeline: int = 0
+) -> Search | None:
     layer = ConvGeometry((1, 1), (4, 4), sf, nf * pe, pe=pe)
     return Structure.of_any_weights(
-        layer, INT4, INT4, acc_bits, 8, steps, res_type="lut", ram_style_thresholds=style
+        layer, INT4, INT4, acc_bits, 8, steps, res_type="lut", ram_style_thresholds=style, pipeline=pipeline
     ).search
 
 
 @pytest.mark.parametrize(
     ("layer", "engines", "words", "read", "fast"),
     [
-        ((16, 4, 36, 3), 1, 256, 0, False),  # 16 channels in turn, 2 cycles each
-        ((16, 4, 32, 3), 2, 128, 0, False),
-        ((8, 16, 72, 15), 2, 1024, 1, False),  # 4 channels in turn, 9 cycles each
-        ((4, 128, 144, 15, "auto", 17), 1, 8192, 2, False),  # several rows of block RAM: 13 cycles
-        ((16, 4, 9, 255), 16, 1024, 1, True),  # 8 cycles
-        ((6, 2, 40, 3, "block"), 1, 64, 1, False),  # room for 8 channels: 5 cycles each
+        ((16, 4, 36, 3), 1, 256, 0, 0),  # 16 channels in turn, 2 cycles each
+        ((16, 4, 32, 3), 2, 128, 0, 0),
+        ((8, 16, 72, 15), 2, 1024, 1, 0),  # 4 channels in turn, 9 cycles each
+        ((4, 128, 144, 15, "auto", 17), 1, 8192, 2, 0),  # several rows of block RAM: 13 cycles
+        ((16, 4, 9, 255), 16, 1024, 1, 1),  # 8 cycles
+        ((16, 4, 9, 255, "auto", 16, 1), 16, 1024, 1, 2),  # for a faster clock
+        ((6, 2, 40, 3, "block"), 1, 64, 1, 0),  # room for 8 channels: 5 cycles each
     ],
 )
 def test_as_few_engines_as_a_fold_has_cycles_for(layer, engines, words, read, fast):
@@ -165,3 +185,44 @@ def test_more_registers_make_a_faster_clock(core):
     assert periods[10.0] <= 10 and periods[5.0] <= 5 < periods[10.0]
     assert periods[1.0] == min(period_ns(replace(plain, pipeline=p))[0] for p in range(MAX_PIPELINE + 1))
     assert REGISTERS[levels[5.0]].memory and not REGISTERS[levels[10.0]].memory
+
+
+@pytest.mark.parametrize(
+    ("depth", "widths", "bank"),
+    [
+        (9216, [128, 128], 4096),  # no more blocks, and a multiplexer of three
+        (18432, [64], 2048),  # nine whole banks
+        (73728, [16], 4096),
+    ],
+)
+def test_banks_take_the_fewest_blocks(depth, widths, bank):
+    assert rom_bank_words(depth, widths) == bank
+
+
+@pytest.mark.parametrize(("depth", "width", "layout"), [(1152, 256, "through"), (2304, 128, "paired")])
+def test_a_row_to_spare_saves_the_multiplexer(depth, width, layout):
+    """Where a word more in the other memory would cost no block: 257 of 512 rows, but not 513."""
+    assert rom_layout(depth, width, "block") == layout
+
+
+def test_two_reads_at_once_take_no_words_of_both_ports():
+    assert [Memory(512, 36, "block", reads=reads).bram18 for reads in (1, 2)] == [1, 2]
+    assert [Memory(2048, 22, "block", reads=reads).bram18 for reads in (1, 2)] == [3, 3]
+
+
+def test_a_clock_of_5_ns_needs_both_candidates_of_a_fast_search():
+    """255 thresholds in the nine cycles of CNV's first layer."""
+    layer = ConvGeometry((3, 3), (32, 32), 3, 64, simd=3, pe=8)
+    eight = Operand(8, True, False)
+    node = Structure.of_any_weights(layer, eight, eight, 22, 8, 255, res_type="dsp")
+    slow, quick = (replace(node, pipeline=pipeline_for(node, clk)) for clk in (10.0, 5.0))
+    assert (slow.search.fast, quick.search.fast) == (1, 2)
+    assert period_ns(quick)[0] <= 5.0 < period_ns(slow)[0]
+
+
+def test_a_line_buffer_of_many_banks_needs_its_address_a_cycle_early():
+    layer = ConvGeometry((3, 3), (3, 3), 256, 256, simd=8, pe=1, buffer_style="distributed")
+    node = Structure.of_any_weights(layer, INT4, INT4, 16, 16, res_type="dsp")
+    assert node.memory_steps == 1
+    late, early = (dict(_paths(replace(node, pipeline=level)))["line buffer"] for level in (0, 2))
+    assert late > early + 1

@@ -14,7 +14,7 @@ from math import ceil, log2
 
 from finn_imec.layer import adders
 from finn_imec.layer.compressor import MIDDLE, levels, product_heights
-from finn_imec.layer.memories import rom_bank_words
+from finn_imec.layer.memories import Memory
 from finn_imec.layer.structure import REGISTERS, Structure
 
 #: Delays in ns: from the clock to a register's and a block RAM's output, through a LUT, from a LUT's input
@@ -24,8 +24,13 @@ REGISTER_NS, BLOCK_RAM_NS, LUT_NS, ADDER_NS, CARRY_NS, PREADDER_NS = 0.3, 2.45, 
 CHAIN_END_NS = 0.25
 #: The control's longest path with few loads of its enable, and for each doubling of them.
 CONTROL_NS, CONTROL_LOAD_NS = 3.75, 0.065
-#: From a block RAM of thresholds through the comparison to the next address, in one cycle.
-FAST_SEARCH_NS = 6.1
+#: From a block RAM of thresholds through the comparison to the next address, in one cycle; with both
+#: candidates read at once, but for the bits that are compared.
+FAST_SEARCH_NS, BOTH_READ_NS = 6.1, 4.25
+#: Through the MUXF7 and MUXF8 of a slice.
+MUXF_NS = 0.6
+#: Through a RAM64 and a RAM256, and from the control to their address.
+RAM64_NS, RAM256_NS, ADDRESS_NS = 0.64, 1.1, 1.82
 
 
 def wire_ns(fan_out: float = 1) -> float:
@@ -81,8 +86,14 @@ def _paths(structure: Structure) -> dict[str, float]:
         paths["multipliers"] = word + 12 * level
     else:
         paths["weights to DSP slices"] = word + wire_ns() + (PREADDER_NS if late else 1.5)
+    for memory in s.buffer_memories:
+        if memory.ram_luts:
+            address = REGISTER_NS if s.memory_steps == 2 else ADDRESS_NS
+            paths["line buffer"] = address + _buffer_ns(memory)
     if s.search and s.search.fast:
-        paths["search of thresholds"] = FAST_SEARCH_NS
+        rows = s.search.memory.block_rows
+        compared = BOTH_READ_NS + CARRY_NS * s.acc_bits if s.search.fast == 2 else FAST_SEARCH_NS
+        paths["search of thresholds"] = compared + ceil(log2(rows) / 2) * (wire_ns() + LUT_NS)
     return paths
 
 
@@ -98,9 +109,9 @@ def _late(structure: Structure) -> bool:
 
 def _multiplexer_ns(structure: Structure) -> float:
     """Through the multiplexer behind the weights' block RAMs."""
-    banks = structure.geometry.weight_words / rom_bank_words(structure.geometry.weight_words)
+    banks = ceil(structure.geometry.weight_words / structure.rom_bank)
     chosen = {"paired": 2, "banked": banks}.get(structure.rom_layout, 1)
-    return ceil(log2(chosen) / 2) * (wire_ns() + LUT_NS)
+    return ceil(log2(chosen) / 4) * (wire_ns() + LUT_NS) + (MUXF_NS if chosen > 4 else 0)
 
 
 def _word_ns(structure: Structure) -> float:
@@ -151,6 +162,14 @@ def _additions_ns(structure: Structure, cuts: Collection[int]) -> float:
         paths.append(REGISTER_NS)
     paths[-1] += wire_ns() + LUT_NS + ADDER_NS + CARRY_NS * s.acc_bits
     return max(paths)
+
+
+def _buffer_ns(memory: Memory) -> float:
+    """From the address of a memory in LUTs to its word: a RAM256X1S, or a multiplexer of banks."""
+    whole = memory.words <= 64 or (memory.ports == 1 and memory.words <= 256)
+    banks = 1 if whole else ceil(memory.words / 64)
+    ram = RAM64_NS if memory.words <= 64 or banks > 1 else RAM256_NS
+    return wire_ns(memory.ram_luts) + ram + ceil(log2(banks) / 2) * (wire_ns() + LUT_NS)
 
 
 def _registers(structure: Structure) -> float:

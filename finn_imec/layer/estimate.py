@@ -15,7 +15,7 @@ from finn_imec.layer.adders import cut_bits, dot_luts, heap_luts
 from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.clock import adder_cuts
 from finn_imec.layer.compressor import TreeLuts, compressor_luts, partial_product_luts
-from finn_imec.layer.memories import LUTS_PER_RAMB18, Memory, address_bits, power_of_two, rom_bank_words
+from finn_imec.layer.memories import LUTS_PER_RAMB18, Memory, address_bits, mux_luts, power_of_two
 from finn_imec.layer.structure import REGISTERS, Structure
 from finn_imec.layer.window import WindowUnit
 
@@ -133,9 +133,9 @@ class Estimate:
     @property
     def memory_luts(self) -> int:
         """LUT sites that need no coefficient: writable memories, and multiplexers of imec_rom."""
-        s, words = self.structure, self.structure.geometry.weight_words
-        banks = ceil(words / rom_bank_words(words))
-        choices = {"paired": 1 / 2, "banked": ceil((banks - 1) / 3)}.get(s.rom_layout, 0)
+        s = self.structure
+        banks = ceil(s.geometry.weight_words / s.rom_bank)
+        choices = {"paired": 1 / 2, "banked": mux_luts(banks)}.get(s.rom_layout, 0)
         return ceil(s.weight_bits * choices) + self.ram_luts
 
     @property

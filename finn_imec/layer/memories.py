@@ -24,8 +24,12 @@ AUTO_ROM_WORDS = 128
 TABLE_WORDS = range(17, 129)
 MOST_TABLE_WORDS = 256
 MOST_TABLE_BITS = 10**6
+#: imec_rom's layouts of words in halves.
+HALVED = ("paired", "through")
 #: Least depth of banked ROMs in block RAM, see imec_rom.
 BANKED_WORDS = 4096
+#: Least words of a stage of FINN's Thresholding_rtl that synthesis puts into block RAM.
+FINN_THRESHOLD_WORDS = 512
 #: Price of a RAMB18 in LUTs: those of an XC7Z020 over its blocks.
 LUTS_PER_RAMB18 = 53200 // 280
 #: RAMB18 shapes, depth x width. A RAMB36 is two of the same width, or 4096 words of 9 bits.
@@ -53,7 +57,8 @@ def rom_layout(depth: int, width: int, style: str) -> str:
     """imec_rom's LAYOUT of `depth` words of `width` bits in a resolved ram_style.
 
     Block RAM holds 2**n words. If the depth is up to a quarter above that, such as the 9 * 2**n of 3x3
-    kernels, a separate memory for the rest is cheaper.
+    kernels, a separate memory for the rest is cheaper. It joins the other without a multiplexer ("through")
+    if a word more costs it no block.
     """
     if style == "distributed":
         return "table" if depth in TABLE_WORDS and depth * width <= MOST_TABLE_BITS else "plain"
@@ -62,12 +67,46 @@ def rom_layout(depth: int, width: int, style: str) -> str:
         return "plain"
     if depth > BANKED_WORDS:
         return "banked"
-    return "paired" if width > 1 else "plain"
+    if width == 1:
+        return "plain"
+    rest, half = 2 * depth - far, ceil(width / 2)
+    blocks = (Memory(power_of_two(words), half, style).bram18 for words in (rest, rest + 1))
+    return "through" if len(set(blocks)) == 1 else "paired"
 
 
-def rom_bank_words(depth: int) -> int:
-    """Words per bank of imec_rom in layout "banked"."""
-    return 2048 if depth <= 2**15 else 4096
+def kept_words(depth: int, layout: str) -> int:
+    """Words whose high half is in the first memory of imec_rom in one of the layouts HALVED."""
+    return power_of_two(depth) - depth - (layout == "through")
+
+
+def rom_bank_words(depth: int, widths: Sequence[int]) -> int:
+    """Words per bank of imec_rom in layout "banked", for memories of these widths.
+
+    Half a RAMB36 has 2048 words of 9 bits, a whole one 4096: those that take fewer blocks, then fewer banks.
+    """
+
+    def blocks(bank: int) -> int:
+        return sum(memory.bram18 for width in widths for memory in banked(depth, width, bank))
+
+    return min((4096, 2048), key=blocks)
+
+
+def banked(depth: int, width: int, bank: int, style: str = "block") -> list[Memory]:
+    """Memories of imec_rom in layout "banked": banks in nines of bits, the bits left, and the rest."""
+    banks, rest = divmod(depth, bank)
+    left = banks * width % 9
+    sizes = (bank, banks * width - left), (bank, left), (power_of_two(rest) if rest else 0, width)
+    return [Memory(words, bits, style) for words, bits in sizes if words and bits]
+
+
+def mux_luts(words: int) -> int:
+    """LUTs of imec_mux for each bit."""
+    if words <= 2:
+        return words - 1
+    if words <= 16:
+        return ceil(words / 4)
+    slices, rest = divmod(words, 16)
+    return 4 * slices + (mux_luts(rest) if rest else 0) + mux_luts(slices + (rest > 0))
 
 
 def rom_spill(depth: int, widths: Sequence[int], style: str, layout: str) -> int:
@@ -107,23 +146,30 @@ def spilled(
     return [first, *rest], spilled_widths(widths, spill)
 
 
-def rom_images(words: Sequence[int], width: int, layout: str) -> dict[str, tuple[list[int], int]]:
-    """Contents of imec_rom's files: {"" or "_rest": (words, bits per word)}."""
+def rom_images(
+    words: Sequence[int], width: int, layout: str, bank: int = 2048
+) -> dict[str, tuple[list[int], int]]:
+    """Contents of imec_rom's files: {"", "_left" or "_rest": (words, bits per word)}.
+
+    bank: words of a bank, in layout "banked".
+    """
     depth = len(words)
     if layout == "banked":
-        per_bank = rom_bank_words(depth)
-        banks = depth // per_bank
-        rows = [
-            sum(words[bank * per_bank + row] << bank * width for bank in range(banks))
-            for row in range(per_bank)
-        ]
-        rest = _wrapped(words, banks * per_bank)
-        return {"": (rows, banks * width)} | ({"_rest": (rest, width)} if rest else {})
-    if layout == "paired":
-        far, half = power_of_two(depth), (width + 1) // 2
+        banks = depth // bank
+        rows = [sum(words[i * bank + row] << i * width for i in range(banks)) for row in range(bank)]
+        left = banks * width % 9
+        nines, rest = banks * width - left, _wrapped(words, banks * bank)
+        images = {
+            "": ([row & (1 << nines) - 1 for row in rows], nines),
+            "_left": ([row >> nines for row in rows], left),
+            "_rest": (rest, width),
+        }
+        return {name: image for name, image in images.items() if image[0] and image[1]}
+    if layout in HALVED:
+        half, kept, spare = (width + 1) // 2, kept_words(depth, layout), int(layout == "through")
         high = [word >> half for word in words]
-        rows = [word & (1 << half) - 1 for word in words] + high[: far - depth][::-1]
-        return {"": (rows, half), "_rest": (_wrapped(high, far - depth), half)}
+        rows = [word & (1 << half) - 1 for word in words] + [0] * spare + high[:kept][::-1]
+        return {"": (rows, half), "_rest": (_wrapped(high, kept), half)}
     return {"": (list(words), width)}
 
 
@@ -143,12 +189,19 @@ class Blocks(NamedTuple):
     rows: int
 
 
+def finn_threshold_blocks(pe: int, folds: int, steps: int, bits: int) -> int:
+    """RAMB18 of FINN's Thresholding_rtl, which has a memory for each PE and bit of the count, `bits` wide."""
+    stages = [folds << stage for stage in range(steps.bit_length())]
+    in_blocks = [Memory(words, bits, "block") for words in stages if words >= FINN_THRESHOLD_WORDS]
+    return pe * sum(memory.bram18 for memory in in_blocks)
+
+
 @dataclass(frozen=True)
 class Memory:
     """A memory of `words` words of `bits` bits.
 
     style: one of RAM_STYLES except auto. ports: 1 or 2 of a writable memory, 0 for a ROM. table: a ROM in
-    LUTs as a table, see imec_rom.
+    LUTs as a table, see imec_rom. reads: words read at once, 1 or 2.
     """
 
     words: int
@@ -156,6 +209,7 @@ class Memory:
     style: str
     ports: int = 0
     table: bool = False
+    reads: int = 1
 
     @property
     def ram_luts(self) -> int:
@@ -208,7 +262,8 @@ class Memory:
         nines, rest = divmod(self.bits, 9)
         rows = ceil(self.words / 4096)
         in_nines = Blocks(rows * (2 * nines + ceil(rest / 4)), rows)
-        rows_of = ((ceil(self.words / depth), width) for depth, width in RAMB18)
+        # The words of 36 bits take both ports.
+        rows_of = ((ceil(self.words / depth), width) for depth, width in RAMB18[self.reads - 1 :])
         return min(in_nines, *(Blocks(rows * ceil(self.bits / w), rows) for rows, w in rows_of))
 
     @property

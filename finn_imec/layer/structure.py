@@ -6,7 +6,7 @@ DSP slices (in its `Core`), the accumulator width, and whether there are per-cha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
 from typing import Any, NamedTuple
@@ -16,12 +16,17 @@ from finn_imec.layer.geometry import ConvGeometry, divisors
 from finn_imec.layer.line_buffer import LineBuffer
 from finn_imec.layer.memories import (
     AUTO_ROM_WORDS,
+    HALVED,
     LUTS_PER_RAMB18,
     MEM_MODES,
     MOST_TABLE_BITS,
     MOST_TABLE_WORDS,
     RAM_STYLES,
+    RAMB18,
     Memory,
+    banked,
+    finn_threshold_blocks,
+    kept_words,
     power_of_two,
     resolved_style,
     rom_bank_words,
@@ -66,18 +71,23 @@ class Search:
     """imec_threshold_search of one layer.
 
     engines: each has `memory` and searches the thresholds of PE/engines channels. read: cycles from address
-    to threshold, 0 for a table. fast: a step takes one cycle though its memory is block RAM. cycles: from a
-    result's arrival to its output, one less than from result to result.
+    to threshold, 0 for a table. fast: ports of block RAM by which a step takes one cycle, 2 for a faster
+    clock; 0: it takes more. cycles: from a result's arrival to its output, one less than from result to
+    result. staged: imec_threshold_stages instead, which takes a result a cycle; an engine for each PE then
+    has a comparator for each bit of the count.
     """
 
     engines: int
     memory: Memory
     read: int
-    fast: bool
+    fast: int
     cycles: int
+    staged: bool = False
 
     def luts(self, pe: int) -> int:
         """About how many LUTs it takes besides its memories."""
+        if self.staged:
+            return pe * self.cycles * self.memory.bits
         each = pe // self.engines
         return self.engines * (self.memory.bits * (1 + ceil((each - 1) / 3)) + 6)
 
@@ -169,9 +179,10 @@ class Structure:
 
     @cached_property
     def search(self) -> Search | None:
-        """The cheapest search of the thresholds that a fold leaves time for; None if there is none.
+        """The cheapest search of the thresholds that a fold leaves time for, else a pipelined one.
 
-        Without one, and without `sign`, imec_threshold compares with all thresholds at once.
+        None for less than three thresholds, and for too many for its tables: imec_threshold then compares
+        with all at once, unless `sign`.
         """
         g, bits = self.geometry, self.count_bits
         if self.steps < 2:
@@ -183,17 +194,26 @@ class Structure:
             table = words <= MOST_TABLE_WORDS and words * engines * self.acc_bits <= MOST_TABLE_BITS
             if table and self.ram_style_thresholds in ("auto", "distributed"):
                 memory = Memory(words, self.acc_bits, "distributed", 0, table=True)
-                found.append(Search(engines, memory, 0, False, each * bits))
+                found.append(Search(engines, memory, 0, 0, each * bits))
             if not table or self.ram_style_thresholds != "distributed":
                 style = "ultra" if self.ram_style_thresholds == "ultra" else "block"
                 memory = Memory(words, self.acc_bits, style)
                 read = 2 if memory.block_rows > 1 else 1
-                found.append(Search(engines, memory, read, False, each * ((read + 1) * bits + 1)))
+                found.append(Search(engines, memory, read, 0, each * ((read + 1) * bits + 1)))
                 if each == 1:
-                    found.append(Search(engines, memory, 1, True, bits))
+                    ports = 2 if self.pipeline else 1
+                    found.append(Search(engines, replace(memory, reads=ports), 1, ports, bits))
         fitting = [search for search in found if search.cycles < g.sf]
         slow = [search for search in fitting if not search.fast]
-        return min(slow or fitting, key=lambda search: search.cost(g.pe), default=None)
+        if fitting:
+            return min(slow or fitting, key=lambda search: search.cost(g.pe))
+        words = g.nf << bits
+        most = min(MOST_TABLE_WORDS, MOST_TABLE_BITS // (g.pe * self.acc_bits))
+        if self.steps == 2 or words > most or self.ram_style_thresholds not in ("auto", "distributed"):
+            return None
+        return Search(
+            g.pe, Memory(words, self.acc_bits, "distributed", 0, table=True), 0, 0, bits, staged=True
+        )
 
     # ---- latency ------------------------------------------------------------------------------
 
@@ -273,10 +293,33 @@ class Structure:
         return rom_layout(self.geometry.weight_words, self.weight_bits, self.resolved_ram_style)
 
     @property
+    def rom_bank(self) -> int:
+        """imec_rom's BANK of the weights, if the layout is "banked"."""
+        return rom_bank_words(self.geometry.weight_words, self.part_bits)
+
+    @property
     def rom_spill(self) -> int:
         """imec_conv's WEIGHT_SPILL."""
         style = self.resolved_ram_style
-        return rom_spill(self.geometry.weight_words, self.part_bits, style, self.rom_layout)
+        return rom_spill(self.geometry.weight_words, self.block_bits, style, self.rom_layout)
+
+    @cached_property
+    def rom_lut_bits(self) -> int:
+        """imec_conv's WEIGHT_LUT_BITS: top bits of each word that a table in LUTs holds, not a block RAM.
+
+        Block RAMs are mostly empty if their words are few. With searched thresholds in more of them than
+        FINN's Thresholding_rtl takes, as many as that go.
+        """
+        words = self.geometry.weight_words
+        chosen = self.mem_mode == "internal_embedded" and self.ram_style == "auto"
+        if not chosen or (self.rom_layout, self.rom_style) != ("plain", "block"):
+            return 0
+        if words > MOST_TABLE_WORDS or words * self.weight_bits > MOST_TABLE_BITS:
+            return 0
+        searched = sum(memory.bram18 for memory in self.searched_memories)
+        finn = finn_threshold_blocks(self.geometry.pe, self.geometry.nf, self.steps, self.acc_bits)
+        width = RAMB18[0][1]
+        return min(max(0, searched - finn) * width, (self.part_bits[-1] - 1) // width * width)
 
     @property
     def weight_parts(self) -> list[slice]:
@@ -292,6 +335,12 @@ class Structure:
         return [lane * (part.stop - part.start) for part in self.weight_parts]
 
     @property
+    def block_bits(self) -> list[int]:
+        """`part_bits` without those that a table holds beside block RAM, the last part's highest."""
+        *others, last = self.part_bits
+        return [*others, last - self.rom_lut_bits]
+
+    @property
     def memories(self) -> list[Memory]:
         """Weights, buffer or lines, queues, searched thresholds; thresholds compared in parallel excluded."""
         return [*self.weight_memories, *self.buffer_memories, *self.queue_memories, *self.searched_memories]
@@ -303,16 +352,15 @@ class Structure:
         if self.mem_mode == "external":
             return []
         found = []
-        spill = rom_spill(words, self.part_bits, style, layout)
-        for bits in spilled_widths(self.part_bits, spill):
+        if self.rom_lut_bits:
+            found.append(Memory(words, self.rom_lut_bits, "distributed", 0, table=True))
+        spill = rom_spill(words, self.block_bits, style, layout)
+        for bits in spilled_widths(self.block_bits, spill):
             if layout == "banked":
-                bank = rom_bank_words(words)
-                banks, rest = divmod(words, bank)
-                found.append(Memory(bank, banks * bits, style))
-                found += [Memory(power_of_two(rest), bits, style)] if rest else []
-            elif layout == "paired":
-                far, half = power_of_two(words), ceil(bits / 2)
-                found += [Memory(n, half, style) for n in (far, power_of_two(2 * words - far))]
+                found += banked(words, bits, self.rom_bank, style)
+            elif layout in HALVED:
+                rest = power_of_two(words - kept_words(words, layout))
+                found += [Memory(n, ceil(bits / 2), style) for n in (power_of_two(words), rest)]
             else:
                 found.append(Memory(words, bits, style, 0, layout == "table"))
         return found

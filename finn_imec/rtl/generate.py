@@ -159,9 +159,10 @@ class ImecRtl:
         return self.mem_mode != "external" and self.datapath.weights is not None
 
     def _weight_table(self) -> list[int]:
-        """Words of the weight ROM if it is a parameter (rom_layout "table"), else empty."""
+        """Words of the weight ROM if a table holds it, or some of its bits, else empty."""
         structure = self.structure
-        if structure.rom_layout != "table" or not self._has_weight_words:
+        in_table = structure.rom_layout == "table" or structure.rom_lut_bits
+        if not in_table or not self._has_weight_words:
             return []
         lane = structure.geometry.pe * structure.core.weight.bits
         parts = [self.datapath.weight_words(part) for part in structure.weight_parts]
@@ -190,9 +191,11 @@ class ImecRtl:
         images: dict[str, list[tuple[list[int], int]]] = {}
         if self._has_weight_words and structure.rom_layout != "table":
             parts = [path.weight_words(part) for part in structure.weight_parts]
-            stored = spilled(parts, structure.part_bits, structure.rom_spill)
+            widths, (*others, last) = structure.block_bits, parts
+            in_blocks = [*others, [word & (1 << widths[-1]) - 1 for word in last]]
+            stored = spilled(in_blocks, widths, structure.rom_spill)
             for i, (words, bits) in enumerate(zip(*stored, strict=True)):
-                memories = rom_images(words, bits, structure.rom_layout)
+                memories = rom_images(words, bits, structure.rom_layout, structure.rom_bank)
                 images |= {f"weight{i or ''}{name}": [image] for name, image in memories.items()}
         if structure.steps > 1 and not self._threshold_table():
             bits = structure.acc_bits * (1 if structure.search else g.pe * structure.steps)

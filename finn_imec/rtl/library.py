@@ -41,6 +41,7 @@ LIBRARY = (
     "imec_dot_dsp.sv",
     "imec_threshold.sv",
     "imec_threshold_search.sv",
+    "imec_threshold_stages.sv",
     "imec_mac.sv",
     "imec_conv.sv",
 )

@@ -5,7 +5,9 @@ module imec_rom_tb #(
 	int unsigned  WIDTH,
 	parameter string  LAYOUT = "plain",
 	parameter     INIT_FILE = "",
+	parameter     LEFT_FILE = "",
 	parameter     REST_FILE = "",
+	int unsigned  BANK = 2048,
 	int unsigned  ROWS = 1,
 	int unsigned  TABLE_WIDTH = WIDTH,
 	int unsigned  TABLE_LSB = 0,
@@ -25,20 +27,22 @@ module imec_rom_tb #(
 	input	logic  out0_V_TREADY,
 	output	logic [WIDTH-1:0]  out0_V_TDATA
 );
-	logic [STEPS-1:0]  Vld = 0;
-	uwire  en = !Vld[STEPS-1] || out0_V_TREADY;
+	logic [STEPS:0]  Vld = 0;
+	logic [BITS-1:0]  Addr;
+	uwire  en = !Vld[STEPS] || out0_V_TREADY;
 	always_ff @(posedge ap_clk) begin
 		if(!ap_rst_n)  Vld <= 0;
-		else if(en)    Vld <= STEPS'({ Vld, in0_V_TVALID });
+		else if(en)    Vld <= (STEPS+1)'({ Vld, in0_V_TVALID });
+		if(en && in0_V_TVALID)  Addr <= in0_V_TDATA;
 	end
-	assign	out0_V_TVALID = Vld[STEPS-1];
+	assign	out0_V_TVALID = Vld[STEPS];
 	assign	in0_V_TREADY = en;
 
 	imec_rom #(
-		.PRIMITIVES(PRIMITIVES), .DEPTH(DEPTH), .WIDTH(WIDTH), .LAYOUT(LAYOUT), .INIT_FILE(INIT_FILE), .REST_FILE(REST_FILE),
+		.PRIMITIVES(PRIMITIVES), .DEPTH(DEPTH), .WIDTH(WIDTH), .LAYOUT(LAYOUT), .INIT_FILE(INIT_FILE), .LEFT_FILE(LEFT_FILE), .REST_FILE(REST_FILE), .BANK(BANK),
 		.ROWS(ROWS), .TABLE_WIDTH(TABLE_WIDTH), .TABLE_LSB(TABLE_LSB), .TABLE(TABLE), .RAM_STYLE(RAM_STYLE), .STEPS(STEPS)
 	) dut(
-		.clk(ap_clk), .en, .addr(in0_V_TDATA), .q(out0_V_TDATA)
+		.clk(ap_clk), .en, .addr(Addr), .step(en && in0_V_TVALID), .ahead(in0_V_TDATA), .q(out0_V_TDATA)
 	);
 
 endmodule : imec_rom_tb

@@ -9,7 +9,7 @@ module imec_threshold_search_tb #(
 	int           BIAS,
 	int unsigned  ENGINES,
 	int unsigned  READ,
-	bit  FAST,
+	int unsigned  FAST,
 	int unsigned  ROWS = 1,
 	logic [ROWS-1:0][ENGINES*ACC_BITS-1:0]  TABLE = '0,
 	parameter     INIT_FILE = "", INIT1_FILE = "", INIT2_FILE = "", INIT3_FILE = "",

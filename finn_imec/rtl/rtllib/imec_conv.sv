@@ -35,6 +35,7 @@
  *	  SIGN		one threshold: accumulators start from its negative, from START_TABLE or
  *			START_FILE, and the sign is the output
  *	  SEARCH	imec_threshold_search, for folds with as many words as the search has steps
+ *	  STAGED	imec_threshold_stages
  *	  else		imec_threshold
  *
  *	INIT is the start value of all accumulators: the constant of the dot products. With
@@ -48,7 +49,7 @@
  *
  *	PIPELINE places the registers inside the dot products, see imec_dot_heap. MEMORY is
  *	the number of steps from an address to its word: 2 uses the output registers of block
- *	RAM.
+ *	RAM, and registers before memories in LUTs.
  *
  *	PRIMITIVES is how LUTs, multiplexers and DSP slices are described, see imec_pkg.
  *
@@ -141,9 +142,10 @@ module imec_conv import imec_pkg::*; #(
 	int           ACT_VAL = 0,
 	bit  SIGN = 0,	// of an accumulator that starts from the negative threshold
 	bit  SEARCH = 0,	// binary search, see imec_threshold_search; else all in parallel
+	bit  STAGED = 0,	// in place of it, a pipeline with a stage for each bit, see imec_threshold_stages
 	int unsigned  ENGINES = PE,
 	int unsigned  READ = 1,
-	bit  FAST = 0,
+	int unsigned  FAST = 0,
 	bit  BIASED,	// start values from START_TABLE or START_FILE
 	int unsigned  START_ROWS = 1,	// NF if START_TABLE is used
 	logic [START_ROWS-1:0][PE*ACC_BITS-1:0]  START_TABLE = '0,
@@ -159,12 +161,18 @@ module imec_conv import imec_pkg::*; #(
 	parameter  THRESHOLD_FILE = "",	// INIT_FILE of imec_threshold or INIT_FILES of imec_threshold_search
 	parameter  START_FILE = "",	// used if START_ROWS is not NF
 	parameter string  WEIGHT_LAYOUT = "plain",	// of the ROM, see imec_rom
+	int unsigned  WEIGHT_BANK = 2048,	// words of a bank, if the layout is "banked"
+	parameter string  WEIGHT_LEFT_FILE = "",
+	parameter string  WEIGHT1_LEFT_FILE = "",
+	parameter string  WEIGHT2_LEFT_FILE = "",
+	parameter string  WEIGHT3_LEFT_FILE = "",
 	parameter string  WEIGHT_REST_FILE = "",
 	parameter string  WEIGHT1_REST_FILE = "",
 	parameter string  WEIGHT2_REST_FILE = "",
 	parameter string  WEIGHT3_REST_FILE = "",
 	int unsigned  WEIGHT_SPILL = 0,	// top bits of each later memory that the first one stores, above its own
-	int unsigned  WEIGHT_ROWS = 1,	// of WEIGHT_TABLE, used if the layout is "table"
+	int unsigned  WEIGHT_LUT_BITS = 0,	// top bits of the last part that WEIGHT_TABLE holds, not its memory
+	int unsigned  WEIGHT_ROWS = 1,	// of WEIGHT_TABLE, used if the layout is "table" or with WEIGHT_LUT_BITS
 	logic [WEIGHT_ROWS-1:0][PE*SIMD*W_BITS-1:0]  WEIGHT_TABLE = '0,
 	parameter  WEIGHT_RAM_STYLE = "auto",
 	parameter  BUFFER_RAM_STYLE = "auto",
@@ -286,38 +294,68 @@ module imec_conv import imec_pkg::*; #(
 		for(genvar  g = 0; g < PARTS; g++) begin : genPart
 			localparam int unsigned  LOW   = lanes_below(SIMD, DSP_STEP, g);
 			localparam int unsigned  COUNT = lanes_below(SIMD, DSP_STEP, g-1) - LOW;
-			localparam int unsigned  OWN   = PE*COUNT*W_BITS - (g == 0? 0 : WEIGHT_SPILL);
+			localparam int unsigned  BITS  = PE*COUNT*W_BITS;
+			localparam int unsigned  TABLE = g == PARTS-1? WEIGHT_LUT_BITS : 0;
+			localparam int unsigned  STORED = BITS - TABLE;
+			localparam int unsigned  OWN   = STORED - (g == 0? 0 : WEIGHT_SPILL);
 			localparam int unsigned  WIDTH = OWN + (g == 0? SPILT : 0);
-			uwire [WEIGHT_BITS-1:0]  addr;
-			imec_delay #(.WIDTH(WEIGHT_BITS), .STEPS(2*g)) late(.clk, .en, .d(weight_addr), .q(addr));
+			uwire [WEIGHT_BITS-1:0]  addr, ahead;
+			uwire  step;	// ahead is the next addr, except for the first
+			if(g == 0) begin : genAtOnce
+				assign	addr  = weight_addr;
+				assign	ahead = weight_addr + 1'b1;
+				assign	step  = rvld;
+			end : genAtOnce
+			else begin : genDelayed
+				imec_delay #(.WIDTH(WEIGHT_BITS), .STEPS(2*g - 1)) early(.clk, .en, .d(weight_addr), .q(ahead));
+				imec_delay #(.WIDTH(WEIGHT_BITS), .STEPS(1)) late(.clk, .en, .d(ahead), .q(addr));
+				assign	step  = en;
+			end : genDelayed
 			uwire [WIDTH-1:0]  word;
 			imec_rom #(
 				.DEPTH(WEIGHTS), .WIDTH(WIDTH), .RAM_STYLE(WEIGHT_RAM_STYLE), .STEPS(MEMORY), .PRIMITIVES(PRIMITIVES),
-				.LAYOUT(WEIGHT_LAYOUT),
+				.LAYOUT(WEIGHT_LAYOUT), .BANK(WEIGHT_BANK),
 				.INIT_FILE(g == 0? WEIGHT_FILE : g == 1? WEIGHT1_FILE : g == 2? WEIGHT2_FILE : WEIGHT3_FILE),
+				.LEFT_FILE(
+					g == 0? WEIGHT_LEFT_FILE  : g == 1? WEIGHT1_LEFT_FILE :
+					g == 2? WEIGHT2_LEFT_FILE : WEIGHT3_LEFT_FILE
+				),
 				.REST_FILE(
 					g == 0? WEIGHT_REST_FILE  : g == 1? WEIGHT1_REST_FILE :
 					g == 2? WEIGHT2_REST_FILE : WEIGHT3_REST_FILE
 				),
 				.ROWS(WEIGHT_ROWS), .TABLE_WIDTH(PE*SIMD*W_BITS), .TABLE_LSB(PE*LOW*W_BITS), .TABLE(WEIGHT_TABLE)
-			) weights(.clk, .en, .addr, .q(word));
+			) weights(.clk, .en, .addr, .step, .ahead, .q(word));
 
-			uwire [PE-1:0][COUNT-1:0][W_BITS-1:0]  q;
+			uwire [STORED-1:0]  stored;
 			if(g == 0) begin : genFirst
-				assign	q = word[OWN-1:0];
+				assign	stored = word[OWN-1:0];
 				if(SPILT == 0)  assign  spilt = '0;
 				else            assign  spilt = { 1'b0, word[OWN +: SPILT] };
 			end : genFirst
-			else if(WEIGHT_SPILL == 0)  assign  q = word;
+			else if(WEIGHT_SPILL == 0)  assign  stored = word;
 			else begin : genSpilt
-				if(WEIGHT_LAYOUT == "table" || WEIGHT_SPILL >= PE*COUNT*W_BITS)
-					$error("WEIGHT_SPILL=%0d must be below the %0d bits of part %0d, and 0 in a table.", WEIGHT_SPILL, PE*COUNT*W_BITS, g);
+				if(WEIGHT_LAYOUT == "table" || WEIGHT_SPILL >= STORED)
+					$error("WEIGHT_SPILL=%0d must be below the %0d bits of part %0d, and 0 in a table.", WEIGHT_SPILL, STORED, g);
 				uwire [WEIGHT_SPILL-1:0]  top;
 				imec_delay #(.WIDTH(WEIGHT_SPILL), .STEPS(2*g)) behind(
 					.clk, .en, .d(spilt[(g-1)*WEIGHT_SPILL +: WEIGHT_SPILL]), .q(top)
 				);
-				assign	q = { top, word };
+				assign	stored = { top, word };
 			end : genSpilt
+
+			uwire [PE-1:0][COUNT-1:0][W_BITS-1:0]  q;
+			if(TABLE == 0)  assign  q = stored;
+			else begin : genLuts
+				if(WEIGHT_LAYOUT == "table" || TABLE >= BITS)
+					$error("WEIGHT_LUT_BITS=%0d must be below the %0d bits of part %0d, and 0 in a table.", TABLE, BITS, g);
+				uwire [TABLE-1:0]  top;
+				imec_rom #(
+					.DEPTH(WEIGHTS), .WIDTH(TABLE), .STEPS(MEMORY), .PRIMITIVES(PRIMITIVES), .LAYOUT("table"),
+					.ROWS(WEIGHT_ROWS), .TABLE_WIDTH(PE*SIMD*W_BITS), .TABLE_LSB(PE*LOW*W_BITS + STORED), .TABLE(WEIGHT_TABLE)
+				) luts(.clk, .en, .addr, .step, .ahead, .q(top));
+				assign	q = { top, stored };
+			end : genLuts
 			for(genvar  p = 0; p < PE; p++) begin : genWord
 				assign	w[p][LOW +: COUNT] = q[p];
 			end : genWord
@@ -398,6 +436,16 @@ module imec_conv import imec_pkg::*; #(
 			assign	y[p] = O_BITS'(signed'({ 1'b0, !acc[p][ACC_BITS-1] }) + ACT_VAL);
 		end : genPE
 	end : genSign
+	else if(SEARCH && STAGED) begin : genStages
+		imec_threshold_stages #(
+			.PE(PE), .NF(NF), .STEPS(STEPS), .ACC_BITS(ACC_BITS), .O_BITS(O_BITS), .BIAS(ACT_VAL),
+			.ROWS(THRESHOLD_ROWS), .TABLE(THRESHOLD_TABLE), .PRIMITIVES(PRIMITIVES)
+		) threshold(
+			.clk, .rst,
+			.ivld(OVld), .irdy(taken), .next_irdy(next_taken), .fold(folds_left), .acc(acc),
+			.ovld(yvld), .ordy(yrdy), .next_ordy(next_yrdy), .y(y)
+		);
+	end : genStages
 	else if(SEARCH) begin : genSearch
 		imec_threshold_search #(
 			.PE(PE), .NF(NF), .STEPS(STEPS), .ACC_BITS(ACC_BITS), .O_BITS(O_BITS), .BIAS(ACT_VAL),

@@ -8,9 +8,10 @@
  *	"table"		Up to 256 words in LUTs, from TABLE instead of a file: its rows from bit
  *			TABLE_LSB on, see imec_table.
  *
- *	"banked"	Block RAM holds most in words of 9 bits. It then has ROWS = 2048 in half
- *			a RAMB36 or, beyond 2**15 words, 4096 in a whole one:
- *			INIT_FILE row r = words { .., 2*ROWS + r, ROWS + r, r },
+ *	"banked"	Block RAM holds most in words of 9 bits. It then has BANK = 2048 in half
+ *			a RAMB36 or 4096 in a whole one:
+ *			row r = words { .., 2*BANK + r, BANK + r, r }, in whole nines of bits in
+ *			INIT_FILE, the few bits above them in LEFT_FILE, a memory of its own,
  *			REST_FILE row r mod 2**m = word r of those beyond the last full bank.
  *
  *	"paired"	A little more than half of FAR = 2**n words, in both ports of a memory:
@@ -18,6 +19,20 @@
  *			INIT_FILE  |-- low half of word r -->|<- high half of FAR-1-r -|
  *			           0                         DEPTH                   FAR
  *			REST_FILE row r mod 2**m = high half of word r from FAR-DEPTH on.
+ *
+ *	"through"	As "paired", with a row to spare, so that no multiplexer joins the memories:
+ *			beyond FAR-DEPTH-1 words, the second port writes the high half from the other
+ *			memory into that row, and a port that writes shows what it writes.
+ *
+ *			INIT_FILE  |-- low half of word r -->|x|<- high half of FAR-1-r -|
+ *			           0                         DEPTH                     FAR
+ *			REST_FILE row r mod 2**m = high half of word r from FAR-DEPTH-1 on.
+ *
+ *			  ahead -->| rest |-||--d-->|second|
+ *			                    addr -->| port |-||--> high half
+ *
+ *			The other memory is read a cycle before: whenever step is high, ahead is what
+ *			addr is in the next cycle, if that word is in the other memory.
  *
  *	rom_images in finn_imec/layer/memories.py arranges the words of these files.
  *
@@ -28,14 +43,16 @@
  *	                addr -->| memory |-||--> mux -[||]--> q
  *	  table         addr -[||]-->| LUTs |-||--> q
  *
- *	Cannot be written at run time.
+ *	Words cannot be written at run time. Only "through" uses ahead and step.
  ***************************************************************************/
 module imec_rom import imec_pkg::*; #(
 	int unsigned  DEPTH,
 	int unsigned  WIDTH,
 	parameter string  LAYOUT = "plain",
 	parameter     INIT_FILE = "",
+	parameter     LEFT_FILE = "",
 	parameter     REST_FILE = "",
+	int unsigned  BANK = 2048,	// words of a bank, a power of two
 	int unsigned  ROWS = 1,	// of TABLE: DEPTH if used
 	int unsigned  TABLE_WIDTH = WIDTH,
 	int unsigned  TABLE_LSB = 0,
@@ -50,6 +67,8 @@ module imec_rom import imec_pkg::*; #(
 
 	input	logic  en,
 	input	logic [BITS-1:0]  addr,
+	input	logic  step,
+	input	logic [BITS-1:0]  ahead,
 	output	logic [WIDTH-1:0]  q
 );
 	if(STEPS < 1 || STEPS > 2)  $error("STEPS=%0d must be 1 or 2.", STEPS);
@@ -71,26 +90,37 @@ module imec_rom import imec_pkg::*; #(
 		assign	word = Q;
 	end : genTable
 	else if(LAYOUT == "banked") begin : genBanked
-		localparam int unsigned  ROW_BITS  = BITS < 16? 11 : 12;
+		localparam int unsigned  ROW_BITS  = $clog2(BANK);
 		localparam int unsigned  BANKS     = DEPTH >> ROW_BITS;
 		localparam int unsigned  REST      = DEPTH - (BANKS << ROW_BITS);
 		localparam int unsigned  REST_BITS = REST > 1? $clog2(REST) : 1;
-		if(BITS <= ROW_BITS)  $error("DEPTH=%0d must be above %0d in banks.", DEPTH, 2**ROW_BITS);
+		if(BANK != 2**ROW_BITS)  $error("BANK=%0d must be a power of two.", BANK);
+		if(BITS <= ROW_BITS)  $error("DEPTH=%0d must be above BANK=%0d.", DEPTH, BANK);
 
-		(* ram_style = RAM_STYLE, rom_style = RAM_STYLE *)
-		logic [BANKS-1:0][WIDTH-1:0]  Mem[2**ROW_BITS];
-		initial  $readmemh(INIT_FILE, Mem);
-		logic [BANKS-1:0][WIDTH-1:0]  Row;
+		localparam int unsigned  NINES = BANKS*WIDTH/9*9;
+		localparam int unsigned  LEFT  = BANKS*WIDTH - NINES;
+		uwire [BANKS*WIDTH-1:0]  row;
+		if(NINES > 0) begin : genNines
+			(* ram_style = RAM_STYLE, rom_style = RAM_STYLE *)
+			logic [NINES-1:0]  Mem[BANK];
+			initial  $readmemh(INIT_FILE, Mem);
+			logic [NINES-1:0]  Row;
+			always_ff @(posedge clk)  if(en)  Row <= Mem[addr[ROW_BITS-1:0]];
+			assign	row[NINES-1:0] = Row;
+		end : genNines
+		if(LEFT > 0) begin : genLeft
+			(* ram_style = RAM_STYLE, rom_style = RAM_STYLE *)
+			logic [LEFT-1:0]  Mem[BANK];
+			initial  $readmemh(LEFT_FILE, Mem);
+			logic [LEFT-1:0]  Row;
+			always_ff @(posedge clk)  if(en)  Row <= Mem[addr[ROW_BITS-1:0]];
+			assign	row[NINES +: LEFT] = Row;
+		end : genLeft
 		logic [BITS-ROW_BITS-1:0]  Bank;
-		always_ff @(posedge clk) begin
-			if(en) begin
-				Row  <= Mem[addr[ROW_BITS-1:0]];
-				Bank <= addr[BITS-1:ROW_BITS];
-			end
-		end
+		always_ff @(posedge clk)  if(en)  Bank <= addr[BITS-1:ROW_BITS];
 
 		if(REST == 0) begin : genFull
-			imec_mux #(.N(BANKS), .WIDTH(WIDTH), .PRIMITIVES(PRIMITIVES)) pick(.sel(Bank), .d(Row), .q(word));
+			imec_mux #(.N(BANKS), .WIDTH(WIDTH), .PRIMITIVES(PRIMITIVES)) pick(.sel(Bank), .d(row), .q(word));
 		end : genFull
 		else begin : genRest
 			(* ram_style = RAM_STYLE, rom_style = RAM_STYLE *)
@@ -98,7 +128,7 @@ module imec_rom import imec_pkg::*; #(
 			initial  $readmemh(REST_FILE, Mem);
 			logic [WIDTH-1:0]  Q;
 			always_ff @(posedge clk)  if(en)  Q <= Mem[addr[REST_BITS-1:0]];
-			imec_mux #(.N(BANKS+1), .WIDTH(WIDTH), .PRIMITIVES(PRIMITIVES)) pick(.sel(Bank), .d({ Q, Row }), .q(word));
+			imec_mux #(.N(BANKS+1), .WIDTH(WIDTH), .PRIMITIVES(PRIMITIVES)) pick(.sel(Bank), .d({ Q, row }), .q(word));
 		end : genRest
 	end : genBanked
 	else if(LAYOUT == "paired") begin : genPaired
@@ -127,6 +157,37 @@ module imec_rom import imec_pkg::*; #(
 		end
 		assign	word = WIDTH'({ Beyond? Late : High, Low });
 	end : genPaired
+	else if(LAYOUT == "through") begin : genThrough
+		localparam int unsigned  FAR  = 2**BITS;
+		localparam int unsigned  HALF = (WIDTH+1)/2;
+		localparam int unsigned  KEPT = FAR-1 - DEPTH;	// words whose high half is in the first memory
+		localparam int unsigned  REST_BITS = $clog2(DEPTH - KEPT);
+		if(DEPTH >= FAR-1 || WIDTH == 1)  $error("DEPTH=%0d must be below %0d and WIDTH=%0d above 1 to write through.", DEPTH, FAR-1, WIDTH);
+
+		(* ram_style = RAM_STYLE, rw_addr_collision = "no", no_rw_check *)	// the ports never meet
+		logic [HALF-1:0]  Mem[FAR];
+		(* ram_style = RAM_STYLE, rom_style = RAM_STYLE *)
+		logic [HALF-1:0]  Rest[2**REST_BITS];
+		initial begin
+			$readmemh(INIT_FILE, Mem);
+			$readmemh(REST_FILE, Rest);
+		end
+		logic [HALF-1:0]  Low, High, Late;
+		uwire  beyond = addr >= BITS'(KEPT);
+		uwire [BITS-1:0]  row = beyond? BITS'(DEPTH) : ~addr;
+		always_ff @(posedge clk) begin
+			if(step)  Late <= Rest[ahead[REST_BITS-1:0]];
+			if(en) begin
+				Low <= Mem[addr];
+				if(!beyond)  High <= Mem[row];
+				else begin
+					Mem[row] <= Late;
+					High     <= Late;
+				end
+			end
+		end
+		assign	word = WIDTH'({ High, Low });
+	end : genThrough
 	else begin : genPlain
 		logic [WIDTH-1:0]  Q;
 		// A ROM in LUTs is logic: Yosys has no attribute for it, and Vivado does so by default.

@@ -4,7 +4,11 @@
  * @description
  *	q <- mem[addr],  mem[write_addr] <- d if we   (both in the same cycle)
  *
- *	STEPS = 2 adds a register behind the memory, which a block RAM holds inside.
+ *	STEPS = 2 adds a register: behind a block RAM, which holds it inside, and before the ports of
+ *	a memory in LUTs ("distributed"), whose address then has a cycle to reach all of its banks:
+ *
+ *	  block RAM     addr, d -->| memory |-||-[||]--> q
+ *	  LUTs          addr, d -[||]-->| banks |--> mux -||--> q
  *
  *	With one port, write_addr is unused and everything happens at addr. The newest
  *	word replaces the word that is read for the last time, at the same address, so
@@ -42,27 +46,37 @@ module imec_strip #(
 	if(STEPS < 1 || STEPS > 2)  $error("STEPS=%0d must be 1 or 2.", STEPS);
 	if(DEPTH < 1)  $error("DEPTH=%0d must be at least 1.", DEPTH);
 
+	localparam bit  IN_LUTS = DEPTH == 1 || string'(RAM_STYLE) == "distributed";
+	localparam int unsigned  EARLY = IN_LUTS? STEPS-1 : 0;
+	uwire [BITS-1:0]  raddr, target;
+	uwire  write;
+	uwire [WIDTH-1:0]  data;
+	imec_delay #(.WIDTH(BITS), .STEPS(EARLY)) reads(.clk, .en, .d(addr), .q(raddr));
+	imec_delay #(.WIDTH(1+WIDTH+BITS), .STEPS(EARLY)) writes(
+		.clk, .en, .d({ we, d, write_addr }), .q({ write, data, target })
+	);
+	uwire [BITS-1:0]  waddr = DUAL_PORT? target : raddr;	// one register, or synthesis takes a second port
+
 	logic [WIDTH-1:0]  Q;
 	if(DEPTH == 1) begin : genRegister
 		logic [WIDTH-1:0]  Word;
 		always_ff @(posedge clk) begin
 			if(en) begin
 				Q <= Word;
-				if(we)  Word <= d;
+				if(write)  Word <= data;
 			end
 		end
 	end : genRegister
 	else begin : genMemory
 		(* ram_style = RAM_STYLE *)
 		logic [WIDTH-1:0]  Mem[DEPTH];
-		uwire [BITS-1:0]  waddr = DUAL_PORT? write_addr : addr;
 		always_ff @(posedge clk) begin
 			if(en) begin
-				Q <= Mem[addr];
-				if(we)  Mem[waddr] <= d;
+				Q <= Mem[raddr];
+				if(write)  Mem[waddr] <= data;
 			end
 		end
 	end : genMemory
-	imec_delay #(.WIDTH(WIDTH), .STEPS(STEPS-1)) behind(.clk, .en, .d(Q), .q);
+	imec_delay #(.WIDTH(WIDTH), .STEPS(STEPS-1-EARLY)) behind(.clk, .en, .d(Q), .q);
 
 endmodule : imec_strip

@@ -29,7 +29,14 @@
  *		  cycle   1     2        3              4         2*BITS+1
  *		          read  compare  decide, read   compare   decide
  *
- *		FAST does all that in one cycle, for slow clocks.
+ *		FAST = 1 does all that in one cycle, for slow clocks.
+ *
+ *		FAST = 2 takes one cycle, too: while a threshold is compared, the two ports of the
+ *		block RAM read both that may be next, and the result, in a register, picks one:
+ *
+ *		  Try | Bit/2         -->|        |-->\
+ *		  Try - Bit + Bit/2   -->| memory |--> mux -->[acc >=]-||--> reached
+ *		                                        ^--------------------'
  *
  *	INIT_FILES are the file names of the engines' memories, all of the same length:
  *	{ .., name of engine 1, name of engine 0 }.
@@ -48,7 +55,7 @@ module imec_threshold_search import imec_pkg::*; #(
 	int           BIAS = 0,
 	int unsigned  ENGINES = PE,
 	int unsigned  READ = 1,
-	bit  FAST = 0,
+	int unsigned  FAST = 0,	// ports of the block RAM by which a step takes one cycle; 0: it takes more
 	parameter     INIT_FILES = "",
 	int unsigned  ROWS = 1,	// of TABLE
 	logic [ROWS-1:0][ENGINES*ACC_BITS-1:0]  TABLE = '0,
@@ -78,13 +85,14 @@ module imec_threshold_search import imec_pkg::*; #(
 	if(STEPS < 1)  $error("STEPS=%0d must be at least 1.", STEPS);
 	if(ENGINES < 1 || PE % ENGINES != 0)  $error("PE=%0d must be a multiple of ENGINES=%0d.", PE, ENGINES);
 	if(READ > 2)  $error("READ=%0d must be 0, 1 or 2.", READ);
-	if(FAST && (READ != 1 || EACH > 1))  $error("FAST needs READ=%0d to be 1 and one of PE=%0d channels an engine.", READ, PE);
+	if(FAST > 2)  $error("FAST=%0d must be 0, 1 or 2.", FAST);
+	if(FAST > 0 && (READ != 1 || EACH > 1))  $error("FAST=%0d needs READ=%0d to be 1 and one of PE=%0d channels an engine.", FAST, READ, PE);
 	if(READ == 0 && ROWS != DEPTH)  $error("ROWS=%0d must be %0d.", ROWS, DEPTH);
 
 	//-----------------------------------------------------------------------
 	// Control
 	logic [BITS-1:0]  Bit = '0;	// to be decided, one-hot; zero while idle
-	localparam bit  PAUSED = READ > 0 && !FAST;	// a step takes several cycles
+	localparam bit  PAUSED = READ > 0 && FAST == 0;	// a step takes several cycles
 	uwire  decide;	// the bit is decided in this cycle
 	uwire  channel_last;
 	uwire [(EACH > 1? CHANNEL_BITS : 1)-1:0]  channel;
@@ -142,35 +150,66 @@ module imec_threshold_search import imec_pkg::*; #(
 		uwire signed [ACC_BITS-1:0]  picked, value, threshold;
 		imec_mux #(.N(EACH), .WIDTH(ACC_BITS), .PRIMITIVES(PRIMITIVES)) pick(.sel(channel), .d(Acc[e*EACH +: EACH]), .q(picked));
 		imec_delay #(.WIDTH(ACC_BITS), .STEPS(EACH > 1 && PAUSED? 1 : 0)) hold(.clk, .en(1'b1), .d(picked), .q(value));
-		uwire  reached;
-		imec_delay #(.WIDTH(1), .STEPS(32'(PAUSED))) result(.clk, .en(!decide), .d(value >= threshold), .q(reached));
+		uwire  enough, reached;
+		imec_delay #(.WIDTH(1), .STEPS(32'(PAUSED))) result(.clk, .en(!decide), .d(enough), .q(reached));
 		uwire [BITS-1:0]  count = reached? Try : Try & ~Bit;
 		uwire [BITS-1:0]  next  = restart? BITS'(1) << (BITS-1) : count | (Bit >> 1);
 		always_ff @(posedge clk)  if(start || move)  Try <= next;
 
-		uwire [FOLD_BITS-1:0]  read_fold = FAST && start? fold : Fold;
-		uwire [BITS-1:0]  read_try  = FAST || (PAUSED && decide)? next : Try;
+		uwire [FOLD_BITS-1:0]  read_fold = FAST > 0 && start? fold : Fold;
+		uwire [BITS-1:0]  read_try  = FAST > 0 || (PAUSED && decide)? next : Try;
 		uwire [ADDR_BITS-1:0]  addr;
 		if(EACH == 1)  assign  addr = ADDR_BITS'({ read_fold, read_try });
 		else           assign  addr = ADDR_BITS'({ read_fold, channel, read_try });
 
+		uwire [BITS-1:0]  tried;	// the count so far, as its last bit is decided
+		uwire [BITS-1:0]  last = (tried & ~BITS'(1)) | BITS'(reached);
 		if(READ == 0) begin : genTable
 			imec_table #(
 				.ROWS(ROWS), .TABLE_WIDTH(ENGINES*ACC_BITS), .TABLE(TABLE), .LSB(e*ACC_BITS), .WIDTH(ACC_BITS), .PRIMITIVES(PRIMITIVES)
 			) thresholds(.addr, .q(threshold));
+			assign	enough = value >= threshold;
+			assign	tried = Try;
 		end : genTable
 		else begin : genMemory
 			(* ram_style = STYLE, rom_style = STYLE *)
 			logic [ACC_BITS-1:0]  Mem[DEPTH];
 			initial  $readmemh($sformatf("%s", INIT_FILES[e*NAME_BITS +: NAME_BITS]), Mem);
-			logic signed [ACC_BITS-1:0]  Threshold;
-			always_ff @(posedge clk)  if(!FAST || start || move)  Threshold <= Mem[addr];
-			imec_delay #(.WIDTH(ACC_BITS), .STEPS(32'(READ == 2))) behind(.clk, .en(1'b1), .d(Threshold), .q(threshold));
+			if(FAST == 2) begin : genBoth
+				logic [ACC_BITS-1:0]  Above, Below;
+				logic [BITS-1:0]  Sure = '0;	// bits of the count before the last decision; zero while idle
+				logic  Reached;	// the last decision; of none, the first threshold is in Above
+				uwire [BITS-1:0]  so_far = Reached? Sure | (Bit << 1) : Sure;
+				uwire [BITS-1:0]  root = start? BITS'(1) << (BITS-1) : '0;
+				uwire [ADDR_BITS-1:0]  above = ADDR_BITS'({ read_fold, so_far | Bit | (Bit >> 1) | root });
+				uwire [ADDR_BITS-1:0]  below = ADDR_BITS'({ Fold, so_far | (Bit >> 1) });
+				always_ff @(posedge clk) begin
+					if(rst || (move && Bit[0]))  Sure <= '0;
+					else if(move)      Sure <= so_far;
+					if(start || move) begin
+						Above   <= Mem[above];
+						Below   <= Mem[below];
+						Reached <= start || reached;
+					end
+				end
+				assign	threshold = Reached? Above : Below;
+				// As a subtraction, whose LUTs hold the multiplexer
+				uwire signed [ACC_BITS:0]  margin = (ACC_BITS+1)'(value) - (ACC_BITS+1)'(threshold);
+				assign	enough = !margin[ACC_BITS];
+				assign	tried = so_far;
+			end : genBoth
+			else begin : genOne
+				logic [ACC_BITS-1:0]  Threshold;
+				always_ff @(posedge clk)  if(FAST == 0 || start || move)  Threshold <= Mem[addr];
+				imec_delay #(.WIDTH(ACC_BITS), .STEPS(32'(READ == 2))) behind(.clk, .en(1'b1), .d(Threshold), .q(threshold));
+				assign	enough = value >= threshold;
+				assign	tried = Try;
+			end : genOne
 		end : genMemory
 
 		// Counts of the channels before, the highest on top
 		uwire [EACH-1:0][BITS-1:0]  counts;
-		assign	counts[0] = count;
+		assign	counts[0] = last;
 		if(EACH > 1) begin : genBefore
 			logic [EACH-1:1][BITS-1:0]  Before;
 			always_ff @(posedge clk)  if(move && Bit[0])  Before <= counts[EACH-2:0];
