@@ -136,7 +136,7 @@ def test_the_picture_names_all_comparisons(summary, tmp_path, capsys):
 
 
 def test_the_model_of_the_clock_is_near_the_counted_periods(monkeypatch):
-    """And what it promises to meet is met, to a fiftieth: it leaves out line buffers of many LUT banks."""
+    """And what it promises to meet is met, to 4 %: enables with many loads and carry chains vary so."""
     monkeypatch.syspath_prepend(str(RESULTS.parent))
     import clock
 
@@ -147,7 +147,7 @@ def test_the_model_of_the_clock_is_near_the_counted_periods(monkeypatch):
     assert max(errors) < 0.2
     for row in compared:
         if row["modeled_ns"] <= row["clock_ns"]:
-            assert row["counted_ns"] <= 1.02 * row["clock_ns"], row
+            assert row["counted_ns"] <= 1.04 * row["clock_ns"], row
 
 
 def test_random_layers_are_as_fast_as_finns_pair():
@@ -160,14 +160,15 @@ def test_random_layers_are_as_fast_as_finns_pair():
 
 
 def test_counts_are_those_of_the_committed_table(tmp_path):
-    """Within 3 %: the table has the better of two flows, this test runs one."""
+    """Of the flow with fewer LUTs."""
     from finn_imec.synthesis.yosys import count
 
     (row,) = (row for row in rows("cnv-w1a1-lut-1bit.json") if row["layer"].endswith("L0"))
     side = generate_imec(named_layers("cnv-w1a1", 1)[0], "lut", tmp_path)
-    got = count(side.design, flows=("default",), dsp=False)
+    by_flow = row["imec"]["lut_by_flow"]
+    got = count(side.design, flows=(min(by_flow, key=by_flow.get),), dsp=False)
     for key in ("lut", "lut_logic", "lutram", "srl", "ff", "bram18", "dsp"):
-        assert got[key] == pytest.approx(row["imec"][key], rel=0.03, abs=2), key
+        assert got[key] == row["imec"][key], key
 
 
 def test_routed_clocks_beside_the_model():
