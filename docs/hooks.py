@@ -41,6 +41,7 @@ MEANINGS = {
     "mem_mode": "where the weights are stored",
     "runtime_writeable_weights": "1: weights can be written over AXI4-Lite",
     "ram_style": "memory of the weights; auto decides by depth",
+    "standalone_thresholds": "1: FINN has the thresholds in a node of their own, which expanding gives back",
     "ram_style_thresholds": "memory of searched thresholds; auto takes the cheapest",
     "pipeline": "level of pipelining, 0 to 4; -1: the one with fewest registers for the target clock",
     "SIMD_in": "input channels per stream word; 0: like SIMD, at most C",

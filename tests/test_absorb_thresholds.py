@@ -160,9 +160,9 @@ def test_accumulators_that_others_need_stay(make_pair_model):
 
 
 def test_it_stays_where_that_costs_more(make_pair_model):
-    """15 thresholds of each of 4 channels in 1 cycle, beside one FINN comparator of 4 stages."""
+    """255 thresholds of each of 4 channels in 1 cycle, beside one FINN comparator of 8 stages."""
     geometry = ConvGeometry((3, 3), (6, 5), 4, 8, simd=36, pe=4)
-    path = make_path(geometry, "INT4", "INT3", "UINT4")
+    path = make_path(geometry, "INT4", "INT3", "UINT8")
     model = make_pair_model(path, swg={"SIMD": 4, "parallel_window": 1}, mvau={"accDataType": "INT16"})
     _, (report,) = infer(apart(model, pe=1))
     assert report.swapped and report.thresholding is None

@@ -195,7 +195,7 @@ def test_step_without_pair_warns_and_changes_nothing(finn, tmp_path, caplog):
     model = lowering.convert_to_hw(network(0))
     before = model.model.SerializeToString()
     with caplog.at_level(logging.INFO, "build_dataflow"):
-        after = step_convert_to_imec(model, DataflowBuildConfig(output_dir=str(tmp_path)))
+        after = step_convert_to_imec(model, DataflowBuildConfig(output_dir=str(tmp_path)), pointwise=False)
     assert after.model.SerializeToString() == before
     assert [(r.levelname, r.message) for r in caplog.records] == [
         ("WARNING", "no ConvolutionInputGenerator + MVAU pair became an IMECConv")
@@ -690,7 +690,7 @@ def test_qonnx_export_through_the_standard_steps(tmp_path):
     # Vitis is first needed to synthesize the HLS layers, which step_hw_ipgen does.
     steps = {"inject_steps_after": {"step_hw_codegen": ["step_hw_ipgen"]}}
     with pytest.raises(BuildError, match=r"^step_hw_ipgen failed: .*XILINX_VIVADO: no Vivado"):
-        build(model, steps, tmp_path / "ipgen")
+        build(model, steps, tmp_path / "ipgen", pointwise=False)
 
 
 def test_a_later_build_replaces_an_earlier_one_and_a_failed_one_does_not(hardware, tmp_path):
@@ -738,7 +738,7 @@ def test_no_convertible_pair_is_an_error(finn, tmp_path):
     lowering.convert_to_hw(network(0)).save(str(path))
     ran = []
     with pytest.raises(ModelError) as error:
-        build(path, START, tmp_path / "out", lambda number, steps, name: ran.append(name))
+        build(path, START, tmp_path / "out", lambda number, steps, name: ran.append(name), pointwise=False)
     assert str(error.value) == (
         f"{path}: no ConvolutionInputGenerator + MVAU pair became an IMECConv "
         f"(no ConvolutionInputGenerator); log: {tmp_path}/out/build_failed.log"

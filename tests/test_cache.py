@@ -403,6 +403,6 @@ def test_a_cache_where_nothing_can_be_made(monkeypatch, caplog):
 
 def test_a_kind_that_does_not_exist():
     with pytest.raises(
-        ValueError, match="kind: 'models'; accepted are verilator, cppsim, yosys, place, data"
+        ValueError, match="kind: 'models'; accepted are verilator, cppsim, yosys, place, fifos, data"
     ):
         cache.get_or_build("models", KEY, write)

@@ -71,6 +71,7 @@ def kinds() -> Iterator[tuple[str, Callable[[], ImecRtl]]]:
     for layout in ("table", "paired", "through", "banked", "spilt", "spilt thrice"):
         core = "dsp" if layout.startswith("spilt") else "lut"
         yield f"weights {layout}", lambda layout=layout, core=core: layer_by_layout(layout, core)
+    yield "two thresholds at once", lambda: layer(WINDOW, output_datatype="UINT2", steps=2)
     yield "weights beside a table", lambda: beside_table("dsp")
     for stages in range(MAX_PIPELINE + 1):
         yield (

@@ -24,6 +24,7 @@ IN_DSP = {"DSP48E2": (4, "DSP48E2"), "DSP58": (4, "DSP58"), "DSP58, three produc
 SLANG_WAIVED = (
     "packed-array-conv",  # a word as the vector of its elements is how words are taken apart
     "sign-conversion",  # of equal width: $clog2 and $countones are signed, and so are sums
+    "shadow-hierarchy",  # a generate block inside another one may have the name of one outside
     "useless-cast",  # to a width that only some parameters need
 )
 

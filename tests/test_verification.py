@@ -193,7 +193,7 @@ def test_a_failure_is_reduced_to_the_simplest(mutate, tmp_path):
         run_cases(build_cases([CASE], tmp_path), [CASE])
     reduced = reduce(caught.value)
     small, parameters = reduced.case.geometry, reduced.case.parameters
-    assert small.macs == 1, small
+    assert small.macs <= 2, small
     assert parameters.steps < CASE.parameters.steps
     assert reduced.case.command in str(reduced)
     again = Case(Parameters.from_json(reduced.case.command.split("'")[1]))

@@ -50,7 +50,10 @@ module imec_gates import imec_pkg::*; #(
 				.i({ keep[1], invert[1], d[1][i], invert[0], keep[0], d[0][i] }), .o6(propagate[i]), .o5(generated[i])
 			);
 		end : genBit
+		// The sum is a bit wider than its terms
+		// verilator lint_off WIDTHEXPAND
 		uwire [BITS:0]  pair = generated + (generated ^ propagate);
+		// verilator lint_on WIDTHEXPAND
 		if(N == 2)  assign  y = pair;
 		else        assign  y = Y_BITS'(pair) + Y_BITS'(last);
 	end : genPair
