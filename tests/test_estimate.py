@@ -14,6 +14,7 @@ from finn_imec.layer.core import Operand
 from finn_imec.layer.estimate import (
     FF_COEFFICIENTS,
     LUT_COEFFICIENTS,
+    MEAN_ERROR,
     RAMB18_BITS,
     Estimate,
     compressor_luts,
@@ -21,7 +22,7 @@ from finn_imec.layer.estimate import (
 )
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import MEM_MODES, Memory
-from finn_imec.layer.pair_estimate import PAIR_FFS, PAIR_LUTS
+from finn_imec.layer.pair_estimate import PAIR_FFS, PAIR_LUTS, PAIR_MEAN_ERROR
 from finn_imec.layer.structure import Structure
 from finn_imec.synthesis.layer_sets import named_layers
 
@@ -110,6 +111,19 @@ def test_coefficients_and_their_errors(fits, name, coefficients, mean, worst):
     assert list(coefficients.values()) == pytest.approx(fit.coefficients(), abs=2e-3)
     errors = np.abs(fit.held_out_errors())
     assert errors.mean() < mean and errors.max() < worst
+
+
+@pytest.mark.parametrize(
+    ("name", "stated"),
+    [
+        ("LUT_COEFFICIENTS", MEAN_ERROR["lut"]),
+        ("FF_COEFFICIENTS", MEAN_ERROR["ff"]),
+        ("PAIR_LUTS", PAIR_MEAN_ERROR["lut"]),
+        ("PAIR_FFS", PAIR_MEAN_ERROR["ff"]),
+    ],
+)
+def test_the_stated_mean_errors_are_those_of_the_fits(fits, name, stated):
+    assert np.abs(fits[name].held_out_errors()).mean() == pytest.approx(stated, abs=6e-4)
 
 
 @pytest.mark.parametrize("side", ["finn", "imec"])

@@ -374,8 +374,9 @@ def test_command(network, chain_file, tmp_path):
     if name != "chain":
         pytest.skip("one network is enough")
     command = [sys.executable, "-m", "finn_imec", "fifos", str(chain_file)]
-    wide = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
-    shown = subprocess.run(command, cwd=tmp_path, env=wide, capture_output=True, text=True)
+    shown = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"}
+    )
     assert shown.returncode == 0, shown.stderr
     assert json.loads((tmp_path / "fifo_config.json").read_text())["fifo_depths"] == sizing.depths
     assert f"{sizing.interval:,} cycles a frame" in shown.stdout

@@ -36,7 +36,7 @@ from finn_imec.layer.clock import period_ns
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.networks import lowering
-from finn_imec.report.fit_page import CHART, write_fit_report
+from finn_imec.report.fit_page import CHART, next_commands, write_fit_report
 from finn_imec.transformation.infer_imec_conv import swap_pairs
 from finn_imec.util.errors import ModelError
 
@@ -159,7 +159,7 @@ def test_unknown_parts(name):
 def test_resources_given():
     part = part_with("mine", "LUT=100, BRAM=7,dsp=3")
     assert list(part.resources.items()) == [("lut", 100), ("ff", 200), ("bram18", 7), ("uram", 0), ("dsp", 3)]
-    assert budget_of(part, 1.0)[1:3] == (200 / 1.061, 7)
+    assert budget_of(part, 1.0)[1:3] == (200 / 1.060, 7)
     for text in ("BRAM=1", "LUT=1,LUT=2", "LUT=-1", "LUT=many", "SLICES=4"):
         with pytest.raises(ModelError, match="LUT"):
             part_with("mine", text)
@@ -394,6 +394,17 @@ def test_what_is_missing(hardware, tmp_path):
 def test_fps_and_fastest_exclude_each_other():
     run = CliRunner().invoke(app, ["fit", "x.onnx", "--fps", "5", "--fastest"])
     assert run.exit_code == 2
+
+
+def test_next_commands_name_what_is_there(fitted, tmp_path):
+    """A graph after the swap has no configuration of a build."""
+    result, folder = fitted
+    found = {"model": "a model.onnx", **result.as_dict()}
+    build_it, simulate, report = next_commands(found, folder)
+    assert build_it.startswith(f"finn-imec build 'a model.onnx' --config {folder / BUILD_CONFIG} ")
+    assert (simulate, report) == (f"finn-imec simulate {folder}", f"finn-imec report {folder}")
+    fit(folder / MODEL, result.part, tmp_path / "again")
+    assert [each.split()[1] for each in next_commands(found, tmp_path / "again")] == ["simulate", "report"]
 
 
 def test_the_page_shows_the_fit(fitted):

@@ -47,7 +47,7 @@ def fit(
     """
     from finn_imec.fit import fit as run_fit
     from finn_imec.fit import part_named, part_with
-    from finn_imec.report.fit_page import write_fit_report
+    from finn_imec.report.fit_page import next_commands, write_fit_report
 
     chosen = part_named(part) if resources is None else part_with(part, resources)
     with progress_bar("fit", None) as advance:
@@ -64,8 +64,7 @@ def fit(
     if result["measured"]:
         print_table(_counted_table(result))
     console.print(
-        f"next:\n  finn-imec build {shlex.quote(str(model))} --config {shlex.quote(str(output))}/build.yaml "
-        f"--output OUT\neverything is in {output}",
+        "\n  ".join(["next:", *next_commands(result, output)]) + f"\neverything is in {output}",
         markup=False,
         soft_wrap=True,
     )

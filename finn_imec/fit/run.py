@@ -19,6 +19,8 @@ from finn_imec.fit.network import folding_of, network_of
 from finn_imec.fit.parts import BUDGETED, Part
 from finn_imec.fit.set_folding import FinnFolding, fastest_by_finn, folded_by_finn
 from finn_imec.fit.solver import Choice, Network, Vector, cheapest, fastest, least_excess
+from finn_imec.layer.estimate import MEAN_ERROR
+from finn_imec.layer.pair_estimate import PAIR_MEAN_ERROR
 from finn_imec.util.errors import ImecError, ModelError, require
 from finn_imec.util.onnx_model import load_onnx
 from finn_imec.util.output import output_folder
@@ -26,9 +28,9 @@ from finn_imec.util.output import output_folder
 #: Files of a fit's folder.
 FIT, FOLDING, BUILD_CONFIG, MODEL = "fit.json", "folding.json", "build.yaml", "model.onnx"
 UTILIZATION = 0.7
-#: Mean error of the estimates of LUTs and flip-flops, of IMECConv and of FINN's pair the greater (see
-#: finn_imec.layer.estimate and pair_estimate): a sum is not further off than its parts are on average.
-MARGIN: Mapping[str, float] = {"lut": 0.057, "ff": 0.061}
+#: Mean error of the estimates, of IMECConv and of FINN's pair the greater: a sum is not further off than its
+#: parts are on average.
+MARGIN: Mapping[str, float] = {key: max(MEAN_ERROR[key], PAIR_MEAN_ERROR[key]) for key in MEAN_ERROR}
 #: Most attempts, where the folding decides which pairs are swapped.
 ROUNDS = 3
 #: Rows of the table of throughputs.
@@ -79,7 +81,7 @@ class Fit:
             "slowest": choice.slowest,
             **{key: round(value) for key, value in zip(BUDGETED, choice.resources)},
             "converters": len(choice.conversions),
-            "fits": all(used <= limit for used, limit in zip(choice.resources, self.budget)),
+            "fits": choice.fits(self.budget),
         }
 
     def as_dict(self) -> dict[str, Any]:

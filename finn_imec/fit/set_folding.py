@@ -48,8 +48,7 @@ def folded_by_finn(
         model = swap(pairs.transform(SetFolding(target, mvau_wwidth_max=WIDEST_WEIGHTS)))
     network = network_of(model, part, clock_ns, fixed=True)
     choice = Choice(network, tuple(unit.options[0] for unit in network.units))
-    fits = all(used <= limit for used, limit in zip(choice.resources, budget))
-    return FinnFolding(target, choice, fits)
+    return FinnFolding(target, choice, choice.fits(budget))
 
 
 def fastest_by_finn(

@@ -123,6 +123,10 @@ class Choice:
         vectors = [*(option.resources for option in self.options), *self.conversions]
         return tuple(float(value) for value in np.sum(vectors, axis=0))
 
+    def fits(self, budget: Vector) -> bool:
+        """True if it takes no more of anything than the budget has."""
+        return all(used <= limit for used, limit in zip(self.resources, budget, strict=True))
+
 
 class NoTime(ImecError):
     """The solver found nothing within SECONDS."""

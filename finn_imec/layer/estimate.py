@@ -19,6 +19,8 @@ from finn_imec.layer.memories import LUTS_PER_RAMB18, Memory, address_bits, mux_
 from finn_imec.layer.structure import REGISTERS, Structure
 from finn_imec.layer.window import WindowUnit
 
+#: Mean error of each estimate on layers that its fit did not see (`python benchmarks/estimates.py fit`).
+MEAN_ERROR: Mapping[str, float] = {"lut": 0.058, "ff": 0.060}
 #: LUTs per unit of each of `Estimate.features`, fitted by benchmarks/estimates.py. Over 70 layers, a fifth
 #: of them held out of the fit at a time, the error is 5.8% on average, 3.6% in the median and at most 13.8%
 #: for nine layers in ten; 4.1% on average without activation. How close together thresholds are is not known.

@@ -19,6 +19,8 @@ from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import LUT_BUFFER_WORDS, Memory, address_bits, power_of_two, resolved_style
 from finn_imec.layer.packing import DOT_BITS, DSP_BLOCKS, DspBlock, finn_fields, finn_slices
 
+#: Mean error of each estimate on layers that its fit did not see (`python benchmarks/estimates.py fit`).
+PAIR_MEAN_ERROR: Mapping[str, float] = {"lut": 0.057, "ff": 0.058}
 #: LUTs per unit of each of `PairEstimate.lut_features`, and flip-flops per unit of each of `ff_features`,
 #: both fitted by benchmarks/estimates.py. Over 156 layers, a fifth of them held out of the fit at a time, the
 #: error is 5.7% on average and at most 32% for LUTs, 5.8% and 28% for flip-flops.

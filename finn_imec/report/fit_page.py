@@ -63,13 +63,6 @@ def render(found: Mapping[str, Any], folder: Path) -> str:
     with figure(7, 4) as fig:
         _draw(fig, found)
         chart = inline_svg(fig, "Share of the part at each throughput")
-    name = shlex.quote(str(folder))
-    commands = [
-        found["command"],
-        f"finn-imec build {shlex.quote(found['model'])} --config {name}/{BUILD_CONFIG} --output OUT",
-        f"finn-imec simulate {name}",
-        f"finn-imec report {name}",
-    ]
     return (
         environment()
         .get_template("fit.html.j2")
@@ -80,9 +73,18 @@ def render(found: Mapping[str, Any], folder: Path) -> str:
             resources=used(found),
             beside=beside(found),
             chart=Markup(chart),
-            commands=[command for command in commands if command],
+            commands=[command for command in (found["command"], *next_commands(found, folder)) if command],
         )
     )
+
+
+def next_commands(found: Mapping[str, Any], folder: Path) -> tuple[str, ...]:
+    """Commands that go on with a fit's folder: a build too, if the fit wrote a configuration for it."""
+    name = str(folder)
+    going_on = [["simulate", name], ["report", name]]
+    if (folder / BUILD_CONFIG).is_file():
+        going_on.insert(0, ["build", found["model"], "--config", f"{name}/{BUILD_CONFIG}", "--output", "OUT"])
+    return tuple(shlex.join(["finn-imec", *words]) for words in going_on)
 
 
 def used(found: Mapping[str, Any]) -> dict[str, str]:
