@@ -1,9 +1,10 @@
 """SIGINT, SIGTERM and SIGHUP end a command at once: its processes and unfinished files with it.
 
 A command is not unwound: it may be in compiled code, in a queue of compilers, or in a library that catches
-everything. A thread of its own hears of the signal, stops what other threads do next, kills all descendants,
-removes unfinished folders, and exits with 128 + the signal's number. For a process that uses the package from
-Python nothing changes until it calls `install`.
+everything. A thread of its own hears of the signal, stops what other threads do next, lets descendants that
+catch SIGTERM remove what they have not finished, kills all others, removes unfinished folders, and exits with
+128 + the signal's number. For a process that uses the package from Python nothing changes until it calls
+`install`.
 
 Folders of a killed process (SIGKILL) stay. Each holds a lock as long as its process lives, so that the next
 one can tell and removes them.
@@ -21,7 +22,9 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Iterator
+from multiprocessing import parent_process
 from pathlib import Path
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -33,6 +36,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 _SHOW_CURSOR = b"\x1b[?25h"
 #: Descriptors kept back for the removal of each unfinished folder: as many as it is deep, and a few.
 _SPARE = 12
+#: Seconds that descendants which catch SIGTERM have to end by themselves.
+_GRACE_S = 1.0
 
 #: Unfinished folders of this process -> descriptors, the last with the lock, and a folder made for it.
 _unfinished: dict[Path, tuple[list[int], Path | None]] = {}
@@ -97,30 +102,50 @@ def end(number: int) -> None:
             for descriptors, _ in _unfinished.values():
                 _close(descriptors[:-1])
                 del descriptors[:-1]
-            _kill_descendants()
+            _end_descendants()
             for folder in list(_unfinished):
                 remove(folder)
             if sys.stderr.isatty():
                 os.write(2, _SHOW_CURSOR)
-            os.write(2, b"interrupted: nothing unfinished is kept\n")
+            if parent_process() is None:  # a worker's is said by its parent
+                os.write(2, b"interrupted: nothing unfinished is kept\n")
         finally:
             os._exit(128 + number)
 
 
-def _kill_descendants() -> None:
-    """Kill all processes that this one has started, and those that they have."""
+def _end_descendants() -> None:
+    """End all processes that this one has started, and those that they have."""
     with contextlib.suppress(OSError, AttributeError):  # orphans become our children: they are found, too
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _send(signal.SIGTERM, filter(_catches_term, _descendants()))
+    end = time.monotonic() + _GRACE_S
+    while time.monotonic() < end and any(map(_catches_term, _descendants())):
+        time.sleep(0.01)
     for _ in range(100):
         descendants = _descendants()
         if not descendants:
             return
-        for process in descendants:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(process, signal.SIGKILL)
-        for process in descendants:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(process, os.WNOHANG)
+        _send(signal.SIGKILL, descendants)
+
+
+def _send(number: int, processes: Iterable[int]) -> None:
+    """Send a signal to processes, and forget those that have ended."""
+    processes = list(processes)
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(process, number)
+    for process in processes:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(process, os.WNOHANG)
+
+
+def _catches_term(process: int) -> bool:
+    """True if a process has a handler of SIGTERM, on Linux."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path(f"/proc/{process}/status").read_text(errors="replace").splitlines():
+            if line.startswith("SigCgt:"):
+                return bool(int(line.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
+    return False
 
 
 def _descendants() -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +13,7 @@ from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from typing import Any, TypeVar
 
+from finn_imec.util import interrupts
 from finn_imec.util.errors import ImecError, require
 
 Item = TypeVar("Item")
@@ -96,14 +96,15 @@ def each(
 
 
 def _start() -> None:
-    """In a new process: Ctrl-C is its parent's, and so is the end."""
+    """In a new process: Ctrl-C is its parent's, and so is the end. What it has not finished goes with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    interrupts.install()
     parent = parent_process()
     assert parent is not None
 
     def end_with_parent() -> None:
         connection.wait([parent.sentinel])
-        os._exit(1)
+        interrupts.end(signal.SIGTERM)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
 
