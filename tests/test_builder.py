@@ -26,8 +26,8 @@ from qonnx.core.onnx_exec import execute_onnx
 from qonnx.custom_op.registry import getCustomOp
 from stitching import network, vivado_on_path
 
-from finn_imec.builder import build
-from finn_imec.builder.run import BuildError
+from finn_imec.builder import build, load_conversion
+from finn_imec.builder.run import EXPORT, BuildError
 from finn_imec.builder.steps import (
     imec_build_steps,
     step_convert_to_imec,
@@ -39,6 +39,7 @@ from finn_imec.custom_op import imec_nodes
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.networks import lowering
+from finn_imec.partition.export import DifferenceError, check_build
 from finn_imec.transformation.infer_imec_conv import CYCLE_TOLERANCE
 from finn_imec.util.errors import ModelError, UnsupportedError
 
@@ -240,6 +241,30 @@ def test_hardware_graph_builds_without_vivado(built, hardware):
     np.testing.assert_array_equal(run_onnx(converted), expected)
 
 
+def test_a_build_is_compared_with_its_export(built, tmp_path):
+    """On the folder that the build left; other weights, a network of many multiplications, no export."""
+    folder = tmp_path / "copy"
+    shutil.copytree(built.output_dir, folder)
+    report = folder / "report" / "imec_conversion.json"
+    assert check_build(folder) == "output equals the export's, for a random frame in Python"
+    assert load_conversion(report).equals_export is True
+    assert "not compared with the export's: 6,912 multiplications in a frame" in check_build(folder, 1000)
+    content = json.loads(report.read_text())
+    assert content["equals_export"] is None and "6,912" in content["export_check"]
+
+    export = ModelWrapper(str(folder / EXPORT))
+    thresholds = export.graph.node[-1].input[2]
+    export.set_initializer(thresholds, export.get_initializer(thresholds) + 1)
+    export.save(str(folder / EXPORT))
+    with pytest.raises(
+        DifferenceError, match=f"frame 1, output .*: the built network differs from .*{EXPORT}"
+    ):
+        check_build(folder)
+    assert load_conversion(report).equals_export is False
+    (folder / EXPORT).unlink()
+    assert "there is no" in check_build(folder)
+
+
 def test_build_reports_estimates_of_every_layer(built):
     model = ModelWrapper(str(built.output_dir / "intermediate_models/step_convert_to_imec.onnx"))
     layers = {node.name: getCustomOp(node) for node in model.graph.node}
@@ -276,6 +301,7 @@ def test_build_ends_with_what_is_saved(hardware, tmp_path):
     done = subprocess.run([*command, "-o", str(tmp_path / "out")], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     table = done.stdout.split("What the swap saves: estimates")[1]
+    assert "\noutput equals the export's" in table
     assert table.index("all pairs") < table.index("saved") < table.index("next:")
     total = json.loads((tmp_path / "out" / "report" / "imec_conversion.json").read_text())["total"]
     (line,) = (line for line in table.splitlines() if "all IMECConv" in line)

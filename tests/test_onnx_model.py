@@ -9,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 
+from finn_imec.transformation import InferIMECConv
 from finn_imec.util.errors import ModelError
 from finn_imec.util.onnx_model import constant, load_onnx
 
@@ -40,6 +41,21 @@ def test_what_is_no_model(tmp_path, content, message):
         path.write_bytes(content)
     with pytest.raises(ModelError, match=f"^{path}: {message}"):
         load_onnx(path)
+
+
+@pytest.mark.parametrize(("inputs", "named"), [(("y", "c"), "second"), (("sum", "c"), "first, second")])
+def test_a_ring(tmp_path, inputs, named):
+    """Of one node, and of two: what looks for producers one after the other would not end."""
+    ring = model()
+    ring.graph.node[0].name, ring.graph.node[1].name = "first", "second"
+    ring.graph.node[1].input[:] = inputs
+    if named != "second":
+        ring.graph.node[0].input[0] = "y"
+    onnx.save(ring, tmp_path / "m.onnx")
+    with pytest.raises(ModelError, match=f"m.onnx: the graph has a ring: what {named} takes in depends"):
+        load_onnx(tmp_path / "m.onnx")
+    with pytest.raises(ModelError, match="has a ring"):
+        ModelWrapper(ring).transform(InferIMECConv())
 
 
 def test_tensors_in_another_file(tmp_path):

@@ -27,13 +27,16 @@ NEXT = ("simulate", "compare", "report")
 class Conversion:
     """A build's swap. part, clock_ns: what it is built for; None in reports that do not say.
 
-    pairs: one per ConvolutionInputGenerator. next: commands that go on from here.
+    pairs: one per ConvolutionInputGenerator. next: commands that go on from here. equals_export: whether the
+    built network computes what the export does, None if not compared; export_check: a line about that.
     """
 
     pairs: tuple[PairReport, ...]
     part: str | None = None
     clock_ns: float | None = None
     next: tuple[str, ...] = ()
+    equals_export: bool | None = None
+    export_check: str | None = None
 
     @property
     def total(self) -> dict[str, dict[str, int] | None]:
@@ -49,6 +52,8 @@ class Conversion:
             "pairs": [asdict(pair) for pair in self.pairs],
             "total": self.total,
             "next": list(self.next),
+            "equals_export": self.equals_export,
+            "export_check": self.export_check,
         }
 
 
@@ -73,10 +78,17 @@ def load_conversion(path: Path) -> Conversion:
     if isinstance(content, list):
         return Conversion(pairs_of(content, path))
     pairs = pairs_of(content.get("pairs"), path)
-    others = {"part": str | None, "clock_ns": float | int | None, "next": list[str] | None}
+    others = {
+        "part": str | None,
+        "clock_ns": float | int | None,
+        "next": list[str] | None,
+        "equals_export": bool | None,
+        "export_check": str | None,
+    }
     for name, hint in others.items():
         _check(path, name, content.get(name), hint)
-    return Conversion(pairs, content.get("part"), content.get("clock_ns"), tuple(content.get("next") or ()))
+    fields = {name: content.get(name) for name in others}
+    return Conversion(pairs, **{**fields, "next": tuple(fields["next"] or ())})
 
 
 def pairs_of(entries: Any, path: Path) -> tuple[PairReport, ...]:

@@ -47,8 +47,14 @@ def build(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run finn-plus' build steps, including the swap, without Vivado; show what the swap saves."""
+    """Run finn-plus' build steps, including the swap, without Vivado; show what the swap saves.
+
+    The built network is executed in Python for a random frame; other outputs than the export's are an error.
+    """
     from finn_imec.builder import build as run_build
+    from finn_imec.builder import load_conversion
+    from finn_imec.builder.conversion import REPORT
+    from finn_imec.partition.export import check_build
     from finn_imec.report.table import savings_table
 
     with progress_bar("build", None) as advance:
@@ -62,7 +68,9 @@ def build(
             pointwise=pointwise,
             absorb_thresholds=absorb_thresholds,
         )
-    conversion = result.conversion
+        advance(0, label="one frame in Python")
+        equal = check_build(result.output_dir)
+    conversion = result.conversion and load_conversion(result.output_dir / REPORT)
     countable = conversion and any(pair.swapped and pair.swg for pair in conversion.pairs)
     if measure and conversion and not countable:
         log.print("nothing to measure: every IMECConv was an MVAU alone", highlight=False)
@@ -88,12 +96,14 @@ def build(
     for line in (*result.notes, *result.foldings):
         console.print(str(line), markup=False)
     if conversion is None:
+        console.print(equal, markup=False, highlight=False)
         return
     if conversion.total["finn"]:
         print_table(savings_table(conversion, rows))
     for pair in conversion.pairs:
         if pair.refolded or not pair.swapped or pair.stays:
             console.print(str(pair), markup=False)
+    console.print(equal, markup=False, highlight=False)
     console.print("next:")
     for command in conversion.next:
         console.print(f"  {command}", markup=False, soft_wrap=True)

@@ -2,22 +2,82 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from finn_imec.builder.conversion import REPORT, load_conversion
 from finn_imec.builder.run import EXPORT
-from finn_imec.util.errors import ImecError, ModelError, one_line, require
+from finn_imec.partition.exact import execute
+from finn_imec.partition.frames import random_frames
+from finn_imec.partition.graph import in_hardware, in_python
+from finn_imec.partition.load import load_build
+from finn_imec.util.errors import ImecError, ModelError, UnsupportedError, one_line, require
 from finn_imec.util.onnx_model import free_inputs, load_onnx
+from finn_imec.util.output import write_text
 
 #: Largest difference that float arithmetic in another order explains, as a fraction of the largest value.
 TOLERANCE = 1e-3
+#: Multiplications in a frame up to which a build executes it in Python: about 10^8 take a second.
+MOST_MULTIPLICATIONS = 2_000_000_000
 
 
 class DifferenceError(ImecError):
     """A built network does not compute what its export does."""
+
+
+def check_build(folder: str | Path, limit: int = MOST_MULTIPLICATIONS) -> str:
+    """Execute a built network and its export on a random frame in Python, and compare; a line that says so.
+
+    limit: multiplications in a frame beyond which nothing is executed. A network that QONNX or FINN do not
+    execute is not compared, either; the line says why. Line and verdict are also `export_check` and
+    `equals_export` of the build's REPORT. Raises DifferenceError naming the output that differs.
+    """
+    network = load_build(folder)
+    equal: bool | None = None
+    try:
+        if (count := multiplications(network)) > limit:
+            raise UnsupportedError(f"{count:,} multiplications in a frame, of which {limit:,} run in Python")
+        frames = random_frames(network, 1)
+        difference = difference_from_export(folder, frames, python_outputs(network, frames))
+        if difference is None:
+            raise UnsupportedError(f"there is no {EXPORT} in {folder}")
+        equal = True
+        tail = f", but for float32 rounding: {difference:.1g} of the largest value" if difference else ""
+        line = f"output equals the export's, for a random frame in Python{tail}"
+    except DifferenceError as err:
+        equal, line = False, str(err)
+    except ImecError as err:
+        line = f"output not compared with the export's: {err}"
+    path = Path(folder) / REPORT
+    if path.is_file():
+        report = replace(load_conversion(path), equals_export=equal, export_check=line)
+        write_text(path, json.dumps(report.as_dict(), indent=2, ensure_ascii=False) + "\n")
+    if equal is False:
+        raise DifferenceError(line)
+    return line
+
+
+def multiplications(network: Any) -> int:
+    """Of the hardware layers for one frame."""
+    from qonnx.custom_op.registry import getCustomOp
+
+    nodes = (node for node in network.graph.node if in_hardware(node))
+    counts = (getattr(getCustomOp(node), "get_op_and_param_counts", dict)() for node in nodes)
+    return int(sum(n for each in counts for name, n in each.items() if name.startswith("op_mac")))
+
+
+def python_outputs(network: Any, frames: np.ndarray) -> list[np.ndarray]:
+    """The outputs (N, ...) of a network of load_build for frames (N, ...) of its only input, in Python."""
+    given, layers = free_inputs(network), in_python(network)
+    if len(given) != 1:
+        raise UnsupportedError(f"the model has {len(given)} inputs, {', '.join(given)}: accepted is one")
+    contexts = [execute(layers, {given[0]: frame[np.newaxis].astype(np.float32)}) for frame in frames]
+    return [np.concatenate([each[out.name] for each in contexts]) for out in network.graph.output]
 
 
 def difference_from_export(
@@ -38,7 +98,10 @@ def difference_from_export(
     infer_shapes = require("qonnx.transformation.infer_shapes", "finn").InferShapes
     try:
         model = wrapper(load_onnx(path)).transform(infer_shapes())
-        expected = [_execute(model, frame, onnx_exec.execute_onnx) for frame in frames]
+        run = onnx_exec.execute_onnx
+        if any(map(in_hardware, model.graph.node)):  # the build began with layers
+            model, run = in_python(model), execute
+        expected = [_execute(model, frame, run) for frame in frames]
     except ImecError:
         raise
     except Exception as err:  # of any type, by what QONNX does not execute
@@ -70,7 +133,7 @@ def _difference(mine: np.ndarray, theirs: np.ndarray, where: str, path: Path) ->
     return difference
 
 
-def _execute(model: Any, frame: np.ndarray, execute: Any) -> list[np.ndarray]:
+def _execute(model: Any, frame: np.ndarray, run: Any) -> list[np.ndarray]:
     """The outputs of the export for one frame, or for the first of a batch of equal ones."""
     source, *_ = free_inputs(model)
     batch, *rest = model.get_tensor_shape(source)
@@ -78,5 +141,5 @@ def _execute(model: Any, frame: np.ndarray, execute: Any) -> list[np.ndarray]:
     if frame.size != np.prod(rest):
         raise ModelError(f"input {source} has shape {shape}, a frame of the built network {frame.shape}")
     images = np.broadcast_to(frame.reshape(1, *rest), shape).astype(np.float32)
-    results = execute(model, {source: images})
+    results = run(model, {source: images})
     return [results[value.name][0] for value in model.graph.output]

@@ -18,7 +18,7 @@ from finn_imec.layer.core import DEFAULT_DSP_BLOCK
 from finn_imec.transformation.pair import MATRIX_UNITS, MatrixUnit, Pair, lone_units
 from finn_imec.util.deprecation import renamed_argument
 from finn_imec.util.errors import ModelError, one_line
-from finn_imec.util.onnx_model import transformed
+from finn_imec.util.onnx_model import check_no_ring, transformed
 
 #: Most cycles of an IMECConv relative to its pair's: part of the line buffer is refilled between two frames,
 #: which FINN's pair hides during the replay of its last window.
@@ -137,6 +137,7 @@ class InferIMECConv(Transformation):
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         register()
+        check_no_ring(model.graph)
         generators = [n for n in model.graph.node if n.op_type.startswith("ConvolutionInputGenerator")]
         self.report = [self._swap(model, generator, self._pair) for generator in generators]
         if self.pointwise:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,6 +57,7 @@ def _check_graph(graph: GraphProto, external_data: bool) -> None:
         for attribute in node.attribute:
             if attribute.HasField("g"):
                 _check_graph(attribute.g, external_data)
+    check_no_ring(graph)
     for annotation in graph.quantization_annotation:
         for entry in annotation.quant_parameter_tensor_names:
             if entry.key == "finn_datatype":
@@ -79,6 +81,24 @@ def _check_graph(graph: GraphProto, external_data: bool) -> None:
             raise ModelError(
                 f"tensor {value.name!r}: its shape is {sizes}: accepted are {MOST_VALUES} values"
             )
+
+
+def check_no_ring(graph: GraphProto) -> None:
+    """Raise ModelError naming the nodes whose inputs depend on their own outputs."""
+    producers: dict[str, list[int]] = {}
+    for number, node in enumerate(graph.node):
+        for tensor in filter(None, node.output):
+            producers.setdefault(tensor, []).append(number)
+    before = {
+        number: {each for tensor in node.input for each in producers.get(tensor, ())}
+        for number, node in enumerate(graph.node)
+    }
+    try:
+        TopologicalSorter(before).prepare()
+    except CycleError as err:
+        ring = (graph.node[number] for number in err.args[1][:-1])
+        names = ", ".join(node.name or f"a node ({node.op_type})" for node in ring)
+        raise ModelError(f"the graph has a ring: what {names} takes in depends on what it gives out") from err
 
 
 def _check_datatype(tensor: str, name: str) -> None:
