@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from networks import added
+from networks import FIFO_DEPTH, added
 from throughput import summary as throughput_summary
 
 from finn_imec.layer.core import Core, Operand
@@ -150,6 +150,7 @@ class Results:
             padded=layer_table(self.rows("padded-auto-4bit")),
             demo=layer_table([Row.from_dict(row) for row in self.load("demo")["comparison"]]),
             throughput=throughput_summary(self.load("throughput")),
+            fifo_depth=FIFO_DEPTH,
             refolded=self.refolded(),
             simulated=networks_table(networks, "network", SIMULATED),
             counted={part: networks_table(networks, part, counted) for part in PARTS},

@@ -102,6 +102,7 @@ def test_the_documentation_tells_these_results(summary):
     root = RESULTS.parents[1]
     results = summary["Results"](RESULTS)
     assert (root / "docs" / "results.md").read_text() == results.page()
+    assert "FIFOs of at least 512 words" in results.page()
     first = [(root / page).read_text().replace("\n", " ") for page in ("README.md", "docs/index.md")]
     layers = [row.ratio for rows in results.comparisons().values() for row in rows]
     for key in ("lut", "memory", "ff_own"):
