@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from itertools import count
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,11 +15,22 @@ from qonnx.core.datatype import DataType
 
 from finn_imec import rtl
 from finn_imec.layer.arrivals import Arrivals
+from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import MEM_MODES
 from finn_imec.layer.packing import DSP_BLOCKS
 from finn_imec.layer.units import storage
+from finn_imec.streams.words import encode
 from finn_imec.util.errors import UnsupportedError
-from finn_imec.verification.campaign import VerificationError, build_cases, reduce, run_cases, verify
+from finn_imec.verification.campaign import (
+    FRAMES,
+    MEMSTREAM_START,
+    VerificationError,
+    _check,
+    build_cases,
+    reduce,
+    run_cases,
+    verify,
+)
 from finn_imec.verification.cases import (
     ACTIVATIONS,
     CAMPAIGN_MEM_MODES,
@@ -217,6 +229,20 @@ def test_a_wrong_weight_is_found(tmp_path):
         other.__dict__["datapath"] = dataclasses.replace(path, weights=weights)
         with pytest.raises(VerificationError, match=re.escape(other.command)):
             run_cases(model, [other])
+
+
+def test_a_memstream_that_starts_too_late_is_found():
+    """A line buffer of a few words is full before memstream has started, which takes eight cycles at most."""
+    g = ConvGeometry((3, 1), (12, 1), 3, 3, pe=3, depthwise=True)
+    case = Case(Parameters(g, "UINT4", "INT4", mem_mode="internal_decoupled"))
+    want = np.zeros((FRAMES * g.windows, 3))
+    words = encode(want, case.datapath.output_datatype, g.pe)
+    model = case.datapath.total_cycles(FRAMES)
+    for late in (0, 1, MEMSTREAM_START):
+        _check(case, "none/none", SimpleNamespace(outputs={"out0_V": words}, cycles=model + late), want)
+    for late in (-1, MEMSTREAM_START + 1):
+        with pytest.raises(VerificationError, match=f"{model + late} cycles, the model says {model}"):
+            _check(case, "none/none", SimpleNamespace(outputs={"out0_V": words}, cycles=model + late), want)
 
 
 @pytest.mark.parametrize(

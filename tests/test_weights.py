@@ -25,6 +25,7 @@ from finn_imec.simulation.verilator import build
 from finn_imec.streams.design import Design, Stream
 from finn_imec.streams.words import decode, encode
 from finn_imec.util.errors import ModelError, UnsupportedError
+from finn_imec.verification.campaign import MEMSTREAM_START
 from finn_imec.verification.cases import random_case
 
 pytest.importorskip("finn", reason="needs finn-plus: pip install 'finn-imec[finn]'")
@@ -184,8 +185,10 @@ def test_streamed_weights_are_exact_under_stalls(streamed, stalls):
     for (kind, path), result in zip(paths, results, strict=True):
         if kind == "external":  # no word lost, none left
             assert len(result.input_cycle["in1_V"]) == FRAMES * path.geometry.compute_cycles
-        if stalls == "unstalled" and path.geometry.live_words > 8:  # memstream has started by then
-            assert result.cycles == path.total_cycles(FRAMES)
+        if stalls == "unstalled" and not (kind == "external" and Arrivals(path.geometry).runs_ahead):
+            late = result.cycles - path.total_cycles(FRAMES)
+            starts_late = kind != "external" and path.geometry.live_words <= MEMSTREAM_START
+            assert 0 <= late <= MEMSTREAM_START * starts_late
 
 
 @pytest.mark.parametrize("seed", range(4))
