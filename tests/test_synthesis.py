@@ -425,7 +425,7 @@ def test_a_line_buffer_is_in_the_memory_that_its_style_names(tmp_path, style, ce
     for name in ("imec_delay.sv", "imec_strip.sv"):
         (tmp_path / name).write_text((library_path() / name).read_text())
     (tmp_path / "run.ys").write_text(
-        f"""read_slang -j 1 -G DEPTH=4000 -G WIDTH=64 -G DUAL_PORT={ports - 1} \
+        f"""read_slang -j 1 -G DEPTH=1000 -G WIDTH=64 -G DUAL_PORT={ports - 1} \
         -G RAM_STYLE="{style}" --top imec_strip imec_delay.sv imec_strip.sv
         synth_xilinx -family xcup -uram -top imec_strip -flatten -noiopad -noclkbuf -run :map_ffram
         select imec_strip
@@ -435,7 +435,7 @@ def test_a_line_buffer_is_in_the_memory_that_its_style_names(tmp_path, style, ce
     yosys.call_yosys("imec_strip", tmp_path, 300, tmp_path / "yosys.log")
     netlist = json.loads((tmp_path / "netlist.json").read_text())
     kinds = [cell["type"] for cell in netlist["modules"]["imec_strip"]["cells"].values()]
-    assert kinds.count(cell) == {"ultra": 1, "block": 8}[style]
+    assert kinds.count(cell) == {"ultra": 1, "block": 2}[style]
 
 
 def test_thresholds_of_many_folds_are_searched_in_block_ram(tmp_path):
