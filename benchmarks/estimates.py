@@ -404,13 +404,18 @@ def _add(measured: Callable[[int], dict], key: str, points: int, output: Path, e
             each(measured, islice((n for n in count_up() if n not in known), missing), executor, add)
 
 
+#: Tables that nothing is fitted to.
+HELD_OUT = ("cnv-w1a1-lut-4bit", "cnv-w1a1-dsp-8bit")
+
+
 class PairSample:
     """Both sides of the lines of PAIRS that have counts, and of the layers of the tables beside it.
 
-    finn, imec: estimates. counts: of each side, by layer.
+    finn, imec: estimates. counts: of each side, by layer. held_out: nothing but the tables of HELD_OUT, which
+    are in no other sample.
     """
 
-    def __init__(self, rows: Sequence[dict]) -> None:
+    def __init__(self, rows: Sequence[dict], held_out: bool = False) -> None:
         self.finn: list[PairEstimate] = []
         self.imec: list[Estimate] = []
         self.counts: dict[str, list[dict]] = {"finn": [], "imec": []}
@@ -418,6 +423,8 @@ class PairSample:
             if "imec" in row:
                 self._add(*random_pair(row["number"]), row)
         for path in sorted(PAIRS.parent.glob("*bit.json")):
+            if (path.stem in HELD_OUT) != held_out:
+                continue
             name, bits = re.fullmatch(r"(.+)-(?:lut|dsp|auto)-(\d)bit", path.stem).groups()
             for layer, row in zip(named_layers(name, int(bits)), json.loads(path.read_text()), strict=True):
                 self._add(layer, row["core"], row)

@@ -126,6 +126,17 @@ def test_the_stated_mean_errors_are_those_of_the_fits(fits, name, stated):
     assert np.abs(fits[name].held_out_errors()).mean() == pytest.approx(stated, abs=6e-4)
 
 
+@pytest.mark.parametrize(
+    ("side", "key", "mean"),
+    [("finn", "lut", 0.067), ("finn", "ff", 0.05), ("imec", "lut", 0.042), ("imec", "ff", 0.104)],
+)
+def test_tables_that_nothing_is_fitted_to(benchmark, side, key, mean):
+    """docs/limits.md states these."""
+    sample = benchmark.PairSample([], held_out=True)
+    assert len(sample.counts[side]) == 12
+    assert np.abs(sample.errors(side, key)).mean() == pytest.approx(mean, abs=6e-4)
+
+
 @pytest.mark.parametrize("side", ["finn", "imec"])
 def test_memories_and_blocks_of_both_sides(pairs, side):
     assert not pairs.errors(side, "dsp").any()
