@@ -27,62 +27,23 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from finn_imec.partition.export import difference_from_export, python_outputs
+from finn_imec.partition.load import load_build
+
 IMAGES = 3
 #: Of the largest output: Python's float32 scales round differently before and after streamlining.
 TOLERANCE = 1e-5
 LINES = "exports.jsonl"
 
 
-def python_outputs(folder: Path, inputs: np.ndarray) -> list[np.ndarray]:
-    """A built network's outputs on inputs (N, ...): hardware layers and what is around them, in Python."""
-    from qonnx.core.modelwrapper import ModelWrapper
-    from qonnx.core.onnx_exec import execute_node
-
-    from finn_imec.builder.run import MODEL, PARENT
-    from finn_imec.partition import in_python
-    from finn_imec.partition.exact import execute
-
-    parent, layers = ModelWrapper(str(folder / PARENT)), in_python(ModelWrapper(str(folder / MODEL)))
-    source = parent.graph.input[0].name
-    results: list[list[np.ndarray]] = [[] for _ in parent.graph.output]
-    for image in inputs:
-        values = parent.make_empty_exec_context()
-        values[source] = image.reshape(parent.get_tensor_shape(source))
-        for node in parent.graph.node:
-            if node.op_type == "StreamingDataflowPartition":
-                ends = zip(layers.graph.input, node.input, strict=True)
-                inner = execute(layers, {end.name: values[name] for end, name in ends})
-                for end, name in zip(layers.graph.output, node.output, strict=True):
-                    values[name] = inner[end.name].astype(np.float32)
-            else:
-                execute_node(node, values, parent.graph, parent.get_opset_imports()[""])
-        for output, result in zip(parent.graph.output, results, strict=True):
-            result.append(values[output.name])
-    return [np.concatenate(each) for each in results]
-
-
-def export_outputs(path: Path, inputs: np.ndarray) -> list[np.ndarray]:
-    """The export's own outputs on inputs (N, ...), by QONNX; N is a multiple of its batch."""
-    from qonnx.core.modelwrapper import ModelWrapper
-    from qonnx.core.onnx_exec import execute_onnx
-    from qonnx.util.cleanup import cleanup_model
-
-    model = cleanup_model(ModelWrapper(str(path)))
-    (source,) = model.graph.input
-    batch = model.get_tensor_shape(source.name)[0]
-    parts = [execute_onnx(model, {source.name: part}) for part in np.split(inputs, len(inputs) // batch)]
-    return [np.concatenate([part[output.name] for part in parts]) for output in model.graph.output]
-
-
-def difference(path: Path, folder: Path, shape: tuple[int, ...]) -> float:
+def difference(folder: Path) -> float:
     """Largest difference between an export and what was built from it, relative to the largest output."""
-    values = np.random.default_rng(0).normal(size=(IMAGES * shape[0], *shape[1:]))
-    inputs = values.astype(np.float32)
-    worst = 0.0
-    for expected, built in zip(export_outputs(path, inputs), python_outputs(folder, inputs), strict=True):
-        largest = np.abs(built.reshape(expected.shape) - expected).max()
-        worst = max(worst, float(largest / max(np.abs(expected).max(), np.finfo(np.float32).tiny)))
-    return worst
+    network = load_build(folder)
+    shape = network.get_tensor_shape(network.graph.input[0].name)[1:]
+    frames = np.random.default_rng(0).normal(size=(IMAGES, *shape)).astype(np.float32)
+    found = difference_from_export(folder, frames, python_outputs(network, frames))
+    assert found is not None, f"{folder} has no export"
+    return found
 
 
 def command(*arguments: str | Path) -> str:
@@ -117,7 +78,7 @@ def measure(name: str, folder: Path, old_exporter: bool) -> dict[str, Any]:
         line["kept"] = sum(not pair.swapped and pair.mvau is not None for pair in built.pairs)
     line["seconds"] = round(time.perf_counter() - start, 1)
     if line["build"] == "ok":
-        line["difference"] = difference(path, folder / name, exports.NETWORKS[name].shape)
+        line["difference"] = difference(folder / name)
     return line
 
 

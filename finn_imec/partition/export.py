@@ -17,7 +17,7 @@ from finn_imec.partition.frames import random_frames
 from finn_imec.partition.graph import in_hardware, in_python
 from finn_imec.partition.load import load_build
 from finn_imec.util.errors import ImecError, ModelError, UnsupportedError, one_line, require
-from finn_imec.util.onnx_model import free_inputs, load_onnx
+from finn_imec.util.onnx_model import free_inputs, load_onnx, naming
 from finn_imec.util.output import write_text
 
 #: Largest difference that float arithmetic in another order explains, as a fraction of the largest value.
@@ -63,12 +63,15 @@ def check_build(folder: str | Path, limit: int = MOST_MULTIPLICATIONS) -> str:
 
 
 def multiplications(network: Any) -> int:
-    """Of the hardware layers for one frame."""
+    """Of the hardware layers for one frame. Raises ModelError naming the node that FINN cannot count."""
     from qonnx.custom_op.registry import getCustomOp
 
-    nodes = (node for node in network.graph.node if in_hardware(node))
-    counts = (getattr(getCustomOp(node), "get_op_and_param_counts", dict)() for node in nodes)
-    return int(sum(n for each in counts for name, n in each.items() if name.startswith("op_mac")))
+    total = 0
+    for node in filter(in_hardware, network.graph.node):
+        with naming(node):
+            counts = getattr(getCustomOp(node), "get_op_and_param_counts", dict)()
+        total += sum(int(n) for name, n in counts.items() if name.startswith("op_mac"))
+    return total
 
 
 def python_outputs(network: Any, frames: np.ndarray) -> list[np.ndarray]:
