@@ -150,8 +150,8 @@ def _additions_ns(structure: Structure, cuts: Collection[int]) -> float:
     s, g, core = structure, structure.geometry, structure.core
     bits = core.activation.bits
     paths = [_word_ns(s) + wire_ns(2 * g.pe * bits) + LUT_NS + ADDER_NS + CARRY_NS * bits]
-    if g.simd > 1 and g.simd % 2:
-        paths[0] += wire_ns() + LUT_NS + CARRY_NS
+    if g.simd > 1 and g.simd % 2:  # a third lane is added behind a pair
+        paths[0] += wire_ns() + LUT_NS + ADDER_NS + CARRY_NS
     tree = adders.levels(g.simd, bits, core.digits)
     for follow, level in zip(range(len(tree), 0, -1), tree, strict=True):
         if follow in cuts:

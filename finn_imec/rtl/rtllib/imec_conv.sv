@@ -25,7 +25,8 @@
  *	takes pixels and gives SIMD channels of a window per word.
  *
  *	All handshakes end in registers: imec_register at the input, imec_output at the output,
- *	and En, which stalls everything between them while a result can't leave the accumulators.
+ *	and En, which stalls everything between them while a result can't leave the accumulators
+ *	(Hold is its inverse, a register of its own for the schedule).
  *	No path leads from an input of the module to an output. (Streamed weights must come from
  *	a register, as FINN's memstream and imec_register have it.)
  *
@@ -232,7 +233,9 @@ module imec_conv import imec_pkg::*; #(
 	localparam int unsigned  WEIGHT_BITS = WEIGHTS > 1? $clog2(WEIGHTS) : 1;
 	if(MEMORY < 1 || MEMORY > 2)  $error("MEMORY=%0d must be 1 or 2.", MEMORY);
 	logic  En = 1;	// the pipeline from reads to accumulators moves
+	logic  Hold = 0;	// !En, for what decides about reads: En has a thousand loads and more
 	uwire  en = En;
+	uwire  go = !Hold;
 	uwire  rvld, rfirst, rlast;
 	uwire [WEIGHT_BITS-1:0]  weight_addr;
 	uwire [READ_CHANNELS-1:0][A_BITS-1:0]  a;	// MEMORY steps after the read
@@ -242,7 +245,7 @@ module imec_conv import imec_pkg::*; #(
 			.WIDTH(WORD*A_BITS), .H(H), .W(W), .K_H(K_H), .K_W(K_W), .S_H(S_H), .S_W(S_W), .D_H(D_H), .D_W(D_W),
 			.SF(OUTER*INNER*RUN), .NF(NF), .COLUMNS(COLUMNS), .WINDOWS(WINDOWS), .RAM_STYLE(BUFFER_RAM_STYLE)
 		) window(
-			.clk, .rst, .en,
+			.clk, .rst, .en(go),
 			.ivld(svld), .irdy(srdy), .idat(sdat),
 			.wvld(wvld || !WEIGHTS_STREAMED), .weight_addr,
 			.rvld, .rfirst, .rlast, .q(word)
@@ -258,7 +261,7 @@ module imec_conv import imec_pkg::*; #(
 			.NF(NF), .FOLD_STEP(FOLD_STEP), .DEPTHWISE(DEPTHWISE), .OW(OW), .OH(OH),
 			.ADVANCE_COLUMN(ADVANCE_COLUMN), .ADVANCE_ROW(ADVANCE_ROW), .ADVANCE_FRAME(ADVANCE_FRAME)
 		) sequencer(
-			.clk, .rst, .en,
+			.clk, .rst, .en(go),
 			.ivld(svld), .irdy(srdy),
 			.strip_addr, .write_addr, .strip_we, .wvld(wvld || !WEIGHTS_STREAMED), .weight_addr,
 			.rvld, .rfirst, .rlast
@@ -392,6 +395,7 @@ module imec_conv import imec_pkg::*; #(
 	always_ff @(posedge clk) begin
 		OVld <= !rst && next_ovld;
 		En   <= rst || !next_ovld || next_taken;
+		Hold <= !rst && next_ovld && !next_taken;
 	end
 
 	//-----------------------------------------------------------------------
