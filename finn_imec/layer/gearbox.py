@@ -20,8 +20,8 @@ class Cycle(NamedTuple):
     """One cycle of a period, in groups of channels.
 
     reads: whether a word is read. fresh: lanes of groups that come from it, the lowest ones. piece: the
-    others come from the word before, which is cut from its top into pieces as wide as all lanes: from this one.
-    """
+    others come from the word before, which is cut from its top into pieces as wide as all lanes: from this
+    one. """
 
     reads: bool
     fresh: int

@@ -5,8 +5,8 @@ port the word that has just arrived may overwrite a word in the cycle of its las
 be refilled then are owed, and write-only cycles fill them. With two ports every word is written as soon as
 there is room.
 
-With a gearbox, nothing is read in some cycles of a fold (`finn_imec.layer.gearbox`). One port then writes what
-is owed; with two ports the sequencer stands still.
+With a gearbox, nothing is read in some cycles of a fold (`finn_imec.layer.gearbox`). One port then writes
+what is owed; with two ports the sequencer stands still.
 
 Both `last_reads` and `cycles` step through windows and skip repetitions; `cycles` also records what happens
 in them. tests/test_geometry.py steps through every cycle.
