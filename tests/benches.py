@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from math import gcd
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from finn_imec.algorithms import base
 from finn_imec.algorithms.reference import random_values
 from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.datapath import Datapath, smallest_datatype
+from finn_imec.layer.gearbox import weight_rows
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.line_buffer import LineBuffer
 from finn_imec.layer.memories import address_bits, rom_images
@@ -693,6 +695,23 @@ def window(g: ConvGeometry, queues: tuple[int, int], style: str = "auto") -> Ben
     return Bench("imec_window", parameters, in_bits, out_bits, inputs, outputs)
 
 
+def gearbox(word_channels: int, simd: int, periods: int = 1, nf: int = 1, memory: int = 1) -> Bench:
+    """Six windows of a column of numbered channels, each row of the weights once in each fold."""
+    channels = word_channels * simd // gcd(word_channels, simd) * periods
+    g = ConvGeometry((channels // word_channels, 1), (9 * channels, 1), word_channels, nf, simd=simd)
+    assert (g.geared, g.mw, g.nf) == (True, channels, nf)
+    folds = generator(word_channels, simd).integers(0, 16, (6 * nf, channels))
+    weight_bits, outputs = address_bits(g.weight_words), []
+    for number, values in enumerate(folds):
+        for sf, row in enumerate(values[weight_rows(g)].reshape(g.sf, simd)):
+            flags = (sf == 0, 1), (sf == g.sf - 1, 1), (number % nf * g.sf + sf, weight_bits)
+            outputs.append(word(vector(row, 4), *flags))
+    parameters = {"WORD": word_channels, "SIMD": simd, "BITS": 4, "WEIGHTS": g.weight_words, "MEMORY": memory}
+    inputs = [vector(values, 4)[0] for values in folds.reshape(-1, word_channels)]
+    in_bits, out_bits = 4 * word_channels, 4 * simd + 2 + weight_bits
+    return Bench("imec_gearbox", parameters | {"READS": g.fold_reads}, in_bits, out_bits, inputs, outputs)
+
+
 def layer(kernel, ifm_dim, stride=(1, 1), dilation=(1, 1), cf=1, nf=1) -> ConvGeometry:
     return ConvGeometry(kernel, ifm_dim, cf, nf, stride, dilation)
 
@@ -815,6 +834,11 @@ BENCHES = [
     ),
     *(queue(depth, width) for depth, width in ((0, 3), (2, 1), (4, 9), (32, 5))),
     *(window(*case) for case in WINDOWS),
+    gearbox(16, 12, 3, 2),
+    gearbox(16, 9, memory=2),
+    gearbox(4, 3, 6),
+    gearbox(32, 18, 1, 3),
+    gearbox(11, 3, 2, 2, 2),
 ]  # fmt: skip
 
 #: Of the modules that have PRIMITIVES

@@ -225,6 +225,12 @@ PAIRS = [
         steps=1,
         geometry=ConvGeometry((3, 3), (9, 8), 4, 6, (2, 1), (1, 2), simd=6, pe=3, simd_in=2),
     ),
+    make_path("INT3", "INT2", geometry=ConvGeometry((3, 3), (5, 4), 16, 2, simd=9, pe=1, simd_in=8)),
+    make_path(
+        "UINT4",
+        "INT4",
+        geometry=ConvGeometry((3, 3), (7, 6), 4, 4, (2, 1), simd=3, pe=2, padding=(1, 0, 1, 0)),
+    ),
     make_path("INT3", "INT2", geometry=ConvGeometry((1, 4), (3, 9), 3, 2, (2, 3), simd=6, pe=1)),
     make_path(
         "UINT4",

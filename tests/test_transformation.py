@@ -380,7 +380,10 @@ def test_simd_over_several_pixels_of_a_stream_is_refolded(make_pair_model, geome
     assert chosen.simd_in == simd_in
     assert (chosen.simd, chosen.pe) == (report.simd, report.pe)
     assert storage(chosen).cycles_per_frame <= limit
-    assert (chosen.simd * chosen.pe, chosen.simd > 4, -chosen.simd, chosen.pe) == min(fast_enough)
+    if report.refolded:  # SIMD < C keeps its folding if that is fast enough
+        assert (chosen.simd * chosen.pe, chosen.simd > 4, -chosen.simd, chosen.pe) == min(fast_enough)
+    else:
+        assert simd <= 4 or (simd * pe, simd > 4, -simd, pe) == min(fast_enough)
     ifm = random_input(path)
     np.testing.assert_array_equal(execute(fused, ifm), reference(path, ifm))
 

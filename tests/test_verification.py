@@ -116,6 +116,8 @@ def test_cases_cover_what_they_should():
         "padding": any(any(g.padding) for g in geometries),
         "padding and narrow input": any(any(g.padding) and g.cycles_per_word > 1 for g in geometries),
         "windows of padding alone": any(Arrivals(g).runs_ahead for g in geometries),
+        "gearbox, one port": any(g.geared and not storage(g).dual_port for g in geometries),
+        "gearbox, two ports": any(g.geared and storage(g).dual_port for g in geometries),
         "windows": any(g.parallel_window and not any(storage(g).queues) for g in geometries),
         "windows and queues": any(g.parallel_window and any(storage(g).queues) for g in geometries),
         "no fold": any(g.nf == g.sf == 1 for g in geometries),

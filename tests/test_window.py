@@ -118,13 +118,13 @@ def test_memory():
 
 
 def test_legal_simd():
-    assert LAYER.legal_simd == [1, 2, 4, 6, 9, 12, 18, 36]
+    assert LAYER.legal_simd == [1, 2, 3, 4, 6, 9, 12, 18, 36]
     assert replace(LAYER, simd=1, ofm_channels=4, pe=1, depthwise=True).legal_simd == [1]
     for simd in LAYER.legal_simd:
         folded = LAYER.with_folding(simd, 4)
         assert folded.parallel_window == (simd > 4)
         assert folded.compute_cycles * simd * 4 == folded.macs
-    with pytest.raises(GeometryError, match="simd=8 does not divide ifm_channels=4, and is no larger"):
+    with pytest.raises(GeometryError, match="simd=8 does not divide MW=36: accepted"):
         LAYER.with_folding(8, 4)
 
 

@@ -12,6 +12,7 @@ from qonnx.core.datatype import BaseDataType, DataType
 
 from finn_imec.layer.adders import dot_luts, heap_luts, levels
 from finn_imec.layer.compressor import partial_product_luts
+from finn_imec.layer.gearbox import weight_rows
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.packing import DSP_BLOCKS, MAX_CHAIN, STREAMED_CHAIN, DspBlock, Packing
 from finn_imec.util.errors import UnsupportedError
@@ -183,11 +184,11 @@ class Core:
 
 
 def folded_weights(geometry: ConvGeometry, weights: np.ndarray) -> np.ndarray:
-    """Weights (MW, MH) as words (NF*SF, PE, SIMD), in FINN's order, which is the order of reads."""
+    """Weights (MW, MH) as words (NF*SF, PE, SIMD): FINN's order, with the rows of `weight_rows`."""
     g = geometry
     # (MW, MH) -> (SF, SIMD, NF, PE) -> (NF, SF, PE, SIMD)
-    folded = weights.reshape(g.sf, g.simd, g.nf, g.pe).transpose(2, 0, 3, 1)
-    return folded.reshape(g.nf * g.sf, g.pe, g.simd)
+    folded = weights[weight_rows(g)].reshape(g.sf, g.simd, g.nf, g.pe).transpose(2, 0, 3, 1)
+    return np.asarray(folded.reshape(g.nf * g.sf, g.pe, g.simd))
 
 
 def _digits(operand: Operand, weights: np.ndarray | None) -> int:

@@ -15,6 +15,7 @@ from finn_imec.layer.adders import cut_bits, dot_luts, heap_luts
 from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.clock import adder_cuts
 from finn_imec.layer.compressor import TreeLuts, compressor_luts, partial_product_luts
+from finn_imec.layer.gearbox import pieces
 from finn_imec.layer.memories import LUTS_PER_RAMB18, Memory, address_bits, mux_luts, power_of_two
 from finn_imec.layer.structure import REGISTERS, Structure
 from finn_imec.layer.window import WindowUnit
@@ -42,6 +43,7 @@ LUT_COEFFICIENTS: Mapping[str, float] = {
     "windows": 1.022,
     "window_words": 1.171,
     "narrowed_words": 0.645,
+    "gearbox": 1.000,
     "padded_words": 1.135,
     "rams": 1.695,
     "roms": 0.968,
@@ -77,6 +79,7 @@ FF_COEFFICIENTS: Mapping[str, float] = {
     "searches": 0.316,
     "outputs": 1.002,
     "padding": 5.339,
+    "gearbox": 1.000,
 }
 #: Resources of an estimate, by their names in a build's report; memory: LUTs used as memory.
 RESOURCES = ("lut", "ff", "memory", "bram18", "uram", "dsp")
@@ -211,6 +214,7 @@ class Estimate:
             "searches": s.search.engines * s.acc_bits if s.search else 0,
             "outputs": s.out_bits * s.output_words,
             "padding": int(any(g.padding)),
+            "gearbox": g.geared * (g.word_channels + g.simd) * a,
         }
 
     @property
@@ -254,6 +258,7 @@ class Estimate:
             "weight_addresses": address_bits(g.weight_words) if g.weight_words > 1 else 0,
             "windows": int(g.parallel_window),
             "window_words": g.simd * bits * (g.sf - 1) / 3 if g.parallel_window else 0,
+            "gearbox": g.geared * g.simd * bits * ceil((1 + pieces(g.word_channels, g.simd)) / 4),
             "narrowed_words": word_bits * max(0, g.simd_in // g.word_channels - 1) / 3,
             "padded_words": word_bits if padding.between else 0,
             "rams": sum(m.choice_luts for m in s.memories),

@@ -39,8 +39,8 @@ class LoopNest:
     """The read addresses of one window: three nested loops of word reads.
 
     `run` words are adjacent (step +1), `inner` runs are `inner_step` apart, and `outer` groups of runs are
-    `outer_step` apart. Steps are from the last word of a run to the first word of the next. run*inner*outer =
-    SF.
+    `outer_step` apart. Steps are from the last word of a run to the first word of the next. run*inner*outer
+    words are read in a fold.
     """
 
     run: int
@@ -132,10 +132,9 @@ class ConvGeometry:
             )
 
     def _check_folding(self) -> None:
-        if (self.mw if self.simd > self.ifm_channels else self.ifm_channels) % self.simd:
+        if self.mw % self.simd and not self.depthwise:
             raise GeometryError(
-                f"simd={self.simd} does not divide ifm_channels={self.ifm_channels}, and is no larger "
-                f"divisor of MW={self.mw}: accepted are {self.legal_simd}"
+                f"simd={self.simd} does not divide MW={self.mw}: accepted are {self.legal_simd}"
             )
         for name, whole, total in (
             ("simd_in", "ifm_channels", self.ifm_channels),
@@ -215,8 +214,15 @@ class ConvGeometry:
 
     @property
     def word_channels(self) -> int:
-        """Channels per word of the buffer: SIMD, or PE if depthwise; C if SIMD > C."""
-        return self.pe if self.depthwise else min(self.simd, self.ifm_channels)
+        """Channels per word of the buffer: the least divisor of C from SIMD on, else C; PE if depthwise."""
+        if self.depthwise or self.ifm_channels % self.simd == 0:
+            return self.pe if self.depthwise else self.simd
+        return next((n for n in divisors(self.ifm_channels) if n > self.simd), self.ifm_channels)
+
+    @property
+    def geared(self) -> bool:
+        """True if SIMD < C does not divide C: a gearbox makes SIMD channels of wider words."""
+        return not self.depthwise and self.simd < self.word_channels
 
     @property
     def cf(self) -> int:
@@ -225,8 +231,13 @@ class ConvGeometry:
 
     @property
     def sf(self) -> int:
-        """Synapse fold: reads per window, MW/SIMD."""
+        """Synapse fold: cycles per window, MW/SIMD."""
         return self.mw // self.simd
+
+    @property
+    def fold_reads(self) -> int:
+        """Words of the buffer, or of the window unit, that a fold reads: SF, or fewer if geared."""
+        return self.mw // self.word_channels if self.geared else self.sf
 
     @property
     def nf(self) -> int:
@@ -237,12 +248,10 @@ class ConvGeometry:
     def legal_simd(self) -> list[int]:
         """SIMD values that the engine accepts; only 1 if depthwise.
 
-        Divisors of C, and divisors of MW above C (see finn_imec.layer.window).
+        Divisors of MW: those of C, those between them (see finn_imec.layer.gearbox), and those above C (see
+        finn_imec.layer.window).
         """
-        if self.depthwise:
-            return [1]
-        larger = (simd for simd in divisors(self.mw) if simd > self.ifm_channels)
-        return [*divisors(self.ifm_channels), *larger]
+        return [1] if self.depthwise else divisors(self.mw)
 
     @property
     def legal_pe(self) -> list[int]:
@@ -267,12 +276,12 @@ class ConvGeometry:
 
     @property
     def compute_cycles(self) -> int:
-        """Reads per frame, OH*OW*SF*NF: FINN's MVAU cycles."""
+        """Words of weights per frame, OH*OW*SF*NF: FINN's MVAU cycles."""
         return self.windows * self.sf * self.nf
 
     @property
     def cycles_per_word(self) -> int:
-        """Input cycles per word of the buffer: SIMD/gcd(SIMD, SIMD_in) unless depthwise.
+        """Input cycles per word of the buffer: its channels, divided by the gcd of them and SIMD_in.
 
         Padding words are available at once.
         """
@@ -295,7 +304,7 @@ class ConvGeometry:
         return LoopNest(run, inner, inner_step, outer, outer_step)
 
     def read_offsets(self, fold: int = 0) -> np.ndarray:
-        """Word offset of each of a fold's SF reads from the window's first word. Shape (SF,), int64."""
+        """Word offset of each of a fold's reads from the window's first word. Shape (fold_reads,), int64."""
         (kh, kw), (dh, dw), w = self.kernel, self.dilation, self.ifm_dim[1]
         pixel = (np.arange(kh)[:, None] * dh * w + np.arange(kw) * dw).ravel()
         words = np.array([fold]) if self.depthwise else np.arange(self.cf)

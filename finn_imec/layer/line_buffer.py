@@ -57,7 +57,7 @@ class LineBuffer(Storage):
         if not self.dual_port:
             return 0
         g = self.layer
-        waits = [advance - (g.sf - 1) for advance in g.advance_words]
+        waits = [advance - (g.fold_reads - 1) for advance in g.advance_words]
 
         def fast(slack: int) -> bool:
             held = sum(t * max(0, w - slack) for t, w in zip(g.window_steps, waits, strict=True))
@@ -137,8 +137,8 @@ class LineBuffer(Storage):
     def cycles_per_frame(self) -> int:
         """Exact steady-state interval between frames, in cycles.
 
-        A formula for one port and input words as wide as the buffer's; otherwise the schedule is stepped
-        through.
+        A formula for one port and input words as wide as the buffer's, without a gearbox; otherwise the
+        schedule is stepped through.
         """
         if self._is_formula:
             return self.layer.compute_cycles + self.write_only_cycles
@@ -161,7 +161,8 @@ class LineBuffer(Storage):
     @property
     def _is_formula(self) -> bool:
         gap = self.arrivals.runs.first == 1  # a cycle without a word after the first, of padding
-        return not self.dual_port and self.layer.cycles_per_word == 1 and not gap
+        dense = self.layer.cycles_per_word == 1 and not self.layer.geared
+        return not self.dual_port and dense and not gap
 
     @property
     def _sequencer(self) -> Sequencer:

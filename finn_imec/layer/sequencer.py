@@ -5,6 +5,9 @@ port the word that has just arrived may overwrite a word in the cycle of its las
 be refilled then are owed, and write-only cycles fill them. With two ports every word is written as soon as
 there is room.
 
+With a gearbox, nothing is read in some cycles of a fold (`finn_imec.layer.gearbox`). One port then writes
+what is owed; with two ports the sequencer stands still.
+
 Both `last_reads` and `cycles` step through windows and skip repetitions; `cycles` also records what happens
 in them. tests/test_geometry.py steps through every cycle.
 """
@@ -19,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from finn_imec.layer.arrivals import Arrivals
+from finn_imec.layer.gearbox import read_cycles
 from finn_imec.layer.geometry import ConvGeometry
 
 
@@ -152,6 +156,8 @@ class Sequencer:
         (oh, ow), (sh, sw), total = g.ofm_dim, g.stride, arrivals.total(frames)
         one_port = partial(self._window_one_port, total=total)
         column = self._window_two_ports if self.dual_port else one_port
+        if g.geared:
+            column = partial(self._window_geared, total=total)
         result = []
 
         def alike(word: int) -> int:
@@ -261,3 +267,58 @@ class Sequencer:
         if now.records is not None:
             for record, cycles in zip(now.records, (written, folds)):
                 record.add(cycles)
+
+    def _window_geared(self, now: _Progress, step: int, total: int) -> None:
+        """Read a window through a gearbox, which does without a word in some cycles.
+
+        `total` words arrive in all.
+        """
+        g, reads_in = self.layer, read_cycles(self.layer)
+        complete_at = g.cycles_per_word - 1
+        cycles = g.nf * g.sf
+        last_fold = cycles - g.sf
+        last_read = max(i for i in range(len(reads_in)) if reads_in[i]) + cycles - len(reads_in)
+        in_place = self.in_place[step]
+        freed = g.advance_words[step] - (0 if self.dual_port else in_place)
+        freeing = last_fold if self.dual_port else last_read  # the read at whose end slots become free
+        left, padding = self._arrivals.run(now.arrived)
+        written: list[int] = []
+        folds: list[int] = []
+        done = place = 0
+        while done < cycles:
+            if now.free == 0 and done < last_fold:  # nothing can be written
+                folds += range(now.cycle + g.sf - 1 - done % g.sf, now.cycle + last_fold - done, g.sf)
+                now.collected = min(now.collected + last_fold - done, complete_at)
+                now.cycle += last_fold - done
+                done = last_fold
+                continue
+            wanted = reads_in[done % len(reads_in)]
+            complete = now.arrived < total and (padding or now.collected == complete_at)
+            incomplete = done == 0 and now.free > self.slack
+            if self.dual_port:
+                reads, retires = wanted and not incomplete, False
+                write = complete and now.free > 0 and (wanted or (now.free > self.slack and done > last_read))
+            else:
+                write_only = complete and now.free > 0
+                reads = wanted and not write_only and not incomplete
+                retires = reads and done >= last_fold and place < in_place
+                write = write_only or (complete and retires)
+            now.free += retires - write + freed * (reads and done == freeing)
+            now.collected = min(now.collected + 1, complete_at)
+            if write:
+                now.collected = now.collected if padding else 0
+                now.arrived += 1
+                left -= 1
+                if not padding:
+                    written.append(now.cycle)
+                if left == 0:
+                    left, padding = self._arrivals.run(now.arrived)
+            if reads or not wanted:
+                place += reads and done >= last_fold
+                if done % g.sf == g.sf - 1:
+                    folds.append(now.cycle)
+                done += 1
+            now.cycle += 1
+        if now.records is not None:
+            for record, events in zip(now.records, (written, folds)):
+                record.add(events)

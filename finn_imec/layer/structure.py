@@ -243,7 +243,8 @@ class Structure:
         packing = self.core.packing
         dot = packing.steps(self.geometry.simd) if packing else REGISTERS[self.pipeline].dot_steps
         activation = self.search.cycles if self.search else int(self.steps > 1)
-        return PIPELINE_STAGES + self.memory_steps - 1 + dot - 1 + activation
+        gearbox = int(self.geometry.geared)
+        return PIPELINE_STAGES + gearbox + self.memory_steps - 1 + dot - 1 + activation
 
     def total_cycles(self, frames: int = 1) -> int:
         """Storage.total_cycles with this number of pipeline stages."""

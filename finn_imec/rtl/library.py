@@ -15,6 +15,7 @@ LIBRARY = (
     "imec_pad.sv",
     "imec_sequencer.sv",
     "imec_strip.sv",
+    "imec_gearbox.sv",
     "imec_axis.sv",
     "imec_queue.sv",
     "imec_window.sv",

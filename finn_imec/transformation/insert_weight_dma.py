@@ -11,6 +11,7 @@ from qonnx.transformation.base import Transformation
 from qonnx.transformation.general import SortGraph
 
 from finn_imec.custom_op import register
+from finn_imec.layer.gearbox import weight_rows
 from finn_imec.util.errors import UnsupportedError
 from finn_imec.util.onnx_model import constant
 
@@ -48,7 +49,7 @@ class InsertWeightDMA(Transformation):
                     f"{node.name}: {weights.size} weights of {datatype.bitwidth()} bits are no whole "
                     "number of bytes, which FINN's DMA moves"
                 )
-            image = InsertIODMA().get_mem_init(weights, g.pe, g.simd)
+            image = InsertIODMA().get_mem_init(weights[weight_rows(g)], g.pe, g.simd)
             stream = model.make_new_valueinfo_name()
             model.graph.value_info.append(
                 helper.make_tensor_value_info(stream, TensorProto.FLOAT, image.shape)

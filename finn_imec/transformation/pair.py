@@ -198,9 +198,14 @@ class Pair:
         """True if IMECConv accepts the pair's folding."""
         # SIMD > C needs whole windows. Without them the pair is limited by its window generator.
         geometry = self.geometry
-        return self.folding in geometry.legal_foldings() and (
-            self.whole_windows or self.folding[0] <= geometry.ifm_channels or geometry.depthwise
-        )
+        if self.folding not in geometry.legal_foldings() or (self._folded.geared and self._weight_maker):
+            return False
+        return self.whole_windows or self.folding[0] <= geometry.ifm_channels or geometry.depthwise
+
+    @property
+    def _weight_maker(self) -> NodeProto | None:
+        """The node that streams the weights, in FINN's order."""
+        return self.model.find_producer(self.matrix_unit.input[1])
 
     @property
     def word(self) -> int:
@@ -372,7 +377,7 @@ class Pair:
         if self.keeps_folding and storage(self._folded).cycles_per_frame <= limit:
             return self.folding, None
         why, geometry = self._why_not_as_it_is(), self.geometry
-        maker = self.model.find_producer(self.matrix_unit.input[1])
+        maker = self._weight_maker
         if maker is not None:
             simd, pe = self.folding
             raise NotEligible(
@@ -406,6 +411,8 @@ class Pair:
                 f"at SIMD={simd}, PE={pe} IMECConv would need {storage(self._folded).cycles_per_frame} "
                 f"cycles, the pair needs {self.cycles}"
             )
+        if simd in geometry.legal_simd and self._folded.geared:
+            return f"SIMD={simd} takes the weights of a window in another order than FINN"
         if simd in geometry.legal_simd:
             channels = geometry.ifm_channels
             return f"SIMD={simd} of {channels} channels does not speed up a pair without parallel_window"

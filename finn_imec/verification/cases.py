@@ -178,7 +178,7 @@ def _if_legal(g: ConvGeometry, changes: dict[str, object]) -> Iterator[ConvGeome
         new["ofm_channels"] = new["ifm_channels"]
     new["pe"] = gcd(new["pe"], new["ofm_channels"])
     new["simd_in"] = gcd(new["simd_in"], new["ifm_channels"])
-    if new["simd"] <= g.ifm_channels:
+    if new["simd"] <= g.ifm_channels and not g.geared:
         new["simd"] = gcd(new["simd"], new["ifm_channels"])
     try:
         yield ConvGeometry(**new)
@@ -259,6 +259,7 @@ def random_case(seed: int, number: int, mem_modes: Sequence[str] = ("internal_em
             continue
         if geometry.compute_cycles < MAX_CYCLES and geometry.simd * geometry.pe <= MAX_LANES:
             break
+    geometry = _perhaps_geared(geometry, np.random.default_rng([seed, number, 1]))
     xnor = chance(0.15)
     parameters = Parameters(
         geometry,
@@ -280,3 +281,12 @@ def random_case(seed: int, number: int, mem_modes: Sequence[str] = ("internal_em
     parameters = replace(parameters, geometry=replace(geometry, buffer_style=style))
     parameters = replace(parameters, dsp_block=pick(list(DSP_BLOCKS)))
     return Case(parameters, f"finn-imec verify --seed {seed} --case {number}")
+
+
+def _perhaps_geared(g: ConvGeometry, rng: np.random.Generator) -> ConvGeometry:
+    """Some of the layers with SIMD up to C at one that needs a gearbox instead, if there is any."""
+    foldings = [
+        replace(g, simd=simd) for simd in g.legal_simd if not g.parallel_window and simd < g.ifm_channels
+    ]
+    geared = [folded for folded in foldings if folded.geared and folded.compute_cycles < MAX_CYCLES]
+    return geared[int(rng.integers(len(geared)))] if geared and rng.random() < 0.4 else g

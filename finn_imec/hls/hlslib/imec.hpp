@@ -33,7 +33,8 @@
  *
  * Weights
  *	weights[nf*SF + sf][pe] holds SIMD weights of output channel nf*PE + pe, where
- *	sf counts (kh, kw, c) in this order, c fastest, like FINN's weight rows.
+ *	sf counts (kh, kw, c) in this order, c fastest, like FINN's weight rows; in another
+ *	order if SIMD < C does not divide C, see gearbox.
  *	If DEPTHWISE, SIMD is 1 and sf counts (kh, kw).
  *
  * Memory
@@ -49,8 +50,8 @@
  *	buffer: the line buffer is read NF = M/PE times. There is no window stream: a
  *	word is multiplied as soon as it is read.
  *
- *	A word holds SIMD channels, a pixel takes CF = C/SIMD words, and each fold reads
- *	the whole window. If DEPTHWISE, a word holds the PE channels that a fold computes,
+ *	A word holds SIMD channels, or WORD, the least divisor of C above SIMD < C. A pixel
+ *	takes CF = C/WORD words, and each fold reads the whole window. If DEPTHWISE, a word holds the PE channels that a fold computes,
  *	PE p multiplies element p, and fold nf reads word nf of each pixel. So the window
  *	is read once, and every fold retires words.
  *
@@ -206,6 +207,11 @@ constexpr unsigned gcd(unsigned const  a, unsigned const  b) { return  b == 0? a
 /// Bits of the numbers 0..n
 constexpr int bits(unsigned const  n) { return  n < 2? 1 : 1 + bits(n/2); }
 
+/// The least divisor of n from `least` on, which is at most n
+constexpr unsigned divisor_from(unsigned const  least, unsigned const  n) {
+	return  n % least == 0? least : divisor_from(least+1, n);
+}
+
 /// A number below N
 template<unsigned N>
 using index = ap_uint<bits(N-1)>;
@@ -228,7 +234,7 @@ index<N> successor(index<N> const &i) {
 template<
 	unsigned KH_, unsigned KW_, unsigned H_, unsigned W_, unsigned C_, unsigned M_,
 	unsigned SH_ = 1, unsigned SW_ = 1, unsigned DH_ = 1, unsigned DW_ = 1,
-	unsigned SIMD_ = C_, unsigned PE_ = M_, unsigned SIMD_IN_ = min(SIMD_, C_),
+	unsigned SIMD_ = C_, unsigned PE_ = M_, unsigned SIMD_IN_ = divisor_from(min(SIMD_, C_), C_),
 	bool DEPTHWISE_ = false,
 	unsigned TOP_ = 0, unsigned LEFT_ = 0, unsigned BOTTOM_ = 0, unsigned RIGHT_ = 0
 >
@@ -244,8 +250,7 @@ struct geometry {
 	static_assert((KH-1)*DH < H, "imec: the dilated kernel must not be higher than the input");
 	static_assert((KW-1)*DW < W, "imec: the dilated kernel must not be wider than the input");
 	static_assert(TOP + BOTTOM < H && LEFT + RIGHT < W, "imec: padding must leave a pixel of the input");
-	static_assert(SIMD > 0 && (C % SIMD == 0 || (SIMD > C && KH*KW*C % SIMD == 0)),
-		"imec: SIMD must divide the input channels C, or be larger and divide the window's KH*KW*C");
+	static_assert(SIMD > 0 && KH*KW*C % SIMD == 0, "imec: SIMD must divide the window's KH*KW*C");
 	static_assert(SIMD_IN > 0 && C % SIMD_IN == 0, "imec: SIMD_IN must divide the input channels C");
 	static_assert(PE > 0 && M % PE == 0, "imec: PE must divide the output channels M");
 	static_assert(!DEPTHWISE || M == C, "imec: DEPTHWISE needs as many output as input channels, M = C");
@@ -258,10 +263,12 @@ struct geometry {
 	static constexpr unsigned  OH = (H - (KH-1)*DH - 1)/SH + 1;
 	static constexpr unsigned  OW = (W - (KW-1)*DW - 1)/SW + 1;
 	static constexpr bool      WINDOWS = SIMD > C;	// whole windows in registers
-	static constexpr unsigned  WORD = DEPTHWISE? PE : min(SIMD, C);	// channels of a buffer word
+	static constexpr unsigned  WORD = DEPTHWISE? PE : divisor_from(min(SIMD, C), C);	// channels of a buffer word
+	static constexpr bool      GEARED = !DEPTHWISE && SIMD < WORD;	// see gearbox
 	static constexpr unsigned  CF = C/WORD;
 	static constexpr unsigned  PIXEL = DEPTHWISE? 1 : CF;	// words of a pixel that a fold reads
-	static constexpr unsigned  SF = WINDOWS? KH*KW*C/SIMD : KH*KW*PIXEL;
+	static constexpr unsigned  SF = DEPTHWISE? KH*KW : KH*KW*C/SIMD;
+	static constexpr unsigned  READS = GEARED? KH*KW*PIXEL : SF;	// of a fold
 	static constexpr unsigned  NF = M/PE;
 
 	// Buffer words, and address steps modulo DEPTH: from a fold's last word of a pixel to its first
@@ -273,10 +280,10 @@ struct geometry {
 
 	// Consecutive words from a fold's first on
 	static constexpr unsigned  RUN =
-		KW > 1 && COLUMN_STEP > 1? PIXEL : KH > 1 && ROW_STEP > 1? KW*PIXEL : SF;
+		KW > 1 && COLUMN_STEP > 1? PIXEL : KH > 1 && ROW_STEP > 1? KW*PIXEL : READS;
 
 	// Minimum number of iterations from the write of a buffer word to its read
-	static constexpr unsigned  DISTANCE = DEPTHWISE? SF + CF-1 : SF;
+	static constexpr unsigned  DISTANCE = DEPTHWISE? SF + CF-1 : READS;
 
 	// Words retired when the window advances, and how many of them each of DIE_FOLDS folds replaces
 	// as it reads them
@@ -489,7 +496,7 @@ template<typename G>
 struct read_order {
 	index<G::PIXEL>  cf = 0;
 	index<G::KW>  kw = 0;
-	index<G::SF>  sf = 0;
+	index<G::READS>  read = 0;
 	index<G::NF>  nf = 0;
 	index<G::OW>  x = 0;
 	index<G::OH>  y = 0;
@@ -506,10 +513,10 @@ struct read_order {
 			!last_fold && !G::DEPTHWISE? 0 : !last_column? G::DIE_COLUMN : !last_row? G::DIE_ROW : 0;
 
 		read_plan<G>  p;
-		p.fold_first = sf == 0;
-		p.fold_end   = sf == G::SF-1;
+		p.fold_first = read == 0;
+		p.fold_end   = read == G::READS-1;
 		p.window_end = p.fold_end && last_fold;
-		p.replaced   = sf < dying;
+		p.replaced   = read < dying;
 		p.nf = nf;
 		// A window's first word is 1 modulo DEPTH after its last
 		unsigned const  step =
@@ -526,7 +533,7 @@ struct read_order {
 
 		cf = successor<G::PIXEL>(cf);
 		if(pixel_end)  kw = successor<G::KW>(kw);
-		sf = successor<G::SF>(sf);
+		read = successor<G::READS>(read);
 		if(p.fold_end)  nf = successor<G::NF>(nf);
 		if(p.window_end) {
 			x = successor<G::OW>(x);
@@ -534,6 +541,72 @@ struct read_order {
 		}
 		return  p;
 	}
+};
+
+/**
+ * Makes SIMD channels of words of WORD, for SIMD < C that does not divide C, as imec_gearbox.sv does: lanes
+ * from the top on take what is left of the word before, and the others come from the next word. If SIMD
+ * channels are left, no word is read. No channel moves to another lane than it has in its word, or in a piece
+ * of SIMD channels from the word's top; the weights follow.
+ */
+template<typename G, typename TA, bool GEARED = G::GEARED>
+struct gearbox {
+	TA  held[G::WORD];	// the word before
+	ap_uint<bits(G::WORD)>  left = 0;	// channels of it
+	ap_uint<bits(G::WORD)>  end = G::WORD;	// of the piece that comes next
+	bool  fold_end = false;	// it is its fold's last
+	index<G::NF>  nf = 0;
+
+	gearbox() {
+#pragma HLS inline
+#pragma HLS array_partition variable=held complete
+	}
+	bool full() const {
+#pragma HLS inline
+		return  left >= G::SIMD;
+	}
+	/// Lanes from `from` on out of the word before.
+	void keep(TA (&a)[G::WORD], unsigned const  from) const {
+#pragma HLS inline
+		for(unsigned  l = 0; l < G::SIMD; l++) {
+#pragma HLS unroll
+			if(l >= from)  a[l] = held[end - G::SIMD + l];
+		}
+	}
+	void next(TA (&a)[G::WORD]) {
+#pragma HLS inline
+		keep(a, 0);
+		left -= G::SIMD;
+		end  -= G::SIMD;
+	}
+	void take(TA (&a)[G::WORD], read_plan<G> const &read) {
+#pragma HLS inline
+		TA  word[G::WORD];
+#pragma HLS array_partition variable=word complete
+		for(unsigned  l = 0; l < G::WORD; l++) {
+#pragma HLS unroll
+			word[l] = a[l];
+		}
+		keep(a, G::SIMD - left);
+		for(unsigned  l = 0; l < G::WORD; l++) {
+#pragma HLS unroll
+			held[l] = word[l];
+		}
+		left += G::WORD - G::SIMD;
+		end = G::WORD;
+		fold_end = read.fold_end;
+		nf = read.nf;
+	}
+};
+/// None: a word is what is multiplied.
+template<typename G, typename TA>
+struct gearbox<G, TA, false> {
+	static constexpr unsigned  left = 0, nf = 0;
+	static constexpr bool  fold_end = false;
+
+	bool full() const { return  false; }
+	void next(TA (&)[G::WORD]) {}
+	void take(TA (&)[G::WORD], read_plan<G> const &) {}
 };
 
 /**
@@ -598,11 +671,22 @@ void convolve(
 	bool  write_only = true;	// owed > 0
 	index<DEPTH>  write_addr = 0, read_addr = 0;
 	index<G::SF*G::NF>  weight_addr = 0;
+	gearbox<G, TA>  gears;
 	for(unsigned  i = 0; i < G::ITERATIONS; i++) {
 #pragma HLS pipeline II=1 style=flp
 #pragma HLS dependence variable=strip inter RAW distance=DISTANCE true
 		(void)DISTANCE;
 		ap_uint<G::WORD*A>  word = 0;
+		if(gears.full()) {
+			TA  a[G::WORD];
+#pragma HLS array_partition variable=a complete
+			gears.next(a);
+			accumulate<G, TA, TW, TAcc>(
+				a, weights[weight_addr], false, gears.fold_end && gears.left == 0, gears.nf, acc, activation, dst
+			);
+			weight_addr = successor<G::SF*G::NF>(weight_addr);
+			continue;
+		}
 		if(!write_only)  word = strip[read_addr];
 		if(write_only || now.replaced) {	// if replaced, read_addr == write_addr
 			strip[write_addr] = src.read();
@@ -619,11 +703,13 @@ void convolve(
 #pragma HLS unroll
 				a[l] = TA(ap_uint<A>(word((l+1)*A - 1, l*A)));
 			}
+			gears.take(a, now);
 			accumulate<G, TA, TW, TAcc>(
-				a, weights[weight_addr], now.fold_first, now.fold_end, now.nf, acc, activation, dst
+				a, weights[weight_addr], now.fold_first, now.fold_end && !G::GEARED, now.nf, acc, activation, dst
 			);
 			read_addr = now.step.from(read_addr);
-			weight_addr = now.window_end? index<G::SF*G::NF>(0) : index<G::SF*G::NF>(weight_addr + 1);
+			weight_addr = now.window_end && !G::GEARED?
+				index<G::SF*G::NF>(0) : index<G::SF*G::NF>(weight_addr + 1);
 			owed = now.owed;
 			write_only = now.owed != 0;
 			now = order.plan();

@@ -22,7 +22,9 @@
  *
  *	The line buffer (imec_strip) holds the live input rows and is read NF times per
  *	window, see imec_sequencer. With SIMD > CHANNELS, imec_window replaces both: it
- *	takes pixels and gives SIMD channels of a window per word.
+ *	takes pixels and gives SIMD channels of a window per word. Where SIMD does not divide
+ *	CHANNELS, a word of the line buffer has more channels, WORD, and imec_gearbox makes
+ *	SIMD of them.
  *
  *	All handshakes end in registers: imec_register at the input, imec_output at the output,
  *	and En, which stalls everything between them while a result can't leave the accumulators
@@ -69,6 +71,7 @@ module imec_conv import imec_pkg::*; #(
 	int unsigned  SIMD,
 	int unsigned  PE,
 	int unsigned  NF,
+	int unsigned  WORD = SIMD,	// channels of a line buffer word, unless DEPTHWISE or SIMD > CHANNELS
 
 	// Padding in line buffer words, see imec_pad; none by default
 	int unsigned  PAD_FIRST = 0,
@@ -200,8 +203,9 @@ module imec_conv import imec_pkg::*; #(
 	endfunction : gcd
 	localparam bit  WINDOW = SIMD > CHANNELS;
 	localparam int unsigned  READ_CHANNELS = DEPTHWISE? PE : SIMD;	// read together
-	localparam int unsigned  WORD   = WINDOW? CHANNELS : READ_CHANNELS;	// channels of a line buffer word
-	localparam int unsigned  COMMON = gcd(SIMD_IN, WORD);
+	localparam bit  GEARED = !WINDOW && !DEPTHWISE && SIMD != WORD;
+	localparam int unsigned  STORED_CHANNELS = WINDOW? CHANNELS : DEPTHWISE? PE : WORD;	// a line buffer word
+	localparam int unsigned  COMMON = gcd(SIMD_IN, STORED_CHANNELS);
 
 	//-----------------------------------------------------------------------
 	// Input words to line buffer words
@@ -216,20 +220,21 @@ module imec_conv import imec_pkg::*; #(
 		.clk, .rst, .ivld(ivld1), .irdy(irdy1), .idat(idat1), .ovld(cvld), .ordy(crdy), .odat(cdat)
 	);
 	uwire  pvld, prdy;
-	uwire [WORD*A_BITS-1:0]  pdat;
-	imec_convert #(.IN(COMMON), .OUT(WORD), .BITS(A_BITS)) widen(
+	uwire [STORED_CHANNELS*A_BITS-1:0]  pdat;
+	imec_convert #(.IN(COMMON), .OUT(STORED_CHANNELS), .BITS(A_BITS)) widen(
 		.clk, .rst, .ivld(cvld), .irdy(crdy), .idat(cdat), .ovld(pvld), .ordy(prdy), .odat(pdat)
 	);
 	uwire  svld, srdy;
-	uwire [WORD*A_BITS-1:0]  sdat;
+	uwire [STORED_CHANNELS*A_BITS-1:0]  sdat;
 	imec_pad #(
-		.WIDTH(WORD*A_BITS), .FIRST(PAD_FIRST), .RUN(PAD_RUN), .RUNS(PAD_RUNS), .GAP(PAD_GAP), .BETWEEN(PAD_BETWEEN)
+		.WIDTH(STORED_CHANNELS*A_BITS), .FIRST(PAD_FIRST), .RUN(PAD_RUN), .RUNS(PAD_RUNS), .GAP(PAD_GAP), .BETWEEN(PAD_BETWEEN)
 	) pad(.clk, .rst, .ivld(pvld), .irdy(prdy), .idat(pdat), .ovld(svld), .ordy(srdy), .odat(sdat));
 
 	//-----------------------------------------------------------------------
 	// Schedule
 	localparam int unsigned  ADDR_BITS   = DEPTH > 1? $clog2(DEPTH) : 1;
-	localparam int unsigned  WEIGHTS     = NF*OUTER*INNER*RUN;
+	localparam int unsigned  READS       = NF*OUTER*INNER*RUN;	// of a window
+	localparam int unsigned  WEIGHTS     = GEARED? READS*WORD/SIMD : READS;
 	localparam int unsigned  WEIGHT_BITS = WEIGHTS > 1? $clog2(WEIGHTS) : 1;
 	if(MEMORY < 1 || MEMORY > 2)  $error("MEMORY=%0d must be 1 or 2.", MEMORY);
 	logic  En = 1;	// the pipeline from reads to accumulators moves
@@ -237,12 +242,13 @@ module imec_conv import imec_pkg::*; #(
 	uwire  en = En;
 	uwire  go = !Hold;
 	uwire  rvld, rfirst, rlast;
+	uwire  wstep;	// takes a word of streamed weights, GEARED steps before rvld
 	uwire [WEIGHT_BITS-1:0]  weight_addr;
 	uwire [READ_CHANNELS-1:0][A_BITS-1:0]  a;	// MEMORY steps after the read
 	if(WINDOW) begin : genWindow
 		uwire [READ_CHANNELS*A_BITS-1:0]  word;
 		imec_window #(
-			.WIDTH(WORD*A_BITS), .H(H), .W(W), .K_H(K_H), .K_W(K_W), .S_H(S_H), .S_W(S_W), .D_H(D_H), .D_W(D_W),
+			.WIDTH(STORED_CHANNELS*A_BITS), .H(H), .W(W), .K_H(K_H), .K_W(K_W), .S_H(S_H), .S_W(S_W), .D_H(D_H), .D_W(D_W),
 			.SF(OUTER*INNER*RUN), .NF(NF), .COLUMNS(COLUMNS), .WINDOWS(WINDOWS), .RAM_STYLE(BUFFER_RAM_STYLE)
 		) window(
 			.clk, .rst, .en(go),
@@ -250,11 +256,15 @@ module imec_conv import imec_pkg::*; #(
 			.wvld(wvld || !WEIGHTS_STREAMED), .weight_addr,
 			.rvld, .rfirst, .rlast, .q(word)
 		);
+		assign	wstep = rvld;
 		imec_delay #(.WIDTH(READ_CHANNELS*A_BITS), .STEPS(MEMORY-1)) behind(.clk, .en, .d(word), .q(a));
 	end : genWindow
 	else begin : genStrip
 		uwire  strip_we;
 		uwire [ADDR_BITS-1:0]  strip_addr, write_addr;
+		uwire  go, read, read_first, read_last;	// of the sequencer
+		uwire [(READS > 1? $clog2(READS) : 1)-1:0]  read_number;
+		uwire [STORED_CHANNELS*A_BITS-1:0]  word;
 		imec_sequencer #(
 			.DEPTH(DEPTH), .LIVE(LIVE), .DUAL_PORT(DUAL_PORT),
 			.RUN(RUN), .INNER(INNER), .INNER_STEP(INNER_STEP), .OUTER(OUTER), .OUTER_STEP(OUTER_STEP),
@@ -263,14 +273,30 @@ module imec_conv import imec_pkg::*; #(
 		) sequencer(
 			.clk, .rst, .en(go),
 			.ivld(svld), .irdy(srdy),
-			.strip_addr, .write_addr, .strip_we, .wvld(wvld || !WEIGHTS_STREAMED), .weight_addr,
-			.rvld, .rfirst, .rlast
+			.strip_addr, .write_addr, .strip_we, .wvld(go), .weight_addr(read_number),
+			.rvld(read), .rfirst(read_first), .rlast(read_last)
 		);
 		imec_strip #(
-			.DEPTH(DEPTH), .WIDTH(WORD*A_BITS), .DUAL_PORT(DUAL_PORT), .RAM_STYLE(BUFFER_RAM_STYLE), .STEPS(MEMORY)
+			.DEPTH(DEPTH), .WIDTH(STORED_CHANNELS*A_BITS), .DUAL_PORT(DUAL_PORT), .RAM_STYLE(BUFFER_RAM_STYLE), .STEPS(MEMORY)
 		) strip(
-			.clk, .en, .addr(strip_addr), .write_addr, .we(strip_we), .d(sdat), .q(a)
+			.clk, .en, .addr(strip_addr), .write_addr, .we(strip_we), .d(sdat), .q(word)
 		);
+		if(!GEARED) begin : genDirect
+			assign	go   = wvld || !WEIGHTS_STREAMED;
+			assign	rvld = read;
+			assign	wstep = read;
+			assign	rfirst = read_first;
+			assign	rlast  = read_last;
+			assign	weight_addr = read_number;
+			assign	a = word;
+		end : genDirect
+		else begin : genGearbox
+			imec_gearbox #(.WORD(WORD), .SIMD(SIMD), .BITS(A_BITS), .WEIGHTS(WEIGHTS), .MEMORY(MEMORY)) gearbox(
+				.clk, .rst, .en,
+				.wvld(wvld || !WEIGHTS_STREAMED), .go, .read, .read_first, .read_last, .word,
+				.step(wstep), .rvld, .rfirst, .rlast, .weight_addr, .q(a)
+			);
+		end : genGearbox
 	end : genStrip
 
 	//-----------------------------------------------------------------------
@@ -279,7 +305,7 @@ module imec_conv import imec_pkg::*; #(
 	uwire [PE-1:0][SIMD-1:0][W_BITS-1:0]  w;	// each lane weight_delay steps late
 	if(WEIGHTS_STREAMED) begin : genStream
 		uwire [PE-1:0][SIMD-1:0][W_BITS-1:0]  word;
-		imec_delay #(.WIDTH(PE*SIMD*W_BITS), .STEPS(MEMORY)) read(.clk, .en, .d(wdat), .q(word));
+		imec_delay #(.WIDTH(PE*SIMD*W_BITS), .STEPS(MEMORY + GEARED)) read(.clk, .en, .d(wdat), .q(word));
 		for(genvar  p = 0; p < PE; p++) begin : genWord
 			for(genvar  l = 0; l < SIMD; l++) begin : genLane
 				imec_delay #(.WIDTH(W_BITS), .STEPS(weight_delay(SIMD, DSP_STEP, l))) late(
@@ -287,7 +313,7 @@ module imec_conv import imec_pkg::*; #(
 				);
 			end : genLane
 		end : genWord
-		assign	wrdy = rvld;
+		assign	wrdy = wstep;
 	end : genStream
 	else begin : genRom
 		localparam int unsigned  PARTS = weight_delay(SIMD, DSP_STEP, 0)/2 + 1;
