@@ -7,7 +7,8 @@
 # What is there already is not measured again, unless it carries the digest of other code. What was interrupted
 # goes on with the layer at which it was: Yosys' counts and compiled simulations of the layers before it are in
 # the cache. Hours for all of it: `make benchmarks`. Networks that need the trained CNV are left out where
-# FINN_IMEC_DATA has none, and FINN's compressor trees without FINN_COMPRESSOR. CLUSTER=ADDRESS: layers and cases run on the workers of a dask scheduler.
+# FINN_IMEC_DATA has none, and FINN's compressor trees without FINN_COMPRESSOR. CLUSTER=ADDRESS:
+# layers and cases run on the workers of a dask scheduler.
 set -eu
 cd "$(dirname "$0")"
 data=${FINN_IMEC_DATA:-../../shared/data}/cnv-cifar10

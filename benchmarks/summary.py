@@ -72,8 +72,8 @@ class Results:
         """Rows of each comparison of CNV's layers, by folding, width and MAC core.
 
         clock: end of the files' names, "-10ns" for those at 10 ns instead of 5, "-xczu7ev" for that part.
-        kind: their start, "compressor-" for FINN's side with its compressor tree, "full-range-" for weights of
-        their whole range.
+        kind: their start, "compressor-" for FINN's side with its tree, "full-range-" for weights
+        of their whole range.
         """
         tables = {}
         for path in self.folder.glob(f"{kind}cnv-*bit{clock}.json"):
@@ -139,7 +139,7 @@ class Results:
             full_range=means_table(
                 {
                     f"{name}, {core}": means
-                    for kind, core in (("full-range-", "re-creation"), ("compressor-full-range-", "compressor"))
+                    for core, kind in (("former core", "full-range-"), ("tree", "compressor-full-range-"))
                     for name, means in self.means(kind=kind).items()
                 }
             ),
