@@ -287,7 +287,7 @@ def mux(n: int, width: int) -> Bench:
 
 def counter6(n: int) -> Bench:
     inputs = list(range(2**n))
-    return Bench("imec_counter6", {"N": n}, n, 3, inputs, [bin(word).count("1") for word in inputs])
+    return Bench("imec_counter7", {"N": n}, n, 3, inputs, [bin(word).count("1") for word in inputs])
 
 
 def compress(*heights: int) -> Bench:

@@ -174,7 +174,7 @@ PLANES = {"PE": 1, "SIMD": 2, **Kind(2).parameters("A"), **Kind(2).parameters("W
         ("imec_pad", {**PADDED, "FIRST": 9}, 1, 1, "FIRST=9 must be at most BETWEEN=4"),
         ("imec_pad", {**PADDED, "GAP": 0}, 1, 1, "GAP=0 between RUNS=2 must be 1 to BETWEEN=4"),
         ("imec_pad", {**PADDED, "GAP": 5}, 1, 1, "GAP=5 between RUNS=2 must be 1 to BETWEEN=4"),
-        ("imec_counter6", {"N": 7}, 7, 3, "N=7 must be 1 to 6"),
+        ("imec_counter7", {"N": 7}, 7, 3, "N=7 must be 1 to 6"),
         ("imec_dot_planes", {**PLANES, "A_BIPOLAR": 1}, 8, 5,
             "bipolar activations are 1 bit without sign"),
         ("imec_dot_planes", {**PLANES, "W_BIPOLAR": 1}, 8, 5,

@@ -8,12 +8,12 @@
  *	counters reduce the columns until two rows are left for a carry chain:
  *
  *	  highest column   level                                       LUTs
- *	   > 3             6:3 counters, 3:2 for a remainder of 3, 4   3 per 6:3
- *	   3               3:2 and 2:2 counters, only where needed     2 per counter
+ *	   > 3             7:3 counters, 3:2 for a remainder of 3, 4   2 per 7:3, 1 per 3:2
+ *	   3               3:2 and 2:2 counters, only where needed     1 per counter
  *	   <= 2            addition                                    1 per bit
  *
  *	           . . o o o o o .            o o o . .             . .
- *	             . o o o o        6:3     o o o o     3:2, 2:2  o o o o o
+ *	             . o o o o        7:3     o o o o     3:2, 2:2  o o o o o
  *	               o o o          ---->     o o       ------>   o o o o o
  *	               o o o
  *
@@ -48,19 +48,19 @@ module imec_compress import imec_pkg::*; #(
 	imec_delay #(.WIDTH(BITS), .STEPS(32'(HERE))) cut(.clk, .en, .d, .q(x));
 
 	// Counters of column c on this level, by their number of inputs
-	localparam heights_t  SIX   = sixes();
+	localparam heights_t  SEVEN = sevens();
 	localparam heights_t  THREE = threes();
 	localparam heights_t  TWO   = twos();
-	function automatic heights_t sixes();
+	function automatic heights_t sevens();
 		automatic heights_t  n = '0;
-		for(int unsigned  c = 0; c < COLS; c++)  if(HIGHEST > 3)  n[c] = (HEIGHT[c] + 16'd1) / 16'd6;
+		for(int unsigned  c = 0; c < COLS; c++)  if(HIGHEST > 3)  n[c] = (HEIGHT[c] + 16'd2) / 16'd7;
 		return  n;
-	endfunction : sixes
+	endfunction : sevens
 	function automatic heights_t threes();
 		automatic heights_t  n = '0;
 		automatic bit  carry = 0;
 		for(int unsigned  c = 0; c < COLS; c++) begin
-			if(HIGHEST > 3)  n[c] = 16'(HEIGHT[c] % 16'd6 == 16'd3 || HEIGHT[c] % 16'd6 == 16'd4);
+			if(HIGHEST > 3)  n[c] = 16'(HEIGHT[c] % 16'd7 == 16'd3 || HEIGHT[c] % 16'd7 == 16'd4);
 			else begin
 				n[c] = 16'(HEIGHT[c] == 16'd3 && carry);
 				carry = HEIGHT[c] + 16'(carry) > 16'd2;
@@ -80,18 +80,18 @@ module imec_compress import imec_pkg::*; #(
 
 	// Bits of column c that go to the next level uncounted, and the heights of that level
 	function automatic int unsigned passed(input int unsigned  c);
-		automatic int unsigned  taken = 6*32'(SIX[c]) + 3*32'(THREE[c]) + 2*32'(TWO[c]);
+		automatic int unsigned  taken = 7*32'(SEVEN[c]) + 3*32'(THREE[c]) + 2*32'(TWO[c]);
 		return  32'(HEIGHT[c]) > taken? 32'(HEIGHT[c]) - taken : 0;
 	endfunction : passed
 	function automatic int unsigned counters(input int unsigned  c);
-		return  32'(SIX[c]) + 32'(THREE[c]) + 32'(TWO[c]);
+		return  32'(SEVEN[c]) + 32'(THREE[c]) + 32'(TWO[c]);
 	endfunction : counters
 	function automatic heights_t next();
 		automatic heights_t  h = '0;
 		for(int unsigned  c = 0; c < COLS; c++) begin
 			h[c] = 16'(passed(c) + counters(c)
 				+ (c > 0? counters(c-1) : 0)
-				+ (c > 1? 32'(SIX[c-2]) : 0));
+				+ (c > 1? 32'(SEVEN[c-2]) : 0));
 		end
 		return  h;
 	endfunction : next
@@ -118,7 +118,7 @@ module imec_compress import imec_pkg::*; #(
 		uwire [NEXT_BITS-1:0]  q;
 		for(genvar  c = 0; c < COLS; c++) begin : genColumn
 			localparam int unsigned  BASE  = bits_below(HEIGHT, c);
-			localparam int unsigned  SIXES = 32'(SIX[c]);
+			localparam int unsigned  SEVENS = 32'(SEVEN[c]);
 			localparam int unsigned  PASS  = passed(c);
 			// Where in q this column's ones, twos, fours and uncounted bits go
 			localparam int unsigned  ONES  = bits_below(NEXT, c);
@@ -127,16 +127,16 @@ module imec_compress import imec_pkg::*; #(
 			localparam int unsigned  REST  = bits_below(NEXT, c+1) - PASS;
 
 			for(genvar  i = 0; i < counters(c); i++) begin : genCounter
-				localparam int unsigned  FROM = 6*(i < SIXES? i : SIXES);
+				localparam int unsigned  FROM = 7*(i < SEVENS? i : SEVENS);
 				localparam int unsigned  LEFT = 32'(HEIGHT[c]) - FROM;
-				localparam int unsigned  TAKE = i < SIXES? (LEFT < 6? LEFT : 6) : THREE[c] != 16'd0 ? 3 : 2;
+				localparam int unsigned  TAKE = i < SEVENS? (LEFT < 7? LEFT : 7) : THREE[c] != 16'd0 ? 3 : 2;
 				uwire [2:0]  n;
-				imec_counter6 #(.N(TAKE), .PRIMITIVES(PRIMITIVES)) counter(.d(x[BASE + FROM +: TAKE]), .n);
+				imec_counter7 #(.N(TAKE), .PRIMITIVES(PRIMITIVES)) counter(.d(x[BASE + FROM +: TAKE]), .n);
 				assign	q[ONES + i] = n[0];
 				if(c+1 < COLS) begin : genTwo
 					assign	q[TWOS + i] = n[1];
 				end : genTwo
-				if(c+2 < COLS && i < SIXES) begin : genFour
+				if(c+2 < COLS && i < SEVENS) begin : genFour
 					assign	q[FOURS + i] = n[2];
 				end : genFour
 			end : genCounter
