@@ -285,9 +285,9 @@ def mux(n: int, width: int) -> Bench:
     return Bench("imec_mux", {"N": n, "WIDTH": width}, n * width + bits, width, inputs, outputs)
 
 
-def counter6(n: int) -> Bench:
+def counter7(n: int, chain: int = 1) -> Bench:
     inputs = list(range(2**n))
-    return Bench("imec_counter7", {"N": n}, n, 3, inputs, [bin(word).count("1") for word in inputs])
+    return Bench("imec_counter7", {"N": n, "CHAIN": chain}, n, 3, inputs, [bin(word).count("1") for word in inputs])
 
 
 def compress(*heights: int) -> Bench:
@@ -373,7 +373,8 @@ def pipelined(bench: Bench, steps: int, **parameters: int) -> Bench:
     return replace(bench, parameters=parameters, outputs=outputs, undefined=steps)
 
 
-def dot_planes(simd: int, a: Kind, w: Kind, pe: int = 1, pipeline: int = 0) -> Bench:
+def dot_planes(simd: int, a: Kind, w: Kind, pe: int = 1, pipeline: int = 0, **options) -> Bench:
+    """options: MIDDLE."""
     inputs, a_codes, w_codes = operands(pe, simd, a, w)
     total = np.zeros((len(inputs), pe), np.int64)
     for i in range(a.bits):
@@ -383,7 +384,7 @@ def dot_planes(simd: int, a: Kind, w: Kind, pe: int = 1, pipeline: int = 0) -> B
             negative = (a.signed and i == a.bits - 1) != (w.signed and j == w.bits - 1)
             total += (plane != negative).sum(axis=2) << (i + j)
     bits = (simd * (2**a.bits - 1) * (2**w.bits - 1)).bit_length()
-    parameters = {"PE": pe, "SIMD": simd, **a.parameters("A"), **w.parameters("W")}
+    parameters = {"PE": pe, "SIMD": simd, **a.parameters("A"), **w.parameters("W")} | options
     in_bits = simd * (a.bits + pe * w.bits)
     outputs = [vector(row, bits)[0] for row in total.tolist()]
     bench = Bench("imec_dot_planes", parameters, in_bits, pe * bits, inputs, outputs)
@@ -393,7 +394,7 @@ def dot_planes(simd: int, a: Kind, w: Kind, pe: int = 1, pipeline: int = 0) -> B
 def dot_gates(
     simd: int, a: Kind, w: Kind, pe: int = 1, digits: int = 0, pipeline: int = 0, **options
 ) -> Bench:
-    """digits: 1 for weights of several bits that are -1, 0 or 1. options: CUTS, HEAP."""
+    """digits: 1 for weights of several bits that are -1, 0 or 1. options: CUTS, HEAP, MIDDLE."""
     inputs, a_codes, w_codes = operands(pe, simd, a, w)
     digits = digits or w.bits
     if digits < w.bits:
@@ -878,8 +879,10 @@ TWO_FOLD = [
             (2, 4, Kind(8, True), Kind(9, True)),
         )
     ),
-    *(counter6(n) for n in range(1, 7)),
+    *(counter7(n) for n in range(1, 8)),
+    *(counter7(n, chain=0) for n in range(4, 7)),
     *(compress(n) for n in (*range(1, 14), 17, 18, 19, 36, 37, 100)),
+    *(replace(each, parameters=each.parameters | {"COUNTER": 6}) for each in map(compress, (5, 6, 10, 15, 17, 63))),
     *(
         compress(*heights)
         for heights in (
@@ -943,6 +946,10 @@ TWO_FOLD = [
         dot_planes(*args, pipeline=pipeline)
         for pipeline in (1, 2, 3, 4)
         for args in ((1, BIPOLAR, BIPOLAR, 1), (40, BIPOLAR, BIPOLAR, 2), (8, Kind(2), Kind(2, True), 2))
+    ),
+    *(
+        dot_planes(32, Kind(2), Kind(2, True), pipeline=pipeline, MIDDLE=middle)
+        for pipeline in (1, 3) for middle in (2, 22, 99)
     ),
     *(
         mac(*args, pipeline=pipeline)

@@ -13,13 +13,15 @@ from itertools import combinations
 from math import ceil, log2
 
 from finn_imec.layer import adders
-from finn_imec.layer.compressor import MIDDLE, levels, product_heights
+from finn_imec.layer.compressor import levels, product_heights
 from finn_imec.layer.memories import Memory
 from finn_imec.layer.structure import REGISTERS, Structure
 
 #: Delays in ns: from the clock to a register's and a block RAM's output, through a LUT, from a LUT's input
 #: through the carry chain of an addition, for each bit of it, and to a DSP slice's pre-adder.
 REGISTER_NS, BLOCK_RAM_NS, LUT_NS, ADDER_NS, CARRY_NS, PREADDER_NS = 0.3, 2.45, 0.125, 0.75, 0.03, 3.4
+#: From a LUT's output through the carry chain of a 7:3 counter.
+COUNTER_NS = 0.6
 #: From the highest input of a carry chain to its output.
 CHAIN_END_NS = 0.25
 #: The control's longest path with few loads of its enable, and for each doubling of them.
@@ -62,15 +64,9 @@ def _paths(structure: Structure) -> dict[str, float]:
         paths["weight memory"] = BLOCK_RAM_NS + multiplexer + wire_ns()
     word = _word_ns(s)
     level = wire_ns(3) + LUT_NS
-    a, w = core.factors
     if core.kind == "planes" or core.heap:
-        tree = levels(_heights(s))
-        before = sum(max(h.heights) > MIDDLE for h in tree[:-1]) + 1 if registers.middle else len(tree)
-        before = min(before, len(tree))
-        loads = 2 * g.pe * (a.bits if core.heap else w.bits)
-        first = word + wire_ns(loads) + LUT_NS + before * level + core.heap * (wire_ns() + ADDER_NS)
+        first, rest = _counters_ns(s, middle_level(s) if registers.middle else len(levels(_heights(s))))
         adder = wire_ns() + LUT_NS + ADDER_NS + CARRY_NS * s.acc_bits
-        rest = REGISTER_NS + (len(tree) - before) * level
         if registers.rows:
             paths["products and counters"] = first
             paths["counters"] = rest
@@ -126,6 +122,42 @@ def _heights(structure: Structure) -> tuple[int, ...]:
     return (
         adders.heap_heights(simd, a.bits, core.digits) if core.heap else product_heights(simd, a.bits, w.bits)
     )
+
+
+def middle_level(structure: Structure) -> int:
+    """How many levels of counters are before imec_dot_heap's register between them.
+
+    The place with the shortest longest path and, of these, with the fewest bits.
+    """
+    heights = _heights(structure)
+    tree = levels(heights)
+    adder = 0.0 if REGISTERS[structure.pipeline].rows else wire_ns() + LUT_NS + ADDER_NS + CARRY_NS * structure.acc_bits
+
+    def cost(before: int) -> tuple[float, int]:
+        first, rest = _counters_ns(structure, before)
+        return round(max(first, rest + adder), 1), sum(_heights_at(heights, before))
+
+    return min(range(len(tree) + 1), key=cost)
+
+
+def middle_bits(structure: Structure) -> int:
+    """Most bits of a column at that register, imec_dot_heap's MIDDLE."""
+    return max(_heights_at(_heights(structure), middle_level(structure)))
+
+
+def _heights_at(heights: tuple[int, ...], level: int) -> tuple[int, ...]:
+    """Column heights of a compressor tree behind this many levels of counters."""
+    return levels(heights)[level - 1].heights if level else heights
+
+
+def _counters_ns(structure: Structure, before: int) -> tuple[float, float]:
+    """The paths up to a register with `before` levels of counters in front of it, and through the others."""
+    s, g, core = structure, structure.geometry, structure.core
+    a, w = core.factors
+    delays = [wire_ns(3) + LUT_NS + COUNTER_NS * (level.largest > 0) for level in levels(_heights(s))]
+    loads = 2 * g.pe * (a.bits if core.heap else w.bits)
+    products = _word_ns(s) + wire_ns(loads) + LUT_NS + core.heap * (wire_ns() + ADDER_NS)
+    return products + sum(delays[:before]), REGISTER_NS + sum(delays[before:])
 
 
 def adder_cuts(structure: Structure) -> tuple[int, ...]:
@@ -185,9 +217,8 @@ def _registers(structure: Structure) -> float:
             bits += g.word_channels * core.activation.bits
     if core.kind == "planes" or core.heap:
         heights = _heights(s)
-        below = [h.heights for h in levels(heights) if max(h.heights) <= MIDDLE]
-        middle = sum(below[0]) if below else sum(heights)
-        bits += g.pe * len(heights) * (2 * registers.rows + registers.sum) + g.pe * middle * registers.middle
+        middle = sum(_heights_at(heights, middle_level(s))) if registers.middle else 0
+        bits += g.pe * len(heights) * (2 * registers.rows + registers.sum) + g.pe * middle
     elif core.kind == "gates":
         bits += g.pe * adders.cut_bits(g.simd, core.activation.bits, core.digits, adder_cuts(s))
     return bits

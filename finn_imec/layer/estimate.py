@@ -14,7 +14,7 @@ from math import ceil, sqrt
 from finn_imec.layer.adders import cut_bits, dot_luts, heap_luts
 from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.clock import adder_cuts
-from finn_imec.layer.compressor import TreeLuts, compressor_luts, partial_product_luts
+from finn_imec.layer.compressor import THRESHOLD_COUNTER, TreeLuts, compressor_luts, partial_product_luts
 from finn_imec.layer.gearbox import pieces
 from finn_imec.layer.memories import LUTS_PER_RAMB18, Memory, address_bits, mux_luts, power_of_two
 from finn_imec.layer.structure import REGISTERS, Structure
@@ -280,7 +280,7 @@ class Estimate:
             # Comparisons of one channel with constants share logic
             "constant_comparators": parallel * s.acc_bits / sqrt(s.steps or 1) * (g.nf == 1),
             "comparator_roms": Memory(g.nf, parallel * s.acc_bits, "distributed").rom_luts,
-            "comparator_sums": g.pe * sum(compressor_luts((s.steps,))) if parallel else 0,
+            "comparator_sums": g.pe * sum(compressor_luts((s.steps,), THRESHOLD_COUNTER)) if parallel else 0,
             "searches": s.search.luts(g.pe) if s.search else 0,
             "outputs": s.out_bits * (s.output_words > 1),
         }

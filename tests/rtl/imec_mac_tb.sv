@@ -19,6 +19,7 @@ module imec_mac_tb import imec_pkg::*; #(
 	int unsigned  DIGITS = W_BITS,
 	int unsigned  CUTS = 0,
 	bit  HEAP = 0,
+	int unsigned  MIDDLE = 6,
 	int unsigned  FIELDS = 1,
 	int unsigned  SPACING = 1,
 	int unsigned  FIELD_BITS = 1,
@@ -79,7 +80,7 @@ module imec_mac_tb import imec_pkg::*; #(
 		.PRIMITIVES(PRIMITIVES), .CORE(CORE), .PE(PE), .SIMD(SIMD), .DEPTHWISE(DEPTHWISE),
 		.A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .A_BIPOLAR(A_BIPOLAR),
 		.W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR), .WIDEN(WIDEN),
-		.ACC_BITS(ACC_BITS), .DOUBLE(DOUBLE), .PIPELINE(PIPELINE), .DIGITS(DIGITS), .CUTS(CUTS), .HEAP(HEAP),
+		.ACC_BITS(ACC_BITS), .DOUBLE(DOUBLE), .PIPELINE(PIPELINE), .DIGITS(DIGITS), .CUTS(CUTS), .HEAP(HEAP), .MIDDLE(MIDDLE),
 		.FIELDS(FIELDS), .SPACING(SPACING), .FIELD_BITS(FIELD_BITS), .CHAINS(CHAINS), .CHAIN_BIAS(CHAIN_BIAS), .CENTRED(CENTRED),
 		.LANES(LANES), .DSP_VERSION(DSP_VERSION)
 	) dut(.clk(ap_clk), .en, .a, .w(late), .vld, .first(mac_first), .start(mac_start), .acc(out0_V_TDATA));

@@ -15,6 +15,9 @@
  *	           3                              *               *
  *	           4                              *               *          *
  *
+ *	The register between counters is before the first level whose highest column has at most MIDDLE
+ *	bits, chosen by finn_imec/layer/clock.py.
+ *
  *	y follows a and w after imec_pkg::lut_steps(PIPELINE) steps. Does not add the constant.
  ***************************************************************************/
 module imec_dot_heap import imec_pkg::*; #(
@@ -26,6 +29,7 @@ module imec_dot_heap import imec_pkg::*; #(
 	bit  W_SIGNED,
 	bit  W_BIPOLAR,
 	int unsigned  PIPELINE,
+	int unsigned  MIDDLE = 6,
 	int unsigned  PRIMITIVES = XILINX,
 
 	localparam int unsigned  Y_BITS = $clog2(SIMD*(2**A_BITS-1)*(2**W_BITS-1) + 1)
@@ -86,7 +90,6 @@ module imec_dot_heap import imec_pkg::*; #(
 		return  init;
 	endfunction : count
 
-	localparam int unsigned  MIDDLE = 6;	// bits of the highest column at the register between counters
 	localparam int unsigned  BITS = bits_below(HEIGHT, WEIGHTS+1);
 	uwire [BITS-1:0]  heap;
 	for(genvar  e = 0; e < WEIGHTS; e++) begin : genWeight

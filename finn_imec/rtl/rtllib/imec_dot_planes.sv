@@ -24,6 +24,8 @@
  *	This is imec_dot_heap, whose single LUTs are slow to simulate, unless PRIMITIVES is
  *	BEHAVIOR.
  *
+ *	MIDDLE is that of imec_dot_heap.
+ *
  *	y follows a and w after imec_pkg::lut_steps(PIPELINE) steps. Does not apply the factor 2 of the table.
  ***************************************************************************/
 module imec_dot_planes import imec_pkg::*; #(
@@ -38,6 +40,7 @@ module imec_dot_planes import imec_pkg::*; #(
 	bit  W_SIGNED,
 	bit  W_BIPOLAR,
 	int unsigned  PIPELINE = 0,	// 0 to 4, see imec_dot_heap
+	int unsigned  MIDDLE = 6,
 	int unsigned  PRIMITIVES = XILINX,
 
 	localparam int unsigned  Y_BITS = $clog2(SIMD*(2**A_BITS-1)*(2**W_BITS-1) + 1)
@@ -70,7 +73,7 @@ module imec_dot_planes import imec_pkg::*; #(
 		for(genvar  p = 0; p < PE; p++) begin : genPE
 			imec_dot_heap #(
 				.SIMD(SIMD), .A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR),
-				.PIPELINE(PIPELINE), .PRIMITIVES(PRIMITIVES)
+				.PIPELINE(PIPELINE), .MIDDLE(MIDDLE), .PRIMITIVES(PRIMITIVES)
 			) heap(.clk, .en, .a, .w(w[p]), .y(y[p]));
 		end : genPE
 	end : genStructure
