@@ -60,7 +60,7 @@ module imec_counter7 import imec_pkg::*; #(
 		assign	n[2] = 1'b0;
 	end : genFull
 	else if(CHAIN) begin : genChain
-		uwire [6:0]  x = 7'(d);
+		uwire [6:0]  x = { d[N-1], 6'(d[N-2:0]) };	// with a carry in, so that parity drives nothing but the chain
 		uwire [1:0]  propagate, generated;
 		imec_lut6 #(.INIT(by_ones(6'b101010, 6'b010101)), .PRIMITIVES(PRIMITIVES)) parity(.i({ x[0], x[5:1] }), .o(propagate[0]));
 		assign	generated[0] = x[0];
