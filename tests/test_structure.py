@@ -164,7 +164,7 @@ def searched(
         ((8, 16, 72, 15), 2, 1024, 1, 0),  # 4 channels in turn, 9 cycles each
         ((4, 128, 144, 15, "auto", 17), 1, 8192, 2, 0),  # several rows of block RAM: 13 cycles
         ((16, 4, 9, 255), 16, 1024, 1, 1),  # 8 cycles
-        ((16, 4, 9, 255, "auto", 16, 1), 16, 1024, 1, 2),  # for a faster clock
+        ((16, 4, 9, 255, "auto", 16, 2), 16, 1024, 1, 2),  # for a faster clock
         ((6, 2, 40, 3, "block"), 1, 64, 1, 0),  # room for 8 channels: 5 cycles each
     ],
 )
@@ -224,5 +224,5 @@ def test_a_line_buffer_of_many_banks_needs_its_address_a_cycle_early():
     layer = ConvGeometry((3, 3), (3, 3), 256, 256, simd=8, pe=1, buffer_style="distributed")
     node = Structure.of_any_weights(layer, INT4, INT4, 16, 16, res_type="dsp")
     assert node.memory_steps == 1
-    late, early = (dict(_paths(replace(node, pipeline=level)))["line buffer"] for level in (0, 2))
+    late, early = (dict(_paths(replace(node, pipeline=level)))["line buffer"] for level in (0, 3))
     assert late > early + 1

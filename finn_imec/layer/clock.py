@@ -67,10 +67,11 @@ def _paths(structure: Structure) -> dict[str, float]:
     if core.kind == "planes" or core.heap:
         first, rest = _counters_ns(s, middle_level(s) if registers.middle else len(levels(_heights(s))))
         adder = wire_ns() + LUT_NS + ADDER_NS + CARRY_NS * s.acc_bits
+        adder *= 1 if registers.sum else 1.8  # and the accumulator's
         if registers.rows:
             paths["products and counters"] = first
             paths["counters"] = rest
-            paths["additions"] = REGISTER_NS + adder * (1 if registers.sum else 1.8) + level
+            paths["additions"] = REGISTER_NS + adder + level
         elif registers.middle:
             paths["products and counters"] = first
             paths["counters and addition"] = rest + adder
@@ -80,6 +81,8 @@ def _paths(structure: Structure) -> dict[str, float]:
         paths["gated additions"] = _additions_ns(s, adder_cuts(s))
     elif core.kind == "product":
         paths["multipliers"] = word + 12 * level
+        if not registers.dot_steps:
+            paths["multipliers"] += wire_ns() + LUT_NS + ADDER_NS + CARRY_NS * s.acc_bits
     else:
         paths["weights to DSP slices"] = word + wire_ns() + (PREADDER_NS if late else 1.5)
     for memory in s.buffer_memories:

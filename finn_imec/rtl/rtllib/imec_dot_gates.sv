@@ -58,7 +58,7 @@ module imec_dot_gates import imec_pkg::*; #(
 	input	logic [PE-1:0][SIMD-1:0][W_BITS-1:0]  w,
 	output	logic [PE-1:0][Y_BITS-1:0]  y
 );
-	if(PIPELINE > 4)  $error("PIPELINE=%0d must be 0 to 4.", PIPELINE);
+	if(PIPELINE > 5)  $error("PIPELINE=%0d must be 0 to 5.", PIPELINE);
 	if(DIGITS != 1 && DIGITS != W_BITS)  $error("DIGITS=%0d must be 1 or W_BITS=%0d.", DIGITS, W_BITS);
 	if(W_BIPOLAR && (W_BITS != 1 || W_SIGNED))  $error("bipolar weights are 1 bit without sign.");
 
@@ -136,9 +136,9 @@ module imec_dot_gates import imec_pkg::*; #(
 				localparam int unsigned  SUM_BITS = Y_BITS > COLS? Y_BITS : COLS;
 				uwire [SUM_BITS-1:0]  sum;
 				imec_compress #(
-					.COLS(SUM_BITS), .HEIGHT(HEIGHT), .CUT(PIPELINE == 0 || PIPELINE == 2? 0 : MIDDLE), .ROWS(PIPELINE > 1), .PRIMITIVES(PRIMITIVES)
+					.COLS(SUM_BITS), .HEIGHT(HEIGHT), .CUT(has_middle(PIPELINE)? MIDDLE : 0), .ROWS(has_rows(PIPELINE)), .PRIMITIVES(PRIMITIVES)
 				) compress(.clk, .en, .d(heap), .y(sum));
-				imec_delay #(.WIDTH(Y_BITS), .STEPS(32'(PIPELINE < 2 || PIPELINE == 4))) last(
+				imec_delay #(.WIDTH(Y_BITS), .STEPS(32'(has_sum(PIPELINE)))) last(
 					.clk, .en, .d(sum[Y_BITS-1:0]), .q(y[p])
 				);
 			end : genHeap

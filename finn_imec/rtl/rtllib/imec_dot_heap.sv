@@ -9,11 +9,12 @@
  *	                 +------+   +----------+     +----------+   +-----+
  *	  a, w --------->| LUT6 |-->| counters |-||->| counters |-||-->| + |-||--> y
  *	                 +------+   +----------+     +----------+   +-----+
- *	  PIPELINE 0                                                         *
- *	           1                              *                          *
- *	           2                                              *
- *	           3                              *               *
- *	           4                              *               *          *
+ *	  PIPELINE 0
+ *	           1                                                         *
+ *	           2                              *                          *
+ *	           3                                              *
+ *	           4                              *               *
+ *	           5                              *               *          *
  *
  *	The register between counters is before the first level whose highest column has at most MIDDLE
  *	bits, chosen by finn_imec/layer/clock.py.
@@ -119,8 +120,8 @@ module imec_dot_heap import imec_pkg::*; #(
 	localparam int unsigned  COLS = Y_BITS > WEIGHTS+1? Y_BITS : WEIGHTS+1;
 	uwire [COLS-1:0]  sum;
 	imec_compress #(
-		.COLS(COLS), .HEIGHT(HEIGHT), .CUT(PIPELINE == 0 || PIPELINE == 2? 0 : MIDDLE), .ROWS(PIPELINE > 1), .PRIMITIVES(PRIMITIVES)
+		.COLS(COLS), .HEIGHT(HEIGHT), .CUT(has_middle(PIPELINE)? MIDDLE : 0), .ROWS(has_rows(PIPELINE)), .PRIMITIVES(PRIMITIVES)
 	) compress(.clk, .en, .d(heap), .y(sum));
-	imec_delay #(.WIDTH(Y_BITS), .STEPS(32'(PIPELINE < 2 || PIPELINE == 4))) last(.clk, .en, .d(sum[Y_BITS-1:0]), .q(y));
+	imec_delay #(.WIDTH(Y_BITS), .STEPS(32'(has_sum(PIPELINE)))) last(.clk, .en, .d(sum[Y_BITS-1:0]), .q(y));
 
 endmodule : imec_dot_heap

@@ -39,7 +39,7 @@ module imec_dot_planes import imec_pkg::*; #(
 	int unsigned  W_BITS,
 	bit  W_SIGNED,
 	bit  W_BIPOLAR,
-	int unsigned  PIPELINE = 0,	// 0 to 4, see imec_dot_heap
+	int unsigned  PIPELINE = 0,	// 0 to 5, see imec_dot_heap
 	int unsigned  MIDDLE = 6,
 	int unsigned  PRIMITIVES = XILINX,
 
@@ -52,7 +52,7 @@ module imec_dot_planes import imec_pkg::*; #(
 	input	logic [PE-1:0][SIMD-1:0][W_BITS-1:0]  w,
 	output	logic [PE-1:0][Y_BITS-1:0]  y
 );
-	if(PIPELINE > 4)  $error("PIPELINE=%0d must be 0 to 4.", PIPELINE);
+	if(PIPELINE > 5)  $error("PIPELINE=%0d must be 0 to 5.", PIPELINE);
 	if(A_BIPOLAR && (A_BITS != 1 || A_SIGNED))  $error("bipolar activations are 1 bit without sign.");
 	if(W_BIPOLAR && (W_BITS != 1 || W_SIGNED))  $error("bipolar weights are 1 bit without sign.");
 
