@@ -139,9 +139,14 @@ def middle_level(structure: Structure) -> int:
     return min(range(len(levels(heights)) + 1), key=cost)
 
 
+def middle_heights(structure: Structure) -> tuple[int, ...]:
+    """Column heights at that register."""
+    return _heights_at(_heights(structure), middle_level(structure))
+
+
 def middle_bits(structure: Structure) -> int:
     """Most bits of a column at that register, imec_dot_heap's MIDDLE."""
-    return max(_heights_at(_heights(structure), middle_level(structure)))
+    return max(middle_heights(structure))
 
 
 def _adder_ns(structure: Structure) -> float:
@@ -221,7 +226,7 @@ def _registers(structure: Structure) -> float:
             bits += g.word_channels * core.activation.bits
     if core.kind == "planes" or core.heap:
         heights = _heights(s)
-        middle = sum(_heights_at(heights, middle_level(s))) if registers.middle else 0
+        middle = sum(middle_heights(s)) if registers.middle else 0
         bits += g.pe * len(heights) * (2 * registers.rows + registers.sum) + g.pe * middle
     elif core.kind == "gates":
         bits += g.pe * adders.cut_bits(g.simd, core.activation.bits, core.digits, adder_cuts(s))
