@@ -287,7 +287,9 @@ def mux(n: int, width: int) -> Bench:
 
 def counter7(n: int, chain: int = 1) -> Bench:
     inputs = list(range(2**n))
-    return Bench("imec_counter7", {"N": n, "CHAIN": chain}, n, 3, inputs, [bin(word).count("1") for word in inputs])
+    return Bench(
+        "imec_counter7", {"N": n, "CHAIN": chain}, n, 3, inputs, [bin(word).count("1") for word in inputs]
+    )
 
 
 def compress(*heights: int) -> Bench:
@@ -882,7 +884,7 @@ TWO_FOLD = [
     *(counter7(n) for n in range(1, 8)),
     *(counter7(n, chain=0) for n in range(4, 7)),
     *(compress(n) for n in (*range(1, 14), 17, 18, 19, 36, 37, 100)),
-    *(replace(each, parameters=each.parameters | {"COUNTER": 6}) for each in map(compress, (5, 6, 10, 15, 17, 63))),
+    *(pipelined(compress(n), 0, COUNTER=6) for n in (5, 6, 10, 15, 17, 63)),
     *(
         compress(*heights)
         for heights in (

@@ -66,8 +66,7 @@ def _paths(structure: Structure) -> dict[str, float]:
     level = wire_ns(3) + LUT_NS
     if core.kind == "planes" or core.heap:
         first, rest = _counters_ns(s, middle_level(s) if registers.middle else len(levels(_heights(s))))
-        adder = wire_ns() + LUT_NS + ADDER_NS + CARRY_NS * s.acc_bits
-        adder *= 1 if registers.sum else 1.8  # and the accumulator's
+        adder = _adder_ns(s)
         if registers.rows:
             paths["products and counters"] = first
             paths["counters"] = rest
@@ -133,19 +132,29 @@ def middle_level(structure: Structure) -> int:
     The place with the shortest longest path and, of these, with the fewest bits.
     """
     heights = _heights(structure)
-    tree = levels(heights)
-    adder = 0.0 if REGISTERS[structure.pipeline].rows else wire_ns() + LUT_NS + ADDER_NS + CARRY_NS * structure.acc_bits
+    adder = 0.0 if REGISTERS[structure.pipeline].rows else _adder_ns(structure)
 
     def cost(before: int) -> tuple[float, int]:
         first, rest = _counters_ns(structure, before)
         return round(max(first, rest + adder), 1), sum(_heights_at(heights, before))
 
-    return min(range(len(tree) + 1), key=cost)
+    return min(range(len(levels(heights)) + 1), key=cost)
+
+
+def middle_heights(structure: Structure) -> tuple[int, ...]:
+    """Column heights at that register."""
+    return _heights_at(_heights(structure), middle_level(structure))
 
 
 def middle_bits(structure: Structure) -> int:
     """Most bits of a column at that register, imec_dot_heap's MIDDLE."""
-    return max(_heights_at(_heights(structure), middle_level(structure)))
+    return max(middle_heights(structure))
+
+
+def _adder_ns(structure: Structure) -> float:
+    """From the rows of a compressor tree to the register behind their addition, or to the accumulator."""
+    addition = wire_ns() + LUT_NS + ADDER_NS + CARRY_NS * structure.acc_bits
+    return addition * (1 if REGISTERS[structure.pipeline].sum else 1.8)
 
 
 def _heights_at(heights: tuple[int, ...], level: int) -> tuple[int, ...]:
@@ -220,7 +229,7 @@ def _registers(structure: Structure) -> float:
             bits += g.word_channels * core.activation.bits
     if core.kind == "planes" or core.heap:
         heights = _heights(s)
-        middle = sum(_heights_at(heights, middle_level(s))) if registers.middle else 0
+        middle = sum(middle_heights(s)) if registers.middle else 0
         bits += g.pe * len(heights) * (2 * registers.rows + registers.sum) + g.pe * middle
     elif core.kind == "gates":
         bits += g.pe * adders.cut_bits(g.simd, core.activation.bits, core.digits, adder_cuts(s))

@@ -11,7 +11,7 @@ DOT_COUNTER, THRESHOLD_COUNTER = 7, 6
 
 
 class Level(NamedTuple):
-    """A level of counters: how many of the largest, how many of two or three bits, and the heights after it."""
+    """A level of counters: numbers of the largest and of those of two or three bits, and heights after it."""
 
     largest: int
     smaller: int

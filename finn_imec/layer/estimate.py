@@ -13,7 +13,7 @@ from math import ceil, sqrt
 
 from finn_imec.layer.adders import cut_bits, dot_luts, heap_luts
 from finn_imec.layer.arrivals import Arrivals
-from finn_imec.layer.clock import adder_cuts
+from finn_imec.layer.clock import adder_cuts, middle_heights
 from finn_imec.layer.compressor import THRESHOLD_COUNTER, TreeLuts, compressor_luts, partial_product_luts
 from finn_imec.layer.gearbox import pieces
 from finn_imec.layer.memories import LUTS_PER_RAMB18, Memory, address_bits, mux_luts, power_of_two
@@ -69,7 +69,7 @@ FF_COEFFICIENTS: Mapping[str, float] = {
     "weight_words": 1.010,
     "memory_steps": 1.092,
     "gates": 1.093,
-    "tree_products": 0.135,
+    "tree_middles": 1.000,
     "tree_rows": 1.139,
     "tree_sums": 0.764,
     "chain_sums": 0.437,
@@ -190,7 +190,7 @@ class Estimate:
         block = s.mem_mode == "internal_embedded" and s.rom_style != "distributed"  # has a register
         late = sum(part.stop - part.start for part in s.weight_parts[2:])
         counted = self._buffer_features
-        planes, gates = not packed, 0
+        planes, gates, tree = not packed, 0, s.core.kind == "planes" or s.core.heap
         if s.core.digits and not s.core.heap:
             planes, gates = False, cut_bits(g.simd, a, s.core.digits, adder_cuts(s))
         return {
@@ -204,7 +204,7 @@ class Estimate:
             "weight_words": 0 if block else s.weight_bits,
             "memory_steps": (s.memory_steps - 1) * (word_bits + s.weight_bits),
             "gates": g.pe * gates,
-            "tree_products": planes * registers.middle * g.pe * g.simd * a * s.core.weight.bits,
+            "tree_middles": g.pe * sum(middle_heights(s)) if tree and registers.middle else 0,
             "tree_rows": planes * registers.rows * g.pe * 2 * (a + s.core.weight.bits),
             "tree_sums": planes * registers.sum * g.pe * s.acc_bits,
             "chain_sums": g.pe * packed.chains * packed.field_bits if packed else 0,

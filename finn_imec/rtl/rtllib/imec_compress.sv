@@ -17,7 +17,7 @@
  *	               o o o          ---->     o o       ------>   o o o o o
  *	               o o o
  *
- *	COUNTER 6 takes 6:3 counters instead, faster by a carry chain and of three LUTs.
+ *	COUNTER 6 takes 6:3 counters of three LUTs instead, faster by a carry chain.
  *
  *	Combinational but for two optional registers: CUT puts one before the first level
  *	whose highest column has at most CUT bits, ROWS one before the addition. Drops carries
