@@ -175,16 +175,18 @@ def _counters_ns(structure: Structure, before: int) -> tuple[float, float]:
 def adder_cuts(structure: Structure) -> tuple[int, ...]:
     """Where imec_dot_gates has its registers, as how many levels follow each.
 
-    The places with the shortest longest path and, of these, with the fewest bits. There are as many as
-    dot_steps, or one after each level if these are fewer.
+    Level 1, for slow clocks, has the place with the fewest bits. Others have those with the shortest longest
+    path and, of these, with the fewest bits. There are as many as dot_steps, or one after each level if these
+    are fewer.
     """
     s, g, core = structure, structure.geometry, structure.core
     bits = core.activation.bits
     places = range(len(adders.levels(g.simd, bits, core.digits)) + 1)
     number = min(REGISTERS[s.pipeline].dot_steps, len(places))
 
-    def cost(cuts: tuple[int, ...]) -> tuple[float, int]:
-        return round(_additions_ns(s, cuts), 1), adders.cut_bits(g.simd, bits, core.digits, cuts)
+    def cost(cuts: tuple[int, ...]) -> tuple[float, float]:
+        ns, width = round(_additions_ns(s, cuts), 1), adders.cut_bits(g.simd, bits, core.digits, cuts)
+        return (width, ns) if s.pipeline == 1 else (ns, width)
 
     return min(combinations(places, number), key=cost)
 
@@ -230,7 +232,8 @@ def _registers(structure: Structure) -> float:
     if core.kind == "planes" or core.heap:
         heights = _heights(s)
         middle = sum(middle_heights(s)) if registers.middle else 0
-        bits += g.pe * len(heights) * (2 * registers.rows + registers.sum) + g.pe * middle
+        sum_bits = sum(height << column for column, height in enumerate(heights)).bit_length()
+        bits += g.pe * (sum_bits * (2 * registers.rows + registers.sum) + middle)
     elif core.kind == "gates":
         bits += g.pe * adders.cut_bits(g.simd, core.activation.bits, core.digits, adder_cuts(s))
     return bits
