@@ -48,10 +48,11 @@ module imec_mac_tb import imec_pkg::*; #(
 	assign	{ start, w, a, last, first } = in0_V_TDATA;
 
 	localparam int unsigned  STEPS = mac_steps(CORE == "dsp", SIMD, CHAINS, LANES, PIPELINE);
-	logic [STEPS-1:0]  Vld = 0;
+	logic [STEPS:0]  Vld = 0;	// one more than the steps, of which there may be none
 	logic  OVld = 0;
 	uwire  en = !OVld || out0_V_TREADY;
-	uwire  vld = Vld[STEPS-1];
+	uwire [STEPS:0]  vlds = (STEPS+1)'({ Vld, in0_V_TVALID });
+	uwire  vld = vlds[STEPS];
 	uwire  mac_first, mac_last;
 	uwire [PE-1:0][ACC_BITS-1:0]  mac_start;
 	imec_delay #(.WIDTH(PE*ACC_BITS + 2), .STEPS(STEPS)) along(
@@ -60,7 +61,7 @@ module imec_mac_tb import imec_pkg::*; #(
 	always_ff @(posedge ap_clk) begin
 		if(!ap_rst_n)  { Vld, OVld } <= '0;
 		else if(en) begin
-			Vld  <= STEPS'({ Vld, in0_V_TVALID });
+			Vld  <= vlds;
 			OVld <= vld && mac_last;
 		end
 	end
