@@ -21,7 +21,7 @@ class Cycle(NamedTuple):
 
     reads: whether a word is read. fresh: lanes of groups that come from it, the lowest ones. piece: the
     others come from the word before, which is cut from its top into pieces as wide as all lanes: from this
-    one. """
+    one."""
 
     reads: bool
     fresh: int
