@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,7 +15,7 @@ from finn_imec.algorithms.reference import random_values
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.gearbox import period, pieces, read_cycles, weight_rows
 from finn_imec.layer.geometry import ConvGeometry, divisors
-from finn_imec.layer.units import storage
+from finn_imec.layer.units import cheapest_folding, storage
 
 
 @given(st.integers(2, 40), st.data())
@@ -39,6 +41,13 @@ def test_words_are_the_least_divisor_that_is_wide_enough(channels):
         wide = [n for n in divisors(channels) if n >= simd] or [channels]
         assert (g.word_channels, g.geared) == (wide[0], simd < wide[0])
         assert g.sf * simd == 9 * channels
+
+
+def test_a_folding_without_a_gearbox_comes_first():
+    g = ConvGeometry((3, 3), (8, 8), 16, 12, simd_in=16)
+    geared, plain = (storage(g.with_folding(*folding)).cycles_per_frame for folding in ((12, 1), (4, 3)))
+    assert cheapest_folding(g, max(geared, plain)) == (4, 3)
+    assert cheapest_folding(replace(g, ofm_channels=11), 36 * 12 * 11 + 200) == (12, 1)
 
 
 @pytest.mark.parametrize("between", [(), ("StreamingDataWidthConverter",)], ids=["abstract", "converter"])

@@ -240,7 +240,7 @@ module imec_conv import imec_pkg::*; #(
 	logic  En = 1;	// the pipeline from reads to accumulators moves
 	logic  Hold = 0;	// !En, for what decides about reads: En has a thousand loads and more
 	uwire  en = En;
-	uwire  go = !Hold;
+	uwire  moves = !Hold;
 	uwire  rvld, rfirst, rlast;
 	uwire  wstep;	// takes a word of streamed weights, GEARED steps before rvld
 	uwire [WEIGHT_BITS-1:0]  weight_addr;
@@ -251,7 +251,7 @@ module imec_conv import imec_pkg::*; #(
 			.WIDTH(STORED_CHANNELS*A_BITS), .H(H), .W(W), .K_H(K_H), .K_W(K_W), .S_H(S_H), .S_W(S_W), .D_H(D_H), .D_W(D_W),
 			.SF(OUTER*INNER*RUN), .NF(NF), .COLUMNS(COLUMNS), .WINDOWS(WINDOWS), .RAM_STYLE(BUFFER_RAM_STYLE)
 		) window(
-			.clk, .rst, .en(go),
+			.clk, .rst, .en(moves),
 			.ivld(svld), .irdy(srdy), .idat(sdat),
 			.wvld(wvld || !WEIGHTS_STREAMED), .weight_addr,
 			.rvld, .rfirst, .rlast, .q(word)
@@ -271,7 +271,7 @@ module imec_conv import imec_pkg::*; #(
 			.NF(NF), .FOLD_STEP(FOLD_STEP), .DEPTHWISE(DEPTHWISE), .OW(OW), .OH(OH),
 			.ADVANCE_COLUMN(ADVANCE_COLUMN), .ADVANCE_ROW(ADVANCE_ROW), .ADVANCE_FRAME(ADVANCE_FRAME)
 		) sequencer(
-			.clk, .rst, .en(go),
+			.clk, .rst, .en(moves),
 			.ivld(svld), .irdy(srdy),
 			.strip_addr, .write_addr, .strip_we, .wvld(go), .weight_addr(read_number),
 			.rvld(read), .rfirst(read_first), .rlast(read_last)
