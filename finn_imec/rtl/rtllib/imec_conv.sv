@@ -292,7 +292,7 @@ module imec_conv import imec_pkg::*; #(
 		end : genDirect
 		else begin : genGearbox
 			imec_gearbox #(.WORD(WORD), .SIMD(SIMD), .BITS(A_BITS), .WEIGHTS(WEIGHTS), .MEMORY(MEMORY)) gearbox(
-				.clk, .rst, .en,
+				.clk, .rst, .en, .moves,
 				.wvld(wvld || !WEIGHTS_STREAMED), .go, .read, .read_first, .read_last, .word,
 				.step(wstep), .rvld, .rfirst, .rlast, .weight_addr, .q(a)
 			);
