@@ -511,9 +511,9 @@ def test_folding_config_in_and_out(swapped_early, streamlined, tmp_path):
 
 def test_unusable_folding_config(streamlined, tmp_path):
     config = tmp_path / "folding.json"
-    config.write_text('{"Defaults": {}, "IMECConv_rtl_1": {"SIMD": 3}}')
+    config.write_text('{"Defaults": {}, "IMECConv_rtl_1": {"SIMD": 5}}')
     fields = {**EARLY, "target_fps": None, "folding_config_file": str(config)}
-    message = r"IMECConv_rtl_1: simd=3 does not divide ifm_channels=8, and is no larger divisor of MW="
+    message = "IMECConv_rtl_1: simd=5 does not divide MW=72: accepted are"
     with pytest.raises(BuildError, match=message):
         build(streamlined, fields, tmp_path / "out")
 
@@ -569,7 +569,7 @@ def test_folding_config_names_nodes_before_and_after_the_swap(streamlined, tmp_p
         ({"MVAU_hls_0": {"PE": 3}}, r"MVAU_hls_0: PE=3 \(output words .* are not all of its output"),
         ({"IMECConv_rtl_1": {"PE": "2"}}, r"IMECConv_rtl_1: PE='2' \(TypeError"),
         (
-            {"IMECConv_rtl_1": {"SIMD": 3}},
+            {"IMECConv_rtl_1": {"SIMD": 5}},
             r"IMECConv_rtl_1: SIMD=3 \(.*simd=3 does not divide ifm_channels=8",
         ),
     ],

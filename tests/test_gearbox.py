@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,10 +12,12 @@ from qonnx.core.datatype import DataType
 from qonnx.custom_op.registry import getCustomOp
 
 from finn_imec.algorithms.reference import random_values
+from finn_imec.layer.clock import period_ns
 from finn_imec.layer.datapath import Datapath
+from finn_imec.layer.estimate import Estimate
 from finn_imec.layer.gearbox import period, pieces, read_cycles, weight_rows
 from finn_imec.layer.geometry import ConvGeometry, divisors
-from finn_imec.layer.units import storage
+from finn_imec.layer.units import cheapest_folding, storage
 
 
 @given(st.integers(2, 40), st.data())
@@ -39,6 +43,30 @@ def test_words_are_the_least_divisor_that_is_wide_enough(channels):
         wide = [n for n in divisors(channels) if n >= simd] or [channels]
         assert (g.word_channels, g.geared) == (wide[0], simd < wide[0])
         assert g.sf * simd == 9 * channels
+
+
+def test_a_folding_without_a_gearbox_comes_first():
+    g = ConvGeometry((3, 3), (8, 8), 16, 12, simd_in=16)
+    geared, plain = (storage(g.with_folding(*folding)).cycles_per_frame for folding in ((12, 1), (4, 3)))
+    assert cheapest_folding(g, max(geared, plain)) == (4, 3)
+    assert cheapest_folding(replace(g, ofm_channels=11), 36 * 12 * 11 + 200) == (12, 1)
+
+
+@pytest.mark.parametrize(
+    ("channels", "simd", "pe", "pipeline", "lut", "ff", "ns"),
+    [(16, 12, 4, 0, 521, 388, 4.925), (32, 18, 4, 2, 725, 583, 5.217)],
+)
+def test_estimates_and_clock_of_counted_layers(channels, simd, pe, pipeline, lut, ff, ns):
+    """Counts of Yosys for 5 ns, of 2-bit layers with random weights."""
+    from finn_imec.synthesis.comparison import random_layer
+
+    g = ConvGeometry((3, 3), (12, 12), channels, channels // 2, simd=simd, pe=pe, simd_in=channels)
+    g, activation = replace(g, buffer_style="distributed"), "INT2" if simd == 12 else "UINT2"
+    layer = random_layer("", g, activation, "INT2")
+    structure = replace(layer.datapath(), res_type="lut", pipeline=pipeline).structure
+    estimate = Estimate(structure)
+    assert (estimate.luts, estimate.ffs) == (pytest.approx(lut, rel=0.05), pytest.approx(ff, rel=0.05))
+    assert period_ns(structure)[0] == pytest.approx(ns, rel=0.08)
 
 
 @pytest.mark.parametrize("between", [(), ("StreamingDataWidthConverter",)], ids=["abstract", "converter"])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
-from stitching import PYNQ_SETTINGS, V0_10, make_path, pynq_driver
+from stitching import PYNQ_SETTINGS, V0_10, make_path, pynq_driver, remove_initializer
 
 from finn_imec.custom_op import imec_nodes
 from finn_imec.layer.geometry import ConvGeometry
@@ -19,7 +19,7 @@ pytest.importorskip("finn.custom_op", reason="needs FINN: pip install 'finn-imec
 LAYER = make_path(ConvGeometry((3, 3), (6, 6), 4, 8, simd=2, pe=4, simd_in=2), "UINT2", "INT2", "UINT2")
 EXTERNAL = {"mem_mode": "external", "device_id": 1}
 
-
+GEARED = make_path(ConvGeometry((3, 3), (6, 6), 4, 8, simd=3, pe=4, simd_in=4), "UINT2", "INT2", "UINT2")
 DEPTHWISE = make_path(
     ConvGeometry((3, 3), (6, 6), 32, 32, pe=8, simd_in=8, depthwise=True), "UINT2", "INT2", "UINT2"
 )
@@ -42,11 +42,13 @@ def external(swapped):
     return swapped(LAYER)
 
 
-@pytest.mark.parametrize("path", [LAYER, DEPTHWISE], ids=["dense", "depthwise"])
+@pytest.mark.parametrize("path", [LAYER, GEARED, DEPTHWISE], ids=["dense", "geared", "depthwise"])
 def test_dma_streams_the_words_that_the_rtl_reads(swapped, path):
     from finn_imec.transformation.insert_weight_dma import InsertWeightDMA
 
     external = swapped(path)
+    geometry = getCustomOp(external.graph.node[0]).geometry
+    assert geometry.geared == (path is GEARED)
     words = getCustomOp(external.graph.node[0]).weight_words(path.weights)
     model = external.transform(InsertWeightDMA(32))
     dma, conv = model.graph.node
@@ -58,8 +60,10 @@ def test_dma_streams_the_words_that_the_rtl_reads(swapped, path):
     op = getCustomOp(dma)
     assert op.get_nodeattr("intfWidth") == 32
     assert op.get_nodeattr("device_id") == getCustomOp(conv).get_nodeattr("device_id") == 1
-    assert op.get_nodeattr("streamWidth") == getCustomOp(conv).get_instream_width_padded(1) == 16
-    assert (op.get_nodeattr("numInputVectors"), op.get_nodeattr("NumChannels")) == ([36], 8)
+    width = -geometry.pe * geometry.simd * 2 // 8 * -8
+    assert op.get_nodeattr("streamWidth") == getCustomOp(conv).get_instream_width_padded(1) == width
+    assert op.get_nodeattr("numInputVectors") == [geometry.weight_words]
+    assert op.get_nodeattr("NumChannels") == geometry.pe * geometry.simd
     # Once is enough.
     again = model.transform(InsertWeightDMA())
     assert [node.op_type for node in again.graph.node] == ["IODMA_hls", "IMECConv_rtl"]
@@ -118,7 +122,7 @@ def test_the_fifo_after_the_dma_is_as_deep_as_finns(make_pair_model, external):
 
 @pytest.mark.parametrize(("simd", "swapped"), [(2, True), (3, False)])
 def test_weights_of_a_dma_keep_their_folding(make_pair_model, simd, swapped):
-    """SIMD=3 of 4 channels is none of IMECConv's, and the DMA's words are for it."""
+    """With SIMD=3 of 4 channels IMECConv reads weights in another order than the DMA's words have."""
     if V0_10:
         pytest.skip("FINN v0.10.1's DMA of weights has no shape that ONNX agrees with")
     from finn.transformation.fpgadataflow.insert_iodma import InsertIODMA
@@ -197,3 +201,44 @@ def test_a_depthwise_node_is_expanded_before_its_weights_get_a_dma(swapped):
     )
     with pytest.raises(UnsupportedError, match="IMECConv_rtl_0: input .* is not a constant, and VVAU"):
         model.transform(InsertWeightDMA()).transform(ExpandIMECConv())
+
+
+def test_a_geared_node_is_expanded_before_its_weights_get_a_dma(swapped):
+    """MVAU reads them in another order."""
+    from finn_imec.transformation.expand_imec_conv import ExpandIMECConv
+    from finn_imec.transformation.insert_weight_dma import InsertWeightDMA
+
+    model = swapped(GEARED)
+    expanded = model.transform(ExpandIMECConv())
+    mvau = expanded.graph.node[1]
+    assert (getCustomOp(mvau).get_nodeattr("mem_mode"), getCustomOp(mvau).get_nodeattr("SIMD")) == (
+        "external",
+        3,
+    )
+    np.testing.assert_array_equal(expanded.get_initializer(mvau.input[1]), GEARED.weights)
+    with pytest.raises(UnsupportedError, match="is not a constant, and with SIMD=3 MVAU takes its weights"):
+        model.transform(InsertWeightDMA()).transform(ExpandIMECConv())
+
+
+@pytest.mark.parametrize(("simd", "kept"), [(2, True), (3, False)])
+def test_weights_that_enter_the_graph_keep_their_folding(make_pair_model, simd, kept):
+    """As in a partition, whose DMA is outside: its words are in FINN's order and for the pair's folding."""
+    from onnx import TensorProto, helper
+
+    from finn_imec.transformation.fold_imec_conv import FoldIMECConv
+    from finn_imec.transformation.infer_imec_conv import InferIMECConv
+
+    model = make_pair_model(LAYER, backend="rtl", mvau={**EXTERNAL, "SIMD": simd, "PE": 2})
+    name = "weights"
+    shape = model.get_tensor_shape(name)
+    remove_initializer(model, name)
+    model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+    infer, fold = InferIMECConv(), FoldIMECConv(10**6)
+    model = model.transform(infer)
+    (report,) = infer.report
+    assert bool(imec_nodes(model)) == kept
+    if not kept:
+        assert "its weights come from input weights, made for SIMD=3 and PE=2" in report.reason
+        return
+    model.transform(fold)
+    assert (fold.report[0].simd, fold.report[0].pe) == (2, 2)

@@ -34,16 +34,18 @@ class IMECConv(NodeEstimates, HWCustomOp):
     Inputs: activations (N, H, W, C), which Padding extends to IFMDim; weights (MW, MH) in
     (kh, kw, c) row order; thresholds (MH or 1, steps) unless noActivation. Output: (N, OH, OW, MH).
     If depthwise, MW = K_h*K_w and output channel m is computed from input channel m alone. Streams:
-    in0 carries SIMD_in channels per word (0: SIMD, at most C), out0 PE channels. SIMD divides the channels,
-    or is a larger divisor of MW: see finn_imec.layer.window.
+    in0 carries SIMD_in channels per word (0: as many as a word of the line buffer has), out0 PE channels.
+    SIMD divides MW: see finn_imec.layer.window if it is above C, finn_imec.layer.gearbox if it does not
+    divide C.
 
     A node with a 1x1 kernel, stride 1 and no padding is also FINN's MVAU alone: input and output then have
     the leading dimensions numInputVectors, (N, C) -> (N, M) for a fully connected layer.
 
     mem_mode is FINN's MVAU's, where the weights are: internal_embedded in a ROM; internal_decoupled in FINN's
     memstream, writable through its AXI4-Lite port s_axilite if runtime_writeable_weights=1; external on the
-    stream in1, PE*SIMD weights per word, all SF*NF words once per output pixel. Unlike in FINN,
-    runtime_writeable_weights=1 requires internal_decoupled.
+    stream in1, PE*SIMD weights per word, all SF*NF words once per output pixel. Words are FINN's, with a
+    gearbox of the rows of finn_imec.layer.gearbox.weight_rows. Unlike in FINN, runtime_writeable_weights=1
+    requires internal_decoupled.
     """
 
     def get_nodeattr_types(self) -> dict[str, tuple]:

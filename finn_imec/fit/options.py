@@ -31,6 +31,7 @@ from finn_imec.layer.pair_estimate import PAIR_FFS, PAIR_LUTS, PairEstimate
 from finn_imec.layer.structure import Structure
 from finn_imec.layer.units import storage
 from finn_imec.transformation.pair import Pair
+from finn_imec.util.onnx_model import constant
 
 #: LUTs and flip-flops of a FIFO of depth 2 besides one for each bit, counted: 17 and 13 for 8 bits, 25 and 21
 #: for 16, 41 and 37 for 32, 73 and 69 for 64.
@@ -103,7 +104,7 @@ class ImecNode:
         self.in_bits, self.out_bits = (
             datatype.bitwidth() for datatype in (inst.get_input_datatype(0), inst.get_output_datatype())
         )
-        self.movable = model.find_producer(node.input[1]) is None
+        self.movable = constant(model, node.input[1]) is not None
         self.bits = {self.source: self.in_bits, self.target: self.out_bits}
 
     def structure(self, geometry: ConvGeometry, res_type: str) -> Structure:
@@ -263,7 +264,7 @@ def pair_options(pair: Pair, fixed: bool = False) -> list[Option]:
 
     if fixed:
         return [built(pair.cycles, estimate, {})]
-    kept = pair.model.find_producer(node.input[1]) is not None
+    kept = constant(pair.model, node.input[1]) is None
     foldings = [pair.folding] if kept else list(_unit_foldings(layer, node, estimate.weight.bits))
     streamed = unit.get_nodeattr("mem_mode") == "internal_decoupled"
     rings = STYLES if pair.generator is not node and layer.kernel != (1, 1) else (estimate.ring_style,)

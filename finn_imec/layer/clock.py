@@ -58,7 +58,9 @@ def _paths(structure: Structure) -> dict[str, float]:
     s, g, core = structure, structure.geometry, structure.core
     registers = REGISTERS[s.pipeline]
     loads = g.pe * s.acc_bits + s.weight_bits + g.word_channels * core.activation.bits
-    paths = {"control": CONTROL_NS + CONTROL_LOAD_NS * log2(loads)}
+    level = wire_ns(3) + LUT_NS
+    # A gearbox's cycle starts with a read, or without one.
+    paths = {"control": CONTROL_NS + CONTROL_LOAD_NS * log2(loads) + g.geared * level}
     late, multiplexer = _late(s), _multiplexer_ns(s)
     if registers.memory and _in_blocks(s):
         paths["weight memory"] = BLOCK_RAM_NS + multiplexer + wire_ns()

@@ -1,8 +1,8 @@
 """Resource estimates of IMECConv: blocks from its structure, LUTs fitted to Yosys' counts.
 
 `finn-imec compare` measures; this module predicts, for FINN's estimate reports and to compare foldings. LUTs
-are those of LUT memories plus `Estimate.features`, counted from the layer's structure, times
-LUT_COEFFICIENTS.
+are those of LUT memories and of the gearbox, plus `Estimate.features`, counted from the layer's structure,
+times LUT_COEFFICIENTS.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from finn_imec.layer.adders import cut_bits, dot_luts, heap_luts
 from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.clock import adder_cuts, middle_heights
 from finn_imec.layer.compressor import THRESHOLD_COUNTER, TreeLuts, compressor_luts, partial_product_luts
-from finn_imec.layer.gearbox import pieces
+from finn_imec.layer.gearbox import gearbox_ffs, gearbox_luts
 from finn_imec.layer.memories import LUTS_PER_RAMB18, Memory, address_bits, mux_luts, power_of_two
 from finn_imec.layer.structure import REGISTERS, Structure
 from finn_imec.layer.window import WindowUnit
@@ -43,7 +43,6 @@ LUT_COEFFICIENTS: Mapping[str, float] = {
     "windows": 1.022,
     "window_words": 1.171,
     "narrowed_words": 0.645,
-    "gearbox": 1.000,
     "padded_words": 1.135,
     "rams": 1.695,
     "roms": 0.968,
@@ -79,7 +78,6 @@ FF_COEFFICIENTS: Mapping[str, float] = {
     "searches": 0.316,
     "outputs": 1.002,
     "padding": 5.339,
-    "gearbox": 1.000,
 }
 #: Resources of an estimate, by their names in a build's report; memory: LUTs used as memory.
 RESOURCES = ("lut", "ff", "memory", "bram18", "uram", "dsp")
@@ -128,7 +126,8 @@ class Estimate:
     @property
     def luts(self) -> int:
         """LUT sites."""
-        return self.memory_luts + fitted(LUT_COEFFICIENTS, self.features)
+        gearbox = gearbox_luts(self.structure.geometry, self.structure.core.activation.bits)
+        return self.memory_luts + gearbox + fitted(LUT_COEFFICIENTS, self.features)
 
     @property
     def core_luts(self) -> int:
@@ -151,7 +150,9 @@ class Estimate:
     @property
     def ffs(self) -> int:
         """Flip-flops."""
-        return fitted(FF_COEFFICIENTS, self.ff_features)
+        s = self.structure
+        gearbox = gearbox_ffs(s.geometry, s.core.activation.bits, s.memory_steps)
+        return gearbox + fitted(FF_COEFFICIENTS, self.ff_features)
 
     @property
     def resources(self) -> dict[str, int]:
@@ -214,7 +215,6 @@ class Estimate:
             "searches": s.search.engines * s.acc_bits if s.search else 0,
             "outputs": s.out_bits * s.output_words,
             "padding": int(any(g.padding)),
-            "gearbox": g.geared * (g.word_channels + g.simd) * a,
         }
 
     @property
@@ -258,7 +258,6 @@ class Estimate:
             "weight_addresses": address_bits(g.weight_words) if g.weight_words > 1 else 0,
             "windows": int(g.parallel_window),
             "window_words": g.simd * bits * (g.sf - 1) / 3 if g.parallel_window else 0,
-            "gearbox": g.geared * g.simd * bits * ceil((1 + pieces(g.word_channels, g.simd)) / 4),
             "narrowed_words": word_bits * max(0, g.simd_in // g.word_channels - 1) / 3,
             "padded_words": word_bits if padding.between else 0,
             "rams": sum(m.choice_luts for m in s.memories),

@@ -8,12 +8,13 @@ which channel does not matter, as the lanes are added up: the weights follow.
 from __future__ import annotations
 
 from functools import lru_cache
-from math import gcd
+from math import ceil, gcd
 from typing import NamedTuple
 
 import numpy as np
 
 from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.memories import address_bits, mux_luts
 
 
 class Cycle(NamedTuple):
@@ -47,6 +48,29 @@ def pieces(word: int, simd: int) -> int:
     """Number of different pieces of a word, imec_gearbox's PIECES; 0 without a gearbox."""
     group = gcd(word, simd)
     return (word // group - 2) // (simd // group) + 1 if word > simd else 0
+
+
+def gearbox_luts(layer: ConvGeometry, bits: int) -> int:
+    """LUTs of imec_gearbox for channels of `bits` bits: multiplexers, plan, counter; 0 without a gearbox."""
+    if not layer.geared:
+        return 0
+    word, simd = layer.word_channels, layer.simd
+    group = gcd(word, simd)
+    n, m = word // group, simd // group
+    kept = [sum(n + lane > (piece + 1) * m for piece in range(pieces(word, simd))) for lane in range(m)]
+    # Two pieces and the new word share a LUT.
+    chosen = sum(1 if choices <= 2 else 1 + mux_luts(choices) for choices in kept)
+    return group * bits * chosen + (m + 3) * ceil(n / 64) + address_bits(n)
+
+
+def gearbox_ffs(layer: ConvGeometry, bits: int, memory_steps: int) -> int:
+    """Flip-flops of imec_gearbox: SIMD channels, all groups of a word but one, and control."""
+    if not layer.geared:
+        return 0
+    word, simd = layer.word_channels, layer.simd
+    group = gcd(word, simd)
+    delayed = 1 + simd // group + (pieces(word, simd) - 1).bit_length()
+    return (simd + word - group) * bits + memory_steps * delayed + address_bits(word // group) + 5
 
 
 def read_cycles(layer: ConvGeometry) -> tuple[bool, ...]:

@@ -23,14 +23,16 @@ def cheapest_folding(
 
     accepted: whether a folded layer may be chosen; None: all may.
 
-    Ties go to the larger SIMD (fewer accumulators and thresholds, a shallower buffer), but to SIMD > C last,
-    because it keeps whole windows in registers. None if there is none.
+    Ties go to the larger SIMD (fewer accumulators and thresholds, a shallower buffer), but to one with a
+    gearbox behind those without, and to SIMD > C last, because it keeps whole windows in registers. None if
+    there is none.
     """
     input_cycles = layer.input_dim[0] * layer.input_dim[1] * layer.ifm_channels // layer.simd_in
     if input_cycles > max_cycles:
         return None
-    for _, _, negative_simd, pe in sorted(
-        (simd * pe, simd > layer.ifm_channels, -simd, pe) for simd, pe in layer.legal_foldings()
+    channels = layer.ifm_channels
+    for _, _, _, negative_simd, pe in sorted(
+        (simd * pe, simd > channels, channels % simd > 0, -simd, pe) for simd, pe in layer.legal_foldings()
     ):
         folded = layer.with_folding(-negative_simd, pe)
         if folded.compute_cycles > max_cycles or not (accepted is None or accepted(folded)):

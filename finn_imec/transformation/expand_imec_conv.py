@@ -37,8 +37,8 @@ class ExpandIMECConv(Transformation):
 
     A Thresholding that InferIMECConv made part of the node comes back with the node's PE.
 
-    names: of the nodes to expand, default all. Raises UnsupportedError for a depthwise node whose weights
-    come from another node.
+    names: of the nodes to expand, default all. Raises UnsupportedError for a node that is depthwise or has a
+    gearbox and whose weights another node or an input of the graph streams.
     """
 
     def __init__(self, names: Collection[str] | None = None) -> None:
@@ -148,6 +148,12 @@ def _generator(inst: IMECConv, image: str, windows: str, fifo_depths: list[int])
 
 def _mvau(model: ModelWrapper, inst: IMECConv, windows: str, fifo_depths: list[int]) -> NodeProto:
     geometry, thresholds = inst.geometry, inst.get_nodeattr("ram_style_thresholds")
+    name = inst.onnx_node.input[1]
+    if geometry.geared and constant(model, name) is None:
+        raise UnsupportedError(
+            f"{inst.onnx_node.name}: input {name} is not a constant, and with SIMD={geometry.simd} MVAU "
+            "takes its weights in another order; expand it before its weights get a DMA"
+        )
     return _matrix_unit(
         "MVAU",
         inst,

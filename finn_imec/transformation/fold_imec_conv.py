@@ -13,6 +13,7 @@ from qonnx.transformation.base import Transformation
 from finn_imec.custom_op import imec_nodes, register
 from finn_imec.layer.geometry import divisors
 from finn_imec.util.errors import GeometryError
+from finn_imec.util.onnx_model import constant
 
 if TYPE_CHECKING:
     from finn_imec.custom_op.imecconv import IMECConv
@@ -64,9 +65,9 @@ class FoldIMECConv(Transformation):
     target_cycles_per_frame: like SetFolding's. The cheapest folding is by the node's own resource estimates,
     in LUTs (Estimate.lut_equivalents). The stream word SIMD_in is the producer's if that is fast enough, so
     that FINN needs no width converter, else the narrowest fast enough. A node that cannot meet the target
-    gets the cheapest of its fastest foldings, and a warning. A node whose weights come from a DMA keeps the
-    folding that they were made for. Sets cycles_estimate; does not touch other nodes. `report` then has one
-    FoldingReport per node.
+    gets the cheapest of its fastest foldings, and a warning. A node whose weights come from a DMA, or from an
+    input of the graph, keeps the folding that they were made for. Sets cycles_estimate; does not touch other
+    nodes. `report` then has one FoldingReport per node.
     """
 
     def __init__(self, target_cycles_per_frame: int) -> None:
@@ -82,7 +83,7 @@ class FoldIMECConv(Transformation):
         for node in imec_nodes(model):
             inst = getCustomOp(node)
             word = _producers_word(model, node.input[0])
-            fed = model.find_producer(node.input[1]) is not None
+            fed = constant(model, node.input[1]) is None
             if not fed and not _fold(inst, self.target, word):
                 geometry = inst.geometry
                 widest = max(geometry.legal_simd), max(geometry.legal_pe)

@@ -198,14 +198,18 @@ class Pair:
         """True if IMECConv accepts the pair's folding."""
         # SIMD > C needs whole windows. Without them the pair is limited by its window generator.
         geometry = self.geometry
-        if self.folding not in geometry.legal_foldings() or (self._folded.geared and self._weight_maker):
+        if self.folding not in geometry.legal_foldings() or (self._folded.geared and self._weight_source):
             return False
         return self.whole_windows or self.folding[0] <= geometry.ifm_channels or geometry.depthwise
 
     @property
-    def _weight_maker(self) -> NodeProto | None:
-        """The node that streams the weights, in FINN's order."""
-        return self.model.find_producer(self.matrix_unit.input[1])
+    def _weight_source(self) -> str | None:
+        """What streams the weights, in words of the pair's folding; None if they are constants."""
+        name = self.matrix_unit.input[1]
+        if constant(self.model, name) is not None:
+            return None
+        maker = self.model.find_producer(name)
+        return (maker.name or maker.op_type) if maker else f"input {name}"
 
     @property
     def word(self) -> int:
@@ -371,18 +375,16 @@ class Pair:
         The pair's if at most cycle_tolerance times as slow, else those with the fewest multipliers that are
         and, unless allow_larger, cost no more LUTs and no more DSP slices than the pair, by both estimates.
 
-        Raises NotEligible if there are none, or if a DMA feeds weights made for the pair's folding.
+        Raises NotEligible if there are none, or if a stream feeds weights made for the pair's folding.
         """
         limit = int(self.cycles * cycle_tolerance)
         if self.keeps_folding and storage(self._folded).cycles_per_frame <= limit:
             return self.folding, None
         why, geometry = self._why_not_as_it_is(), self.geometry
-        maker = self._weight_maker
-        if maker is not None:
+        if self._weight_source is not None:
             simd, pe = self.folding
             raise NotEligible(
-                f"{why}, and its weights come from {maker.name or maker.op_type}, made for SIMD={simd} and "
-                f"PE={pe}"
+                f"{why}, and its weights come from {self._weight_source}, made for SIMD={simd} and PE={pe}"
             )
         folding = cheapest_folding(geometry, limit, None if allow_larger else self._is_no_larger)
         if folding is not None:

@@ -43,7 +43,7 @@ module imec_gearbox_tb #(
 	assign	in0_V_TREADY = en && go;
 
 	imec_gearbox #(.WORD(WORD), .SIMD(SIMD), .BITS(BITS), .WEIGHTS(WEIGHTS), .MEMORY(MEMORY)) dut(
-		.clk(ap_clk), .rst(!ap_rst_n), .en,
+		.clk(ap_clk), .rst(!ap_rst_n), .en, .moves(en),
 		.wvld(1'b1), .go, .read, .read_first(left == READ_BITS'(READS-1)), .read_last(last), .word,
 		.step, .rvld, .rfirst, .rlast, .weight_addr, .q(out0_V_TDATA[SIMD*BITS-1:0])
 	);

@@ -241,7 +241,7 @@ module imec_conv import imec_pkg::*; #(
 	logic  En = 1;	// the pipeline from reads to accumulators moves
 	logic  Hold = 0;	// !En, for what decides about reads: En has a thousand loads and more
 	uwire  en = En;
-	uwire  go = !Hold;
+	uwire  moves = !Hold;
 	uwire  rvld, rfirst, rlast;
 	uwire  wstep;	// takes a word of streamed weights, GEARED steps before rvld
 	uwire [WEIGHT_BITS-1:0]  weight_addr;
@@ -252,7 +252,7 @@ module imec_conv import imec_pkg::*; #(
 			.WIDTH(STORED_CHANNELS*A_BITS), .H(H), .W(W), .K_H(K_H), .K_W(K_W), .S_H(S_H), .S_W(S_W), .D_H(D_H), .D_W(D_W),
 			.SF(OUTER*INNER*RUN), .NF(NF), .COLUMNS(COLUMNS), .WINDOWS(WINDOWS), .RAM_STYLE(BUFFER_RAM_STYLE)
 		) window(
-			.clk, .rst, .en(go),
+			.clk, .rst, .en(moves),
 			.ivld(svld), .irdy(srdy), .idat(sdat),
 			.wvld(wvld || !WEIGHTS_STREAMED), .weight_addr,
 			.rvld, .rfirst, .rlast, .q(word)
@@ -272,7 +272,7 @@ module imec_conv import imec_pkg::*; #(
 			.NF(NF), .FOLD_STEP(FOLD_STEP), .DEPTHWISE(DEPTHWISE), .OW(OW), .OH(OH),
 			.ADVANCE_COLUMN(ADVANCE_COLUMN), .ADVANCE_ROW(ADVANCE_ROW), .ADVANCE_FRAME(ADVANCE_FRAME)
 		) sequencer(
-			.clk, .rst, .en(go),
+			.clk, .rst, .en(moves),
 			.ivld(svld), .irdy(srdy),
 			.strip_addr, .write_addr, .strip_we, .wvld(go), .weight_addr(read_number),
 			.rvld(read), .rfirst(read_first), .rlast(read_last)
@@ -293,7 +293,7 @@ module imec_conv import imec_pkg::*; #(
 		end : genDirect
 		else begin : genGearbox
 			imec_gearbox #(.WORD(WORD), .SIMD(SIMD), .BITS(A_BITS), .WEIGHTS(WEIGHTS), .MEMORY(MEMORY)) gearbox(
-				.clk, .rst, .en,
+				.clk, .rst, .en, .moves,
 				.wvld(wvld || !WEIGHTS_STREAMED), .go, .read, .read_first, .read_last, .word,
 				.step(wstep), .rvld, .rfirst, .rlast, .weight_addr, .q(a)
 			);

@@ -43,6 +43,7 @@ module imec_gearbox #(
 
 	// Pipeline enable: nothing moves while low
 	input	logic  en,
+	input	logic  moves,	// the same, for control: a register with few loads
 
 	// Reader of the line buffer
 	input	logic  wvld,	// there is a word of weights
@@ -82,22 +83,22 @@ module imec_gearbox #(
 		logic [M-1:0]  fresh;	// lanes of the word just read
 	} cycle_t;
 	function automatic cycle_t [N-1:0] plan();
-		automatic int unsigned  groups = 0;
-		automatic int unsigned  piece = 0;
+		automatic int unsigned  over = 0;
+		automatic int unsigned  part = 0;
 		automatic cycle_t [N-1:0]  cycles = '0;
 		for(int unsigned  i = 0; i < N; i++) begin
 			automatic cycle_t  now = '0;
-			now.reads = groups < M;
-			now.piece = PIECE_BITS'(piece);
-			for(int unsigned  j = 0; j < M; j++)  now.fresh[j] = now.reads && (j + groups < M);
+			now.reads = over < M;
+			now.piece = PIECE_BITS'(part);
+			for(int unsigned  j = 0; j < M; j++)  now.fresh[j] = now.reads && (j + over < M);
 			cycles[N-1 - i] = now;
 			if(now.reads) begin
-				groups += N-M;
-				piece = 0;
+				over += N-M;
+				part = 0;
 			end
 			else begin
-				groups -= M;
-				piece++;
+				over -= M;
+				part++;
 			end
 		end
 		return  cycles;
@@ -117,7 +118,7 @@ module imec_gearbox #(
 	uwire [LEFT_BITS-1:0]  left;
 	uwire  period_last;
 	assign	go = wvld && !Pause;
-	assign	step = Pause? en && wvld : read;
+	assign	step = Pause? moves && wvld : read;
 	imec_counter #(.N(N)) cycles(.clk, .rst, .en(step), .left, .last(period_last));
 	always_ff @(posedge clk) begin
 		if(rst)        Pause <= 0;
@@ -129,16 +130,16 @@ module imec_gearbox #(
 	logic  First, Last;
 	logic [WEIGHT_BITS-1:0]  WeightAddr = '0;
 	always_ff @(posedge clk) begin
-		if(rst)      Vld <= 0;
-		else if(en)  Vld <= step;
-		if(en) begin
+		if(rst)         Vld <= 0;
+		else if(moves)  Vld <= step;
+		if(moves) begin
 			First <= read_first && !Pause;
 			Last  <= LastRead && period_last;
 		end
 		if(rst)        WeightAddr <= '0;
 		else if(rvld)  WeightAddr <= WeightAddr == WEIGHT_BITS'(WEIGHTS-1)? '0 : WeightAddr + 1'b1;
 	end
-	assign	rvld   = en && Vld;
+	assign	rvld   = moves && Vld;
 	assign	rfirst = First;
 	assign	rlast  = Last;
 	assign	weight_addr = WeightAddr;
