@@ -65,7 +65,6 @@ def _paths(structure: Structure) -> dict[str, float]:
     if registers.memory and _in_blocks(s):
         paths["weight memory"] = BLOCK_RAM_NS + multiplexer + wire_ns()
     word = _word_ns(s)
-    level = wire_ns(3) + LUT_NS
     if core.kind == "planes" or core.heap:
         first, rest = _counters_ns(s, middle_level(s) if registers.middle else len(levels(_heights(s))))
         adder = _adder_ns(s)
