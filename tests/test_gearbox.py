@@ -54,7 +54,7 @@ def test_a_folding_without_a_gearbox_comes_first():
 
 @pytest.mark.parametrize(
     ("channels", "simd", "pe", "pipeline", "lut", "ff", "ns"),
-    [(16, 12, 4, 0, 521, 388, 4.925), (32, 18, 4, 2, 725, 583, 5.217)],
+    [(16, 12, 4, 1, 521, 388, 4.925), (32, 18, 4, 3, 725, 583, 5.217)],
 )
 def test_estimates_and_clock_of_counted_layers(channels, simd, pe, pipeline, lut, ff, ns):
     """Counts of Yosys for 5 ns, of 2-bit layers with random weights."""
