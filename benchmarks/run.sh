@@ -7,7 +7,8 @@
 # What is there already is not measured again, unless it carries the digest of other code. What was interrupted
 # goes on with the layer at which it was: Yosys' counts and compiled simulations of the layers before it are in
 # the cache. Hours for all of it: `make benchmarks`. Networks that need the trained CNV are left out where
-# FINN_IMEC_DATA has none. CLUSTER=ADDRESS: layers and cases run on the workers of a dask scheduler.
+# FINN_IMEC_DATA has none, and FINN's compressor trees without FINN_COMPRESSOR. CLUSTER=ADDRESS:
+# layers and cases run on the workers of a dask scheduler.
 set -eu
 cd "$(dirname "$0")"
 data=${FINN_IMEC_DATA:-../../shared/data}/cnv-cifar10
@@ -48,6 +49,15 @@ for folding in cnv-w2a2 cnv-w1a1; do
 		measure "$folding-dsp-${bits}bit-10ns" finn-imec compare --layers $folding --bits $bits --core dsp --clock 10 $cluster --json
 	done
 done
+if [ -n "${FINN_COMPRESSOR:-}" ]; then # a checkout of FINN's pull request 1560
+	for folding in cnv-w2a2 cnv-w1a1; do
+		for bits in 1 2 4; do
+			measure "compressor-$folding-lut-${bits}bit" finn-imec compare --layers $folding --bits $bits --core lut --compressor "$FINN_COMPRESSOR" $cluster --json
+		done
+	done
+	measure compressor-full-range-cnv-w2a2-lut-2bit finn-imec compare --layers cnv-w2a2 --bits 2 --core lut --full-range --compressor "$FINN_COMPRESSOR" $cluster --json
+fi
+measure full-range-cnv-w2a2-lut-2bit finn-imec compare --layers cnv-w2a2 --bits 2 --core lut --full-range $cluster --json
 for bits in 4 8; do
 	part=xczu7ev-ffvc1156-2-e # DSP48E2
 	measure "cnv-w2a2-dsp-${bits}bit-xczu7ev" finn-imec compare --layers cnv-w2a2 --bits $bits --core dsp --part $part $cluster --json

@@ -68,23 +68,25 @@ class Results:
         """The comparison in NAME.json."""
         return [Row.from_dict(row) for row in self.load(name)]
 
-    def comparisons(self, clock: str = "") -> dict[str, list[Row]]:
+    def comparisons(self, clock: str = "", kind: str = "") -> dict[str, list[Row]]:
         """Rows of each comparison of CNV's layers, by folding, width and MAC core.
 
         clock: end of the files' names, "-10ns" for those at 10 ns instead of 5, "-xczu7ev" for that part.
+        kind: their start, "compressor-" for FINN's side with its tree, "full-range-" for weights
+        of their whole range.
         """
         tables = {}
-        for path in self.folder.glob(f"cnv-*bit{clock}.json"):
-            folding, core, bits = path.stem.removesuffix(clock).rsplit("-", 2)
+        for path in self.folder.glob(f"{kind}cnv-*bit{clock}.json"):
+            folding, core, bits = path.stem.removesuffix(clock).removeprefix(kind).rsplit("-", 2)
             tables[folding, core != "lut", int(bits.removesuffix("bit")), core] = path.stem
         return {
             f"{folding}, {bits} bit{'s' * (bits > 1)}, {core}": self.rows(stem)
             for (folding, _, bits, core), stem in sorted(tables.items())
         }
 
-    def means(self, clock: str = "") -> Means:
+    def means(self, clock: str = "", kind: str = "") -> Means:
         """Geometric means of the ratios of each of comparisons()."""
-        return {name: geometric_means(rows) for name, rows in self.comparisons(clock).items()}
+        return {name: geometric_means(rows) for name, rows in self.comparisons(clock, kind).items()}
 
     def worst(self) -> dict[str, str]:
         """Of each comparison, IMECConv's longest path: layer, period, from and to what."""
@@ -133,6 +135,14 @@ class Results:
             clock=" or ".join(f"{ns:g} ns" for ns in clocks),
             means=means_table(self.means()),
             means_10=means_table(self.means("-10ns")),
+            compressor=means_table(self.means(kind="compressor-")),
+            full_range=means_table(
+                {
+                    f"{name}, {core}": means
+                    for core, kind in (("former core", "full-range-"), ("tree", "compressor-full-range-"))
+                    for name, means in self.means(kind=kind).items()
+                }
+            ),
             slices=slices_table(),
             ultrascale={name: layer_table(rows) for name, rows in self.comparisons("-xczu7ev").items()},
             cells=len(rows),

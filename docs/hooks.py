@@ -43,7 +43,7 @@ MEANINGS = {
     "ram_style": "memory of the weights; auto decides by depth",
     "standalone_thresholds": "1: FINN has the thresholds in a node of their own, which expanding gives back",
     "ram_style_thresholds": "memory of searched thresholds; auto takes the cheapest",
-    "pipeline": "level of pipelining, 0 to 4; -1: the one with fewest registers for the target clock",
+    "pipeline": "level of pipelining, 0 to 5; -1: the one with fewest registers for the target clock",
     "SIMD_in": "input channels per stream word; 0: like SIMD, at most C",
     "buffer_ram_style": "memory of the line buffer; auto decides by depth",
     "dsp_block": "the part's DSP slice; set when RTL is generated",

@@ -285,9 +285,11 @@ def mux(n: int, width: int) -> Bench:
     return Bench("imec_mux", {"N": n, "WIDTH": width}, n * width + bits, width, inputs, outputs)
 
 
-def counter6(n: int) -> Bench:
+def counter7(n: int, chain: int = 1) -> Bench:
     inputs = list(range(2**n))
-    return Bench("imec_counter6", {"N": n}, n, 3, inputs, [bin(word).count("1") for word in inputs])
+    return Bench(
+        "imec_counter7", {"N": n, "CHAIN": chain}, n, 3, inputs, [bin(word).count("1") for word in inputs]
+    )
 
 
 def compress(*heights: int) -> Bench:
@@ -373,7 +375,8 @@ def pipelined(bench: Bench, steps: int, **parameters: int) -> Bench:
     return replace(bench, parameters=parameters, outputs=outputs, undefined=steps)
 
 
-def dot_planes(simd: int, a: Kind, w: Kind, pe: int = 1, pipeline: int = 0) -> Bench:
+def dot_planes(simd: int, a: Kind, w: Kind, pe: int = 1, pipeline: int = 0, **options) -> Bench:
+    """options: MIDDLE."""
     inputs, a_codes, w_codes = operands(pe, simd, a, w)
     total = np.zeros((len(inputs), pe), np.int64)
     for i in range(a.bits):
@@ -383,17 +386,17 @@ def dot_planes(simd: int, a: Kind, w: Kind, pe: int = 1, pipeline: int = 0) -> B
             negative = (a.signed and i == a.bits - 1) != (w.signed and j == w.bits - 1)
             total += (plane != negative).sum(axis=2) << (i + j)
     bits = (simd * (2**a.bits - 1) * (2**w.bits - 1)).bit_length()
-    parameters = {"PE": pe, "SIMD": simd, **a.parameters("A"), **w.parameters("W")}
+    parameters = {"PE": pe, "SIMD": simd, **a.parameters("A"), **w.parameters("W")} | options
     in_bits = simd * (a.bits + pe * w.bits)
     outputs = [vector(row, bits)[0] for row in total.tolist()]
     bench = Bench("imec_dot_planes", parameters, in_bits, pe * bits, inputs, outputs)
-    return pipelined(bench, (1, 2, 1, 2, 3)[pipeline], PIPELINE=pipeline)
+    return pipelined(bench, (0, 1, 2, 1, 2, 3)[pipeline], PIPELINE=pipeline)
 
 
 def dot_gates(
     simd: int, a: Kind, w: Kind, pe: int = 1, digits: int = 0, pipeline: int = 0, **options
 ) -> Bench:
-    """digits: 1 for weights of several bits that are -1, 0 or 1. options: CUTS, HEAP."""
+    """digits: 1 for weights of several bits that are -1, 0 or 1. options: CUTS, HEAP, MIDDLE."""
     inputs, a_codes, w_codes = operands(pe, simd, a, w)
     digits = digits or w.bits
     if digits < w.bits:
@@ -423,7 +426,7 @@ def dot_gates(
     in_bits = simd * (a.bits + pe * w.bits)
     outputs = [vector(row, bits)[0] for row in total.tolist()]
     bench = Bench("imec_dot_gates", parameters, in_bits, pe * bits, inputs, outputs)
-    return pipelined(bench, (1, 2, 1, 2, 3)[pipeline], PIPELINE=pipeline)
+    return pipelined(bench, (0, 1, 2, 1, 2, 3)[pipeline], PIPELINE=pipeline)
 
 
 def dot_product(simd: int, a: Kind, w: Kind, pe: int = 1, pipeline: int = 0) -> Bench:
@@ -435,7 +438,7 @@ def dot_product(simd: int, a: Kind, w: Kind, pe: int = 1, pipeline: int = 0) -> 
     in_bits = simd * (a.bits + pe * w.bits)
     outputs = [vector(row, bits)[0] for row in values.sum(axis=2).tolist()]
     bench = Bench("imec_dot_product", parameters, in_bits, pe * bits, inputs, outputs)
-    return pipelined(bench, (1, 2, 1, 2, 3)[pipeline], PIPELINE=pipeline)
+    return pipelined(bench, (0, 1, 2, 1, 2, 3)[pipeline], PIPELINE=pipeline)
 
 
 def delay(width: int, steps: int) -> Bench:
@@ -813,7 +816,7 @@ BENCHES = [
     ),
     *(register(width) for width in (1, 7)),
     *(output(width, n) for width, n in ((1, 1), (5, 1), (1, 2), (9, 2))),
-    dot_product(3, Kind(8), Kind(8, True), pipeline=2),
+    dot_product(3, Kind(8), Kind(8, True), pipeline=3),
     *(
         dot_product(*args)
         for args in (
@@ -878,8 +881,10 @@ TWO_FOLD = [
             (2, 4, Kind(8, True), Kind(9, True)),
         )
     ),
-    *(counter6(n) for n in range(1, 7)),
+    *(counter7(n) for n in range(1, 8)),
+    *(counter7(n, chain=0) for n in range(4, 7)),
     *(compress(n) for n in (*range(1, 14), 17, 18, 19, 36, 37, 100)),
+    *(pipelined(compress(n), 0, COUNTER=6) for n in (5, 6, 10, 15, 17, 63)),
     *(
         compress(*heights)
         for heights in (
@@ -910,11 +915,11 @@ TWO_FOLD = [
     ),
     *(
         dot_gates(8, Kind(4), Kind(4, True), pipeline=pipeline, CUTS=cuts)
-        for pipeline, cuts in ((0, 4), (1, 3), (2, 0), (3, 16), (4, 13))
+        for pipeline, cuts in ((0, 0), (1, 4), (2, 3), (3, 0), (4, 16), (5, 13))
     ),
     *(
         dot_gates(9, Kind(4, True), Kind(4, True), pipeline=pipeline, HEAP=1)
-        for pipeline in (0, 1, 2, 3, 4)
+        for pipeline in range(6)
     ),
     *(dot_gates(*args, HEAP=1) for args in ((3, Kind(8), BIPOLAR), (20, Kind(2), Kind(2, True), 1, 1))),
     *(mux(n, width) for n in (*range(1, 10), 13, 16, 17, 18, 21, 33) for width in (1, 3)),
@@ -941,8 +946,12 @@ TWO_FOLD = [
     ),
     *(
         dot_planes(*args, pipeline=pipeline)
-        for pipeline in (1, 2, 3, 4)
+        for pipeline in (1, 2, 3, 4, 5)
         for args in ((1, BIPOLAR, BIPOLAR, 1), (40, BIPOLAR, BIPOLAR, 2), (8, Kind(2), Kind(2, True), 2))
+    ),
+    *(
+        dot_planes(32, Kind(2), Kind(2, True), pipeline=pipeline, MIDDLE=middle)
+        for pipeline in (2, 4) for middle in (2, 22, 99)
     ),
     *(
         mac(*args, pipeline=pipeline)
@@ -950,18 +959,18 @@ TWO_FOLD = [
             ("BIPOLAR", "BIPOLAR", 5, 2, 3), ("BIPOLAR", "INT3", 4, 3, 2),
             ("UINT2", "TERNARY", 8, 2, 1),
         )
-        for pipeline in (0, 1, 2, 3, 4)
+        for pipeline in range(6)
     ),
     mac("INT3", "BIPOLAR", 1, 2, 3),
     mac("INT3", "BIPOLAR", 4, 2, 3),  # gated additions, as the next ones
-    mac("UINT2", "TERNARY", 8, 2, 1, nf=1, pipeline=2),
-    mac("INT4", "INT4", 8, 2, 3, nf=1, res_type="lut", pipeline=3),
+    mac("UINT2", "TERNARY", 8, 2, 1, nf=1, pipeline=3),
+    mac("INT4", "INT4", 8, 2, 3, nf=1, res_type="lut", pipeline=4),
     mac("BIPOLAR", "INT2", 5, 2, 3, runtime_weights=True),  # widened
-    mac("UINT3", "BIPOLAR", 3, 2, 3, runtime_weights=True, pipeline=1),
+    mac("UINT3", "BIPOLAR", 3, 2, 3, runtime_weights=True, pipeline=2),
     mac("INT2", "INT4", 1, 3, 4, depthwise=True),
     mac("INT8", "INT8", 3, 2, 3, res_type="lut"),
-    mac("UINT8", "INT5", 1, 3, 1, res_type="lut", pipeline=2),
-    mac("INT8", "UINT4", 1, 2, 4, depthwise=True, res_type="lut", pipeline=1),
+    mac("UINT8", "INT5", 1, 3, 1, res_type="lut", pipeline=3),
+    mac("INT8", "UINT4", 1, 2, 4, depthwise=True, res_type="lut", pipeline=2),
     mac("UINT8", "INT8", 16, 3, 3),
     mac("INT4", "INT4", 6, 5, 1, nf=1),
     mac("UINT4", "INT6", 5, 3, 2),  # centered
@@ -1069,7 +1078,7 @@ def beside_table(core: str) -> ImecRtl:
     """A layer whose thresholds take a block RAM more than FINN's, so that a table holds some weight bits."""
     g = ConvGeometry((3, 3), (4, 4), 32, 8, simd=8, pe=2)
     node = random_layer("layer", g, "INT8", "INT8").with_random_thresholds(255)
-    rtl = ImecRtl("top", replace(node.datapath(), res_type=core, pipeline=2))
+    rtl = ImecRtl("top", replace(node.datapath(), res_type=core, pipeline=3))
     assert (rtl.structure.rom_layout, rtl.structure.rom_lut_bits) == ("plain", 36)
     return rtl
 

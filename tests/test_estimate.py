@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from finn_imec.layer.adders import dot_luts
 from finn_imec.layer.core import Operand
 from finn_imec.layer.estimate import (
     FF_COEFFICIENTS,
@@ -218,11 +219,30 @@ def test_lut_rams(words, bits, ports, luts):
 
 
 def test_compressor_by_hand():
-    """Six bits: a 6:3 counter. Seven: the last one is added. Three: a 2:2 counter, and the third added."""
-    assert compressor_luts((6,)) == (3, 0)
-    assert compressor_luts((3,)) == (0, 2 + 1)
-    assert compressor_luts((7,)) == (3, 1)
+    """Five to seven bits: a 7:3 counter. Eight: the last one is added. Three: a 2:2 counter."""
+    assert compressor_luts((5,)) == compressor_luts((7,)) == (2, 0)
+    assert compressor_luts((8,)) == (2, 1)
+    assert compressor_luts((3,)) == (1, 1)
     assert compressor_luts((2, 2, 1)) == (0, 2)
+    assert compressor_luts((6,), counter=6) == (3, 0)
+    assert compressor_luts((7,), counter=6) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("simd", "a_bits", "digits", "luts"),
+    [
+        (3, 2, 2, 11),
+        (3, 3, 3, 26),
+        (3, 4, 4, 48),
+        (8, 2, 2, 32),
+        (16, 2, 2, 67),
+        (16, 2, 1, 31),
+        (3, 8, 1, 16),
+    ],
+)
+def test_gated_additions_as_counted(simd, a_bits, digits, luts):
+    """By Yosys, less the accumulator's LUT per bit."""
+    assert dot_luts(simd, a_bits, digits) == luts
 
 
 def test_sums_by_hand():

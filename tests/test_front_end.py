@@ -106,13 +106,13 @@ def kinds() -> Iterator[tuple[str, Callable[[], ImecRtl]]]:
         )
     for res_type in ("lut", "dsp"):
         g = replace(LAYER, buffer_style="block")
-        options = {"res_type": res_type, "ram_style": "block", "pipeline": 2}
+        options = {"res_type": res_type, "ram_style": "block", "pipeline": 3}
         yield (
             f"block RAM with output registers, {res_type}",
             lambda g=g, o=options: layer(g, "INT4", "INT4", **o),
         )
     g = replace(WINDOW, buffer_style="block")
-    yield "lines with output registers", lambda g=g: layer(g, ram_style="block", pipeline=2)
+    yield "lines with output registers", lambda g=g: layer(g, ram_style="block", pipeline=3)
     yield (
         "dsp, written weights",
         lambda: layer(activation="INT4", weight="INT4", mem_mode="internal_decoupled", runtime=True),

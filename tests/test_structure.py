@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
 from finn_imec.layer import adders
-from finn_imec.layer.clock import _paths, adder_cuts, period_ns, pipeline_for
+from finn_imec.layer.adders import heap_heights
+from finn_imec.layer.clock import _paths, adder_cuts, middle_bits, middle_level, period_ns, pipeline_for
+from finn_imec.layer.compressor import levels
 from finn_imec.layer.core import Core, Operand
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import Memory, rom_bank_words, rom_layout, rom_spill, spilled_widths
@@ -164,7 +167,7 @@ def searched(
         ((8, 16, 72, 15), 2, 1024, 1, 0),  # 4 channels in turn, 9 cycles each
         ((4, 128, 144, 15, "auto", 17), 1, 8192, 2, 0),  # several rows of block RAM: 13 cycles
         ((16, 4, 9, 255), 16, 1024, 1, 1),  # 8 cycles
-        ((16, 4, 9, 255, "auto", 16, 1), 16, 1024, 1, 2),  # for a faster clock
+        ((16, 4, 9, 255, "auto", 16, 2), 16, 1024, 1, 2),  # for a faster clock
         ((6, 2, 40, 3, "block"), 1, 64, 1, 0),  # room for 8 channels: 5 cycles each
     ],
 )
@@ -177,14 +180,29 @@ def test_as_few_engines_as_a_fold_has_cycles_for(layer, engines, words, read, fa
 @pytest.mark.parametrize("core", ["lut", "dsp"])
 def test_more_registers_make_a_faster_clock(core):
     """From block RAM into the multipliers without a register in between; with one; and faster than both."""
+    slow = {"lut": 20.0, "dsp": 10.0}[core]
     layer = ConvGeometry((3, 3), (8, 8), 64, 64, simd=32, pe=4)
     plain = Structure.of_any_weights(layer, INT4, INT4, 16, 16, res_type=core)
     assert plain.resolved_ram_style == "block"
-    levels = {clk: pipeline_for(plain, clk) for clk in (10.0, 5.0, 1.0)}
+    levels = {clk: pipeline_for(plain, clk) for clk in (slow, 5.0, 1.0)}
     periods = {clk: period_ns(replace(plain, pipeline=level))[0] for clk, level in levels.items()}
-    assert periods[10.0] <= 10 and periods[5.0] <= 5 < periods[10.0]
+    assert periods[slow] <= slow and periods[5.0] <= 5 < periods[slow]
     assert periods[1.0] == min(period_ns(replace(plain, pipeline=p))[0] for p in range(MAX_PIPELINE + 1))
-    assert REGISTERS[levels[5.0]].memory and not REGISTERS[levels[10.0]].memory
+    assert REGISTERS[levels[5.0]].memory and not REGISTERS[levels[slow]].memory
+
+
+@pytest.mark.parametrize("pipeline", [1, 3, 4])
+def test_the_register_between_counters_halves_their_path(pipeline):
+    """No other place has a shorter longest path, but for rounding."""
+    layer = ConvGeometry((3, 3), (8, 8), 32, 32, simd=32, pe=4)
+    node = Structure.of_any_weights(layer, INT4, INT4, 16, 4, 15, res_type="lut", pipeline=pipeline)
+    tree = levels(heap_heights(32, 4, 4))
+    assert node.core.heap and 0 < middle_level(node) < len(tree)
+    assert middle_bits(node) == max(tree[middle_level(node) - 1].heights)
+    longest = max(ns for path, ns in _paths(node).items() if "counters" in path)
+    for before in range(len(tree) + 1):
+        with patch("finn_imec.layer.clock.middle_level", return_value=before):
+            assert max(ns for path, ns in _paths(node).items() if "counters" in path) > longest - 0.1
 
 
 @pytest.mark.parametrize(
@@ -224,5 +242,5 @@ def test_a_line_buffer_of_many_banks_needs_its_address_a_cycle_early():
     layer = ConvGeometry((3, 3), (3, 3), 256, 256, simd=8, pe=1, buffer_style="distributed")
     node = Structure.of_any_weights(layer, INT4, INT4, 16, 16, res_type="dsp")
     assert node.memory_steps == 1
-    late, early = (dict(_paths(replace(node, pipeline=level)))["line buffer"] for level in (0, 2))
+    late, early = (dict(_paths(replace(node, pipeline=level)))["line buffer"] for level in (0, 3))
     assert late > early + 1

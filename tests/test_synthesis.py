@@ -17,6 +17,7 @@ from finn_imec.algorithms.base import pad
 from finn_imec.algorithms.reference import random_values
 from finn_imec.baseline_rtl import finn_pair
 from finn_imec.layer.clock import pipeline_for
+from finn_imec.layer.compressor import compressor_luts, levels
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.rtl.generate import ImecRtl
 from finn_imec.rtl.library import library_path
@@ -133,6 +134,61 @@ endmodule
     source = files("finn_imec.synthesis").joinpath("bmux.v")
     (tmp_path / "bmux.v").write_bytes(source.read_bytes())
     yosys.call_yosys("dut", tmp_path, 60, tmp_path / "yosys.log")
+
+
+def test_counters_of_the_mapped_netlist_count(tmp_path):
+    """Proved by Yosys, with its models of the cells: any number of bits, in LUTs and in a carry chain."""
+    sizes = [(n, 1) for n in range(1, 8)] + [(n, 0) for n in range(4, 7)]
+    counters = [
+        f"imec_counter7 #(.N({n}), .CHAIN({chain})) c{i}(.d(d[{n - 1}:0]), .n(n[{3 * i} +: 3]));"
+        for i, (n, chain) in enumerate(sizes)
+    ]
+    sums = [
+        f"assign n[{3 * i} +: 3] = {' + '.join(f'd[{k}]' for k in range(n))};"
+        for i, (n, _) in enumerate(sizes)
+    ]
+    ports = f"(input [6:0] d, output [{3 * len(sizes) - 1}:0] n);"
+    (tmp_path / "gold.v").write_text("\n".join([f"module gold{ports}", *sums, "endmodule"]))
+    (tmp_path / "dut.sv").write_text("\n".join([f"module dut{ports}", *counters, "endmodule"]))
+    sources = [library_path() / f"imec_{name}.sv" for name in ("pkg", "lut6", "lut6x2", "counter7")]
+    dut = Design("dut", (*sources, tmp_path / "dut.sv"), (), ())
+    names = ["xilinx_primitives.sv", *(source.name for source in dut.sources)]
+    support = [source for source in files("finn_imec.synthesis").iterdir() if source.name in yosys._SUPPORT]
+    for source in (*support, *sources):
+        (tmp_path / source.name).write_bytes(source.read_bytes())
+    script = [
+        yosys._script(dut, names, ("default",), dsp=False),
+        "select -assert-count 4 t:CARRY4",
+        "select -assert-count 20 t:LUT*",  # one each up to three bits, two with a carry chain, three without
+        "design -reset",
+        "read_verilog +/xilinx/cells_sim.v",
+        "read_json default.json",
+        "hierarchy -top dut",
+        "proc",
+        "flatten",
+        "read_verilog gold.v",
+        "miter -equiv -flatten gold dut both",
+        "sat -verify -prove trigger 0 both",
+    ]
+    (tmp_path / "run.ys").write_text("\n".join(script))
+    yosys.call_yosys("dut", tmp_path, 60, tmp_path / "yosys.log")
+
+
+@pytest.mark.parametrize(
+    ("heights", "cut", "before"), [((17, 17, 6), 8, 1), ((11, 11), 3, 2), ((64, 64, 20), 99, 0)]
+)
+def test_a_compressor_has_the_luts_and_registers_of_its_model(heights, cut, before):
+    cols = sum(height << col for col, height in enumerate(heights)).bit_length()
+    packed = sum(height << 16 * col for col, height in enumerate(heights))
+    sources = tuple(
+        library_path() / f"imec_{name}.sv"
+        for name in ("pkg", "lut6", "lut6x2", "counter7", "delay", "compress")
+    )
+    parameters = {"COLS": cols, "HEIGHT": packed, "CUT": cut}
+    counted = yosys.count(Design("imec_compress", sources, (), (), parameters), flows=("default",))
+    tree = levels(heights)
+    assert counted["lut"] == pytest.approx(sum(compressor_luts(heights)), abs=2)
+    assert counted["ff"] == sum(tree[before - 1].heights if before else heights)
 
 
 def lut(inputs: str, output: int) -> dict:

@@ -272,7 +272,7 @@ def test_a_failure_names_the_log_and_the_rest_goes_on_later(command, on_path, tm
     ("change", "beside"),
     [
         ({}, True),
-        ({"pipeline": 3}, False),
+        ({"pipeline": 5}, False),
         ({"pe": 4}, False),
         ({"steps": 7}, False),
         ({"core": "dsp"}, False),
@@ -288,7 +288,7 @@ def test_beside_yosys(command, on_path, tmp_path, change, beside):
     finn = Side(**{name: 100 + i for i, name in enumerate(names)}, period_ns=6.0)
     imec = Side(**{name: 50 + i for i, name in enumerate(names)}, period_ns=4.5)
     (layer,) = json.loads(command(tmp_path / "scripts", *GEOMETRY, "--json")[1])["layers"]
-    assert layer["pipeline"] < 3
+    assert layer["pipeline"] < 5
     row = replace(Row("layer", "2x2", 2, 2, "lut", layer["pipeline"], 3, finn, imec), **change)
     on_path()
     for again in range(2):

@@ -19,6 +19,7 @@ from finn_imec.cli.options import (
     Bits,
     Cluster,
     Depthwise,
+    FullRange,
     Geometry,
     Jobs,
     LayerSet,
@@ -46,7 +47,12 @@ def compare(
     activation: Activation = "INT2",
     weight: Weight = "INT2",
     steps: Steps = None,
+    full_range: FullRange = False,
     core: MacCore = "auto",
+    compressor: Annotated[
+        Path | None,
+        typer.Option(help="Checkout of FINN whose compressor tree (pull request 1560) is FINN's LUT core."),
+    ] = None,
     same_folding: Annotated[
         bool,
         typer.Option(
@@ -94,11 +100,13 @@ def compare(
         output = output or model.parent
     chosen = chosen_layers(
         model, geometry, layers, bits, simd, pe, depthwise, activation, weight, steps, core,
-        conversion.pairs if conversion else (), not same_folding,
+        conversion.pairs if conversion else (), not same_folding, full_range,
     )  # fmt: skip
     clock = clock or (conversion and conversion.clock_ns) or CLOCK_NS
     with comparison_folder(output) if output else nullcontext() as folder:
-        rows = counted_rows(chosen, core, cluster, clock_ns=clock, routed=place, jobs=jobs, part=part)
+        rows = counted_rows(
+            chosen, core, cluster, clock_ns=clock, routed=place, jobs=jobs, part=part, compressor=compressor
+        )
         if folder is not None:
             write_rows(rows, shlex.join(["finn-imec", *sys.argv[1:]]), folder / COMPARISON)
     if as_json:

@@ -28,6 +28,9 @@ Pe = Annotated[int | None, typer.Option(help="With --geometry; default: all outp
 Depthwise = Annotated[bool, typer.Option(help="With --geometry: depthwise, with FINN's VVAU.")]
 Activation = Annotated[str, typer.Option(help="Input datatype, with --geometry.")]
 Weight = Annotated[str, typer.Option(help="Weight datatype, with --geometry.")]
+FullRange = Annotated[
+    bool, typer.Option("--full-range", help="Random weights also of the most negative value of their type.")
+]
 MacCore = Annotated[str, typer.Option(help="FINN's multipliers: auto, lut or dsp.")]
 Steps = Annotated[
     int | None,
@@ -76,6 +79,7 @@ def chosen_layers(
     core: str,
     pairs: Sequence[Any] = (),
     as_built: bool = False,
+    full_range: bool = False,
 ) -> list[Any]:
     """The layers that options of `compare` and `vivado` choose; BadParameter if that is not one choice."""
     from finn_imec.synthesis import comparison
@@ -86,17 +90,19 @@ def chosen_layers(
     if core not in ("auto", "lut", "dsp"):
         raise typer.BadParameter(f"--core {core}: accepted are auto, lut, dsp")
     if model is not None:
+        if full_range:
+            raise typer.BadParameter("--full-range is for random weights: accepted with --layers, --geometry")
         chosen = comparison.layers_of_model(load_model(model), pairs, as_built)
         return chosen if steps is None else [layer.with_random_thresholds(steps) for layer in chosen]
     if geometry is not None:
         shape = parse_geometry(geometry, simd, pe, depthwise)
-        layer = comparison.random_layer("layer", shape, *datatypes(activation, weight))
+        layer = comparison.random_layer("layer", shape, *datatypes(activation, weight), full_range=full_range)
         if steps is None:
             steps = default_steps(layer.input_datatype.bitwidth())
         return [layer.with_random_thresholds(steps)]
     try:
         widths = [int(v) for v in bits.split(",")]
-        return [layer for b in widths for layer in named_layers(layers, b, steps)]
+        return [layer for b in widths for layer in named_layers(layers, b, steps, full_range)]
     except ValueError as err:
         raise typer.BadParameter(f"--layers {layers} --bits {bits}: {err}") from err
 

@@ -24,10 +24,8 @@ class Level(NamedTuple):
 
 @cache
 def gate_luts(simd: int, a_bits: int) -> int:
-    """LUTs of imec_gates for a digit of `simd` weights: one per bit of a pair, another of a third lane."""
-    if simd == 1:
-        return a_bits
-    return simd // 2 * a_bits + simd % 2 * (a_bits + 1)
+    """LUTs of imec_gates for a digit of `simd` weights: one per bit of a pair, and of a third lane."""
+    return ceil(simd / 2) * a_bits
 
 
 @cache
@@ -68,14 +66,19 @@ def cut_bits(simd: int, a_bits: int, digits: int, cuts: Iterable[int]) -> int:
 
 
 def _tree(n: int, most: int, shift: int) -> list[Level]:
-    """Levels of imec_tree for n words up to `most`, each `shift` bits above the one before."""
-    found = []
+    """Levels of imec_tree for n words up to `most`, each `shift` bits above the one before.
+
+    Two words take a LUT for each bit that both have. Without shift, the last word may be shorter.
+    """
+    found, last = [], most
     while n > 1:
         bits, operands = most.bit_length(), 2 if shift else 3
         threes, rest = divmod(n, 3) if operands == 3 else (0, 0)
         pairs = rest == 2 if operands == 3 else n // 2
         add3 = _add3(bits)
-        found.append(Level(n, bits, add3.in_series if threes else 1, threes * add3.luts + pairs * bits))
+        both = min(bits, last.bit_length()) if operands == 3 else bits - shift
+        found.append(Level(n, bits, add3.in_series if threes else 1, threes * add3.luts + pairs * both))
+        last += (n - 1) % operands * most
         most = sum(most << i * shift for i in range(min(n, operands)))
         n, shift = ceil(n / operands), operands * shift
     return found

@@ -13,13 +13,15 @@ from itertools import combinations
 from math import ceil, log2
 
 from finn_imec.layer import adders
-from finn_imec.layer.compressor import MIDDLE, levels, product_heights
+from finn_imec.layer.compressor import levels, product_heights
 from finn_imec.layer.memories import Memory
 from finn_imec.layer.structure import REGISTERS, Structure
 
 #: Delays in ns: from the clock to a register's and a block RAM's output, through a LUT, from a LUT's input
 #: through the carry chain of an addition, for each bit of it, and to a DSP slice's pre-adder.
 REGISTER_NS, BLOCK_RAM_NS, LUT_NS, ADDER_NS, CARRY_NS, PREADDER_NS = 0.3, 2.45, 0.125, 0.75, 0.03, 3.4
+#: From a LUT's output through the carry chain of a 7:3 counter.
+COUNTER_NS = 0.6
 #: From the highest input of a carry chain to its output.
 CHAIN_END_NS = 0.25
 #: The control's longest path with few loads of its enable, and for each doubling of them.
@@ -63,19 +65,13 @@ def _paths(structure: Structure) -> dict[str, float]:
     if registers.memory and _in_blocks(s):
         paths["weight memory"] = BLOCK_RAM_NS + multiplexer + wire_ns()
     word = _word_ns(s)
-    a, w = core.factors
     if core.kind == "planes" or core.heap:
-        tree = levels(_heights(s))
-        before = sum(max(h.heights) > MIDDLE for h in tree[:-1]) + 1 if registers.middle else len(tree)
-        before = min(before, len(tree))
-        loads = 2 * g.pe * (a.bits if core.heap else w.bits)
-        first = word + wire_ns(loads) + LUT_NS + before * level + core.heap * (wire_ns() + ADDER_NS)
-        adder = wire_ns() + LUT_NS + ADDER_NS + CARRY_NS * s.acc_bits
-        rest = REGISTER_NS + (len(tree) - before) * level
+        first, rest = _counters_ns(s, middle_level(s) if registers.middle else len(levels(_heights(s))))
+        adder = _adder_ns(s)
         if registers.rows:
             paths["products and counters"] = first
             paths["counters"] = rest
-            paths["additions"] = REGISTER_NS + adder * (1 if registers.sum else 1.8) + level
+            paths["additions"] = REGISTER_NS + adder + level
         elif registers.middle:
             paths["products and counters"] = first
             paths["counters and addition"] = rest + adder
@@ -85,6 +81,8 @@ def _paths(structure: Structure) -> dict[str, float]:
         paths["gated additions"] = _additions_ns(s, adder_cuts(s))
     elif core.kind == "product":
         paths["multipliers"] = word + 12 * level
+        if not registers.dot_steps:
+            paths["multipliers"] += wire_ns() + LUT_NS + ADDER_NS + CARRY_NS * s.acc_bits
     else:
         paths["weights to DSP slices"] = word + wire_ns() + (PREADDER_NS if late else 1.5)
     for memory in s.buffer_memories:
@@ -129,19 +127,67 @@ def _heights(structure: Structure) -> tuple[int, ...]:
     )
 
 
+def middle_level(structure: Structure) -> int:
+    """How many levels of counters are before imec_dot_heap's register between them.
+
+    The place with the shortest longest path and, of these, with the fewest bits.
+    """
+    heights = _heights(structure)
+    adder = 0.0 if REGISTERS[structure.pipeline].rows else _adder_ns(structure)
+
+    def cost(before: int) -> tuple[float, int]:
+        first, rest = _counters_ns(structure, before)
+        return round(max(first, rest + adder), 1), sum(_heights_at(heights, before))
+
+    return min(range(len(levels(heights)) + 1), key=cost)
+
+
+def middle_heights(structure: Structure) -> tuple[int, ...]:
+    """Column heights at that register."""
+    return _heights_at(_heights(structure), middle_level(structure))
+
+
+def middle_bits(structure: Structure) -> int:
+    """Most bits of a column at that register, imec_dot_heap's MIDDLE."""
+    return max(middle_heights(structure))
+
+
+def _adder_ns(structure: Structure) -> float:
+    """From the rows of a compressor tree to the register behind their addition, or to the accumulator."""
+    addition = wire_ns() + LUT_NS + ADDER_NS + CARRY_NS * structure.acc_bits
+    return addition * (1 if REGISTERS[structure.pipeline].sum else 1.8)
+
+
+def _heights_at(heights: tuple[int, ...], level: int) -> tuple[int, ...]:
+    """Column heights of a compressor tree behind this many levels of counters."""
+    return levels(heights)[level - 1].heights if level else heights
+
+
+def _counters_ns(structure: Structure, before: int) -> tuple[float, float]:
+    """The paths up to a register with `before` levels of counters in front of it, and through the others."""
+    s, g, core = structure, structure.geometry, structure.core
+    a, w = core.factors
+    delays = [wire_ns(3) + LUT_NS + COUNTER_NS * (level.largest > 0) for level in levels(_heights(s))]
+    loads = 2 * g.pe * (a.bits if core.heap else w.bits)
+    products = _word_ns(s) + wire_ns(loads) + LUT_NS + core.heap * (wire_ns() + ADDER_NS)
+    return products + sum(delays[:before]), REGISTER_NS + sum(delays[before:])
+
+
 def adder_cuts(structure: Structure) -> tuple[int, ...]:
     """Where imec_dot_gates has its registers, as how many levels follow each.
 
-    The places with the shortest longest path and, of these, with the fewest bits. There are as many as
-    dot_steps, or one after each level if these are fewer.
+    Level 1, for slow clocks, has the place with the fewest bits. Others have those with the shortest longest
+    path and, of these, with the fewest bits. There are as many as dot_steps, or one after each level if these
+    are fewer.
     """
     s, g, core = structure, structure.geometry, structure.core
     bits = core.activation.bits
     places = range(len(adders.levels(g.simd, bits, core.digits)) + 1)
     number = min(REGISTERS[s.pipeline].dot_steps, len(places))
 
-    def cost(cuts: tuple[int, ...]) -> tuple[float, int]:
-        return round(_additions_ns(s, cuts), 1), adders.cut_bits(g.simd, bits, core.digits, cuts)
+    def cost(cuts: tuple[int, ...]) -> tuple[float, float]:
+        ns, width = round(_additions_ns(s, cuts), 1), adders.cut_bits(g.simd, bits, core.digits, cuts)
+        return (width, ns) if s.pipeline == 1 else (ns, width)
 
     return min(combinations(places, number), key=cost)
 
@@ -186,9 +232,9 @@ def _registers(structure: Structure) -> float:
             bits += g.word_channels * core.activation.bits
     if core.kind == "planes" or core.heap:
         heights = _heights(s)
-        below = [h.heights for h in levels(heights) if max(h.heights) <= MIDDLE]
-        middle = sum(below[0]) if below else sum(heights)
-        bits += g.pe * len(heights) * (2 * registers.rows + registers.sum) + g.pe * middle * registers.middle
+        middle = sum(middle_heights(s)) if registers.middle else 0
+        sum_bits = sum(height << column for column, height in enumerate(heights)).bit_length()
+        bits += g.pe * (sum_bits * (2 * registers.rows + registers.sum) + middle)
     elif core.kind == "gates":
         bits += g.pe * adders.cut_bits(g.simd, core.activation.bits, core.digits, adder_cuts(s))
     return bits

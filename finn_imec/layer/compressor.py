@@ -6,15 +6,15 @@ from functools import cache
 from math import ceil
 from typing import NamedTuple
 
-#: Bits of the highest column at the register between counters: imec_dot_heap's MIDDLE.
-MIDDLE = 6
+#: Bits of the largest counters, imec_compress' COUNTER: in dot products, and of comparisons with thresholds.
+DOT_COUNTER, THRESHOLD_COUNTER = 7, 6
 
 
 class Level(NamedTuple):
-    """A level of counters: its 6:3 counters, its smaller counters' bits, and the heights after it."""
+    """A level of counters: numbers of the largest and of those of two or three bits, and heights after it."""
 
-    sixes: int
-    smaller_bits: int
+    largest: int
+    smaller: int
     heights: tuple[int, ...]
 
 
@@ -29,51 +29,49 @@ def product_heights(simd: int, a_bits: int, w_bits: int) -> tuple[int, ...]:
 
 
 @cache
-def levels(heights: tuple[int, ...]) -> tuple[Level, ...]:
+def levels(heights: tuple[int, ...], counter: int = DOT_COUNTER) -> tuple[Level, ...]:
     """imec_compress' levels of counters, down to two rows."""
     found = []
     while max(heights) > 2:
-        found.append(_level(heights))
+        found.append(_level(heights, counter))
         heights = found[-1].heights
     return tuple(found)
 
 
-def _level(heights: tuple[int, ...]) -> Level:
+def _level(heights: tuple[int, ...], counter: int) -> Level:
     highest = max(heights)
     heights += (0, 0)  # where carries go
-    sixes = [(h + 1) // 6 if highest > 3 else 0 for h in heights]
-    smaller = [3 if h % 6 in (3, 4) else 0 for h in heights]  # bits that one more counter takes
+    largest = [(h + counter - 5) // counter if highest > 3 else 0 for h in heights]
+    smaller = [3 if h % counter in (3, 4) else 0 for h in heights]  # bits that one more counter takes
     if highest == 3:
         carry = 0
         for c, h in enumerate(heights):
             full = h == 3 and carry
             carry = int(h + carry > 2)
             smaller[c] = 3 if full else 2 * carry
-    counters = [n + (bits > 0) for n, bits in zip(sixes, smaller, strict=True)]
-    passed = [max(0, h - 6 * n - bits) for h, n, bits in zip(heights, sixes, smaller, strict=True)]
-    columns = zip(passed, counters, [0, *counters], [0, 0, *sixes], strict=False)
+    counters = [n + (bits > 0) for n, bits in zip(largest, smaller, strict=True)]
+    passed = [max(0, h - counter * n - bits) for h, n, bits in zip(heights, largest, smaller, strict=True)]
+    columns = zip(passed, counters, [0, *counters], [0, 0, *largest], strict=False)
     after = list(map(sum, columns))
     while after[-1] == 0:
         after.pop()
-    return Level(sum(sixes), 2 * sum(n > 0 for n in smaller), tuple(after))
+    return Level(sum(largest), sum(n > 0 for n in smaller), tuple(after))
 
 
 class TreeLuts(NamedTuple):
-    """LUTs of a compressor tree: counters, instantiated as LUT6, and sums, which may merge."""
+    """LUTs of a compressor tree: counters, instantiated as LUTs, and sums, which may merge."""
 
     counters: int
     sums: int
 
 
 @cache
-def compressor_luts(heights: tuple[int, ...]) -> TreeLuts:
-    """LUTs of imec_compress for columns of these heights: 6:3 counters; smaller counters and the adder."""
-    tree = levels(heights)
+def compressor_luts(heights: tuple[int, ...], counter: int = DOT_COUNTER) -> TreeLuts:
+    """LUTs of imec_compress for columns of these heights: counters, and the adder."""
+    tree = levels(heights, counter)
     rows = tree[-1].heights if tree else heights
-    return TreeLuts(
-        3 * sum(level.sixes for level in tree),
-        sum(level.smaller_bits for level in tree) + rows.count(2),
-    )
+    largest = 2 if counter == 7 else 3
+    return TreeLuts(sum(largest * level.largest + level.smaller for level in tree), rows.count(2))
 
 
 @cache

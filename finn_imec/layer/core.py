@@ -208,7 +208,7 @@ def _cheaper(planes: Core, digits: int, geometry: ConvGeometry, thresholds: bool
     gates = replace(planes, digits=digits, heap=not tree)
     if gates.channel_offsets and not planes.channel_offsets and not thresholds and geometry.nf > 1:
         return planes  # each channel would need a start value
-    return gates if luts < sum(partial_product_luts(geometry.simd, a.bits, w.bits)) else planes
+    return gates if luts <= sum(partial_product_luts(geometry.simd, a.bits, w.bits)) else planes
 
 
 @cache

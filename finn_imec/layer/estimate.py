@@ -13,8 +13,8 @@ from math import ceil, sqrt
 
 from finn_imec.layer.adders import cut_bits, dot_luts, heap_luts
 from finn_imec.layer.arrivals import Arrivals
-from finn_imec.layer.clock import adder_cuts
-from finn_imec.layer.compressor import TreeLuts, compressor_luts, partial_product_luts
+from finn_imec.layer.clock import adder_cuts, middle_heights
+from finn_imec.layer.compressor import THRESHOLD_COUNTER, TreeLuts, compressor_luts, partial_product_luts
 from finn_imec.layer.gearbox import gearbox_ffs, gearbox_luts
 from finn_imec.layer.memories import LUTS_PER_RAMB18, Memory, address_bits, mux_luts, power_of_two
 from finn_imec.layer.structure import REGISTERS, Structure
@@ -68,7 +68,7 @@ FF_COEFFICIENTS: Mapping[str, float] = {
     "weight_words": 1.010,
     "memory_steps": 1.092,
     "gates": 1.093,
-    "tree_products": 0.135,
+    "tree_middles": 1.000,
     "tree_rows": 1.139,
     "tree_sums": 0.764,
     "chain_sums": 0.437,
@@ -191,7 +191,7 @@ class Estimate:
         block = s.mem_mode == "internal_embedded" and s.rom_style != "distributed"  # has a register
         late = sum(part.stop - part.start for part in s.weight_parts[2:])
         counted = self._buffer_features
-        planes, gates = not packed, 0
+        planes, gates, tree = not packed, 0, s.core.kind == "planes" or s.core.heap
         if s.core.digits and not s.core.heap:
             planes, gates = False, cut_bits(g.simd, a, s.core.digits, adder_cuts(s))
         return {
@@ -205,7 +205,7 @@ class Estimate:
             "weight_words": 0 if block else s.weight_bits,
             "memory_steps": (s.memory_steps - 1) * (word_bits + s.weight_bits),
             "gates": g.pe * gates,
-            "tree_products": planes * registers.middle * g.pe * g.simd * a * s.core.weight.bits,
+            "tree_middles": g.pe * sum(middle_heights(s)) if tree and registers.middle else 0,
             "tree_rows": planes * registers.rows * g.pe * 2 * (a + s.core.weight.bits),
             "tree_sums": planes * registers.sum * g.pe * s.acc_bits,
             "chain_sums": g.pe * packed.chains * packed.field_bits if packed else 0,
@@ -279,7 +279,7 @@ class Estimate:
             # Comparisons of one channel with constants share logic
             "constant_comparators": parallel * s.acc_bits / sqrt(s.steps or 1) * (g.nf == 1),
             "comparator_roms": Memory(g.nf, parallel * s.acc_bits, "distributed").rom_luts,
-            "comparator_sums": g.pe * sum(compressor_luts((s.steps,))) if parallel else 0,
+            "comparator_sums": g.pe * sum(compressor_luts((s.steps,), THRESHOLD_COUNTER)) if parallel else 0,
             "searches": s.search.luts(g.pe) if s.search else 0,
             "outputs": s.out_bits * (s.output_words > 1),
         }

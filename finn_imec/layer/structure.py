@@ -56,6 +56,7 @@ class Registers(NamedTuple):
 
 #: The pipelining levels, imec_dot_heap's PIPELINE.
 REGISTERS = (
+    Registers(False, False, False, False),
     Registers(False, False, False, True),
     Registers(False, True, False, True),
     Registers(True, False, True, False),
@@ -201,7 +202,7 @@ class Structure:
                 read = 2 if memory.block_rows > 1 else 1
                 found.append(Search(engines, memory, read, 0, each * ((read + 1) * bits + 1)))
                 if each == 1:
-                    ports = 2 if self.pipeline else 1
+                    ports = 2 if self.pipeline > 1 else 1
                     found.append(Search(engines, replace(memory, reads=ports), 1, ports, bits))
         fitting = [search for search in found if search.cycles < g.sf]
         slow = [search for search in fitting if not search.fast]

@@ -42,8 +42,9 @@ def comparison_table(rows: Sequence[Row]) -> Table:
     timed = all(side.period_ns is not None for row in rows for side in (row.finn, row.imec))
     own = any(row.finn_folding for row in rows)
     folding = "each at its own folding" if own else "at the same folding"
+    tree = " with its compressor tree" if any(row.finn_core for row in rows) else ""
     table = Table(
-        title=f"FINN's SWG + MVAU + Thresholding beside IMECConv, {folding}",
+        title=f"FINN's SWG + MVAU + Thresholding{tree} beside IMECConv, {folding}",
         caption=_caption(rows),
         box=box.SIMPLE,
         pad_edge=False,

@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path
 
 from finn_imec.compat.finn import axilite_address_bits, memstream_has_sets, memstream_sources
-from finn_imec.layer.clock import adder_cuts
+from finn_imec.layer.clock import adder_cuts, middle_bits
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.memories import rom_images, spilled
-from finn_imec.layer.structure import Structure
+from finn_imec.layer.structure import REGISTERS, Structure
 from finn_imec.layer.window import Queues, WindowUnit
 from finn_imec.rtl.library import LIBRARY, library_path
 from finn_imec.streams.design import Design, Stream
@@ -230,6 +230,8 @@ def mac_parameters(structure: Structure) -> dict[str, int | str]:
     if core.digits:
         cuts = 0 if core.heap else sum(1 << k for k in adder_cuts(structure))
         parameters |= {"DIGITS": core.digits, "CUTS": cuts, "HEAP": int(core.heap)}
+    if (core.kind == "planes" or core.heap) and REGISTERS[structure.pipeline].middle:
+        parameters["MIDDLE"] = middle_bits(structure)
     if packing:
         parameters |= {
             "FIELDS": packing.fields, "SPACING": packing.spacing, "FIELD_BITS": packing.field_bits,

@@ -27,7 +27,7 @@ LIBRARY = (
     "imec_table.sv",
     "imec_mux.sv",
     "imec_rom.sv",
-    "imec_counter6.sv",
+    "imec_counter7.sv",
     "imec_compress.sv",
     "imec_dot_heap.sv",
     "imec_dot_planes.sv",

@@ -35,6 +35,7 @@ from finn_imec.simulation.verilator import build
 from finn_imec.streams.design import Design
 from finn_imec.streams.words import encode, round_up_to_bytes, unpack
 from finn_imec.synthesis import ultrascale, yosys
+from finn_imec.synthesis.compressor_core import with_compressor_core
 from finn_imec.synthesis.place import Routed, check_core, place
 from finn_imec.synthesis.rows import FIGURES, PART_FIGURES, PARTS, Row, Side
 from finn_imec.synthesis.stamp import code_digest
@@ -199,15 +200,20 @@ def _finn_side(geometry: ConvGeometry, pair: PairReport | None) -> dict[str, Any
 
 
 def random_layer(
-    name: str, geometry: ConvGeometry, input_datatype: str, weight_datatype: str, seed: int = 0
+    name: str,
+    geometry: ConvGeometry,
+    input_datatype: str,
+    weight_datatype: str,
+    seed: int = 0,
+    full_range: bool = False,
 ) -> Layer:
-    """A layer with random weights, without the most negative value of a signed type.
+    """A layer with random weights, without the most negative value of a signed type unless full_range.
 
     Quantized training gives such weights (Brevitas' narrow_range), and mvu.sv packs more of them in a DSP.
     """
     idt, wdt = DataType[input_datatype], DataType[weight_datatype]
     weights = random_values(wdt, (geometry.mw, geometry.mh), np.random.default_rng(seed))
-    if wdt.signed():
+    if wdt.signed() and not full_range:
         weights = np.maximum(weights, -int(wdt.max()))
     return Layer(name, geometry, idt, wdt, weights)
 
@@ -320,6 +326,7 @@ def compare_layer(
     routed: bool = False,
     stage: Callable[[str], None] = lambda name: None,
     part: str = FPGA_PART,
+    compressor: Path | None = None,
 ) -> Row:
     """Both sides of one layer, resources by Yosys and cycles by Verilator; see simulate_both.
 
@@ -328,13 +335,20 @@ def compare_layer(
     LUTs that meets it counts, or the one with fewest LUTs if none does. routed: place and route both sides,
     too, see place. stage: called with the name of what starts. part: of 7-series, or of UltraScale and
     UltraScale+, of which fewest LUTs count. The line buffers of both sides are in LUT memory, weights where
-    each side's own rule puts them.
+    each side's own rule puts them. compressor: checkout of FINN whose compressor tree is FINN's LUT core, see
+    with_compressor_core; layers that have none raise its errors.
     """
     core = default_core(layer) if core == "auto" else core
     if routed:
         check_core(core)
     with tempfile.TemporaryDirectory() as folder:
         pair, conv = generate_both(layer, core, Path(folder), clock_ns, part)
+        if compressor is not None:
+            if dsp_block(part) != "DSP48E1":
+                raise UnsupportedError(
+                    f"FINN's compressor tree: accepted are parts of 7-series, not {part!r}"
+                )
+            pair = with_compressor_core(pair, compressor)
         # Keep a LUT core in LUTs: no DSP for a multiplier written with *.
         stage("FINN's side in Yosys")
         finn = _resources(pair, flows, core == "dsp", clock_ns, part)
@@ -361,6 +375,7 @@ def compare_layer(
         code=code_digest(),
         finn_folding=layer.finn_folding,
         part=part,
+        finn_core="" if compressor is None else "compressor",
     )
 
 
@@ -397,6 +412,7 @@ def compare(
     stage: Callable[[str], None] | None = None,
     executor: Executor | None = None,
     part: str = FPGA_PART,
+    compressor: Path | None = None,
 ) -> list[Row]:
     """compare_layer for each layer, in order: `jobs` in parallel here, or all that `executor` runs.
 
@@ -404,6 +420,7 @@ def compare(
     """
     here = stage if executor is None else None
     options = {"core": core, "flows": flows, "clock_ns": clock_ns, "routed": routed, "part": part}
+    options["compressor"] = compressor
     one = partial(_compare_named, stage=here, **options)
 
     def finished(index: int, row: Row) -> None:

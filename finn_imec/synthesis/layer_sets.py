@@ -33,18 +33,18 @@ PADDED = (
 LAYER_SETS = (*CNV_FOLDS, "padded")
 
 
-def named_layers(name: str, bits: int, steps: int | None = None) -> list[Layer]:
+def named_layers(name: str, bits: int, steps: int | None = None, full_range: bool = False) -> list[Layer]:
     """One of LAYER_SETS at `bits` per weight and activation, with random weights and thresholds.
 
-    steps: thresholds per channel, 0 for none; None: default_steps. Raises UnsupportedError naming the
-    accepted values.
+    steps: thresholds per channel, 0 for none; None: default_steps. full_range: see random_layer. Raises
+    UnsupportedError naming the accepted values.
     """
     if name not in LAYER_SETS:
         raise UnsupportedError(f"layers={name!r}: accepted are {', '.join(LAYER_SETS)}")
     least = 2 if name == "padded" else 1  # BIPOLAR has no 0 to pad with
     if not least <= bits <= 16:
         raise UnsupportedError(f"bits={bits} of {name}: accepted are {least} to 16")
-    layers = padded_layers(bits) if name == "padded" else cnv_layers(name, bits)
+    layers = padded_layers(bits, full_range) if name == "padded" else cnv_layers(name, bits, full_range)
     steps = default_steps(bits) if steps is None else steps
     return [layer.with_random_thresholds(steps, seed) for seed, layer in enumerate(layers)]
 
@@ -54,7 +54,7 @@ def default_steps(bits: int) -> int:
     return 2 ** min(bits, 8) - 1
 
 
-def padded_layers(bits: int) -> list[Layer]:
+def padded_layers(bits: int, full_range: bool = False) -> list[Layer]:
     """PADDED with unsigned activations, as after a ReLU, and random weights, without thresholds."""
     layers = []
     for i, ((size, channels, outputs, stride, depthwise), (pe, simd)) in enumerate(PADDED):
@@ -63,11 +63,12 @@ def padded_layers(bits: int) -> list[Layer]:
             depthwise=depthwise, padding=(1, 1, 1, 1),
         )  # fmt: skip
         kind = f"{size}x{size}x{channels}" + (" depthwise" if depthwise else f" to {outputs}")
-        layers.append(random_layer(f"{kind}, stride {stride}", geometry, f"UINT{bits}", f"INT{bits}", seed=i))
+        types = f"UINT{bits}", f"INT{bits}"
+        layers.append(random_layer(f"{kind}, stride {stride}", geometry, *types, i, full_range))
     return layers
 
 
-def cnv_layers(folding: str, bits: int) -> list[Layer]:
+def cnv_layers(folding: str, bits: int, full_range: bool = False) -> list[Layer]:
     """CNV's six convolutions with random weights, without thresholds.
 
     folding is one of CNV_FOLDS; the first input is INT8 as in BNN-PYNQ.
@@ -78,5 +79,5 @@ def cnv_layers(folding: str, bits: int) -> list[Layer]:
         size, channels, outputs = shape
         geometry = ConvGeometry((3, 3), (size, size), channels, outputs, simd=simd, pe=pe)
         idt = datatype if i else "INT8"
-        layers.append(random_layer(f"{folding} L{i}", geometry, idt, datatype, seed=i))
+        layers.append(random_layer(f"{folding} L{i}", geometry, idt, datatype, i, full_range))
     return layers

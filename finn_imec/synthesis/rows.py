@@ -120,6 +120,7 @@ class Row:
     accumulators. geometry, clock_ns: None if they were not kept; clock_ns: the period that was to be met.
     code: stamp.code_digest() of the code that measured it, or empty. simd, pe: IMECConv's folding;
     finn_folding: SIMD and PE of FINN's side, None if they are the same. part: that both sides are for.
+    finn_core: "compressor" if FINN's side has its compressor tree as LUT core.
     """
 
     layer: str
@@ -136,6 +137,7 @@ class Row:
     code: str = ""
     finn_folding: tuple[int, int] | None = None
     part: str = FPGA_PART
+    finn_core: str = ""
 
     def __post_init__(self) -> None:
         if self.finn_folding is not None:
@@ -167,7 +169,8 @@ class Row:
         code = {"code": self.code} if self.code else {}
         folding = {"finn_folding": list(self.finn_folding)} if self.finn_folding else {}
         part = {} if self.part == FPGA_PART else {"part": self.part}
-        return {**named, **folding, **clock, **part, **sides, "ratio": self.ratio, **geometry, **code}
+        core = {"finn_core": self.finn_core} if self.finn_core else {}
+        return {**named, **core, **folding, **clock, **part, **sides, "ratio": self.ratio, **geometry, **code}
 
     @classmethod
     def from_dict(cls, row: Any, name: str = "row") -> Row:
@@ -186,7 +189,8 @@ class Row:
                 raise ModelError(f"{name}, layer {named['layer']}: {err}") from err
         if not re.fullmatch(r"\d+x\d+", named["bits"]):
             raise ModelError(f"{name} has bits={named['bits']!r}; expected such as '2x1'")
-        others = {key: row[key] for key in ("clock_ns", "code", "finn_folding", "part") if key in row}
+        kept = ("clock_ns", "code", "finn_folding", "part", "finn_core")
+        others = {key: row[key] for key in kept if key in row}
         return cls(**named, **sides, geometry=geometry, **others)
 
 

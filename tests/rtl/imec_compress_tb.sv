@@ -4,7 +4,8 @@ module imec_compress_tb import imec_pkg::*; #(
 	int unsigned  COLS,
 	heights_t  HEIGHT,
 	int unsigned  CUT = 0,
-	bit  ROWS = 0
+	bit  ROWS = 0,
+	int unsigned  COUNTER = 7
 )(
 	input	logic  ap_clk,
 	input	logic  ap_rst_n,
@@ -20,7 +21,7 @@ module imec_compress_tb import imec_pkg::*; #(
 	assign	in0_V_TREADY  = out0_V_TREADY;
 	assign	out0_V_TVALID = in0_V_TVALID;
 
-	imec_compress #(.PRIMITIVES(PRIMITIVES), .COLS(COLS), .HEIGHT(HEIGHT), .CUT(CUT), .ROWS(ROWS)) dut(
+	imec_compress #(.PRIMITIVES(PRIMITIVES), .COLS(COLS), .HEIGHT(HEIGHT), .CUT(CUT), .ROWS(ROWS), .COUNTER(COUNTER)) dut(
 		.clk(ap_clk), .en(in0_V_TVALID && in0_V_TREADY), .d(in0_V_TDATA), .y(out0_V_TDATA)
 	);
 

@@ -12,6 +12,7 @@ module imec_dot_gates_tb #(
 	int unsigned  PIPELINE = 0,
 	int unsigned  CUTS = 0,
 	bit  HEAP = 0,
+	int unsigned  MIDDLE = 6,
 	localparam int unsigned  Y_BITS = $clog2(SIMD*(2**A_BITS-1)*(2**DIGITS-1) + 1)
 )(
 	input	logic  ap_clk,
@@ -30,7 +31,7 @@ module imec_dot_gates_tb #(
 
 	imec_dot_gates #(
 		.PRIMITIVES(PRIMITIVES), .PE(PE), .SIMD(SIMD), .A_BITS(A_BITS), .A_SIGNED(A_SIGNED),
-		.W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR), .DIGITS(DIGITS), .PIPELINE(PIPELINE), .CUTS(CUTS), .HEAP(HEAP)
+		.W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR), .DIGITS(DIGITS), .PIPELINE(PIPELINE), .CUTS(CUTS), .HEAP(HEAP), .MIDDLE(MIDDLE)
 	) dut(
 		.clk(ap_clk), .en(in0_V_TVALID && in0_V_TREADY),
 		.a(in0_V_TDATA[0 +: SIMD*A_BITS]), .w(in0_V_TDATA[SIMD*A_BITS +: PE*SIMD*W_BITS]), .y(out0_V_TDATA)

@@ -19,6 +19,7 @@ module imec_mac_tb import imec_pkg::*; #(
 	int unsigned  DIGITS = W_BITS,
 	int unsigned  CUTS = 0,
 	bit  HEAP = 0,
+	int unsigned  MIDDLE = 6,
 	int unsigned  FIELDS = 1,
 	int unsigned  SPACING = 1,
 	int unsigned  FIELD_BITS = 1,
@@ -47,10 +48,11 @@ module imec_mac_tb import imec_pkg::*; #(
 	assign	{ start, w, a, last, first } = in0_V_TDATA;
 
 	localparam int unsigned  STEPS = mac_steps(CORE == "dsp", SIMD, CHAINS, LANES, PIPELINE);
-	logic [STEPS-1:0]  Vld = 0;
+	logic [STEPS:0]  Vld = 0;	// one more than the steps, of which there may be none
 	logic  OVld = 0;
 	uwire  en = !OVld || out0_V_TREADY;
-	uwire  vld = Vld[STEPS-1];
+	uwire [STEPS:0]  vlds = (STEPS+1)'({ Vld, in0_V_TVALID });
+	uwire  vld = vlds[STEPS];
 	uwire  mac_first, mac_last;
 	uwire [PE-1:0][ACC_BITS-1:0]  mac_start;
 	imec_delay #(.WIDTH(PE*ACC_BITS + 2), .STEPS(STEPS)) along(
@@ -59,7 +61,7 @@ module imec_mac_tb import imec_pkg::*; #(
 	always_ff @(posedge ap_clk) begin
 		if(!ap_rst_n)  { Vld, OVld } <= '0;
 		else if(en) begin
-			Vld  <= STEPS'({ Vld, in0_V_TVALID });
+			Vld  <= vlds;
 			OVld <= vld && mac_last;
 		end
 	end
@@ -79,7 +81,7 @@ module imec_mac_tb import imec_pkg::*; #(
 		.PRIMITIVES(PRIMITIVES), .CORE(CORE), .PE(PE), .SIMD(SIMD), .DEPTHWISE(DEPTHWISE),
 		.A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .A_BIPOLAR(A_BIPOLAR),
 		.W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR), .WIDEN(WIDEN),
-		.ACC_BITS(ACC_BITS), .DOUBLE(DOUBLE), .PIPELINE(PIPELINE), .DIGITS(DIGITS), .CUTS(CUTS), .HEAP(HEAP),
+		.ACC_BITS(ACC_BITS), .DOUBLE(DOUBLE), .PIPELINE(PIPELINE), .DIGITS(DIGITS), .CUTS(CUTS), .HEAP(HEAP), .MIDDLE(MIDDLE),
 		.FIELDS(FIELDS), .SPACING(SPACING), .FIELD_BITS(FIELD_BITS), .CHAINS(CHAINS), .CHAIN_BIAS(CHAIN_BIAS), .CENTRED(CENTRED),
 		.LANES(LANES), .DSP_VERSION(DSP_VERSION)
 	) dut(.clk(ap_clk), .en, .a, .w(late), .vld, .first(mac_first), .start(mac_start), .acc(out0_V_TDATA));

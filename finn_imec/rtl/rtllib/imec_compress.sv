@@ -8,14 +8,16 @@
  *	counters reduce the columns until two rows are left for a carry chain:
  *
  *	  highest column   level                                       LUTs
- *	   > 3             6:3 counters, 3:2 for a remainder of 3, 4   3 per 6:3
- *	   3               3:2 and 2:2 counters, only where needed     2 per counter
+ *	   > 3             7:3 counters, 3:2 for a remainder of 3, 4   2 per 7:3, 1 per 3:2
+ *	   3               3:2 and 2:2 counters, only where needed     1 per counter
  *	   <= 2            addition                                    1 per bit
  *
  *	           . . o o o o o .            o o o . .             . .
- *	             . o o o o        6:3     o o o o     3:2, 2:2  o o o o o
+ *	             . o o o o        7:3     o o o o     3:2, 2:2  o o o o o
  *	               o o o          ---->     o o       ------>   o o o o o
  *	               o o o
+ *
+ *	COUNTER 6 takes 6:3 counters of three LUTs instead, faster by a carry chain.
  *
  *	Combinational but for two optional registers: CUT puts one before the first level
  *	whose highest column has at most CUT bits, ROWS one before the addition. Drops carries
@@ -26,6 +28,7 @@ module imec_compress import imec_pkg::*; #(
 	heights_t  HEIGHT,
 	int unsigned  CUT = 0,	// 0 for none
 	bit  ROWS = 0,
+	int unsigned  COUNTER = 7,	// bits that the largest counters take, 6 or 7
 	int unsigned  PRIMITIVES = XILINX,
 
 	localparam int unsigned  BITS = bits_below(HEIGHT, COLS)
@@ -36,6 +39,8 @@ module imec_compress import imec_pkg::*; #(
 	input	logic [BITS-1:0]  d,
 	output	logic [COLS-1:0]  y
 );
+	if(COUNTER != 6 && COUNTER != 7)  $error("COUNTER=%0d must be 6 or 7.", COUNTER);
+
 	function automatic int unsigned highest();
 		automatic bit [15:0]  h = 0;
 		for(int unsigned  c = 0; c < COLS; c++)  if(HEIGHT[c] > h)  h = HEIGHT[c];
@@ -48,19 +53,20 @@ module imec_compress import imec_pkg::*; #(
 	imec_delay #(.WIDTH(BITS), .STEPS(32'(HERE))) cut(.clk, .en, .d, .q(x));
 
 	// Counters of column c on this level, by their number of inputs
-	localparam heights_t  SIX   = sixes();
+	localparam bit [15:0]  FULL_BITS = 16'(COUNTER);
+	localparam heights_t  FULL = fulls();
 	localparam heights_t  THREE = threes();
 	localparam heights_t  TWO   = twos();
-	function automatic heights_t sixes();
+	function automatic heights_t fulls();
 		automatic heights_t  n = '0;
-		for(int unsigned  c = 0; c < COLS; c++)  if(HIGHEST > 3)  n[c] = (HEIGHT[c] + 16'd1) / 16'd6;
+		for(int unsigned  c = 0; c < COLS; c++)  if(HIGHEST > 3)  n[c] = (HEIGHT[c] + FULL_BITS - 16'd5) / FULL_BITS;
 		return  n;
-	endfunction : sixes
+	endfunction : fulls
 	function automatic heights_t threes();
 		automatic heights_t  n = '0;
 		automatic bit  carry = 0;
 		for(int unsigned  c = 0; c < COLS; c++) begin
-			if(HIGHEST > 3)  n[c] = 16'(HEIGHT[c] % 16'd6 == 16'd3 || HEIGHT[c] % 16'd6 == 16'd4);
+			if(HIGHEST > 3)  n[c] = 16'(HEIGHT[c] % FULL_BITS == 16'd3 || HEIGHT[c] % FULL_BITS == 16'd4);
 			else begin
 				n[c] = 16'(HEIGHT[c] == 16'd3 && carry);
 				carry = HEIGHT[c] + 16'(carry) > 16'd2;
@@ -80,18 +86,18 @@ module imec_compress import imec_pkg::*; #(
 
 	// Bits of column c that go to the next level uncounted, and the heights of that level
 	function automatic int unsigned passed(input int unsigned  c);
-		automatic int unsigned  taken = 6*32'(SIX[c]) + 3*32'(THREE[c]) + 2*32'(TWO[c]);
+		automatic int unsigned  taken = COUNTER*32'(FULL[c]) + 3*32'(THREE[c]) + 2*32'(TWO[c]);
 		return  32'(HEIGHT[c]) > taken? 32'(HEIGHT[c]) - taken : 0;
 	endfunction : passed
 	function automatic int unsigned counters(input int unsigned  c);
-		return  32'(SIX[c]) + 32'(THREE[c]) + 32'(TWO[c]);
+		return  32'(FULL[c]) + 32'(THREE[c]) + 32'(TWO[c]);
 	endfunction : counters
 	function automatic heights_t next();
 		automatic heights_t  h = '0;
 		for(int unsigned  c = 0; c < COLS; c++) begin
 			h[c] = 16'(passed(c) + counters(c)
 				+ (c > 0? counters(c-1) : 0)
-				+ (c > 1? 32'(SIX[c-2]) : 0));
+				+ (c > 1? 32'(FULL[c-2]) : 0));
 		end
 		return  h;
 	endfunction : next
@@ -118,7 +124,7 @@ module imec_compress import imec_pkg::*; #(
 		uwire [NEXT_BITS-1:0]  q;
 		for(genvar  c = 0; c < COLS; c++) begin : genColumn
 			localparam int unsigned  BASE  = bits_below(HEIGHT, c);
-			localparam int unsigned  SIXES = 32'(SIX[c]);
+			localparam int unsigned  FULLS = 32'(FULL[c]);
 			localparam int unsigned  PASS  = passed(c);
 			// Where in q this column's ones, twos, fours and uncounted bits go
 			localparam int unsigned  ONES  = bits_below(NEXT, c);
@@ -127,16 +133,16 @@ module imec_compress import imec_pkg::*; #(
 			localparam int unsigned  REST  = bits_below(NEXT, c+1) - PASS;
 
 			for(genvar  i = 0; i < counters(c); i++) begin : genCounter
-				localparam int unsigned  FROM = 6*(i < SIXES? i : SIXES);
+				localparam int unsigned  FROM = COUNTER*(i < FULLS? i : FULLS);
 				localparam int unsigned  LEFT = 32'(HEIGHT[c]) - FROM;
-				localparam int unsigned  TAKE = i < SIXES? (LEFT < 6? LEFT : 6) : THREE[c] != 16'd0 ? 3 : 2;
+				localparam int unsigned  TAKE = i < FULLS? (LEFT < COUNTER? LEFT : COUNTER) : THREE[c] != 16'd0 ? 3 : 2;
 				uwire [2:0]  n;
-				imec_counter6 #(.N(TAKE), .PRIMITIVES(PRIMITIVES)) counter(.d(x[BASE + FROM +: TAKE]), .n);
+				imec_counter7 #(.N(TAKE), .CHAIN(COUNTER == 7), .PRIMITIVES(PRIMITIVES)) counter(.d(x[BASE + FROM +: TAKE]), .n);
 				assign	q[ONES + i] = n[0];
 				if(c+1 < COLS) begin : genTwo
 					assign	q[TWOS + i] = n[1];
 				end : genTwo
-				if(c+2 < COLS && i < SIXES) begin : genFour
+				if(c+2 < COLS && i < FULLS) begin : genFour
 					assign	q[FOURS + i] = n[2];
 				end : genFour
 			end : genCounter
@@ -147,7 +153,7 @@ module imec_compress import imec_pkg::*; #(
 		end : genColumn
 
 		imec_compress #(
-			.COLS(COLS), .HEIGHT(NEXT), .CUT(HERE? 0 : CUT), .ROWS(ROWS), .PRIMITIVES(PRIMITIVES)
+			.COLS(COLS), .HEIGHT(NEXT), .CUT(HERE? 0 : CUT), .ROWS(ROWS), .COUNTER(COUNTER), .PRIMITIVES(PRIMITIVES)
 		) level(.clk, .en, .d(q), .y);
 	end : genLevel
 

@@ -126,6 +126,7 @@ module imec_conv import imec_pkg::*; #(
 	int unsigned  DIGITS = W_BITS,	// of a weight in CORE "gates", and its registers, see imec_dot_gates
 	int unsigned  CUTS = 0,
 	bit  HEAP = 0,
+	int unsigned  MIDDLE = 6,
 	int unsigned  MEMORY = 1,	// steps from an address to its word, 1 or 2
 	int unsigned  OUTPUT = 2,	// words of the output register, see imec_output
 	int unsigned  PRIMITIVES = XILINX,
@@ -443,7 +444,7 @@ module imec_conv import imec_pkg::*; #(
 		.CORE(CORE), .PE(PE), .SIMD(SIMD), .DEPTHWISE(DEPTHWISE),
 		.A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .A_BIPOLAR(A_BIPOLAR),
 		.W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR), .WIDEN(WIDEN),
-		.ACC_BITS(ACC_BITS), .DOUBLE(DOUBLE), .PIPELINE(PIPELINE), .DIGITS(DIGITS), .CUTS(CUTS), .HEAP(HEAP), .PRIMITIVES(PRIMITIVES),
+		.ACC_BITS(ACC_BITS), .DOUBLE(DOUBLE), .PIPELINE(PIPELINE), .DIGITS(DIGITS), .CUTS(CUTS), .HEAP(HEAP), .MIDDLE(MIDDLE), .PRIMITIVES(PRIMITIVES),
 		.FIELDS(FIELDS), .SPACING(SPACING), .FIELD_BITS(FIELD_BITS), .CHAINS(CHAINS), .CHAIN_BIAS(CHAIN_BIAS), .CENTRED(CENTRED),
 		.LANES(LANES), .DSP_VERSION(DSP_VERSION)
 	) mac(.clk, .en, .a, .w, .vld, .first, .start, .acc);

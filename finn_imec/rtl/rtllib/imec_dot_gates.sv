@@ -28,7 +28,7 @@
  *	finn_imec/layer/clock.py; those for which there is no bit are at y.
  *
  *	HEAP replaces the trees by imec_compress, which takes more LUTs and fewer registers, at the
- *	places of imec_dot_heap; CUTS is 0 then.
+ *	places of imec_dot_heap, MIDDLE included; CUTS is 0 then.
  *
  *	y follows a and w after imec_pkg::lut_steps(PIPELINE) steps. Multiplies no weights that may
  *	change, because the constants depend on them.
@@ -46,6 +46,7 @@ module imec_dot_gates import imec_pkg::*; #(
 	int unsigned  PIPELINE = 0,
 	int unsigned  CUTS = 0,
 	bit  HEAP = 0,
+	int unsigned  MIDDLE = 6,
 	int unsigned  PRIMITIVES = XILINX,
 
 	localparam int unsigned  Y_BITS = $clog2(SIMD*(2**A_BITS-1)*(2**DIGITS-1) + 1)
@@ -57,7 +58,7 @@ module imec_dot_gates import imec_pkg::*; #(
 	input	logic [PE-1:0][SIMD-1:0][W_BITS-1:0]  w,
 	output	logic [PE-1:0][Y_BITS-1:0]  y
 );
-	if(PIPELINE > 4)  $error("PIPELINE=%0d must be 0 to 4.", PIPELINE);
+	if(PIPELINE > 5)  $error("PIPELINE=%0d must be 0 to 5.", PIPELINE);
 	if(DIGITS != 1 && DIGITS != W_BITS)  $error("DIGITS=%0d must be 1 or W_BITS=%0d.", DIGITS, W_BITS);
 	if(W_BIPOLAR && (W_BITS != 1 || W_SIGNED))  $error("bipolar weights are 1 bit without sign.");
 
@@ -135,9 +136,9 @@ module imec_dot_gates import imec_pkg::*; #(
 				localparam int unsigned  SUM_BITS = Y_BITS > COLS? Y_BITS : COLS;
 				uwire [SUM_BITS-1:0]  sum;
 				imec_compress #(
-					.COLS(SUM_BITS), .HEIGHT(HEIGHT), .CUT(PIPELINE == 0 || PIPELINE == 2? 0 : 6), .ROWS(PIPELINE > 1), .PRIMITIVES(PRIMITIVES)
+					.COLS(SUM_BITS), .HEIGHT(HEIGHT), .CUT(has_middle(PIPELINE)? MIDDLE : 0), .ROWS(has_rows(PIPELINE)), .PRIMITIVES(PRIMITIVES)
 				) compress(.clk, .en, .d(heap), .y(sum));
-				imec_delay #(.WIDTH(Y_BITS), .STEPS(32'(PIPELINE < 2 || PIPELINE == 4))) last(
+				imec_delay #(.WIDTH(Y_BITS), .STEPS(32'(has_sum(PIPELINE)))) last(
 					.clk, .en, .d(sum[Y_BITS-1:0]), .q(y[p])
 				);
 			end : genHeap

@@ -9,11 +9,15 @@
  *	                 +------+   +----------+     +----------+   +-----+
  *	  a, w --------->| LUT6 |-->| counters |-||->| counters |-||-->| + |-||--> y
  *	                 +------+   +----------+     +----------+   +-----+
- *	  PIPELINE 0                                                         *
- *	           1                              *                          *
- *	           2                                              *
- *	           3                              *               *
- *	           4                              *               *          *
+ *	  PIPELINE 0
+ *	           1                                                         *
+ *	           2                              *                          *
+ *	           3                                              *
+ *	           4                              *               *
+ *	           5                              *               *          *
+ *
+ *	The register between counters is before the first level whose highest column has at most MIDDLE
+ *	bits, chosen by finn_imec/layer/clock.py.
  *
  *	y follows a and w after imec_pkg::lut_steps(PIPELINE) steps. Does not add the constant.
  ***************************************************************************/
@@ -26,6 +30,7 @@ module imec_dot_heap import imec_pkg::*; #(
 	bit  W_SIGNED,
 	bit  W_BIPOLAR,
 	int unsigned  PIPELINE,
+	int unsigned  MIDDLE = 6,
 	int unsigned  PRIMITIVES = XILINX,
 
 	localparam int unsigned  Y_BITS = $clog2(SIMD*(2**A_BITS-1)*(2**W_BITS-1) + 1)
@@ -86,7 +91,6 @@ module imec_dot_heap import imec_pkg::*; #(
 		return  init;
 	endfunction : count
 
-	localparam int unsigned  MIDDLE = 6;	// bits of the highest column at the register between counters
 	localparam int unsigned  BITS = bits_below(HEIGHT, WEIGHTS+1);
 	uwire [BITS-1:0]  heap;
 	for(genvar  e = 0; e < WEIGHTS; e++) begin : genWeight
@@ -116,8 +120,8 @@ module imec_dot_heap import imec_pkg::*; #(
 	localparam int unsigned  COLS = Y_BITS > WEIGHTS+1? Y_BITS : WEIGHTS+1;
 	uwire [COLS-1:0]  sum;
 	imec_compress #(
-		.COLS(COLS), .HEIGHT(HEIGHT), .CUT(PIPELINE == 0 || PIPELINE == 2? 0 : MIDDLE), .ROWS(PIPELINE > 1), .PRIMITIVES(PRIMITIVES)
+		.COLS(COLS), .HEIGHT(HEIGHT), .CUT(has_middle(PIPELINE)? MIDDLE : 0), .ROWS(has_rows(PIPELINE)), .PRIMITIVES(PRIMITIVES)
 	) compress(.clk, .en, .d(heap), .y(sum));
-	imec_delay #(.WIDTH(Y_BITS), .STEPS(32'(PIPELINE < 2 || PIPELINE == 4))) last(.clk, .en, .d(sum[Y_BITS-1:0]), .q(y));
+	imec_delay #(.WIDTH(Y_BITS), .STEPS(32'(has_sum(PIPELINE)))) last(.clk, .en, .d(sum[Y_BITS-1:0]), .q(y));
 
 endmodule : imec_dot_heap

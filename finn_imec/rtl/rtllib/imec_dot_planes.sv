@@ -24,6 +24,8 @@
  *	This is imec_dot_heap, whose single LUTs are slow to simulate, unless PRIMITIVES is
  *	BEHAVIOR.
  *
+ *	MIDDLE is that of imec_dot_heap.
+ *
  *	y follows a and w after imec_pkg::lut_steps(PIPELINE) steps. Does not apply the factor 2 of the table.
  ***************************************************************************/
 module imec_dot_planes import imec_pkg::*; #(
@@ -37,7 +39,8 @@ module imec_dot_planes import imec_pkg::*; #(
 	int unsigned  W_BITS,
 	bit  W_SIGNED,
 	bit  W_BIPOLAR,
-	int unsigned  PIPELINE = 0,	// 0 to 4, see imec_dot_heap
+	int unsigned  PIPELINE = 0,	// 0 to 5, see imec_dot_heap
+	int unsigned  MIDDLE = 6,
 	int unsigned  PRIMITIVES = XILINX,
 
 	localparam int unsigned  Y_BITS = $clog2(SIMD*(2**A_BITS-1)*(2**W_BITS-1) + 1)
@@ -49,7 +52,7 @@ module imec_dot_planes import imec_pkg::*; #(
 	input	logic [PE-1:0][SIMD-1:0][W_BITS-1:0]  w,
 	output	logic [PE-1:0][Y_BITS-1:0]  y
 );
-	if(PIPELINE > 4)  $error("PIPELINE=%0d must be 0 to 4.", PIPELINE);
+	if(PIPELINE > 5)  $error("PIPELINE=%0d must be 0 to 5.", PIPELINE);
 	if(A_BIPOLAR && (A_BITS != 1 || A_SIGNED))  $error("bipolar activations are 1 bit without sign.");
 	if(W_BIPOLAR && (W_BITS != 1 || W_SIGNED))  $error("bipolar weights are 1 bit without sign.");
 
@@ -70,7 +73,7 @@ module imec_dot_planes import imec_pkg::*; #(
 		for(genvar  p = 0; p < PE; p++) begin : genPE
 			imec_dot_heap #(
 				.SIMD(SIMD), .A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR),
-				.PIPELINE(PIPELINE), .PRIMITIVES(PRIMITIVES)
+				.PIPELINE(PIPELINE), .MIDDLE(MIDDLE), .PRIMITIVES(PRIMITIVES)
 			) heap(.clk, .en, .a, .w(w[p]), .y(y[p]));
 		end : genPE
 	end : genStructure

@@ -32,6 +32,7 @@ module imec_mac import imec_pkg::*; #(
 	int unsigned  DIGITS = W_BITS,	// of a weight in CORE "gates", and its registers, see imec_dot_gates
 	int unsigned  CUTS = 0,
 	bit  HEAP = 0,
+	int unsigned  MIDDLE = 6,	// of a compressor tree, see imec_dot_heap
 
 	// Packing of CORE "dsp", see imec_dot_dsp
 	int unsigned  FIELDS = 1,
@@ -100,7 +101,7 @@ module imec_mac import imec_pkg::*; #(
 				.PE(EACH), .SIMD(SIMD),
 				.A_BITS(X_BITS), .A_SIGNED(A_SIGNED || WIDE_A), .A_BIPOLAR(A_BIPOLAR && !WIDE_A),
 				.W_BITS(V_BITS), .W_SIGNED(W_SIGNED || WIDE_W), .W_BIPOLAR(W_BIPOLAR && !WIDE_W),
-				.PIPELINE(PIPELINE), .PRIMITIVES(PRIMITIVES)
+				.PIPELINE(PIPELINE), .MIDDLE(MIDDLE), .PRIMITIVES(PRIMITIVES)
 			) dot(.clk, .en, .a(x[d*SIMD +: SIMD]), .w(v[d*EACH +: EACH]), .y(y[d*EACH +: EACH]));
 		end : genPlanes
 		else if(CORE == "gates") begin : genGates
@@ -108,7 +109,7 @@ module imec_mac import imec_pkg::*; #(
 			imec_dot_gates #(
 				.PE(EACH), .SIMD(SIMD),
 				.A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR),
-				.DIGITS(DIGITS), .PIPELINE(PIPELINE), .CUTS(CUTS), .HEAP(HEAP), .PRIMITIVES(PRIMITIVES)
+				.DIGITS(DIGITS), .PIPELINE(PIPELINE), .CUTS(CUTS), .HEAP(HEAP), .MIDDLE(MIDDLE), .PRIMITIVES(PRIMITIVES)
 			) dot(.clk, .en, .a(a[d*SIMD +: SIMD]), .w(w[d*EACH +: EACH]), .y(y[d*EACH +: EACH]));
 		end : genGates
 		else begin : genProduct

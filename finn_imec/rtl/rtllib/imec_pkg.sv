@@ -68,9 +68,20 @@ package imec_pkg;
 		return  3 + place(simd, chains*lanes, 0) + ($clog2(chains) + 1)/2;
 	endfunction : dsp_steps
 
+	// Registers of dot products in LUTs, see imec_dot_heap: between counters, before and behind the last addition
+	function automatic bit has_middle(input int unsigned  pipeline);
+		return  pipeline == 2 || pipeline > 3;
+	endfunction : has_middle
+	function automatic bit has_rows(input int unsigned  pipeline);
+		return  pipeline > 2;
+	endfunction : has_rows
+	function automatic bit has_sum(input int unsigned  pipeline);
+		return  pipeline == 1 || pipeline == 2 || pipeline > 4;
+	endfunction : has_sum
+
 	// Steps from the operands of a word to its dot products in LUTs
 	function automatic int unsigned lut_steps(input int unsigned  pipeline);
-		return  pipeline == 0? 1 : pipeline == 1? 2 : pipeline-1;	// registers of imec_dot_heap
+		return  32'(has_middle(pipeline)) + 32'(has_rows(pipeline)) + 32'(has_sum(pipeline));
 	endfunction : lut_steps
 
 	// Steps from the activations of a word to its dot products in imec_mac

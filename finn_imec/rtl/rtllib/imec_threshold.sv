@@ -63,7 +63,7 @@ module imec_threshold import imec_pkg::*; #(
 		uwire [COUNT_BITS-1:0]  n;
 		if(PRIMITIVES == BEHAVIOR)  assign  n = COUNT_BITS'($countones(Reached));
 		else begin : genCount
-			imec_compress #(.COLS(COUNT_BITS), .HEIGHT(heights_t'(STEPS)), .PRIMITIVES(PRIMITIVES)) count(
+			imec_compress #(.COLS(COUNT_BITS), .HEIGHT(heights_t'(STEPS)), .COUNTER(6), .PRIMITIVES(PRIMITIVES)) count(
 				.clk(1'b0), .en(1'b0), .d(Reached), .y(n)
 			);
 		end : genCount

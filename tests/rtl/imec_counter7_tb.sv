@@ -1,7 +1,8 @@
-// imec_counter6 as a stream: d in, n out.
-module imec_counter6_tb #(
+// imec_counter7 as a stream: d in, n out.
+module imec_counter7_tb #(
 	int unsigned  PRIMITIVES = 0,
-	int unsigned  N
+	int unsigned  N,
+	bit  CHAIN = 1
 )(
 	input	logic  ap_clk,
 	input	logic  ap_rst_n,
@@ -17,6 +18,6 @@ module imec_counter6_tb #(
 	assign	in0_V_TREADY  = out0_V_TREADY;
 	assign	out0_V_TVALID = in0_V_TVALID;
 
-	imec_counter6 #(.PRIMITIVES(PRIMITIVES), .N(N)) dut(.d(in0_V_TDATA), .n(out0_V_TDATA));
+	imec_counter7 #(.PRIMITIVES(PRIMITIVES), .N(N), .CHAIN(CHAIN)) dut(.d(in0_V_TDATA), .n(out0_V_TDATA));
 
-endmodule : imec_counter6_tb
+endmodule : imec_counter7_tb
