@@ -18,6 +18,7 @@ from rich.console import Console
 
 from finn_imec.builder.steps import step_convert_to_imec
 from finn_imec.cli import main
+from finn_imec.cli.compare import not_counted
 from finn_imec.layer import baseline
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.geometry import ConvGeometry
@@ -281,7 +282,7 @@ def test_a_build_shows_estimates_until_layers_are_counted(make_built):
     result = write_report(folder)
     page = Page(folder / "report.html")
     text = " ".join(page.body.split())
-    assert text.startswith("50 % fewer LUTs 1,000 in place of 2,000, in 1 convolution ")
+    assert text.startswith("50 % fewer LUTs 1,000 in place of 2,000, in 1 layer ")
     assert "Estimates, not counts" in text and "Counted" not in text
     moved = folder.rename(folder.with_name("moved"))
     write_report(moved)
@@ -303,6 +304,41 @@ def test_a_build_shows_estimates_until_layers_are_counted(make_built):
     assert write_report(folder)["counted"]
     text = " ".join(Page(folder / "report.html").body.split())
     assert text.startswith("40 % fewer LUTs") and "Estimates" not in text
+
+
+def test_layers_that_are_not_counted_are_named(make_built):
+    """An MVAU alone has estimates, which are not in the counted sums."""
+    folder, model = make_built()
+    figures = {"lut": 2000, "ff": 900, "memory": 300, "bram18": 2, "uram": 0, "dsp": 4}
+    edited(folder, finn=figures, imec=figures | {"lut": 1234})
+    path = folder / "report" / "imec_conversion.json"
+    content = json.loads(path.read_text())
+    alone = content["pairs"][0] | {"swg": None, "mvau": "dense", "imecconv": "IMECConv_9"}
+    path.write_text(json.dumps(content | {"pairs": [*content["pairs"], alone]}))
+    assert write_report(folder)["not_counted"] == []
+    name, g = model.graph.node[0].name, getCustomOp(model.graph.node[0]).geometry
+    rows = [row_of(name, g, *(dict.fromkeys(MEASURED, value) for value in (1000, 600)))]
+    with comparison_folder(folder) as scratch:
+        write_rows(rows, "", scratch / "comparison.json")
+    result = write_report(folder)
+    assert result["not_counted"] == ["IMECConv_9"] and result["sums"]["lut"] == {"finn": 1000, "imec": 600}
+    text = " ".join(Page(folder / "report.html").body.split())
+    assert "400 in place" not in text and "in 1 counted layer that" in text
+    assert "unit: IMECConv_9, by the estimates 2,000 → 1,234 LUTs" in text
+    assert not_counted(rows, load_results(folder).pairs) == [
+        "IMECConv_9 is not counted: dense has no sliding window unit in FINN; by the estimates 2,000 to 1,234 LUTs"
+    ]
+
+
+def test_joins_are_on_the_page(make_built):
+    folder, _ = make_built()
+    write_report(folder)
+    assert "Where branches join" not in Page(folder / "report.html").body
+    path = folder / "report" / "imec_conversion.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"joins": [f"{HOSTILE} joins a and b"]}))
+    write_report(folder)
+    text = " ".join(Page(folder / "report.html").body.split())
+    assert f"Where branches join {HOSTILE} joins a and b" in text
 
 
 def test_a_build_without_estimates_has_no_sum(make_built):

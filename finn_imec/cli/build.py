@@ -55,6 +55,7 @@ def build(
     from finn_imec.builder import load_conversion
     from finn_imec.builder.conversion import REPORT
     from finn_imec.partition.export import check_build
+    from finn_imec.partition.joins import note_joins
     from finn_imec.report.table import savings_table
 
     with progress_bar("build", None) as advance:
@@ -70,6 +71,7 @@ def build(
         )
         advance(0, label="one frame in Python")
         equal = check_build(result.output_dir)
+    joins = note_joins(result.output_dir)
     conversion = result.conversion and load_conversion(result.output_dir / REPORT)
     countable = conversion and any(pair.swapped and pair.swg for pair in conversion.pairs)
     if measure and conversion and not countable:
@@ -96,14 +98,16 @@ def build(
     for line in (*result.notes, *result.foldings):
         console.print(str(line), markup=False)
     if conversion is None:
-        console.print(equal, markup=False, highlight=False)
+        for line in (*joins, equal):
+            console.print(line, markup=False, highlight=False)
         return
     if conversion.total["finn"]:
         print_table(savings_table(conversion, rows))
     for pair in conversion.pairs:
         if pair.refolded or not pair.swapped or pair.stays:
             console.print(str(pair), markup=False)
-    console.print(equal, markup=False, highlight=False)
+    for line in (*joins, equal):
+        console.print(line, markup=False, highlight=False)
     console.print("next:")
     for command in conversion.next:
         console.print(f"  {command}", markup=False, soft_wrap=True)

@@ -107,6 +107,8 @@ def compare(
         print_table(comparison_table(rows))
         if model is not None:
             console.print(which_folding(rows, same_folding), markup=False)
+        for line in not_counted(rows, conversion.pairs if conversion else ()):
+            console.print(line, markup=False)
         for row in rows if path else ():
             for side in (row.finn, row.imec):
                 console.print(f"{row.layer}, {'FINN' if side is row.finn else 'IMECConv'}:", markup=False)
@@ -133,6 +135,20 @@ def counted_rows(
             **options,
         )
     return [replace(row, geometry=layer.geometry) for row, layer in zip(rows, layers)]
+
+
+def not_counted(rows: Sequence[Any], pairs: Sequence[Any]) -> list[str]:
+    """A line for each layer that a build swapped and `compare` does not count, with its estimates."""
+    counted = {row.layer for row in rows}
+    lines = []
+    for pair in pairs:
+        if pair.swapped and pair.imecconv not in counted:
+            known = pair.finn and pair.imec
+            luts = f"; by the estimates {pair.finn['lut']:,} to {pair.imec['lut']:,} LUTs" if known else ""
+            lines.append(
+                f"{pair.imecconv} is not counted: {pair.mvau} has no sliding window unit in FINN{luts}"
+            )
+    return lines
 
 
 def which_folding(rows: Sequence[Any], same_folding: bool) -> str:

@@ -43,6 +43,14 @@ def lines(results: Results) -> tuple[Line, ...]:
     return tuple(_estimated(pair) for pair in pairs)
 
 
+def not_counted(results: Results) -> tuple[Line, ...]:
+    """Estimates of swapped layers beside rows that do not count them: MVAUs without a window generator."""
+    counted = {row.layer for row in results.rows or ()}
+    swapped = [pair for pair in results.pairs or () if pair.swapped and pair.imecconv not in counted]
+    known = [pair for pair in swapped if pair.finn and pair.imec]
+    return tuple(_estimated(pair) for pair in known) if results.rows is not None else ()
+
+
 def _counted(row: Row, timed: bool) -> Line:
     # The period says more than levels of LUTs.
     keys = [key for key in (*COLUMNS, *(["period_ns"] if timed else [])) if not (timed and key == "depth")]
