@@ -326,7 +326,8 @@ def test_layers_that_are_not_counted_are_named(make_built):
     assert "400 in place" not in text and "in 1 counted layer that" in text
     assert "unit: IMECConv_9, by the estimates 2,000 → 1,234 LUTs" in text
     assert not_counted(rows, load_results(folder).pairs) == [
-        "IMECConv_9 is not counted: dense has no sliding window unit in FINN; by the estimates 2,000 to 1,234 LUTs"
+        "IMECConv_9 is not counted: dense has no sliding window unit in FINN; by the estimates "
+        "2,000 to 1,234 LUTs"
     ]
 
 

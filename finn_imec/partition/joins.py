@@ -14,7 +14,6 @@ from finn_imec.partition.load import load_build
 from finn_imec.util.onnx_model import free_inputs, naming
 from finn_imec.util.output import write_text
 
-
 #: Behind the lines of a build without FIFOs.
 NOT_SIZED = (
     "these FIFOs are not sized: if they are too shallow, the branches wait for each other and the network "
@@ -48,8 +47,8 @@ def joins(model: Any) -> tuple[str, ...]:
         with naming(node):
             inst = getCustomOp(node)
             branches = [
-                f"{_source(model, node.input[i])} ({prod(inst.get_folded_input_shape(i)[:-1]):,} words a frame, "
-                f"FIFO depth {_depth(model, node, i):,})"
+                f"{_source(model, node.input[i])} ({prod(inst.get_folded_input_shape(i)[:-1]):,} words a "
+                f"frame, FIFO depth {_depth(model, node, i):,})"
                 for i in streams
             ]
         found.append(f"{node.name} joins {' and '.join(branches)}")

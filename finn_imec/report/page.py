@@ -32,7 +32,8 @@ def write_report(folder: str | Path) -> dict[str, Any]:
     """Write PAGE into a folder that `finn-imec demo`, `build` or `compare` wrote.
 
     Returns what the page shows: page (its path), command, sums, counted (false: they are estimates),
-    not_counted (swapped layers that the sums then lack), part, clock_ns, pairs, graph, rows, means, memory, cycles. Raises ModelError like load_results, and if the
+    not_counted (swapped layers that the sums then lack), part, clock_ns, pairs, graph, rows, means, memory,
+    cycles, accuracy. Raises ModelError like load_results, and if the
     folder cannot be written.
     """
     results = load_results(folder)
