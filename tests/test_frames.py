@@ -148,7 +148,7 @@ def test_folder_of_a_build(tmp_path):
     (tmp_path / FAILED_LOG).write_text("why")
     for load in (load_build, load_results):
         with pytest.raises(
-            ModelError, match=f"holds a build that failed, see .*{FAILED_LOG}; build it again"
+            ModelError, match=f"a build that failed, see .*{FAILED_LOG}; build it again"
         ):
             load(tmp_path)
     part().save(str(tmp_path / MODEL))
