@@ -147,9 +147,7 @@ def test_folder_of_a_build(tmp_path):
         load_build(tmp_path)
     (tmp_path / FAILED_LOG).write_text("why")
     for load in (load_build, load_results):
-        with pytest.raises(
-            ModelError, match=f"a build that failed, see .*{FAILED_LOG}; build it again"
-        ):
+        with pytest.raises(ModelError, match=f"a build that failed, see .*{FAILED_LOG}; build it again"):
             load(tmp_path)
     part().save(str(tmp_path / MODEL))
     assert is_build(tmp_path) and len(load_build(tmp_path).graph.node) == 2

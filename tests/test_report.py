@@ -282,7 +282,7 @@ def test_a_build_shows_estimates_until_layers_are_counted(make_built):
     result = write_report(folder)
     page = Page(folder / "report.html")
     text = " ".join(page.body.split())
-    assert text.startswith("50 % fewer LUTs 1,000 in place of 2,000, in 1 layer ")
+    assert text.startswith("50 % fewer LUTs 1,000 in place of 2,000, in 1 convolution that ")
     assert "Estimates, not counts" in text and "Counted" not in text
     moved = folder.rename(folder.with_name("moved"))
     write_report(moved)
@@ -316,6 +316,8 @@ def test_layers_that_are_not_counted_are_named(make_built):
     alone = content["pairs"][0] | {"swg": None, "mvau": "dense", "imecconv": "IMECConv_9"}
     path.write_text(json.dumps(content | {"pairs": [*content["pairs"], alone]}))
     assert write_report(folder)["not_counted"] == []
+    text = " ".join(Page(folder / "report.html").body.split())
+    assert "in 2 layers that IMECConv " in text and "or of an MVAU alone." in text
     name, g = model.graph.node[0].name, getCustomOp(model.graph.node[0]).geometry
     rows = [row_of(name, g, *(dict.fromkeys(MEASURED, value) for value in (1000, 600)))]
     with comparison_folder(folder) as scratch:
@@ -323,7 +325,7 @@ def test_layers_that_are_not_counted_are_named(make_built):
     result = write_report(folder)
     assert result["not_counted"] == ["IMECConv_9"] and result["sums"]["lut"] == {"finn": 1000, "imec": 600}
     text = " ".join(Page(folder / "report.html").body.split())
-    assert "400 in place" not in text and "in 1 counted layer that" in text
+    assert "400 in place" not in text and "in 1 counted convolution that" in text
     assert "unit: IMECConv_9, by the estimates 2,000 → 1,234 LUTs" in text
     assert not_counted(rows, load_results(folder).pairs) == [
         "IMECConv_9 is not counted: dense has no sliding window unit in FINN; by the estimates "
