@@ -122,7 +122,7 @@ def measure(name: str, folder: Path, old_exporter: bool) -> dict[str, Any]:
 #: Columns of `cells`.
 COLUMNS = (
     *("network", "build", "pairs kept / refolded / left", "MVAUs alone", "multipliers"),
-    *("in Python", "in RTL", "cycles a frame", "compare: LUTs", "report"),
+    *("in Python", "in RTL", "cycles a frame / slowest node", "compare: LUTs", "report"),
 )
 
 
@@ -143,7 +143,7 @@ def cells(line: dict[str, Any]) -> list[str]:
         f"{before} to {after}",
         "equal" if line["difference"] <= TOLERANCE else "differs",
         "exact" if line.get("simulate") == "ok" else line.get("simulate", "-"),
-        f"{line['interval']:,}" if "interval" in line else "-",
+        f"{line['interval']:,} / {line['slowest']:,}" if "interval" in line else "-",
         compared,
         line.get("report", "-"),
     ]
