@@ -417,7 +417,7 @@ class Pair:
         unit, geometry = self.matrix_unit, self.geometry
         specialized = unit.domain.endswith((".hls", ".rtl"))
         own = {"MW": geometry.mw, "MH": geometry.mh, "SIMD": simd, "PE": pe, "SIMD_in": geometry.simd_in}
-        own |= {"dsp_block": self.dsp_block, "resType": self._res_type}
+        multipliers = {"dsp_block": self.dsp_block, "resType": self._res_type}
         return helper.make_node(
             "IMECConv_rtl" if specialized else "IMECConv",
             inputs=[self.insts[0].onnx_node.input[0], *self.parameters],
@@ -425,7 +425,7 @@ class Pair:
             name=f"IMECConv_of_{unit.name}",
             domain=DOMAIN + (".rtl" if specialized else ""),
             backend="fpgadataflow",
-            **self.attributes | own,
+            **self.attributes | own | multipliers,
         )
 
     @property
