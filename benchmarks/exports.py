@@ -10,7 +10,7 @@ asked for, `finn-imec compare`, minutes a layer in Yosys. FOLDER holds NAME.onnx
 exports.jsonl, whose last line of a network counts: what has been run with this version and exporter is not
 run again without --again.
 
-Prints a table, with --markdown only that of lines that are there. Exit code 1 if a network that builds
+Prints a table, with --markdown only that of the lines that are there. Exit code 1 if a network that builds
 differs from its export.
 """
 
@@ -28,8 +28,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from finn_imec.partition.export import difference_from_export, python_outputs
 from finn_imec.partition.load import load_build
@@ -149,15 +147,8 @@ def cells(line: dict[str, Any]) -> list[str]:
     ]
 
 
-def show(lines: list[dict[str, Any]]) -> None:
-    table = Table(*COLUMNS)
-    for line in lines:
-        table.add_row(*cells(line))
-    Console().print(table)
-
-
 def markdown(lines: list[dict[str, Any]]) -> str:
-    """The same in Markdown."""
+    """Their table."""
     rows = [COLUMNS, ["---"] * len(COLUMNS), *map(cells, lines)]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
@@ -209,7 +200,7 @@ def main(
             with path.open("a") as out:
                 out.write(json.dumps(line) + "\n")
         lines.append(line)
-    show(lines)
+    print(markdown(lines), end="")
     if any(line.get("difference", 0) > TOLERANCE for line in lines):
         raise typer.Exit(1)
 
