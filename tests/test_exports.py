@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("finn.util.settings", reason="needs finn-plus: pip install 'finn-imec[finn]'")
 
-from exports import TOLERANCE, difference
+from exports import LINES, TOLERANCE, difference, markdown, recorded
 from onnx import TensorProto, helper
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
@@ -21,6 +21,7 @@ from finn_imec.util.errors import UnsupportedError
 from finn_imec.util.onnx_model import load_onnx
 
 GENERAL = "qonnx.custom_op.general"
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results" / LINES
 
 
 class Graph:
@@ -773,9 +774,21 @@ def test_exports_build_and_compute_the_same(exported, name, tmp_path):
     assert difference(built.output_dir) < TOLERANCE
 
 
+def test_the_documentation_tells_what_came_of_each_network():
+    lines = recorded(RESULTS)
+    page = RESULTS.parents[2] / "docs" / "reference" / "front-end.md"
+    assert markdown(lines) in page.read_text()
+    built = [line for line in lines if line["build"] == "ok"]
+    assert len(built) >= 20 and all(len(line["build"]) > 20 for line in lines if line not in built)
+    for line in built:
+        assert line["difference"] <= TOLERANCE and (line["simulate"], line["report"]) == ("ok", "ok")
+        assert line["interval"] >= line["slowest"], line["network"]
+
+
 def test_the_zoo_has_two_dozen_kinds():
     pytest.importorskip("brevitas", reason="needs Brevitas: pip install 'finn-imec[train]'")
     from zoo import exports
 
-    assert len(exports.NETWORKS) == 24
+    lines = {line["network"]: line for line in recorded(RESULTS)}
+    assert len(exports.NETWORKS) == 24 and set(lines) == set(exports.NETWORKS)
     assert all(each.kind for each in exports.NETWORKS.values())

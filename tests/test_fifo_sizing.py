@@ -28,6 +28,8 @@ from finn_imec.fifos.search import Search
 from finn_imec.fifos.sizing import FRAMES, LIMIT, Simulator, pace, sized
 from finn_imec.partition import parts
 from finn_imec.partition.frames import random_frames
+from finn_imec.partition.graph import specialized_layers, with_all_fifos
+from finn_imec.partition.joins import NOT_SIZED, joins
 
 RTL = Path(parts.__file__).parent / "rtl"
 
@@ -219,6 +221,20 @@ def branches(finn):
         | dict.fromkeys(("padded", "padded again"), ((1, 8, 8, 4), "UINT2")),
         {"weights": (RESIDUAL_PATH.weights, "INT2"), "thresholds": (RESIDUAL_PATH.thresholds, "INT8")},
     )  # fmt: skip
+
+
+def test_joins_say_what_enters_and_how_deep_the_fifos_are(finn):
+    """At depth 2 these branches stop: see AT_TWO."""
+    model = specialized_layers(branches(finn))
+    add = next(node.name for node in model.graph.node if node.op_type.startswith("ElementwiseAdd"))
+    duplicate = next(node for node in model.graph.node if node.op_type.startswith("DuplicateStreams"))
+    conv = next(node.name for node in model.graph.node if "d" in node.output)
+    line = "{} joins {} (36 words a frame, FIFO depth {}) and {} (36 words a frame, FIFO depth {})"
+    assert joins(model) == (line.format(add, conv, 2, duplicate.name, 2), NOT_SIZED)
+    getCustomOp(duplicate).set_nodeattr("outFIFODepths", [2, 50])
+    assert joins(model)[0] == line.format(add, conv, 2, duplicate.name, 50)
+    assert joins(with_all_fifos(model)) == (line.format(add, conv, 36, duplicate.name, 50),)
+    assert joins(specialized_layers(chain(finn))) == ()
 
 
 NETWORKS = {"chain": chain, "branches": branches}

@@ -13,11 +13,12 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.util.basic import qonnx_make_model
 
-from finn_imec.builder.run import EXPORT, MODEL, PARENT
+from finn_imec.builder.run import EXPORT, FAILED_LOG, MODEL, PARENT
 from finn_imec.partition.export import TOLERANCE, DifferenceError, difference_from_export
 from finn_imec.partition.frames import random_frames, read_frames
 from finn_imec.partition.graph import joined
 from finn_imec.partition.load import is_build, load_build
+from finn_imec.report.results import load_results
 from finn_imec.util.errors import ImecError, ModelError, UnsupportedError
 
 
@@ -144,6 +145,10 @@ def test_folder_of_a_build(tmp_path):
     assert not is_build(tmp_path)
     with pytest.raises(ModelError, match=f"holds no {MODEL}; expected the output folder of finn-imec build"):
         load_build(tmp_path)
+    (tmp_path / FAILED_LOG).write_text("why")
+    for load in (load_build, load_results):
+        with pytest.raises(ModelError, match=f"a build that failed, see .*{FAILED_LOG}; build it again"):
+            load(tmp_path)
     part().save(str(tmp_path / MODEL))
     assert is_build(tmp_path) and len(load_build(tmp_path).graph.node) == 2
     (tmp_path / PARENT).parent.mkdir()

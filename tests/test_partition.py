@@ -28,6 +28,7 @@ pytest.importorskip("finn.custom_op", reason="needs FINN: pip install 'finn-imec
 
 from finn_imec import partition
 from finn_imec.partition import graph, parts
+from finn_imec.partition.run import interval_of
 
 pytestmark = pytest.mark.simulation
 
@@ -457,6 +458,13 @@ def test_a_slow_node_is_no_deadlock(make_pair_model):
     run, _ = partition.simulate(model, random_frames(model, 1))
     assert run.latency == run.cycles  # both count the cycle of the last word
     assert run.interval is None
+
+
+def test_the_last_frame_does_not_set_the_rate():
+    """No frame follows it, so it may be done sooner: here as in the TCN of benchmarks/zoo/exports.py."""
+    assert interval_of([11_870, 21_086, 30_288]) == 9216
+    assert interval_of([100, 150, 250, 351]) == 101
+    assert (interval_of([100, 150]), interval_of([100])) == (50, None)
 
 
 def test_a_node_alone_is_synthesized(make_pair_model, tmp_path, monkeypatch):

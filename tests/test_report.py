@@ -18,6 +18,7 @@ from rich.console import Console
 
 from finn_imec.builder.steps import step_convert_to_imec
 from finn_imec.cli import main
+from finn_imec.cli.compare import countable, not_counted
 from finn_imec.layer import baseline
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.geometry import ConvGeometry
@@ -26,8 +27,9 @@ from finn_imec.report.page import write_report
 from finn_imec.report.results import DEMO_MODELS, comparison_folder, load_results, write_rows
 from finn_imec.report.summary import change_text, headline
 from finn_imec.report.table import COLUMNS, comparison_table
+from finn_imec.synthesis.comparison import random_layer
 from finn_imec.synthesis.rows import RATIOS, Row, Side, geometric_means, totals
-from finn_imec.util.errors import MissingToolError, ModelError
+from finn_imec.util.errors import MissingToolError, ModelError, UnsupportedError
 
 pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'finn-imec[plot]'")
 
@@ -281,7 +283,7 @@ def test_a_build_shows_estimates_until_layers_are_counted(make_built):
     result = write_report(folder)
     page = Page(folder / "report.html")
     text = " ".join(page.body.split())
-    assert text.startswith("50 % fewer LUTs 1,000 in place of 2,000, in 1 convolution ")
+    assert text.startswith("50 % fewer LUTs 1,000 in place of 2,000, in 1 convolution that ")
     assert "Estimates, not counts" in text and "Counted" not in text
     moved = folder.rename(folder.with_name("moved"))
     write_report(moved)
@@ -303,6 +305,57 @@ def test_a_build_shows_estimates_until_layers_are_counted(make_built):
     assert write_report(folder)["counted"]
     text = " ".join(Page(folder / "report.html").body.split())
     assert text.startswith("40 % fewer LUTs") and "Estimates" not in text
+
+
+def test_layers_that_are_not_counted_are_named(make_built):
+    """An MVAU alone has estimates, which are not in the counted sums."""
+    folder, model = make_built()
+    figures = {"lut": 2000, "ff": 900, "memory": 300, "bram18": 2, "uram": 0, "dsp": 4}
+    edited(folder, finn=figures, imec=figures | {"lut": 1234})
+    path = folder / "report" / "imec_conversion.json"
+    content = json.loads(path.read_text())
+    alone = content["pairs"][0] | {"swg": None, "mvau": "dense", "imecconv": "IMECConv_9"}
+    path.write_text(json.dumps(content | {"pairs": [*content["pairs"], alone]}))
+    assert write_report(folder)["not_counted"] == []
+    text = " ".join(Page(folder / "report.html").body.split())
+    assert "in 2 layers that IMECConv " in text and "or of an MVAU alone." in text
+    name, g = model.graph.node[0].name, getCustomOp(model.graph.node[0]).geometry
+    rows = [row_of(name, g, *(dict.fromkeys(MEASURED, value) for value in (1000, 600)))]
+    with comparison_folder(folder) as scratch:
+        write_rows(rows, "", scratch / "comparison.json")
+    result = write_report(folder)
+    assert result["not_counted"] == ["IMECConv_9"] and result["sums"]["lut"] == {"finn": 1000, "imec": 600}
+    text = " ".join(Page(folder / "report.html").body.split())
+    assert "400 in place" not in text and "in 1 counted convolution that" in text
+    assert "IMECConv_9, an MVAU without a sliding window unit; by the estimates 2,000 → 1,234 LUTs" in text
+    assert not_counted(rows, load_results(folder).pairs, {}) == [
+        "IMECConv_9 is not counted: dense has no sliding window unit in FINN; by the estimates "
+        "2,000 to 1,234 LUTs"
+    ]
+
+
+def test_a_layer_that_cannot_be_counted_leaves_the_others():
+    """Unsigned weights, as of average pooling: FINN's RTL has signed ones."""
+    geometry = ConvGeometry((2, 2), (4, 4), 4, 4)
+    layers = [random_layer(weight, geometry, "UINT4", weight) for weight in ("BINARY", "INT2")]
+    made, refused = countable(layers, "auto", 10.0, PART)
+    assert made == layers[1:]
+    assert refused == {"BINARY": "weight_datatype=BINARY: accepted are signed ones and BIPOLAR"}
+    (line,) = not_counted([], [], refused)
+    assert line == f"BINARY is not counted: {refused['BINARY']}"
+    with pytest.raises(UnsupportedError, match="^BINARY: weight_datatype=BINARY: accepted are"):
+        countable(layers[:1], "auto", 10.0, PART)
+
+
+def test_joins_are_on_the_page(make_built):
+    folder, _ = make_built()
+    write_report(folder)
+    assert "Where branches join" not in Page(folder / "report.html").body
+    path = folder / "report" / "imec_conversion.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"joins": [f"{HOSTILE} joins a and b"]}))
+    write_report(folder)
+    text = " ".join(Page(folder / "report.html").body.split())
+    assert f"Where branches join {HOSTILE} joins a and b" in text
 
 
 def test_a_build_without_estimates_has_no_sum(make_built):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from qonnx.core.datatype import DataType
+from qonnx.custom_op.registry import getCustomOp
 from rich.console import Console
 from test_transformation import infer, make_path
 
@@ -133,8 +134,9 @@ def test_verdict_on_a_pair_abstract_or_specialized(make_pair_model, geometry, cy
 
 
 def test_a_pair_stays_if_another_folding_costs_more(make_pair_model):
-    """Its multipliers would be DSP slices, which FINN's VVAU does not have."""
-    model = make_pair_model(make_path(ConvGeometry((4, 4), (4, 4), 8, 8, depthwise=True)))
+    """Its multipliers are to be DSP slices, which FINN's VVAU does not have."""
+    geometry = ConvGeometry((4, 4), (4, 4), 8, 8, depthwise=True)
+    model = make_pair_model(make_path(geometry), mvau={"resType": "dsp"})
     _, (pair,) = infer(model, 1.02)
     assert not pair.swapped
     assert "at SIMD=1, PE=1 IMECConv would need 248 cycles, the pair needs 235, and no folding" in pair.reason
@@ -142,6 +144,15 @@ def test_a_pair_stays_if_another_folding_costs_more(make_pair_model):
     _, (larger,) = infer(model, 1.02, allow_larger=True)
     assert (larger.folding_after, larger.refolded) == ([1, 2], True)
     assert larger.imec["dsp"] > larger.finn["dsp"] == 0
+
+
+@pytest.mark.parametrize(("part", "res_type"), [(None, "lut"), ("xcvc1902-vsva2197-2MP-e-S", "auto")])
+def test_a_depthwise_pair_takes_no_dsp_slices_that_finns_has_not(make_pair_model, part, res_type):
+    """FINN's VVAU multiplies in LUTs, but on Versal."""
+    model = make_pair_model(make_path(ConvGeometry((3, 3), (8, 8), 16, 16, depthwise=True, pe=16)))
+    model, (pair,) = infer(model, fpgapart=part)
+    assert getCustomOp(model.graph.node[0]).get_nodeattr("resType") == res_type
+    assert pair.imec["dsp"] <= pair.finn["dsp"] and pair.imec["lut"] < pair.finn["lut"]
 
 
 @pytest.mark.parametrize(("simd", "pe"), [(36, 6), (12, 6), (9, 3), (6, 2), (18, 1)])

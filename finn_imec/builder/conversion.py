@@ -29,6 +29,7 @@ class Conversion:
 
     pairs: one per ConvolutionInputGenerator. next: commands that go on from here. equals_export: whether the
     built network computes what the export does, None if not compared; export_check: a line about that.
+    joins: a line for each layer at which branches join, None if nothing looked for them.
     """
 
     pairs: tuple[PairReport, ...]
@@ -37,6 +38,7 @@ class Conversion:
     next: tuple[str, ...] = ()
     equals_export: bool | None = None
     export_check: str | None = None
+    joins: tuple[str, ...] | None = None
 
     @property
     def total(self) -> dict[str, dict[str, int] | None]:
@@ -54,6 +56,7 @@ class Conversion:
             "next": list(self.next),
             "equals_export": self.equals_export,
             "export_check": self.export_check,
+            "joins": None if self.joins is None else list(self.joins),
         }
 
 
@@ -84,11 +87,14 @@ def load_conversion(path: Path) -> Conversion:
         "next": list[str] | None,
         "equals_export": bool | None,
         "export_check": str | None,
+        "joins": list[str] | None,
     }
     for name, hint in others.items():
         _check(path, name, content.get(name), hint)
     fields = {name: content.get(name) for name in others}
-    return Conversion(pairs, **{**fields, "next": tuple(fields["next"] or ())})
+    joins = fields["joins"]
+    lists = {"next": tuple(fields["next"] or ()), "joins": None if joins is None else tuple(joins)}
+    return Conversion(pairs, **{**fields, **lists})
 
 
 def pairs_of(entries: Any, path: Path) -> tuple[PairReport, ...]:

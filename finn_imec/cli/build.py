@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from finn_imec.cli.compare import counted_rows
+from finn_imec.cli.compare import countable, counted_rows
 from finn_imec.cli.models import load_model
 from finn_imec.cli.options import AsJson
+from finn_imec.compat.finn import FPGA_PART
 from finn_imec.terminal import console, log, print_json, print_table, progress_bar
 
 
@@ -55,6 +56,7 @@ def build(
     from finn_imec.builder import load_conversion
     from finn_imec.builder.conversion import REPORT
     from finn_imec.partition.export import check_build
+    from finn_imec.partition.joins import note_joins
     from finn_imec.report.table import savings_table
 
     with progress_bar("build", None) as advance:
@@ -70,6 +72,7 @@ def build(
         )
         advance(0, label="one frame in Python")
         equal = check_build(result.output_dir)
+    joins = note_joins(result.output_dir)
     conversion = result.conversion and load_conversion(result.output_dir / REPORT)
     countable = conversion and any(pair.swapped and pair.swg for pair in conversion.pairs)
     if measure and conversion and not countable:
@@ -96,14 +99,16 @@ def build(
     for line in (*result.notes, *result.foldings):
         console.print(str(line), markup=False)
     if conversion is None:
-        console.print(equal, markup=False, highlight=False)
+        for line in (*joins, equal):
+            console.print(line, markup=False, highlight=False)
         return
     if conversion.total["finn"]:
         print_table(savings_table(conversion, rows))
     for pair in conversion.pairs:
         if pair.refolded or not pair.swapped or pair.stays:
             console.print(str(pair), markup=False)
-    console.print(equal, markup=False, highlight=False)
+    for line in (*joins, equal):
+        console.print(line, markup=False, highlight=False)
     console.print("next:")
     for command in conversion.next:
         console.print(f"  {command}", markup=False, soft_wrap=True)
@@ -116,6 +121,9 @@ def measured_build(result: Any) -> list[Any]:
 
     folder, clock = result.output_dir, result.conversion.clock_ns
     layers = comparison.layers_of_model(load_model(result.model), result.pairs, as_built=True)
+    layers, refused = countable(layers, "auto", clock, FPGA_PART)
+    for name, why in refused.items():
+        log.print(f"{name} is not counted: {why}", highlight=False, markup=False)
     rows = counted_rows(layers, clock_ns=clock)
     write_rows(rows, shlex.join(["finn-imec", "compare", str(folder)]), folder / COMPARISON)
     return rows

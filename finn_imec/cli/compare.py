@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,7 @@ from finn_imec.cli.options import (
 )
 from finn_imec.compat.finn import CLOCK_NS, FPGA_PART
 from finn_imec.terminal import console, print_json, print_table, progress_bar
+from finn_imec.util.errors import UnsupportedError
 
 
 def compare(
@@ -104,6 +106,7 @@ def compare(
     )  # fmt: skip
     clock = clock or (conversion and conversion.clock_ns) or CLOCK_NS
     with comparison_folder(output) if output else nullcontext() as folder:
+        chosen, refused = countable(chosen, core, clock, part)
         rows = counted_rows(
             chosen, core, cluster, clock_ns=clock, routed=place, jobs=jobs, part=part, compressor=compressor
         )
@@ -115,10 +118,36 @@ def compare(
         print_table(comparison_table(rows))
         if model is not None:
             console.print(which_folding(rows, same_folding), markup=False)
+        for line in not_counted(rows, conversion.pairs if conversion else (), refused):
+            console.print(line, markup=False)
         for row in rows if path else ():
             for side in (row.finn, row.imec):
                 console.print(f"{row.layer}, {'FINN' if side is row.finn else 'IMECConv'}:", markup=False)
                 console.print(side.path, markup=False, highlight=False, soft_wrap=True)
+
+
+def countable(
+    layers: Sequence[Any], core: str, clock_ns: float, part: str
+) -> tuple[list[Any], dict[str, str]]:
+    """The layers of which both sides can be made, and of the others the reasons by name.
+
+    Raises UnsupportedError with the first reason if there is none.
+    """
+    from finn_imec.synthesis import comparison
+
+    made, refused = [], {}
+    for layer in layers:
+        chosen = comparison.default_core(layer) if core == "auto" else core
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                comparison.generate_both(layer, chosen, Path(folder), clock_ns, part)
+                made.append(layer)
+            except UnsupportedError as err:
+                refused[layer.name] = str(err)
+    if not made:
+        name, why = next(iter(refused.items()))
+        raise UnsupportedError(f"{name}: {why}")
+    return made, refused
 
 
 def counted_rows(
@@ -141,6 +170,23 @@ def counted_rows(
             **options,
         )
     return [replace(row, geometry=layer.geometry) for row, layer in zip(rows, layers)]
+
+
+def not_counted(rows: Sequence[Any], pairs: Sequence[Any], refused: Mapping[str, str]) -> list[str]:
+    """A line for each layer that a build swapped and `compare` does not count, with its estimates.
+
+    refused: reasons by name, see `countable`; they are there without a build, too.
+    """
+    counted = {row.layer for row in rows}
+    swapped = {pair.imecconv: pair for pair in pairs if pair.swapped and pair.imecconv not in counted}
+    lines = []
+    for name in dict.fromkeys((*swapped, *refused)):
+        pair = swapped.get(name)
+        why = refused.get(name) or f"{pair and pair.mvau} has no sliding window unit in FINN"
+        known = pair and pair.finn and pair.imec
+        luts = f"; by the estimates {pair.finn['lut']:,} to {pair.imec['lut']:,} LUTs" if known else ""
+        lines.append(f"{name} is not counted: {why}{luts}")
+    return lines
 
 
 def which_folding(rows: Sequence[Any], same_folding: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from finn_imec.builder.run import MODEL, PARENT
+from finn_imec.builder.run import FAILED_LOG, MODEL, PARENT
 from finn_imec.partition.graph import joined
 from finn_imec.util.errors import ModelError, one_line, require
 from finn_imec.util.onnx_model import load_onnx
@@ -16,8 +16,16 @@ def is_build(folder: str | Path) -> bool:
     return (Path(folder) / MODEL).is_file()
 
 
+def check_not_failed(folder: str | Path) -> None:
+    """Raise ModelError naming the log if a folder holds that of a failed build and no earlier build."""
+    log = Path(folder) / FAILED_LOG
+    if log.is_file() and not is_build(folder):
+        raise ModelError(f"{folder}: holds a build that failed, see {log}; build it again")
+
+
 def model_of(folder: str | Path) -> Path:
-    """The hardware layers in a build's folder; ModelError if it is none."""
+    """The hardware layers in a build's folder; ModelError if it is none, or of a build that failed."""
+    check_not_failed(folder)
     if not is_build(folder):
         raise ModelError(f"{folder}: holds no {MODEL}; expected the output folder of finn-imec build")
     return Path(folder) / MODEL

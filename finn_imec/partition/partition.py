@@ -32,7 +32,7 @@ from finn_imec.partition.graph import (
 )
 from finn_imec.partition.netlist import DEPTH_BITS, DEPTHS, Edge, Netlist, Port
 from finn_imec.partition.parts import why_no_rtl
-from finn_imec.partition.run import EdgeReport, FifoReport, NodeReport, Run
+from finn_imec.partition.run import EdgeReport, FifoReport, NodeReport, Run, interval_of
 from finn_imec.simulation.stimulus import Activity, Result, SimulationError, Stall, Stimulus
 from finn_imec.simulation.verilator import build
 from finn_imec.streams.words import decode, encode
@@ -174,7 +174,7 @@ class Partition:
             outputs=outputs,
             cycles=result.cycles,
             latency=int(done[0]) + 1,
-            interval=int(done[-1] - done[-2]) if count > 1 else None,
+            interval=interval_of(done.tolist()),
             nodes=tuple(
                 NodeReport(cell.name, cell.op_type, cell.part.origin, cell.expected_cycles)
                 for cell in cells.values()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -45,16 +47,23 @@ class FifoReport:
     peak: int
 
 
+def interval_of(frames_out: Sequence[int]) -> int | None:
+    """Cycles per frame in steady state, by the cycles of the frames' last words; None with one frame.
+
+    The larger one of the last two intervals: no frame follows the last one and takes cycles from it.
+    """
+    return max((int(b - a) for a, b in pairwise(frames_out[-3:])), default=None)
+
+
 @dataclass(frozen=True)
 class Run:
     """Results of `frames` frames, offered as fast as the partition takes them.
 
     outputs: tensor -> (frames, ...), integers. network_outputs: of the whole model, in its order, host nodes
     included: tensor -> (frames, ...). latency: cycles from the first input word offered to
-    the last output word of the first frame. interval: cycles between the last words of the last two frames,
-    None with one frame. cycles: of the whole run. compile_s, simulate_s: wall time of Verilator's
-    compilation, or of finding the model in the cache, and of the run. frames_out: the cycle, from 0, of each
-    frame's last output word.
+    the last output word of the first frame. interval: see `interval_of`. cycles: of the whole run. compile_s,
+    simulate_s: wall time of Verilator's compilation, or of finding the model in the cache, and of the run.
+    frames_out: the cycle, from 0, of each frame's last output word.
     """
 
     frames: int

@@ -17,7 +17,7 @@ from finn_imec import __version__
 from finn_imec.builder.conversion import next_commands
 from finn_imec.report.chart import memory_charts
 from finn_imec.report.results import Results, load_results
-from finn_imec.report.summary import Line, change_text, columns, headline, lines, sums
+from finn_imec.report.summary import Line, change_text, columns, headline, lines, not_counted, sums
 from finn_imec.report.table import ratio_text
 from finn_imec.synthesis.rows import geometric_means
 from finn_imec.transformation.infer_imec_conv import PairReport
@@ -31,8 +31,9 @@ SHORT = 14
 def write_report(folder: str | Path) -> dict[str, Any]:
     """Write PAGE into a folder that `finn-imec demo`, `build` or `compare` wrote.
 
-    Returns what the page shows: page (its path), command, sums, counted (false: they are estimates), part,
-    clock_ns, pairs, graph, rows, means, memory, cycles. Raises ModelError like load_results, and if the
+    Returns what the page shows: page (its path), command, sums, counted (false: they are estimates),
+    not_counted (swapped layers that the sums then lack), part, clock_ns, pairs, graph, rows, means, memory,
+    cycles, accuracy. Raises ModelError like load_results, and if the
     folder cannot be written.
     """
     results = load_results(folder)
@@ -46,6 +47,7 @@ def write_report(folder: str | Path) -> dict[str, Any]:
         "command": results.command,
         "sums": {key: {"finn": finn, "imec": imec} for key, (finn, imec) in sums(shown).items()},
         "counted": results.rows is not None,
+        "not_counted": [line.name for line in not_counted(results)],
         "part": results.conversion and results.conversion.part,
         "clock_ns": results.conversion and results.conversion.clock_ns,
         "pairs": results.pairs and [asdict(pair) for pair in results.pairs],
@@ -77,6 +79,7 @@ def render(results: Results, shown: Sequence[Line]) -> str:
         version=__version__,
         results=results,
         lines=shown,
+        estimated=not_counted(results),
         columns=columns(shown),
         longest=_longest(shown),
         total=total,

@@ -17,6 +17,7 @@ from finn_imec.builder.steps import FUSE_AFTER, step_convert_to_imec
 from finn_imec.layer import baseline
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.units import storage
+from finn_imec.partition.load import check_not_failed
 from finn_imec.synthesis.rows import FIGURES, Row
 from finn_imec.synthesis.vivado import SETTINGS as VIVADO
 from finn_imec.transformation.infer_imec_conv import PairReport
@@ -109,6 +110,7 @@ def load_results(folder: str | Path) -> Results:
         raise ModelError(f"{folder}: no such folder")
     marker = next((name for name in WRITTEN_BY if (folder / name).is_file()), None)
     if marker is None:
+        check_not_failed(folder)
         wanted = "; ".join(f"{name} (`{_command(name, folder)}`)" for name in WRITTEN_BY)
         raise ModelError(f"{folder}: holds no results; needed is one of {wanted}")
     command = _command(marker, folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from finn_imec.report.results import Results
 from finn_imec.report.table import COLUMNS, TITLES
@@ -41,6 +41,15 @@ def lines(results: Results) -> tuple[Line, ...]:
         return tuple(_counted(row, timed) for row in results.rows)
     pairs = [pair for pair in results.pairs or () if pair.swapped and pair.finn and pair.imec]
     return tuple(_estimated(pair) for pair in pairs)
+
+
+def not_counted(results: Results) -> tuple[Line, ...]:
+    """Estimates of swapped layers beside rows that do not count them; notes: what they are."""
+    counted = {row.layer for row in results.rows or ()}
+    swapped = [pair for pair in results.pairs or () if pair.swapped and pair.imecconv not in counted]
+    known = [pair for pair in swapped if pair.finn and pair.imec] if results.rows is not None else []
+    kinds = {True: "an MVAU without a sliding window unit", False: "whose FINN side cannot be counted"}
+    return tuple(replace(_estimated(pair), notes=(kinds[pair.swg is None],)) for pair in known)
 
 
 def _counted(row: Row, timed: bool) -> Line:

@@ -23,6 +23,7 @@ from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.estimate import Estimate
 from finn_imec.layer.geometry import ConvGeometry, divisors
 from finn_imec.layer.memories import MEM_MODES
+from finn_imec.layer.packing import DSP_BLOCKS
 from finn_imec.layer.pair_cycles import pair_cycles
 from finn_imec.layer.pair_estimate import PairEstimate
 from finn_imec.layer.structure import Structure
@@ -425,7 +426,7 @@ class Pair:
         unit, geometry = self.matrix_unit, self.geometry
         specialized = unit.domain.endswith((".hls", ".rtl"))
         own = {"MW": geometry.mw, "MH": geometry.mh, "SIMD": simd, "PE": pe, "SIMD_in": geometry.simd_in}
-        own["dsp_block"] = self.dsp_block
+        multipliers = {"dsp_block": self.dsp_block, "resType": self._res_type}
         return helper.make_node(
             "IMECConv_rtl" if specialized else "IMECConv",
             inputs=[self.insts[0].onnx_node.input[0], *self.parameters],
@@ -433,8 +434,15 @@ class Pair:
             name=f"IMECConv_of_{unit.name}",
             domain=DOMAIN + (".rtl" if specialized else ""),
             backend="fpgadataflow",
-            **self.attributes | own,
+            **self.attributes | own | multipliers,
         )
+
+    @property
+    def _res_type(self) -> str:
+        """The IMECConv's resType: "auto" takes no DSP slices where FINN's VVAU has none, but on Versal."""
+        own = self.attributes["resType"]
+        has_none = self.attributes["depthwise"] and DSP_BLOCKS[self.dsp_block].lanes == 1
+        return "lut" if own == "auto" and has_none else own
 
     @cached_property
     def _datapath(self) -> Datapath:
