@@ -90,6 +90,7 @@ def build(
                 "rows": [row.as_dict() for row in rows],
                 "foldings": [asdict(folding) for folding in result.foldings],
                 "notes": list(result.notes),
+                "slower_than_target": result.slower_than_target,
                 "reports": {name: str(path) for name, path in result.reports.items()},
             }
         )
@@ -99,6 +100,9 @@ def build(
         console.print(f"{name}: {path}")
     for line in (*result.notes, *result.foldings):
         console.print(str(line), markup=False)
+    for name, cycles in result.slower_than_target.items():
+        target = f"{result.settings.target_cycles:,} of target_fps"
+        console.print(f"{name} takes {cycles:,} cycles a frame, more than the {target}", markup=False)
     if conversion is None:
         for line in (*joins, equal):
             console.print(line, markup=False, highlight=False)
