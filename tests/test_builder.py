@@ -12,6 +12,7 @@ import site
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -271,6 +272,9 @@ def test_build_reports_estimates_of_every_layer(built):
     assert list(layers) == ["IMECConv_rtl_0", "IMECConv_rtl_1"]
     cycles = json.loads(built.reports["estimate_layer_cycles"].read_text())
     assert cycles == {name: op.get_exp_cycles() for name, op in layers.items()}
+    assert built.slower_than_target == {}  # without a target
+    late = replace(built, settings=replace(built.settings, target_cycles=max(cycles.values()) - 1))
+    assert late.slower_than_target == {n: c for n, c in cycles.items() if c == max(cycles.values())}
     resources = json.loads(built.reports["estimate_layer_resources"].read_text())
     for name in layers:
         assert resources[name]["LUT"] > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from rich.console import Console
 from test_transformation import infer, make_path
 
 from finn_imec.builder.conversion import Conversion, load_conversion, next_commands
+from finn_imec.cli.build import measured_build
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.pair_cycles import pair_cycles
@@ -313,3 +315,17 @@ def test_counts_of_two_foldings():
     console.print(comparison_table([own]))
     text = console.export_text()
     assert "each at its own folding" in text and "PE 1, SIMD 2, FINN's PE 2, SIMD 4" in text
+
+
+def test_a_build_of_which_nothing_can_be_counted_measures_nothing(make_pair_model, tmp_path, capsys):
+    """The build is there all the same; FINN's RTL has no unsigned weights."""
+    geometry = ConvGeometry((3, 3), (6, 6), 4, 4, simd=4, pe=4)
+    model, report = infer(make_pair_model(make_path(geometry, wdt="BINARY")))
+    model.save(str(tmp_path / "model.onnx"))
+    conversion = Conversion(tuple(report), "xc7z020clg400-1", 5.0)
+    result = SimpleNamespace(
+        output_dir=tmp_path, model=tmp_path / "model.onnx", pairs=conversion.pairs, conversion=conversion
+    )
+    assert measured_build(result) == []
+    assert not (tmp_path / "comparison.json").exists()
+    assert "nothing to measure: IMECConv_0: weight_datatype=BINARY: accepted are" in capsys.readouterr().err

@@ -45,6 +45,7 @@ from finn_imec.util.errors import (
     one_line,
     require,
 )
+from finn_imec.util.json_file import read_json
 from finn_imec.util.onnx_model import load_onnx
 from finn_imec.util.output import make_scratch, relocate, replace_files
 
@@ -172,6 +173,14 @@ class BuildResult:
     seconds: dict[str, float]
     settings: BuildSettings
     export: Path
+
+    @property
+    def slower_than_target(self) -> dict[str, int]:
+        """Cycles a frame of the layers that take more than target_fps allows, by FINN's estimates."""
+        target, path = self.settings.target_cycles, self.reports.get("estimate_layer_cycles")
+        if target is None or path is None:
+            return {}
+        return {name: cycles for name, cycles in read_json(path, dict).items() if cycles > target}
 
 
 def build(

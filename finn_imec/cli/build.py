@@ -14,6 +14,7 @@ from finn_imec.cli.models import load_model
 from finn_imec.cli.options import AsJson
 from finn_imec.compat.finn import FPGA_PART
 from finn_imec.terminal import console, log, print_json, print_table, progress_bar
+from finn_imec.util.errors import UnsupportedError
 
 
 def build(
@@ -74,10 +75,10 @@ def build(
         equal = check_build(result.output_dir)
     joins = note_joins(result.output_dir)
     conversion = result.conversion and load_conversion(result.output_dir / REPORT)
-    countable = conversion and any(pair.swapped and pair.swg for pair in conversion.pairs)
-    if measure and conversion and not countable:
+    has_pairs = conversion and any(pair.swapped and pair.swg for pair in conversion.pairs)
+    if measure and conversion and not has_pairs:
         log.print("nothing to measure: every IMECConv was an MVAU alone", highlight=False)
-    rows = measured_build(result) if measure and countable else []
+    rows = measured_build(result) if measure and has_pairs else []
     if as_json:
         print_json(
             {
@@ -89,6 +90,7 @@ def build(
                 "rows": [row.as_dict() for row in rows],
                 "foldings": [asdict(folding) for folding in result.foldings],
                 "notes": list(result.notes),
+                "slower_than_target": result.slower_than_target,
                 "reports": {name: str(path) for name, path in result.reports.items()},
             }
         )
@@ -98,6 +100,9 @@ def build(
         console.print(f"{name}: {path}")
     for line in (*result.notes, *result.foldings):
         console.print(str(line), markup=False)
+    for name, cycles in result.slower_than_target.items():
+        target = f"{result.settings.target_cycles:,} of target_fps"
+        console.print(f"{name} takes {cycles:,} cycles a frame, more than the {target}", markup=False)
     if conversion is None:
         for line in (*joins, equal):
             console.print(line, markup=False, highlight=False)
@@ -121,7 +126,11 @@ def measured_build(result: Any) -> list[Any]:
 
     folder, clock = result.output_dir, result.conversion.clock_ns
     layers = comparison.layers_of_model(load_model(result.model), result.pairs, as_built=True)
-    layers, refused = countable(layers, "auto", clock, FPGA_PART)
+    try:
+        layers, refused = countable(layers, "auto", clock, FPGA_PART)
+    except UnsupportedError as err:
+        log.print(f"nothing to measure: {err}", highlight=False, markup=False)
+        return []
     for name, why in refused.items():
         log.print(f"{name} is not counted: {why}", highlight=False, markup=False)
     rows = counted_rows(layers, clock_ns=clock)
