@@ -212,7 +212,7 @@ def measured(
     from finn_imec.synthesis.comparison import layers_of_model
 
     pairs = pairs_of(done["pairs"], folder)
-    if not any(pair.swapped and pair.swg for pair in pairs):
+    if not any(pair.swapped for pair in pairs):
         return
     rows, same = done.setdefault("rows", {}), {}
     layers = layers_of_model(ModelWrapper(str(models(folder)[1])), pairs, as_built=True)

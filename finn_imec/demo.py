@@ -82,7 +82,7 @@ def _convert_and_simulate(
     pairs.save(str(folder / "digits_finn.onnx"))
 
     stage("swap")
-    swap = InferIMECConv(pointwise=False)  # compare() counts no MVAU alone
+    swap = InferIMECConv(pointwise=False)  # its table is of convolutions
     fused = ModelWrapper(str(folder / "digits_finn.onnx")).transform(swap)
     for pair in swap.report:
         log(str(pair))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,9 +17,9 @@ from qonnx.custom_op.registry import getCustomOp
 from qonnx.util.basic import qonnx_make_model
 
 from finn_imec.algorithms.reference import random_values
+from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.transformation.expand_imec_conv import ExpandIMECConv
 from finn_imec.transformation.infer_imec_conv import InferIMECConv
-from finn_imec.util.errors import ModelError
 
 DOMAIN = "finn.custom_op.fpgadataflow"
 RNG = np.random.default_rng(2027)
@@ -175,9 +177,32 @@ def test_rtl(vectors, folding):
     assert y.shape == (3, *vectors[1:], 8)
 
 
-def test_compare_leaves_them_out():
+@pytest.mark.parametrize(("vectors", "folding"), [((1,), (4, 2)), ((1, 3, 4), (16, 4))])
+def test_compare_counts_them_beside_finns_mvau_alone(vectors, folding, tmp_path):
+    """Both sides exact; FINN's has no window generator, and a converter where words are wider."""
+    from finn_imec.synthesis.comparison import generate_both, layers_of_model, simulate_both
+
+    model, _ = infer(layer(vectors, 32, 16, *folding))
+    (one,) = layers_of_model(model)
+    pair, imec = generate_both(one, "lut", tmp_path / "both")
+    names = {path.name for path in pair.design.sources}
+    assert "finn_mvu_wrapper.v" in names and not any("swg" in name for name in names)
+    assert {*simulate_both(one, pair, imec)} == {"finn", "imec"}
+    wide = replace(one, geometry=replace(one.geometry, simd_in=32), name="wide")
+    pair, imec = generate_both(wide, "lut", tmp_path / "wide")
+    assert any("dwc" in path.name for path in pair.design.sources)
+    assert {*simulate_both(wide, pair, imec)} == {"finn", "imec"}
+
+
+def test_a_model_of_mvaus_alone_is_swapped_to_be_compared():
     from finn_imec.synthesis.comparison import layers_of_model
 
-    model, _ = infer(layer((1,), 32, 16, 4, 2))
-    with pytest.raises(ModelError, match="all IMECConv nodes were MVAUs alone"):
-        layers_of_model(model)
+    assert [one.alone for one in layers_of_model(layer((1,), 32, 16, 4, 2))] == [True]
+
+
+def test_only_pixels_need_no_window_generator(tmp_path):
+    from finn_imec.baseline_rtl.finn_pair import generate
+
+    g, int2 = ConvGeometry((3, 3), (5, 5), 4, 4, simd=4), DataType["INT2"]
+    with pytest.raises(ValueError, match="alone=True: accepted are geometries whose windows are pixels"):
+        generate(tmp_path / "pair", g, int2, int2, np.zeros((36, 4), int), core="lut", alone=True)

@@ -308,7 +308,7 @@ def test_a_build_shows_estimates_until_layers_are_counted(make_built):
 
 
 def test_layers_that_are_not_counted_are_named(make_built):
-    """An MVAU alone has estimates, which are not in the counted sums."""
+    """Their estimates are not in the counted sums."""
     folder, model = make_built()
     figures = {"lut": 2000, "ff": 900, "memory": 300, "bram18": 2, "uram": 0, "dsp": 4}
     edited(folder, finn=figures, imec=figures | {"lut": 1234})
@@ -327,7 +327,7 @@ def test_layers_that_are_not_counted_are_named(make_built):
     assert result["not_counted"] == ["IMECConv_9"] and result["sums"]["lut"] == {"finn": 1000, "imec": 600}
     text = " ".join(Page(folder / "report.html").body.split())
     assert "400 in place" not in text and "in 1 counted convolution that" in text
-    assert "IMECConv_9, an MVAU without a sliding window unit; by the estimates 2,000 → 1,234 LUTs" in text
+    assert "IMECConv_9, whose FINN side cannot be counted; by the estimates 2,000 → 1,234 LUTs" in text
     assert not_counted(rows, load_results(folder).pairs, {}) == [
         "IMECConv_9 is not counted: dense has no sliding window unit in FINN; by the estimates "
         "2,000 to 1,234 LUTs"

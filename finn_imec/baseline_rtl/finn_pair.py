@@ -62,6 +62,7 @@ def generate(
     finn_simd: int | None = None,
     acc_bits: int | None = None,
     thresholds: np.ndarray | None = None,
+    alone: bool = False,
 ) -> FinnPair:
     """Generate FINN's pair for one convolution into the new folder `out_dir`.
 
@@ -84,6 +85,9 @@ def generate(
     clipped like FINN's RoundAndClipThresholds, as narrow as FINN makes them. An output is then the number of
     thresholds that the accumulator reaches. None: accumulators.
 
+    alone: of a pointwise geometry, the MVAU or VVAU has no window generator, as FINN builds it. Behind a
+    width converter, where input words are not the MVAU's, it is all there is.
+
     Raises ValueError naming the field that cannot be folded or computed, MissingToolError without finn-plus,
     UnsupportedError if its RTL is not as expected.
     """
@@ -100,7 +104,10 @@ def generate(
         simd,
         needed if acc_bits is None else acc_bits,
         0 if thresholds is None else np.shape(thresholds)[1],
+        alone,
     )
+    if alone and not geometry.pointwise:
+        raise ValueError(f"alone={alone}: accepted are geometries whose windows are pixels, not {geometry}")
     _check_folding(nodes, core)
     if nodes.acc_bits < needed:
         raise ValueError(f"acc_bits={acc_bits}: these weights need at least {needed}")

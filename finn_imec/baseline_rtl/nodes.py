@@ -23,7 +23,8 @@ _FIFO_DEPTH = 2
 class PairNodes:
     """Parameters of FINN's nodes.
 
-    simd: of the MVAU or VVAU; acc_bits: of one accumulator; steps: thresholds per channel, 0 for none.
+    simd: of the MVAU or VVAU; acc_bits: of one accumulator; steps: thresholds per channel, 0 for none. alone:
+    the MVAU or VVAU has no window generator, and none of what is around it.
     """
 
     geometry: ConvGeometry
@@ -32,6 +33,7 @@ class PairNodes:
     simd: int
     acc_bits: int
     steps: int = 0
+    alone: bool = False
 
     @property
     def accumulator(self) -> str:
@@ -65,10 +67,13 @@ class PairNodes:
             stages["padding_fifo"] = self._fifo(image, g.simd_in)
         if g.simd_in != self.swg_simd:
             stages["in_dwc"] = self._converter(image, g.simd_in, self.swg_simd)
-        stages["swg"] = self._swg()
+        if not self.alone:
+            stages["swg"] = self._swg()
         if given != taken:
             stages["dwc"] = self._converter(windows, given, taken)
-        stages |= {"fifo": self._fifo(windows, taken), "mvu": self._mvu()}
+        if not self.alone:
+            stages["fifo"] = self._fifo(windows, taken)
+        stages["mvu"] = self._mvu()
         return stages | ({"thresholding": self._thresholding()} if self.steps else {})
 
     def _padding(self) -> dict[str, Any]:

@@ -182,7 +182,7 @@ def not_counted(rows: Sequence[Any], pairs: Sequence[Any], refused: Mapping[str,
     lines = []
     for name in dict.fromkeys((*swapped, *refused)):
         pair = swapped.get(name)
-        why = refused.get(name) or f"{pair and pair.mvau} has no sliding window unit in FINN"
+        why = refused.get(name, "its figures are of an earlier count")
         known = pair and pair.finn and pair.imec
         luts = f"; by the estimates {pair.finn['lut']:,} to {pair.imec['lut']:,} LUTs" if known else ""
         lines.append(f"{name} is not counted: {why}{luts}")

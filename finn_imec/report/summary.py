@@ -44,12 +44,11 @@ def lines(results: Results) -> tuple[Line, ...]:
 
 
 def not_counted(results: Results) -> tuple[Line, ...]:
-    """Estimates of swapped layers beside rows that do not count them; notes: what they are."""
+    """Estimates of swapped layers beside rows that do not count them."""
     counted = {row.layer for row in results.rows or ()}
     swapped = [pair for pair in results.pairs or () if pair.swapped and pair.imecconv not in counted]
     known = [pair for pair in swapped if pair.finn and pair.imec] if results.rows is not None else []
-    kinds = {True: "an MVAU without a sliding window unit", False: "whose FINN side cannot be counted"}
-    return tuple(replace(_estimated(pair), notes=(kinds[pair.swg is None],)) for pair in known)
+    return tuple(replace(_estimated(pair), notes=("whose FINN side cannot be counted",)) for pair in known)
 
 
 def _counted(row: Row, timed: bool) -> Line:

@@ -40,7 +40,7 @@ from finn_imec.synthesis.place import Routed, check_core, place
 from finn_imec.synthesis.rows import FIGURES, PART_FIGURES, PARTS, Row, Side
 from finn_imec.synthesis.stamp import code_digest
 from finn_imec.synthesis.yosys import FLOWS
-from finn_imec.util.errors import ImecError, ModelError, UnsupportedError
+from finn_imec.util.errors import ImecError, UnsupportedError
 from finn_imec.util.workers import each
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Layer:
     weights: (MW, MH). thresholds: (MH or 1, steps), or None to output accumulators; an output is the number
     of thresholds that are reached, without FINN's ActVal. finn_geometry: FINN's side, if its folding differs;
     finn_simd: the MVAU's SIMD, if it differs from that. res_type: where the multipliers of both sides are,
-    one of RES_TYPES.
+    one of RES_TYPES. alone: FINN's side is an MVAU or VVAU without a window generator.
     """
 
     name: str
@@ -86,6 +86,7 @@ class Layer:
     thresholds: np.ndarray | None = None
     finn_geometry: ConvGeometry | None = None
     res_type: str = "auto"
+    alone: bool = False
 
     @property
     def finn(self) -> ConvGeometry:
@@ -142,27 +143,26 @@ class Layer:
 def layers_of_model(model: Any, pairs: Sequence[PairReport] = (), as_built: bool = False) -> list[Layer]:
     """The layers of all IMECConv nodes of a QONNX model, after its pairs are swapped, with their thresholds.
 
+    In a model without such nodes MVAUs alone are swapped, too, where that saves.
+
     as_built: FINN's side has the folding of the pair that became the node, where this is known: of pairs that
     this function swaps, and of `pairs`; a VVAU with SIMD > 1, which is not counted, has IMECConv's. Both
     sides have the node's resType. Without it, both sides have IMECConv's folding and the default resType.
 
-    Nodes without a window generator in FINN, which were MVAUs alone, are left out: FINN's side has one.
+    Nodes whose windows are pixels were MVAUs or VVAUs alone, and are compared with these.
 
-    Raises ModelError with the reasons if there is neither an IMECConv nor a pair that can be swapped, or if
-    all nodes are left out.
+    Raises ModelError with the reasons if there is neither an IMECConv nor a pair that can be swapped.
     """
     from qonnx.custom_op.registry import getCustomOp
 
     from finn_imec.custom_op import imec_nodes
     from finn_imec.transformation.infer_imec_conv import swapped
 
-    model, report = swapped(model)
+    model, report = swapped(model, pointwise=not imec_nodes(model))
     known = {pair.imecconv: pair for pair in (*pairs, *report) if pair.swapped and as_built}
     layers = []
     for node in imec_nodes(model):
         inst = getCustomOp(node)
-        if inst.geometry.pointwise:
-            continue
         layers.append(
             Layer(
                 node.name,
@@ -175,11 +175,10 @@ def layers_of_model(model: Any, pairs: Sequence[PairReport] = (), as_built: bool
                     None if inst.get_nodeattr("noActivation") else model.get_initializer(node.input[2])
                 ),
                 res_type=inst.get_nodeattr("resType") if as_built else "auto",
+                alone=inst.geometry.pointwise,
                 **_finn_side(inst.geometry, known.get(node.name)),
             )
         )
-    if not layers:
-        raise ModelError("all IMECConv nodes were MVAUs alone; accepted are those of pairs")
     return layers
 
 
@@ -255,7 +254,7 @@ def generate_both(
     folder.mkdir(parents=True, exist_ok=True)
     pair = finn_pair.generate(
         folder / "finn", layer.finn, *types, weights, core=core, finn_simd=layer.finn_simd,
-        thresholds=layer.thresholds,
+        thresholds=layer.thresholds, alone=layer.alone,
     )  # fmt: skip
     if core == "dsp":
         _choose_version(pair, DSP_BLOCKS[block].version)

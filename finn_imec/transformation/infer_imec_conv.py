@@ -280,9 +280,9 @@ def swap_pairs(model: ModelWrapper) -> ModelWrapper:
     return swapped(model)[0]
 
 
-def swapped(model: ModelWrapper) -> tuple[ModelWrapper, list[PairReport]]:
-    """The model of swap_pairs, and what became of its pairs."""
-    infer = InferIMECConv(pointwise=False)
+def swapped(model: ModelWrapper, pointwise: bool = False) -> tuple[ModelWrapper, list[PairReport]]:
+    """The model of swap_pairs, and what became of its pairs. pointwise: see InferIMECConv."""
+    infer = InferIMECConv(pointwise=pointwise)
     model = transformed(model, infer)
     if not imec_nodes(model):
         reasons = "; ".join(str(pair) for pair in infer.report) or "no ConvolutionInputGenerator"
