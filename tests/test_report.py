@@ -328,9 +328,8 @@ def test_layers_that_are_not_counted_are_named(make_built):
     text = " ".join(Page(folder / "report.html").body.split())
     assert "400 in place" not in text and "in 1 counted convolution that" in text
     assert "IMECConv_9, whose FINN side cannot be counted; by the estimates 2,000 → 1,234 LUTs" in text
-    assert not_counted(rows, load_results(folder).pairs, {}) == [
-        "IMECConv_9 is not counted: dense has no sliding window unit in FINN; by the estimates "
-        "2,000 to 1,234 LUTs"
+    assert not_counted(load_results(folder).pairs, {"IMECConv_9": "no core"}) == [
+        "IMECConv_9 is not counted: no core; by the estimates 2,000 to 1,234 LUTs"
     ]
 
 
@@ -341,7 +340,7 @@ def test_a_layer_that_cannot_be_counted_leaves_the_others():
     made, refused = countable(layers, "auto", 10.0, PART)
     assert made == layers[1:]
     assert refused == {"BINARY": "weight_datatype=BINARY: accepted are signed ones and BIPOLAR"}
-    (line,) = not_counted([], [], refused)
+    (line,) = not_counted([], refused)
     assert line == f"BINARY is not counted: {refused['BINARY']}"
     with pytest.raises(UnsupportedError, match="^BINARY: weight_datatype=BINARY: accepted are"):
         countable(layers[:1], "auto", 10.0, PART)

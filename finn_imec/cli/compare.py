@@ -118,7 +118,7 @@ def compare(
         print_table(comparison_table(rows))
         if model is not None:
             console.print(which_folding(rows, same_folding), markup=False)
-        for line in not_counted(rows, conversion.pairs if conversion else (), refused):
+        for line in not_counted(conversion.pairs if conversion else (), refused):
             console.print(line, markup=False)
         for row in rows if path else ():
             for side in (row.finn, row.imec):
@@ -172,17 +172,15 @@ def counted_rows(
     return [replace(row, geometry=layer.geometry) for row, layer in zip(rows, layers)]
 
 
-def not_counted(rows: Sequence[Any], pairs: Sequence[Any], refused: Mapping[str, str]) -> list[str]:
-    """A line for each layer that a build swapped and `compare` does not count, with its estimates.
+def not_counted(pairs: Sequence[Any], refused: Mapping[str, str]) -> list[str]:
+    """A line for each layer that `compare` does not count, with its estimates if it is of a build's `pairs`.
 
-    refused: reasons by name, see `countable`; they are there without a build, too.
+    refused: reasons by name, see `countable`.
     """
-    counted = {row.layer for row in rows}
-    swapped = {pair.imecconv: pair for pair in pairs if pair.swapped and pair.imecconv not in counted}
+    swapped = {pair.imecconv: pair for pair in pairs if pair.swapped}
     lines = []
-    for name in dict.fromkeys((*swapped, *refused)):
+    for name, why in refused.items():
         pair = swapped.get(name)
-        why = refused.get(name, "its figures are of an earlier count")
         known = pair and pair.finn and pair.imec
         luts = f"; by the estimates {pair.finn['lut']:,} to {pair.imec['lut']:,} LUTs" if known else ""
         lines.append(f"{name} is not counted: {why}{luts}")
