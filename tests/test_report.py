@@ -18,7 +18,7 @@ from rich.console import Console
 
 from finn_imec.builder.steps import step_convert_to_imec
 from finn_imec.cli import main
-from finn_imec.cli.compare import countable, not_counted
+from finn_imec.cli.compare import counted_rows, not_counted
 from finn_imec.layer import baseline
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.geometry import ConvGeometry
@@ -27,7 +27,7 @@ from finn_imec.report.page import write_report
 from finn_imec.report.results import DEMO_MODELS, comparison_folder, load_results, write_rows
 from finn_imec.report.summary import change_text, headline
 from finn_imec.report.table import COLUMNS, comparison_table
-from finn_imec.synthesis.comparison import random_layer
+from finn_imec.synthesis.comparison import compare, random_layer
 from finn_imec.synthesis.rows import RATIOS, Row, Side, geometric_means, totals
 from finn_imec.util.errors import MissingToolError, ModelError, UnsupportedError
 
@@ -333,17 +333,20 @@ def test_layers_that_are_not_counted_are_named(make_built):
     ]
 
 
+@pytest.mark.synthesis
 def test_a_layer_that_cannot_be_counted_leaves_the_others():
     """Unsigned weights, as of average pooling: FINN's RTL has signed ones."""
-    geometry = ConvGeometry((2, 2), (4, 4), 4, 4)
-    layers = [random_layer(weight, geometry, "UINT4", weight) for weight in ("BINARY", "INT2")]
-    made, refused = countable(layers, "auto", 10.0, PART)
-    assert made == layers[1:]
+    geometry = ConvGeometry((2, 2), (4, 4), 2, 4, simd=2, pe=1)
+    layers = [random_layer(weight, geometry, "INT2", weight) for weight in ("BINARY", "INT2")]
+    rows, refused = counted_rows(layers, flows=("alu",))
+    assert [(row.layer, row.geometry) for row in rows] == [("INT2", geometry)]
     assert refused == {"BINARY": "weight_datatype=BINARY: accepted are signed ones and BIPOLAR"}
     (line,) = not_counted([], refused)
     assert line == f"BINARY is not counted: {refused['BINARY']}"
     with pytest.raises(UnsupportedError, match="^BINARY: weight_datatype=BINARY: accepted are"):
-        countable(layers[:1], "auto", 10.0, PART)
+        counted_rows(layers[:1])
+    with pytest.raises(UnsupportedError, match="^BINARY: weight_datatype=BINARY: accepted are"):
+        compare(layers)
 
 
 def test_joins_are_on_the_page(make_built):

@@ -9,10 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from finn_imec.cli.compare import countable, counted_rows
+from finn_imec.cli.compare import counted_rows
 from finn_imec.cli.models import load_model
 from finn_imec.cli.options import AsJson
-from finn_imec.compat.finn import FPGA_PART
 from finn_imec.terminal import console, log, print_json, print_table, progress_bar
 from finn_imec.util.errors import UnsupportedError
 
@@ -127,12 +126,11 @@ def measured_build(result: Any) -> list[Any]:
     folder, clock = result.output_dir, result.conversion.clock_ns
     layers = comparison.layers_of_model(load_model(result.model), result.pairs, as_built=True)
     try:
-        layers, refused = countable(layers, "auto", clock, FPGA_PART)
+        rows, refused = counted_rows(layers, clock_ns=clock)
     except UnsupportedError as err:
         log.print(f"nothing to measure: {err}", highlight=False, markup=False)
         return []
     for name, why in refused.items():
         log.print(f"{name} is not counted: {why}", highlight=False, markup=False)
-    rows = counted_rows(layers, clock_ns=clock)
     write_rows(rows, shlex.join(["finn-imec", "compare", str(folder)]), folder / COMPARISON)
     return rows

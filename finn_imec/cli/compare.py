@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -33,7 +32,6 @@ from finn_imec.cli.options import (
 )
 from finn_imec.compat.finn import CLOCK_NS, FPGA_PART
 from finn_imec.terminal import console, print_json, print_table, progress_bar
-from finn_imec.util.errors import UnsupportedError
 
 
 def compare(
@@ -106,8 +104,7 @@ def compare(
     )  # fmt: skip
     clock = clock or (conversion and conversion.clock_ns) or CLOCK_NS
     with comparison_folder(output) if output else nullcontext() as folder:
-        chosen, refused = countable(chosen, core, clock, part)
-        rows = counted_rows(
+        rows, refused = counted_rows(
             chosen, core, cluster, clock_ns=clock, routed=place, jobs=jobs, part=part, compressor=compressor
         )
         if folder is not None:
@@ -126,37 +123,17 @@ def compare(
                 console.print(side.path, markup=False, highlight=False, soft_wrap=True)
 
 
-def countable(
-    layers: Sequence[Any], core: str, clock_ns: float, part: str
-) -> tuple[list[Any], dict[str, str]]:
-    """The layers of which both sides can be made, and of the others the reasons by name.
-
-    Raises UnsupportedError with the first reason if there is none.
-    """
-    from finn_imec.synthesis import comparison
-
-    made, refused = [], {}
-    for layer in layers:
-        chosen = comparison.default_core(layer) if core == "auto" else core
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                comparison.generate_both(layer, chosen, Path(folder), clock_ns, part)
-                made.append(layer)
-            except UnsupportedError as err:
-                refused[layer.name] = str(err)
-    if not made:
-        name, why = next(iter(refused.items()))
-        raise UnsupportedError(f"{name}: {why}")
-    return made, refused
-
-
 def counted_rows(
     layers: Sequence[Any], core: str = "auto", cluster: str | None = None, **options: Any
-) -> list[Any]:
-    """comparison.compare, on a cluster if one is named, with a progress bar; rows with their geometry."""
+) -> tuple[list[Any], dict[str, str]]:
+    """comparison.compare, on a cluster if one is named, with a progress bar.
+
+    Returns the rows with their geometry, and the reasons, by name, why other layers are not counted.
+    """
     from finn_imec.synthesis import comparison
     from finn_imec.util.workers import workers
 
+    refused: dict[str, str] = {}
     with (
         workers(cluster=cluster) if cluster else nullcontext() as executor,
         progress_bar("synthesis and simulation", len(layers)) as advance,
@@ -167,15 +144,17 @@ def counted_rows(
             progress=lambda name: advance(label=name),
             stage=lambda name: advance(0, label=name),
             executor=executor,
+            refused=refused,
             **options,
         )
-    return [replace(row, geometry=layer.geometry) for row, layer in zip(rows, layers)]
+    counted = [layer for layer in layers if layer.name not in refused]
+    return [replace(row, geometry=layer.geometry) for row, layer in zip(rows, counted)], refused
 
 
 def not_counted(pairs: Sequence[Any], refused: Mapping[str, str]) -> list[str]:
     """A line for each layer that `compare` does not count, with its estimates if it is of a build's `pairs`.
 
-    refused: reasons by name, see `countable`.
+    refused: reasons by name, see `counted_rows`.
     """
     swapped = {pair.imecconv: pair for pair in pairs if pair.swapped}
     lines = []

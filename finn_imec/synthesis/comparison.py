@@ -412,23 +412,43 @@ def compare(
     executor: Executor | None = None,
     part: str = FPGA_PART,
     compressor: Path | None = None,
+    refused: dict[str, str] | None = None,
 ) -> list[Row]:
     """compare_layer for each layer, in order: `jobs` in parallel here, or all that `executor` runs.
 
-    progress gets each finished name, stage what starts here, with the layer's name.
+    progress gets each finished name, stage what starts here, with the layer's name. refused: gets the
+    reasons, by name, why layers are not counted whose error is an UnsupportedError, unless it is that of all;
+    without it the first such error is raised.
     """
     here = stage if executor is None else None
     options = {"core": core, "flows": flows, "clock_ns": clock_ns, "routed": routed, "part": part}
     options["compressor"] = compressor
-    one = partial(_compare_named, stage=here, **options)
+    one = partial(_row_or_reason, stage=here, **options)
 
-    def finished(index: int, row: Row) -> None:
+    def finished(index: int, row: Row | UnsupportedError) -> None:
+        if refused is None and isinstance(row, UnsupportedError):
+            raise row
         if progress:
-            progress(row.layer)
+            progress(layers[index].name)
 
     # Threads do: the work is in processes of Yosys and Verilator.
     with nullcontext(executor) if executor else ThreadPoolExecutor(jobs) as pool:
-        return each(one, layers, pool, finished)
+        results = each(one, layers, pool, finished)
+    reasons = {layer.name: r for layer, r in zip(layers, results) if isinstance(r, UnsupportedError)}
+    rows = [row for row in results if isinstance(row, Row)]
+    if reasons and not rows:
+        raise next(iter(reasons.values()))
+    if refused is not None:
+        refused |= {name: str(err).removeprefix(f"{name}: ") for name, err in reasons.items()}
+    return rows
+
+
+def _row_or_reason(layer: Layer, **options: Any) -> Row | UnsupportedError:
+    """_compare_named, or what it cannot count."""
+    try:
+        return _compare_named(layer, **options)
+    except UnsupportedError as err:
+        return err
 
 
 def _compare_named(layer: Layer, *, stage: Callable[[str], None] | None, **options: Any) -> Row:
