@@ -237,6 +237,19 @@ def test_joins_say_what_enters_and_how_deep_the_fifos_are(finn):
     assert joins(specialized_layers(chain(finn))) == ()
 
 
+def test_streamed_weights_are_no_branch(finn):
+    from onnx import TensorProto, helper
+    from stitching import remove_initializer
+
+    model = specialized_layers(chain(finn))
+    conv = next(node for node in model.graph.node if node.op_type == "IMECConv_rtl")
+    name, shape = conv.input[1], model.get_tensor_shape(conv.input[1])
+    getCustomOp(conv).set_nodeattr("mem_mode", "external")
+    remove_initializer(model, name)
+    model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+    assert model.get_initializer(name) is None and joins(model) == ()
+
+
 NETWORKS = {"chain": chain, "branches": branches}
 #: As far as every FIFO of depth two gets: slower, or a deadlock.
 AT_TWO = {"chain": "slower", "branches": "deadlock"}

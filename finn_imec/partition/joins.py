@@ -19,6 +19,8 @@ NOT_SIZED = (
     "these FIFOs are not sized: if they are too shallow, the branches wait for each other and the network "
     "stops; `auto_fifo_depths: true` in the build's configuration, or `finn-imec fifos`, sizes them"
 )
+#: Attributes that say whether weights are streamed, and whether these are another layer's output.
+_OF_WEIGHTS = ("mem_mode", "dynamic_input")
 
 
 def note_joins(folder: str | Path) -> tuple[str, ...]:
@@ -41,11 +43,11 @@ def joins(model: Any) -> tuple[str, ...]:
 
     found = []
     for node in filter(in_hardware, model.graph.node):
-        streams = [i for i, name in enumerate(node.input) if name and model.get_initializer(name) is None]
-        if len(streams) < 2:
-            continue
         with naming(node):
             inst = getCustomOp(node)
+            streams = [i for i, name in enumerate(node.input) if name and model.get_initializer(name) is None]
+            if len(streams) < 2 or _streams_weights(inst):
+                continue
             branches = [
                 f"{_source(model, node.input[i])} ({prod(inst.get_folded_input_shape(i)[:-1]):,} words a "
                 f"frame, FIFO depth {_depth(model, node, i):,})"
@@ -55,6 +57,12 @@ def joins(model: Any) -> tuple[str, ...]:
     if found and not any(node.op_type.startswith("StreamingFIFO") for node in model.graph.node):
         found.append(NOT_SIZED)
     return tuple(found)
+
+
+def _streams_weights(inst: Any) -> bool:
+    """True if the layer's second stream is of weights, as from a DMA, and no branch."""
+    known = {name: inst.get_nodeattr(name) for name in inst.get_nodeattr_types() if name in _OF_WEIGHTS}
+    return known.get("mem_mode") == "external" and not known.get("dynamic_input")
 
 
 def _source(model: Any, tensor: str) -> str:
