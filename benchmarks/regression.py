@@ -50,7 +50,7 @@ RESULTS, OUT = (Path(__file__).parent / folder / "regression" for folder in ("re
 CLOCK_NS, BOARD = 10.0, "RFSoC2x2"
 #: FINN's nodes that a build of today inserts only after the folding.
 LATER = ("StreamingFIFO", "StreamingDataWidthConverter")
-FRAMES = 6  # of a simulation: the last gives the interval
+FRAMES = 6  # of a simulation: the last three give the interval
 FIFO_DEPTH = 512
 WIDTH = 100  # of the table
 #: Where the environment says that data is which is not part of the repository.
@@ -205,7 +205,7 @@ def simulated(folder: Path, stage: Stage) -> dict[str, Any]:
 def measured(
     folder: Path, done: dict[str, Any], save: Callable[[dict[str, Any]], None], stage: Stage
 ) -> None:
-    """Yosys' figures of both sides of each swapped pair, added to `done` one by one."""
+    """Yosys' figures of both sides of each swapped pair or MVAU alone, added to `done` one by one."""
     from qonnx.core.modelwrapper import ModelWrapper
 
     from finn_imec.builder.conversion import pairs_of

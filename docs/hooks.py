@@ -44,7 +44,7 @@ MEANINGS = {
     "standalone_thresholds": "1: FINN has the thresholds in a node of their own, which expanding gives back",
     "ram_style_thresholds": "memory of searched thresholds; auto takes the cheapest",
     "pipeline": "level of pipelining, 0 to 5; -1: the one with fewest registers for the target clock",
-    "SIMD_in": "input channels per stream word; 0: like SIMD, at most C",
+    "SIMD_in": "input channels per stream word; 0: as many as a word of the line buffer has",
     "buffer_ram_style": "memory of the line buffer; auto decides by depth",
     "dsp_block": "the part's DSP slice; set when RTL is generated",
 }

@@ -574,7 +574,7 @@ def test_folding_config_names_nodes_before_and_after_the_swap(streamlined, tmp_p
         ({"IMECConv_rtl_1": {"PE": "2"}}, r"IMECConv_rtl_1: PE='2' \(TypeError"),
         (
             {"IMECConv_rtl_1": {"SIMD": 5}},
-            r"IMECConv_rtl_1: SIMD=3 \(.*simd=3 does not divide ifm_channels=8",
+            r"IMECConv_rtl_1: SIMD=5 \(.*simd=5 does not divide MW=72: accepted are",
         ),
     ],
 )

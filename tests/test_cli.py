@@ -60,7 +60,7 @@ def test_algorithms_takes_a_geometry():
         (["algorithms", "--geometry", "1,2,3"], "expected H,W,C,M,KH,KW"),
         (["algorithms", "--geometry", "3,3,1,1,5,5"], "more than ifm_dim=(3, 3)"),
         (["compare"], "give one of MODEL, --geometry and --layers"),
-        (["compare", "--geometry", "8,8,4,4,3,3", "--simd", "3"], "simd=3 does not divide"),
+        (["compare", "--geometry", "8,8,4,4,3,3", "--simd", "5"], "simd=5 does not divide MW=36"),
         (["compare", "--geometry", "8,8,4,4,3,3", "--pe", "3"], "pe=3 does not divide"),
         (["compare", "--geometry", "8,8,4,4,3,3", "--weight", "INT"], "expected a QONNX datatype"),
         (["compare", "--layers", "cnv-w2a2", "--core", "bram"], "accepted are auto, lut, dsp"),

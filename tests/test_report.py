@@ -15,9 +15,10 @@ import pytest
 from qonnx.core.datatype import DataType
 from qonnx.custom_op.registry import getCustomOp
 from rich.console import Console
+from typer.testing import CliRunner
 
 from finn_imec.builder.steps import step_convert_to_imec
-from finn_imec.cli import main
+from finn_imec.cli import app, main
 from finn_imec.cli.compare import counted_rows, not_counted
 from finn_imec.layer import baseline
 from finn_imec.layer.datapath import Datapath
@@ -331,6 +332,60 @@ def test_layers_that_are_not_counted_are_named(make_built):
     assert not_counted(load_results(folder).pairs, {"IMECConv_9": "no core"}) == [
         "IMECConv_9 is not counted: no core; by the estimates 2,000 to 1,234 LUTs"
     ]
+
+
+def test_the_page_says_that_an_mvau_alone_was_counted(make_built):
+    folder, model = make_built()
+    edited(folder, swg=None)
+    inst = getCustomOp(model.graph.node[0])
+    row = row_of(
+        model.graph.node[0].name, inst.geometry, *(dict.fromkeys(MEASURED, value) for value in (1000, 600))
+    )
+    with comparison_folder(folder) as scratch:
+        write_rows([row], "", scratch / "comparison.json")
+    write_report(folder)
+    text = " ".join(Page(folder / "report.html").body.split())
+    assert "in 1 layer that IMECConv " in text and "or of an MVAU alone." in text
+
+
+def test_the_page_says_that_finns_side_has_its_compressor_tree(compared, rows):
+    with comparison_folder(compared) as folder:
+        write_rows([replace(row, finn_core="compressor") for row in rows], "", folder / "comparison.json")
+    write_report(compared)
+    lines = Page(compared / "report.html").table("layer", "LUT")[:-1]
+    assert all(line[0].endswith("FINN's compressor tree") for line in lines)
+
+
+@pytest.fixture
+def counts(monkeypatch):
+    """compare() without Yosys and Verilator: unsigned weights are refused, as by FINN's side."""
+    figures = dict.fromkeys(MEASURED, 8)
+
+    def compare_layer(layer, **options):
+        if not layer.weight_datatype.signed():
+            raise UnsupportedError("no core")
+        return replace(row_of(layer.name, layer.geometry, figures, figures), bits=layer.bits, geometry=None)
+
+    monkeypatch.setattr("finn_imec.synthesis.comparison.compare_layer", compare_layer)
+
+
+def test_layers_of_several_widths_have_the_same_names(counts):
+    """As those of --layers cnv-w2a2 --bits 1,2, of which some may be refused at one width only."""
+    geometries = [ConvGeometry((size, 2), (4, 4), 2, 4, simd=2, pe=1) for size in (1, 2)]
+    layers = [
+        random_layer("L", g, "INT2", weight) for g, weight in zip(geometries, ("BINARY", "INT2"), strict=True)
+    ]
+    rows, refused = counted_rows(layers)
+    assert [(row.bits, row.geometry) for row in rows] == [("2x2", geometries[1])]
+    assert refused == {"L": "no core"}
+
+
+def test_json_of_compare_leaves_no_layer_out_silently(counts, monkeypatch):
+    layers = [random_layer(w, ConvGeometry((1, 2), (4, 4), 2, 4), "INT2", w) for w in ("BINARY", "INT2")]
+    monkeypatch.setattr("finn_imec.cli.compare.chosen_layers", lambda *options: layers)
+    run = CliRunner().invoke(app, ["compare", "--layers", "padded", "--json"])
+    assert [row["layer"] for row in json.loads(run.stdout)] == ["INT2"]
+    assert "BINARY is not counted: no core" in run.stderr
 
 
 @pytest.mark.synthesis

@@ -329,3 +329,6 @@ def test_a_build_of_which_nothing_can_be_counted_measures_nothing(make_pair_mode
     assert measured_build(result) == []
     assert not (tmp_path / "comparison.json").exists()
     assert "nothing to measure: IMECConv_0: weight_datatype=BINARY: accepted are" in capsys.readouterr().err
+    result.pairs = (replace(report[0], imecconv=None),)
+    assert measured_build(result) == []
+    assert "nothing to measure: no layer was swapped" in capsys.readouterr().err

@@ -276,6 +276,7 @@ def test_a_failure_names_the_log_and_the_rest_goes_on_later(command, on_path, tm
         ({"pe": 4}, False),
         ({"steps": 7}, False),
         ({"core": "dsp"}, False),
+        ({"finn_core": "compressor"}, False),
     ],
 )
 def test_beside_yosys(command, on_path, tmp_path, change, beside):

@@ -74,10 +74,7 @@ def build(
         equal = check_build(result.output_dir)
     joins = note_joins(result.output_dir)
     conversion = result.conversion and load_conversion(result.output_dir / REPORT)
-    has_pairs = conversion and any(pair.swapped and pair.swg for pair in conversion.pairs)
-    if measure and conversion and not has_pairs:
-        log.print("nothing to measure: every IMECConv was an MVAU alone", highlight=False)
-    rows = measured_build(result) if measure and has_pairs else []
+    rows = measured_build(result) if measure and conversion else []
     if as_json:
         print_json(
             {
@@ -123,6 +120,9 @@ def measured_build(result: Any) -> list[Any]:
     from finn_imec.report.results import COMPARISON, write_rows
     from finn_imec.synthesis import comparison
 
+    if not any(pair.swapped for pair in result.pairs):
+        log.print("nothing to measure: no layer was swapped", highlight=False)
+        return []
     folder, clock = result.output_dir, result.conversion.clock_ns
     layers = comparison.layers_of_model(load_model(result.model), result.pairs, as_built=True)
     try:

@@ -31,7 +31,7 @@ from finn_imec.cli.options import (
     chosen_layers,
 )
 from finn_imec.compat.finn import CLOCK_NS, FPGA_PART
-from finn_imec.terminal import console, print_json, print_table, progress_bar
+from finn_imec.terminal import console, log, print_json, print_table, progress_bar
 
 
 def compare(
@@ -109,13 +109,16 @@ def compare(
         )
         if folder is not None:
             write_rows(rows, shlex.join(["finn-imec", *sys.argv[1:]]), folder / COMPARISON)
+    left_out = not_counted(conversion.pairs if conversion else (), refused)
     if as_json:
         print_json([row.as_dict() for row in rows])
+        for line in left_out:
+            log.print(line, highlight=False, markup=False)
     else:
         print_table(comparison_table(rows))
         if model is not None:
             console.print(which_folding(rows, same_folding), markup=False)
-        for line in not_counted(conversion.pairs if conversion else (), refused):
+        for line in left_out:
             console.print(line, markup=False)
         for row in rows if path else ():
             for side in (row.finn, row.imec):
@@ -147,8 +150,9 @@ def counted_rows(
             refused=refused,
             **options,
         )
-    counted = [layer for layer in layers if layer.name not in refused]
-    return [replace(row, geometry=layer.geometry) for row, layer in zip(rows, counted)], refused
+    # A set of layers has the same names at every width.
+    geometries = {(layer.name, layer.bits): layer.geometry for layer in layers}
+    return [replace(row, geometry=geometries[row.layer, row.bits]) for row in rows], refused
 
 
 def not_counted(pairs: Sequence[Any], refused: Mapping[str, str]) -> list[str]:

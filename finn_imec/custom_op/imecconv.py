@@ -83,8 +83,8 @@ class IMECConv(NodeEstimates, HWCustomOp):
             # FINN has the thresholds in a node of their own
             "standalone_thresholds": ("i", False, 0, {0, 1}),
             "ram_style_thresholds": ("s", False, "auto", set(RAM_STYLES)),
-            # our own: input channels per stream word (0: SIMD), line buffer memory, registers inside dot
-            # products of LUTs (-1: as the target clock requires), DSP slice (set by generation, by the part)
+            # our own: level of pipelining (-1: as the target clock requires), input channels per stream word
+            # (0: a line buffer word's), line buffer memory, DSP slice (set by generation, by the part)
             "pipeline": ("i", False, -1, set(range(-1, MAX_PIPELINE + 1))),
             "SIMD_in": ("i", False, 0),
             "buffer_ram_style": ("s", False, "auto", set(RAM_STYLES)),

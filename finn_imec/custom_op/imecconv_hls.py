@@ -35,7 +35,7 @@ class IMECConv_hls(IMECConv, HLSBackend):
 
         Unlike in RTL, the last window of a frame does not overlap with the next frame. The restart of the
         pipeline between frames, which only Vitis HLS knows, is not included. If SIMD_in is no multiple of
-        SIMD this is an upper bound, because the converter may run ahead.
+        a line buffer word's channels this is an upper bound, because the converter may run ahead.
         """
         g = self.geometry
         if g.parallel_window:

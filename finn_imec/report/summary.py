@@ -57,6 +57,8 @@ def _counted(row: Row, timed: bool) -> Line:
     notes = [f"{row.bits} bit, {row.core} core", f"PE {row.pe}, SIMD {row.simd}"]
     if row.finn_folding:
         notes.append("FINN's PE {1}, SIMD {0}".format(*row.finn_folding))
+    if row.finn_core:
+        notes.append("FINN's compressor tree")
     return Line(row.layer, tuple(notes), {key: (row.finn[key], row.imec[key]) for key in keys})
 
 

@@ -40,7 +40,8 @@ def merged(
 def _row_of(layer: VivadoLayer, rows: Sequence[Row]) -> Row | None:
     """The row of the same RTL."""
     names = ("layer", "bits", "simd", "pe", "core", "steps", "pipeline")
-    return next((r for r in rows if all(getattr(r, name) == getattr(layer, name) for name in names)), None)
+    same = (r for r in rows if all(getattr(r, name) == getattr(layer, name) for name in names))
+    return next((r for r in same if not r.finn_core), None)
 
 
 def _yosys(side: Side) -> dict[str, Any]:

@@ -57,7 +57,7 @@ COUNTED_BLOCKS = ("DSP48E1", "DSP48E2")
 class ImecSide:
     """A generated IMECConv, like FinnPair: design, its parts, bits of an output element.
 
-    pipeline: registers inside its dot products.
+    pipeline: level of its pipelining, see Structure.
     """
 
     design: Design

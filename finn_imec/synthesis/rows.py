@@ -116,8 +116,8 @@ class Row:
     """Both sides of one layer.
 
     bits: of activations and weights, e.g. "2x1". core: of the multipliers, "lut" or "dsp". pipeline:
-    registers inside IMECConv's dot products. steps: thresholds per channel, 0 if both sides output
-    accumulators. geometry, clock_ns: None if they were not kept; clock_ns: the period that was to be met.
+    level of IMECConv's pipelining. steps: thresholds per channel, 0 if both sides output accumulators.
+    geometry, clock_ns: None if they were not kept; clock_ns: the period that was to be met.
     code: stamp.code_digest() of the code that measured it, or empty. simd, pe: IMECConv's folding;
     finn_folding: SIMD and PE of FINN's side, None if they are the same. part: that both sides are for.
     finn_core: "compressor" if FINN's side has its compressor tree as LUT core.

@@ -33,8 +33,8 @@
  *
  * Weights
  *	weights[nf*SF + sf][pe] holds SIMD weights of output channel nf*PE + pe, where
- *	sf counts (kh, kw, c) in this order, c fastest, like FINN's weight rows; in another
- *	order if SIMD < C does not divide C, see gearbox.
+ *	sf counts (kh, kw, c) in this order, c fastest, like FINN's weight rows. If SIMD < C
+ *	does not divide C, they are in another order, see gearbox.
  *	If DEPTHWISE, SIMD is 1 and sf counts (kh, kw).
  *
  * Memory
@@ -50,10 +50,11 @@
  *	buffer: the line buffer is read NF = M/PE times. There is no window stream: a
  *	word is multiplied as soon as it is read.
  *
- *	A word holds SIMD channels, or WORD, the least divisor of C above SIMD < C. A pixel
- *	takes CF = C/WORD words, and each fold reads the whole window. If DEPTHWISE, a word holds the PE channels that a fold computes,
- *	PE p multiplies element p, and fold nf reads word nf of each pixel. So the window
- *	is read once, and every fold retires words.
+ *	A word holds WORD channels: SIMD or, if that does not divide C, C's least divisor
+ *	above it. A pixel takes CF = C/WORD words, and each fold reads the whole window. If
+ *	DEPTHWISE, a word holds the PE channels that a fold computes, PE p multiplies element
+ *	p, and fold nf reads word nf of each pixel. So the window is read once, and every
+ *	fold retires words.
  *
  * Loop nest
  *	One flat loop with II=1; an iteration either only writes a buffer word or
@@ -102,11 +103,12 @@
  *	the words it reads last. The RTL does not wait.
  *
  * Dependences
- *	strip: a word is read again SF iterations after it was written at the earliest.
- *	Take the word at offset o of the next window when the R last write-only
- *	iterations are still to come: R >= DEPTH-o, the word is read at position pos(o)
- *	of the window, and SF-pos(o) <= DEPTH-o words are read from o on, so the distance
- *	is at least SF. A word written in place as the k-th of its fold waits for SF-k
+ *	strip: a word is read again READS iterations after it was written at the earliest,
+ *	the reads of a fold: SF, or fewer with a gearbox. Iterations that read no word only
+ *	add to that. Take the word at offset o of the next window when the R last write-only
+ *	iterations are still to come: R >= DEPTH-o, the word is read at position pos(o) of
+ *	the window, and READS-pos(o) <= DEPTH-o words are read from o on, so the distance is
+ *	at least READS. A word written in place as the k-th of its fold waits for READS-k
  *	iterations and then pos(o) >= k more.
  *	If DEPTHWISE, word c of window pixel q is read at pos(o) = c*SF + q, and
  *	R >= DEPTH-o >= (SF-q)*CF - c, so R + pos(o) >= SF + CF-1. A word written in place
