@@ -36,6 +36,7 @@ TABLE = {
     **{key: TITLES[key] for key in ("bram18", "dsp")},
     "period_ns": "period",
     "cycles": "cycles",
+    "activation_lut": "LUT of thresholds",
     "surround_lut": "LUT around MACs",
     "surround_ff": "FF around MACs",
 }
