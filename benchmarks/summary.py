@@ -213,9 +213,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def means_table(means: Means) -> str:
-    """A row per comparison."""
+    """A row per comparison; empty without any."""
     rows = [[name, *_ratios(ratios)] for name, ratios in means.items()]
-    return table(["layers, operands, MAC core", *TABLE.values()], rows)
+    return table(["layers, operands, MAC core", *TABLE.values()], rows) if rows else ""
 
 
 def layer_table(rows: Sequence[Row]) -> str:

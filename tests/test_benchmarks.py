@@ -111,6 +111,19 @@ def test_the_documentation_tells_these_results(summary):
             assert all(f"{min(ratios):.2f} to {max(ratios):.2f}" in page for page in first), key
 
 
+def test_the_page_without_finns_compressor_trees(summary, tmp_path):
+    """Which are measured with a checkout of FINN only."""
+    for path in RESULTS.iterdir():
+        if not path.name.startswith(("compressor-", "full-range-")):
+            (tmp_path / path.name).symlink_to(path)
+    page = summary["Results"](tmp_path).page()
+    assert "For a clock of 10 ns" in page and "compressor" not in page
+    for kind in ("compressor-", "full-range-"):
+        (tmp_path / f"{kind}cnv-w2a2-lut-2bit.json").symlink_to(RESULTS / "cnv-w2a2-lut-2bit.json")
+    page = summary["Results"](tmp_path).page()
+    assert page.count("Beside FINN's compressor trees\n") == 1 and "\n\n\n" not in page
+
+
 def test_a_table_of_ultrascale_is_a_part_of_the_page(summary, tmp_path):
     """Rows without a period, in a file that ends with the part."""
     table = rows("cnv-w2a2-dsp-4bit.json")
