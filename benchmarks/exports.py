@@ -131,8 +131,9 @@ def cells(line: dict[str, Any]) -> list[str]:
     before, after = line["multipliers"]
     compared = line.get("compare", "-")
     if compared == "ok":
-        finn, imec = line["lut"]
+        (finn, imec), layers = line["lut"], line["kept"] + line["refolded"] + line["alone"]
         compared = f"{finn:,} to {imec:,}, {1 - imec / finn:.0%} fewer"
+        compared += f", {line['counted']} of {layers} layers" if line["counted"] < layers else ""
     return [
         line["network"],
         "ok",

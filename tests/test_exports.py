@@ -785,6 +785,15 @@ def test_the_documentation_tells_what_came_of_each_network():
         assert line["interval"] >= line["slowest"], line["network"]
 
 
+def test_sums_say_of_how_many_layers_they_are():
+    line = {
+        "network": "n", "build": "ok", "kept": 1, "refolded": 1, "left": 0, "alone": 2, "multipliers": [2, 2],
+        "difference": 0, "compare": "ok", "counted": 3, "lut": [100, 40],
+    }  # fmt: skip
+    assert "| 100 to 40, 60% fewer, 3 of 4 layers |" in markdown([line])
+    assert "| 100 to 40, 60% fewer |" in markdown([line | {"alone": 1}])
+
+
 def test_the_zoo_has_two_dozen_kinds():
     pytest.importorskip("brevitas", reason="needs Brevitas: pip install 'finn-imec[train]'")
     from zoo import exports
