@@ -187,7 +187,7 @@ class IMECConv_rtl(IMECConv, RTLBackend):
 
         FINN's characteristic functions (DeriveCharacteristic of upstream FINN), from the exact schedule
         instead of rtlsim of one frame. Unlike in FINN, a frame may still be in progress when the next one
-        starts. Pipeline registers beyond PIPELINE_STAGES are left out: they delay all words equally and
+        starts. The pipeline has PIPELINE_STAGES registers here: more or fewer delay all words equally and
         change no FIFO. Raises UnsupportedError if period < get_exp_cycles().
         """
         if period < self.get_exp_cycles():

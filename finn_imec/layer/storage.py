@@ -12,7 +12,7 @@ from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.util.errors import GeometryError
 
-#: Registers that every word passes: input, buffer and weight, dot product, accumulator, output.
+#: Registers that a word passes: input, buffer and weight, one in the dot product, accumulator, output.
 PIPELINE_STAGES = 5
 #: Extra memory for speed is spent only if the layer would otherwise take more than this factor of the cycles
 #: of FINN's pair.
