@@ -22,6 +22,8 @@ from finn_imec.layer.structure import REGISTERS, Structure
 REGISTER_NS, BLOCK_RAM_NS, LUT_NS, ADDER_NS, CARRY_NS, PREADDER_NS = 0.3, 2.45, 0.125, 0.75, 0.03, 3.4
 #: From a LUT's output through the carry chain of a 7:3 counter.
 COUNTER_NS = 0.6
+#: How much longer a path may be if it saves registers between counters, at most.
+MIDDLE_SLACK = 1.05
 #: From the highest input of a carry chain to its output.
 CHAIN_END_NS = 0.25
 #: The control's longest path with few loads of its enable, and for each doubling of them.
@@ -130,16 +132,15 @@ def _heights(structure: Structure) -> tuple[int, ...]:
 def middle_level(structure: Structure) -> int:
     """How many levels of counters are before imec_dot_heap's register between them.
 
-    The place with the shortest longest path and, of these, with the fewest bits.
+    Of the places whose longest path is within MIDDLE_SLACK of the shortest, the one with the fewest bits.
     """
     heights = _heights(structure)
     adder = 0.0 if REGISTERS[structure.pipeline].rows else _adder_ns(structure)
 
-    def cost(before: int) -> tuple[float, int]:
-        first, rest = _counters_ns(structure, before)
-        return round(max(first, rest + adder), 1), sum(_heights_at(heights, before))
-
-    return min(range(len(levels(heights)) + 1), key=cost)
+    parts = [_counters_ns(structure, before) for before in range(len(levels(heights)) + 1)]
+    paths = [max(first, rest + adder) for first, rest in parts]
+    near = [before for before, ns in enumerate(paths) if ns <= MIDDLE_SLACK * min(paths)]
+    return min(near, key=lambda before: sum(_heights_at(heights, before)))
 
 
 def middle_heights(structure: Structure) -> tuple[int, ...]:
