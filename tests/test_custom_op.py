@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -332,11 +333,12 @@ RTL_CASES = {
 
 @pytest.fixture(scope="module", params=RTL_CASES)
 def generated(request, make_imec):
-    """(Datapath, model of one IMECConv_rtl after FINN's PrepareIP)."""
+    """(Datapath with the node's level of pipelining, model of one IMECConv_rtl after FINN's PrepareIP)."""
     from finn.transformation.fpgadataflow.prepare_ip import PrepareIP
 
     path = RTL_CASES[request.param]
-    return path, make_imec(path, "rtl").transform(PrepareIP(PART, 5.0))
+    model = make_imec(path, "rtl").transform(PrepareIP(PART, 5.0))
+    return replace(path, pipeline=getCustomOp(model.graph.node[0]).get_nodeattr("pipeline")), model
 
 
 def test_rtlsim_through_finn_is_exact_in_values_and_cycles(generated):
