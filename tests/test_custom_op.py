@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -332,7 +333,7 @@ RTL_CASES = {
 
 @pytest.fixture(scope="module", params=RTL_CASES)
 def generated(request, make_imec):
-    """(Datapath, model of one IMECConv_rtl after FINN's PrepareIP), at the level of pipelining of the node."""
+    """(Datapath with the node's level of pipelining, model of one IMECConv_rtl after FINN's PrepareIP)."""
     from finn.transformation.fpgadataflow.prepare_ip import PrepareIP
 
     path = RTL_CASES[request.param]
