@@ -318,7 +318,8 @@ def test_larger_nodes_on_request(make_pair_model, tmp_path):
     geometry = ConvGeometry((4, 4), (4, 4), 8, 8, depthwise=True)
     weights = np.arange(16 * 8).reshape(16, 8) % 15 - 7
     types = [DataType[name] for name in ("UINT4", "INT4", "INT32")]
-    make_pair_model(Datapath(geometry, *types, weights)).save(str(tmp_path / "pair.onnx"))
+    model = make_pair_model(Datapath(geometry, *types, weights), mvau={"resType": "dsp"})
+    model.save(str(tmp_path / "pair.onnx"))
     config = {"start_step": "step_convert_to_imec", "stop_step": "step_convert_to_imec"}
     with pytest.raises(ModelError, match="no folding that is as fast costs no more"):
         build(tmp_path / "pair.onnx", config, tmp_path / "out")
