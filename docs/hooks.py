@@ -163,6 +163,10 @@ CONSTRUCTS = {
     "implicit port connection": (r"[(,]\s*\.\w+\s*[,)]", "connect `.clk` to `clk`"),
     "cast to a width": (r"(?:\b[A-Z][A-Z0-9_]*|\d|\))'\(", "accept constant expressions as width"),
     "cast to a local type": (r"\b\w+_t'\(", "accept types that depend on parameters"),
+    "packed struct": (
+        r"\bstruct packed\b",
+        "take an array of it from a constant function, and a field of an element behind an index",
+    ),
     "variable in a loop of `always_comb`": (
         r"\balways_comb\b(?:(?!\bend : gen|\balways_ff\b)[\s\S])*?\bautomatic\b",
         "treat it as a wire",

@@ -268,6 +268,7 @@ def test_every_kind_is_there():
 PLAIN = {
     *("module", "endmodule", "package", "endpackage", "import", "input", "output", "localparam", "parameter"),
     *("logic", "bit", "int", "unsigned", "signed", "typedef", "string", "uwire", "automatic"),
+    *("struct", "packed"),
     *("assign", "always_ff", "always_comb", "initial", "posedge", "begin", "end", "if", "else"),
     *("for", "genvar", "function", "endfunction", "return"),
     *("$clog2", "$bits", "$countones", "$error", "$readmemh", "$sformatf"),
@@ -357,6 +358,8 @@ def found_in(nodes: list) -> set[str]:
                 found.add("cast to a local type")
             elif left != "int":
                 found.add("cast to a width")
+        elif kind == "StructType":
+            found.add("packed struct")
         elif kind == "AlwaysCombBlock" and "automatic" in text(node):
             found.add("variable in a loop of `always_comb`")
     return found
