@@ -67,11 +67,12 @@ def test_a_network_from_export_to_page(benchmark, files, tmp_path):
     assert f"({ratio:.2f})" in page and "| tfc-w1a1 | 10 | 20 | 1 | 5 | 0 | - |" in page
 
 
-def test_files_of_finn_get_todays_names(benchmark, tmp_path):
-    (tmp_path / "vgg10_folding.json").write_text(
+@pytest.mark.parametrize("name", ["vgg10", "mobilenetv1"])
+def test_files_of_finn_get_todays_names(benchmark, tmp_path, name):
+    (tmp_path / f"{name}_folding.json").write_text(
         json.dumps({"Defaults": {}, "ChannelwiseOp_hls_0": {"PE": 1}, "StreamingDataWidthConverter_1": {}})
     )
-    path = benchmark.configured("vgg10", "folding", tmp_path, tmp_path)
+    path = benchmark.configured(name, "folding", tmp_path, tmp_path)
     assert json.loads(path.read_text()) == {"Defaults": {}, "ElementwiseAdd_hls_0": {"PE": 1}}
 
 

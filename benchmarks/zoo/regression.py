@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Mapping
+from configparser import ConfigParser
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,7 @@ BACK_END = (
     "step_apply_folding_config",
     *SWAP,
 )
-CONV1D = f"{LIBRARY}.conv1d"
+CONV1D, MOBILENET = f"{LIBRARY}.conv1d", f"{LIBRARY}.mobilenet"
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,20 @@ def vgg10(bits: int = 4, channels: int = 32) -> Any:
     return nn.Sequential(*layers, qnn.QuantLinear(128, 24, weight_bit_width=bits, bias_quant=Int32Bias))
 
 
+def mobilenetv1(bits: int = 4) -> Any:
+    """MobileNet-v1 of Brevitas, 8 bits in its first layer's weights, on a normalized image."""
+    from brevitas_examples.imagenet_classification.models.mobilenetv1 import quant_mobilenet_v1
+    from torch import nn
+
+    class Normalize(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return (x - x.new_tensor((0.485, 0.456, 0.406)).reshape(1, 3, 1, 1)) / 0.226
+
+    config = ConfigParser()
+    config.read_dict({"MODEL": {"WIDTH_SCALE": 1.0}, "QUANT": {"BIT_WIDTH": bits, "ROUND_AVG_POOL": False}})
+    return nn.Sequential(Normalize(), quant_mobilenet_v1(config))
+
+
 NETWORKS: dict[str, Recipe] = {
     **{
         f"tfc-w{w}a{a}": Recipe(partial(tfc, w, a), (1, 1, 28, 28), (SCALED, TOP1, *STANDARD))
@@ -131,6 +146,20 @@ NETWORKS: dict[str, Recipe] = {
         "INT8",
         {"ChannelwiseOp": "ElementwiseAdd"},
         {"standalone_thresholds": True},
+    ),
+    "mobilenetv1": Recipe(
+        mobilenetv1,
+        (1, 3, 224, 224),
+        (
+            SCALED,
+            TOP1,
+            *IMPORT,
+            f"{CONV1D}.step_pre_streamline",  # the scale of the last layer's bias goes into TopK
+            f"{MOBILENET}.step_mobilenet_streamline",
+            f"{MOBILENET}.step_mobilenet_lower_convs",
+            f"{MOBILENET}.step_mobilenet_convert_to_hw_layers_separate_th",
+        ),
+        renamed={"ChannelwiseOp": "ElementwiseAdd"},
     ),
 }
 
