@@ -12,7 +12,7 @@ import pytest
 
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.synthesis.comparison import compare_layer, generate_both, random_layer, simulate_both
-from finn_imec.synthesis.compressor_core import _columns, _gates, with_compressor_core
+from finn_imec.synthesis.compressor_core import _columns, _gates, _small_luts_as_logic, with_compressor_core
 from finn_imec.util.errors import ModelError, UnsupportedError
 
 #: A generator with the functions of FINN's, whose trees are plain sums.
@@ -99,8 +99,8 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path / "finn"
 
 
-def layer(activation: str, weight: str, **options):
-    geometry = ConvGeometry((3, 3), (5, 5), 4, 4, simd=4, pe=2, **options)
+def layer(activation: str, weight: str, simd: int = 4):
+    geometry = ConvGeometry((3, 3), (5, 5), simd, 4, simd=simd, pe=2)
     return random_layer("layer", geometry, activation, weight).with_random_thresholds(3)
 
 
@@ -113,13 +113,21 @@ def test_pair_with_a_tree_computes_the_convolution(activation, checkout, tmp_pat
 
 @pytest.mark.skipif("FINN_COMPRESSOR" not in os.environ, reason="FINN_COMPRESSOR names no checkout of FINN")
 @pytest.mark.parametrize(
-    "types", [("INT2", "INT2"), ("UINT3", "INT2"), ("INT8", "BIPOLAR"), ("BIPOLAR", "INT2")]
+    "types", [("INT2", "INT2"), ("UINT3", "INT2"), ("INT8", "BIPOLAR"), ("INT8", "INT2", 3)]
 )
 def test_pair_with_finns_tree_computes_the_convolution(types, tmp_path):
     one = layer(*types)
     pair, imec = generate_both(one, "lut", tmp_path / "both")
     pair = with_compressor_core(pair, Path(os.environ["FINN_COMPRESSOR"]))
     assert simulate_both(one, pair, imec)["finn"]["cycles"] > 0
+
+
+def test_small_luts_are_formulas():
+    tree = "module tree(output o, input a, b);\n\tLUT2 #(.INIT(4'h8)) l(.O(o), .I0(a), .I1(b));\nendmodule\n"
+    text = _small_luts_as_logic(tree)
+    assert "finn_compressor_lut2 #(.INIT(4'h8)) l(" in text and "LUT2 #" not in text
+    assert "assign\tO = INIT[{ I1, I0 }];" in text and "lut5" not in text
+    assert _small_luts_as_logic("LUT6 #(") == "LUT6 #("
 
 
 def test_errors_name_checkout_core_and_part(checkout, tmp_path):

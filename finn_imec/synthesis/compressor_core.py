@@ -102,7 +102,9 @@ def with_compressor_core(pair: FinnPair, checkout: Path) -> FinnPair:
     (folder / _CORE).write_text(core)
     (folder / _PRIMITIVES).write_bytes(files(__package__).joinpath(_PRIMITIVES).read_bytes())
     sources[_MVU].write_text(mvu.replace("CORE_PIPELINE_DEPTH = 2;", f"CORE_PIPELINE_DEPTH = {delay};"))
-    added = (folder / _PRIMITIVES, folder / f"{tree}.sv")
+    generated = folder / f"{tree}.sv"
+    generated.write_text(_small_luts_as_logic(generated.read_text()))
+    added = (folder / _PRIMITIVES, generated)
     return replace(pair, design=replace(pair.design, sources=(*added, *pair.design.sources)))
 
 
@@ -120,6 +122,20 @@ def _generate(checkout: Path, folder: Path, call: dict) -> int:
         reason = (result.stderr.strip().splitlines() or ["no output"])[-1]
         raise ModelError(f"checkout={checkout}: its compressor generator failed: {reason}")
     return int(result.stdout.split()[-1])
+
+
+def _small_luts_as_logic(text: str) -> str:
+    """A generated tree with formulas in place of LUT2 and LUT5, for which Yosys has no black box here."""
+    for n in (2, 5):
+        text, found = re.subn(rf"\bLUT{n} #", f"finn_compressor_lut{n} #", text)
+        if found:
+            ports = [f"I{i}" for i in range(n)]
+            text += (
+                f"\nmodule finn_compressor_lut{n} #(bit [{2**n - 1}:0]  INIT = 0)"
+                f"(output logic  O, input logic  {', '.join(ports)});\n"
+                f"	assign	O = INIT[{{ {', '.join(reversed(ports))} }}];\nendmodule\n"
+            )
+    return text
 
 
 def _columns(product: str, activation_bits: int, weight_bits: int, signed: bool) -> list[list[Gate]]:
