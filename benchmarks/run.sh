@@ -12,7 +12,7 @@
 set -eu
 cd "$(dirname "$0")"
 data=${FINN_IMEC_DATA:-../../shared/data}/cnv-cifar10
-mkdir -p out/networks
+mkdir -p out/networks out/variants
 cluster=${CLUSTER:+--cluster $CLUSTER}
 failed=
 code=$(python -c "from finn_imec.synthesis.stamp import code_digest; print(code_digest())")
@@ -52,12 +52,12 @@ done
 if [ -n "${FINN_COMPRESSOR:-}" ]; then # a checkout of FINN's pull request 1560
 	for folding in cnv-w2a2 cnv-w1a1; do
 		for bits in 1 2 4; do
-			measure "compressor-$folding-lut-${bits}bit" finn-imec compare --layers $folding --bits $bits --core lut --compressor "$FINN_COMPRESSOR" $cluster --json
+			measure "variants/compressor-$folding-lut-${bits}bit" finn-imec compare --layers $folding --bits $bits --core lut --compressor "$FINN_COMPRESSOR" $cluster --json
 		done
 	done
-	measure compressor-full-range-cnv-w2a2-lut-2bit finn-imec compare --layers cnv-w2a2 --bits 2 --core lut --full-range --compressor "$FINN_COMPRESSOR" $cluster --json
+	measure variants/compressor-full-range-cnv-w2a2-lut-2bit finn-imec compare --layers cnv-w2a2 --bits 2 --core lut --full-range --compressor "$FINN_COMPRESSOR" $cluster --json
 fi
-measure full-range-cnv-w2a2-lut-2bit finn-imec compare --layers cnv-w2a2 --bits 2 --core lut --full-range $cluster --json
+measure variants/full-range-cnv-w2a2-lut-2bit finn-imec compare --layers cnv-w2a2 --bits 2 --core lut --full-range $cluster --json
 for bits in 4 8; do
 	part=xczu7ev-ffvc1156-2-e # DSP48E2
 	measure "cnv-w2a2-dsp-${bits}bit-xczu7ev" finn-imec compare --layers cnv-w2a2 --bits $bits --core dsp --part $part $cluster --json

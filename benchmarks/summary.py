@@ -3,9 +3,9 @@
     python benchmarks/summary.py > docs/results.md
     python benchmarks/summary.py --picture docs/assets/ratios.png > docs/results.md
 
-LAYERS-CORE-BITSbit.json are of `finn-imec compare --json`, demo.json of `finn-imec demo
---json`, throughput.json and power-FOLDING.json are of throughput.py and power.py, networks/NAME.json
-of networks.py or, if the name is that of a trained CNV, partition.py, all with --json.
+LAYERS-CORE-BITSbit.json are of `finn-imec compare --json`, those in variants/ with FINN's compressor
+tree or with weights of their whole range. demo.json is of `finn-imec demo --json`, throughput.json and
+power-FOLDING.json are of throughput.py and power.py, networks/NAME.json of networks.py or, if the name is that of a trained CNV, partition.py, all with --json.
 """
 
 import json
@@ -76,12 +76,12 @@ class Results:
         kind: their start, "compressor-" for FINN's side with its tree, "full-range-" for weights
         of their whole range.
         """
-        tables = {}
-        for path in self.folder.glob(f"{kind}cnv-*bit{clock}.json"):
+        tables, of = {}, "variants" if kind else "."
+        for path in (self.folder / of).glob(f"{kind}cnv-*bit{clock}.json"):
             folding, core, bits = path.stem.removesuffix(clock).removeprefix(kind).rsplit("-", 2)
             tables[folding, core != "lut", int(bits.removesuffix("bit")), core] = path.stem
         return {
-            f"{folding}, {bits} bit{'s' * (bits > 1)}, {core}": self.rows(stem)
+            f"{folding}, {bits} bit{'s' * (bits > 1)}, {core}": self.rows(f"{of}/{stem}")
             for (folding, _, bits, core), stem in sorted(tables.items())
         }
 
