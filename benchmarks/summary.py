@@ -5,7 +5,8 @@
 
 LAYERS-CORE-BITSbit.json are of `finn-imec compare --json`, those in variants/ with FINN's compressor
 tree or with weights of their whole range. demo.json is of `finn-imec demo --json`, throughput.json and
-power-FOLDING.json are of throughput.py and power.py, networks/NAME.json of networks.py or, if the name is that of a trained CNV, partition.py, all with --json.
+power-FOLDING.json are of throughput.py and power.py, networks/NAME.json of networks.py or, if the name is
+that of a trained CNV, partition.py, all with --json.
 """
 
 import json

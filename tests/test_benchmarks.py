@@ -30,7 +30,7 @@ RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 TIMING = ("ff_absorbable", "period_ns", "fmax_mhz", "path", "lut_by_flow")
 
 
-def rows(name: str) -> list[dict]:
+def rows(name: str | Path) -> list[dict]:
     return json.loads((RESULTS / name).read_text())
 
 
