@@ -48,6 +48,8 @@ print(delay)
 
 #: A bit of a lane: of its activation "a" or its weight "w"; None is 0.
 Bit = tuple[str, int] | None
+#: Name, bits and sign of a lane's activation or weight.
+Operand = tuple[str, int, bool]
 #: The inputs of a gate of two: the lower and the higher one of its truth table.
 Gate = tuple[Bit, Bit]
 
@@ -86,8 +88,7 @@ def with_compressor_core(pair: FinnPair, checkout: Path) -> FinnPair:
     tree = f"finn_compressor_{product.lower()}_{simd}x{widths[0]}x{widths[1]}"
     call = {"tree": tree, "accumulator": accumulator}
     if product == "SIGNED":
-        a, w = (widths[0], widths[2]), (widths[1], True)
-        (na, sa), (nb, sb) = (w, a) if w[0] >= a[0] else (a, w)
+        (_, na, sa), (_, nb, sb) = _by_width(*widths)
         call["operands"] = [simd, na, nb, sa, sb]
     else:
         gates, constant = _gates(product, *widths)
@@ -147,8 +148,7 @@ def _columns(product: str, activation_bits: int, weight_bits: int, signed: bool)
     if product == "XNOR":
         return [[(("a", 0), ("w", 0))]]
     if product == "SIGNED":
-        a, w = ("a", activation_bits, signed), ("w", weight_bits, True)
-        (x, nx, sx), (y, ny, sy) = (w, a) if weight_bits >= activation_bits else (a, w)
+        (x, nx, sx), (y, ny, sy) = _by_width(activation_bits, weight_bits, signed)
         columns: list[list[Gate]] = [
             [((y, j), (x, column - j)) for j in range(max(0, column - nx + 1), min(ny - 1, column) + 1)]
             for column in range(nx + ny - 1)
@@ -162,6 +162,12 @@ def _columns(product: str, activation_bits: int, weight_bits: int, signed: bool)
     columns = [[((x, i), sign)] for i in range(bits)]
     columns[0].append((sign, sign))
     return columns if signed else [*columns, [(sign, sign)]]
+
+
+def _by_width(activation_bits: int, weight_bits: int, signed: bool) -> tuple[Operand, Operand]:
+    """The multiplicand, the wider operand, and the multiplier. Weights are signed."""
+    a, w = ("a", activation_bits, signed), ("w", weight_bits, True)
+    return (w, a) if weight_bits >= activation_bits else (a, w)
 
 
 def _gates(product: str, *widths: int) -> tuple[list[list[str]], int]:
