@@ -17,7 +17,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.base import CustomOp
 from qonnx.custom_op.registry import getCustomOp
 
-from finn_imec.layer.clock import pipeline_for
+from finn_imec.layer.clock import period_ns, pipeline_for
 from finn_imec.layer.core import DEFAULT_DSP_BLOCK
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.estimate import Estimate
@@ -64,7 +64,7 @@ class Pair:
     front: the nodes before the generator, from its FMPadding on; empty if there is none or it stays. between:
     FIFOs and width converters inside the pair. padding_reason: why an FMPadding stays. dsp_block: the part's
     DSP slice. behind: the nodes after the matrix unit, up to its Thresholding; empty if there is none or it
-    stays.
+    stays. buffer_in_luts: the line buffer is in LUTs, unless the generator asks for another memory.
     """
 
     model: ModelWrapper
@@ -75,6 +75,7 @@ class Pair:
     padding_reason: str | None = None
     dsp_block: str = DEFAULT_DSP_BLOCK
     behind: list[NodeProto] = field(default_factory=list)
+    buffer_in_luts: bool = False
 
     @classmethod
     def find(cls, model: ModelWrapper, generator: NodeProto, absorb_padding: bool = True) -> Pair:
@@ -161,7 +162,8 @@ class Pair:
         if "ram_style_thresholds" in unit.get_nodeattr_types():
             attributes["ram_style_thresholds"] = unit.get_nodeattr("ram_style_thresholds")
         style = generator.get_nodeattr("ram_style")
-        attributes["buffer_ram_style"] = style if style in _CHOSEN_STYLES else "auto"
+        free = "distributed" if self.buffer_in_luts else "auto"
+        attributes["buffer_ram_style"] = style if style in _CHOSEN_STYLES else free
         attributes["inFIFODepths"] = _plain(first.get_nodeattr("inFIFODepths"))
         if self.fmpadding is not None:
             attributes["Padding"] = _plain(first.get_nodeattr("Padding"))
@@ -407,6 +409,20 @@ class Pair:
         imec, pair = Estimate(self._structure(folded.simd, folded.pe)), self.estimate
         return imec.luts <= pair.luts and imec.dsp <= pair.dsp
 
+    def with_buffer(self, simd: int, pe: int, cycle_tolerance: float, clock_ns: float) -> Pair:
+        """The same with the line buffer in LUTs if the IMECConv would take more block RAM than the pair.
+
+        Unless that saves no block, takes more LUTs than the pair or more than cycle_tolerance times its
+        cycles, or has a longer path than the clock allows or block RAM has.
+        """
+        lean, limit = replace(self, buffer_in_luts=True), int(self.cycles * cycle_tolerance)
+        before, after = (each._structure_for(simd, pe, clock_ns) for each in (self, lean))
+        blocks, luts = Estimate(before).bram18, Estimate(after)
+        better = blocks > max(luts.bram18, self.estimate.bram18) and luts.luts <= self.estimate.luts
+        fast = after.storage.cycles_per_frame <= limit
+        meets = period_ns(after)[0] <= max(clock_ns, period_ns(before)[0])
+        return lean if better and fast and meets else self
+
     def _why_not_as_it_is(self) -> str:
         geometry, (simd, pe) = self.geometry, self.folding
         if self.keeps_folding:
@@ -468,8 +484,12 @@ class Pair:
 
     def imecconv_estimate(self, simd: int, pe: int, clock_ns: float) -> Estimate:
         """Resources of the IMECConv at this folding, with the registers that a clock needs."""
+        return Estimate(self._structure_for(simd, pe, clock_ns))
+
+    def _structure_for(self, simd: int, pe: int, clock_ns: float) -> Structure:
+        """The structure at this folding, with those registers."""
         structure = self._structure(simd, pe)
-        return Estimate(replace(structure, pipeline=pipeline_for(structure, clock_ns)))
+        return replace(structure, pipeline=pipeline_for(structure, clock_ns))
 
     def is_saved_by(self, imec: dict[str, int]) -> bool:
         """True if an IMECConv of these estimated resources may replace the pair: it may cost anything."""
