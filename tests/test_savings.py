@@ -177,8 +177,8 @@ def test_a_refolded_pair_costs_no_more(make_pair_model, simd, pe):
     ids=["FINN's in LUTs", "FINN's in block RAM", "asked for", "too slow in LUTs"],
 )
 def test_a_line_buffer_takes_block_ram_where_finns_does(make_pair_model, columns, style, ours, blocks):
-    """Of 564 words and more, which are in block RAM by themselves. In LUTs as FINN's by default, unless it then
-    misses the clock of 5 ns: its words come through a multiplexer."""
+    """Of 564 words and more, in block RAM by themselves. They are in LUTs as FINN's by default, unless that
+    misses the clock of 5 ns: words come through a multiplexer."""
     geometry = ConvGeometry((3, 3), (8, columns), 4, 2)
     swg = {"ram_style": style}
     model, (pair,) = infer(make_pair_model(make_path(geometry), swg=swg), 1.02)
