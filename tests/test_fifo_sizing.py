@@ -29,7 +29,7 @@ from finn_imec.fifos.sizing import FRAMES, LIMIT, Simulator, pace, sized
 from finn_imec.partition import parts
 from finn_imec.partition.frames import random_frames
 from finn_imec.partition.graph import specialized_layers, with_all_fifos
-from finn_imec.partition.joins import NOT_SIZED, joins
+from finn_imec.partition.joins import NOT_SIZED, SHALLOW, joins
 
 RTL = Path(parts.__file__).parent / "rtl"
 
@@ -234,7 +234,8 @@ def test_joins_say_what_enters_and_how_deep_the_fifos_are(finn):
     getCustomOp(duplicate).set_nodeattr("outFIFODepths", [2, 50])
     assert joins(model)[0] == line.format(add, conv, 2, duplicate.name, 50)
     assert joins(with_all_fifos(model)) == (line.format(add, conv, 36, duplicate.name, 50),)
-    assert joins(specialized_layers(chain(finn))) == ()
+    assert joins(specialized_layers(chain(finn))) == (SHALLOW,)
+    assert joins(with_all_fifos(specialized_layers(chain(finn)))) == ()
 
 
 def test_streamed_weights_are_no_branch(finn):
@@ -247,7 +248,7 @@ def test_streamed_weights_are_no_branch(finn):
     getCustomOp(conv).set_nodeattr("mem_mode", "external")
     remove_initializer(model, name)
     model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
-    assert model.get_initializer(name) is None and joins(model) == ()
+    assert model.get_initializer(name) is None and joins(model) == (SHALLOW,)
 
 
 NETWORKS = {"chain": chain, "branches": branches}

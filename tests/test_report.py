@@ -408,13 +408,13 @@ def test_a_layer_that_cannot_be_counted_leaves_the_others():
 def test_joins_are_on_the_page(make_built):
     folder, _ = make_built()
     write_report(folder)
-    assert "Where branches join" not in Page(folder / "report.html").body
+    assert "Branches and FIFOs" not in Page(folder / "report.html").body
     path = folder / "report" / "imec_conversion.json"
     lines = [f"{HOSTILE} joins a and b", "`finn-imec fifos`, or `c`, sizes it"]
     path.write_text(json.dumps(json.loads(path.read_text()) | {"joins": lines}))
     write_report(folder)
     text = " ".join(Page(folder / "report.html").body.split())
-    assert f"Where branches join {HOSTILE} joins a and b" in text
+    assert f"Branches and FIFOs {HOSTILE} joins a and b" in text
     html = (folder / "report.html").read_text().replace("<wbr>", "")
     assert "<li><code>finn-imec fifos</code>, or <code>c</code>, sizes it</li>" in html
 
