@@ -365,6 +365,34 @@ def test_build_inserts_the_fifos_of_a_file(built, chain_file, tmp_path):
         assert f".DEPTH({depth})" in (folder / f"{name}.v").read_text()
 
 
+@pytest.mark.simulation
+def test_fifos_of_nodes_in_python_keep_their_depths(built, finn, tmp_path):
+    """A network whose first layer quantizes floats, as that of every export with a float input."""
+    from onnx import TensorProto, helper
+
+    from finn_imec.builder import build
+
+    model = chain(finn)
+    name, shape = model.graph.input[0].name, model.get_tensor_shape(model.graph.input[0].name)
+    quantizer = helper.make_node(
+        "Thresholding", ["floats", "levels"], [name], name="Thresholding_0",
+        domain="finn.custom_op.fpgadataflow", backend="fpgadataflow", NumChannels=shape[-1], PE=1, numSteps=3,
+        inputDataType="FLOAT32", weightDataType="FLOAT32", outputDataType="UINT2", numInputVectors=shape[:-1],
+    )  # fmt: skip
+    model.graph.node.insert(0, quantizer)
+    model.graph.value_info.append(model.graph.input.pop())
+    model.graph.input.append(helper.make_tensor_value_info("floats", TensorProto.FLOAT, shape))
+    model.set_initializer("levels", np.tile(np.float32([0.5, 1.5, 2.5]), (shape[-1], 1)))
+    model.save(str(tmp_path / "model.onnx"))
+    steps = [*STEPS, "finn_imec.fifos.step_size_fifos", "finn_imec.fifos.step_insert_fifos"]
+    fields = {"steps": steps, "auto_fifo_depths": True}
+    again = build(tmp_path / "model.onnx", fields, tmp_path / "out")
+    config = json.loads(again.reports["fifo_config"].read_text())
+    depths, others = depths_in(again.model), config["simulation"]["others"]
+    assert depths == config["fifo_depths"] and set(others.values()) == {2}
+    assert sorted({*depths.values()} - {2}) == sorted({*depths_in(built.model).values()} - {2})
+
+
 @pytest.mark.parametrize(
     ("fields", "inserted"),
     [
