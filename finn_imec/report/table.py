@@ -135,7 +135,7 @@ def _saved_text(before: int, after: int) -> str:
 
 def _savings_caption(conversion: Conversion, counted: bool) -> str:
     by = (
-        "Counted by Yosys for 7-series, buffers of both sides in LUTs"
+        "Counted by Yosys for 7-series, buffers of both sides in LUTs, other memories where ram_style=auto is"
         if counted
         else "By a model fitted to Yosys' counts for 7-series, about 6 % off; --measure counts them"
     )
