@@ -456,7 +456,7 @@ def test_command(network, chain_file, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["missing.onnx"], "missing.onnx: no such file; expected an .onnx or .npz"),
+        (["missing.onnx"], "missing.onnx: no such file; expected a build's folder, an .onnx or an .npz"),
         (["host.onnx"], "no FINN hardware layer in the model"),
         (["host.onnx", "--curve", "--cycles", "9"], "--cycles is not used with --curve"),
     ],
