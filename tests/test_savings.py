@@ -79,29 +79,6 @@ def test_a_converter_of_whole_windows_is_a_cycle_off():
     assert stepped(ConvGeometry((3, 3), (8, 7), 4, 6, simd=18, pe=3, simd_in=4)) == 124 + 1
 
 
-@pytest.mark.parametrize(
-    "geometry",
-    [
-        ConvGeometry((3, 3), (60, 20), 8, 8, (2, 2), (2, 2), simd=2, pe=4),
-        ConvGeometry((3, 3), (33, 33), 32, 32, (2, 2), depthwise=True, pe=4),
-        ConvGeometry((3, 3), (30, 30), 8, 8, simd=72, pe=4, simd_in=8),
-        ConvGeometry((1, 1), (40, 40), 8, 8, (3, 3), simd=2, pe=4),
-    ],
-)
-def test_rows_of_a_large_image_take_the_same(geometry, monkeypatch):
-    from finn_imec.layer import pair_cycles as module
-
-    whole = stepped(geometry)
-    monkeypatch.setattr(module, "MOST_WORDS", 8_000)
-    pair_cycles.cache_clear()
-    assert stepped(geometry) == whole
-    pair_cycles.cache_clear()
-
-
-def test_too_large_an_image_is_not_stepped():
-    assert stepped(ConvGeometry((3, 3), (226, 226), 64, 64)) is None
-
-
 # ---- verdicts -----------------------------------------------------------------------------------
 
 
