@@ -2,12 +2,14 @@
 
     python benchmarks/estimates.py measure [--points 330] [--timeout-s 240]    hours; resumes
     python benchmarks/estimates.py pairs [--points 90] [--timeout-s 120]       an hour; resumes
-                     both: [--jobs N] or, on a dask scheduler's workers, [--cluster ADDRESS]
+    python benchmarks/estimates.py ultrascale [--points 20] [--timeout-s 120]  a quarter of it; resumes
+                     all: [--jobs N] or, on a dask scheduler's workers, [--cluster ADDRESS]
     python benchmarks/estimates.py fit
 
 `measure` adds to benchmarks/results/estimates.jsonl, a line for each layer: how it is made, and Yosys'
 counts (flow "alu") unless that took longer than --timeout-s. `pairs` does the same for FINN's pair and
-IMECConv of smaller layers, as `finn-imec compare` builds them, into pairs.jsonl. `fit` prints the
+IMECConv of smaller layers, as `finn-imec compare` builds them, into pairs.jsonl; `ultrascale` counts every
+fourth of them for UltraScale+, into pairs-ultrascale.jsonl, to which nothing is fitted. `fit` prints the
 non-negative coefficients of least relative error, in the form of finn_imec/layer/estimate.py and
 pair_estimate.py, and the errors on held-out layers: each fifth is estimated with coefficients fitted to the
 other four. A layer that stands in several tables is left out of all at once. IMECConv is fitted to both files
