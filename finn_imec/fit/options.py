@@ -172,8 +172,7 @@ def imec_options(
     coarse: dict[Option, Structure] = {}
     for res_type in maker.multipliers():
         for simd, pe in foldings:
-            folded = replace(geometry.with_folding(simd, pe, 0), buffer_ports=1)
-            built = maker.styled(maker.structure(folded, res_type), automatic)
+            built = maker.styled(maker.structure(geometry.with_folding(simd, pe, 0), res_type), automatic)
             made = maker.option(built, built.geometry.compute_cycles, res_type, automatic)
             coarse[replace(made, words={maker.target: pe})] = built
     styled: dict[Option, Structure] = {}
@@ -183,7 +182,7 @@ def imec_options(
             chosen = maker.styled(built, styles)
             made = maker.option(chosen, chosen.geometry.compute_cycles, res_type, styles)
             styled[replace(made, words=before.words)] = chosen
-    found: dict[Option, Structure] = {}
+    options: list[Option] = []
     cycles: dict[ConvGeometry, int] = {}
     for before in lean(list(maker.timely(styled)), maker.bits):
         chosen, attributes = styled[before], before.attributes[node.name]
@@ -192,13 +191,13 @@ def imec_options(
         for word in divisors(g.ifm_channels):
             if pixels // word > g.compute_cycles and word != g.ifm_channels:
                 continue  # the input would be the slower side
-            moved = replace(g.with_folding(g.simd, g.pe, word), buffer_ports=geometry.buffer_ports)
-            same = moved.with_folding(g.simd, g.pe, gcd(g.word_channels, word))  # takes as many cycles
+            moved = g.with_folding(g.simd, g.pe, word)
+            same = g.with_folding(g.simd, g.pe, gcd(g.word_channels, word))  # takes as many cycles
             if same not in cycles:
                 cycles[same] = storage(moved).cycles_per_frame
-            structure = maker.styled(replace(chosen, geometry=moved), styles)
-            found[maker.option(structure, cycles[same], attributes["resType"], styles)] = structure
-    return lean(list(maker.timely(found)), maker.bits)
+            structure = replace(chosen, geometry=moved)
+            options.append(maker.option(structure, cycles[same], attributes["resType"], styles))
+    return lean(options, maker.bits)
 
 
 def lean(options: Sequence[Option], bits: Mapping[str, int]) -> list[Option]:
