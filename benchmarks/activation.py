@@ -56,6 +56,7 @@ def measured(table: str) -> list[dict[str, Any]]:
                 "activation": activation,
                 "thresholding_rtl": finn,
                 "ratio": round(activation / finn, 3),
+                "code": row["code"],
             }
         )
     return found
@@ -71,15 +72,17 @@ def main(
     if unknown := [name for name in chosen if not (RESULTS / f"{name}.json").exists()]:
         raise typer.BadParameter(f"TABLE: {unknown[0]!r}; accepted are {', '.join(known)}")
     bar = track(chosen, "tables", console=Console(stderr=True))
-    rows = [row for table in bar for row in measured(table)]
+    found = {table: measured(table) for table in bar}
     if as_json:
-        print(json.dumps(rows, indent=2))
+        print(json.dumps(found, indent=2))
         return
+    rows = [row for table in found.values() for row in table]
     shown = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in rows[0]:
+    *columns, _ = rows[0]
+    for name in columns:
         shown.add_column(name, no_wrap=True)
     for row in rows:
-        shown.add_row(*map(str, row.values()))
+        shown.add_row(*(str(row[name]) for name in columns))
     Console(width=110).print(shown)
     ratios = np.array([row["ratio"] for row in rows])
     print(f"ratio {ratios.mean():.2f} on average, {ratios.max():.2f} at most, of {len(rows)} layers")
