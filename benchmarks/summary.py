@@ -221,7 +221,7 @@ def means_table(means: Means) -> str:
 
 
 def activation_table(tables: Mapping[str, Sequence[Figures]]) -> str:
-    """A row per table: LUTs of the activation of all layers, both sides, and the greatest ratio of a layer."""
+    """A row per table: LUTs of the activation of all layers, both sides, and a layer's greatest ratio."""
     rows = []
     for name, layers in tables.items():
         finn, imec = (sum(layer[side] for layer in layers) for side in ("thresholding_rtl", "activation"))
