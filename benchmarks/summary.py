@@ -235,9 +235,7 @@ def activation_table(tables: Mapping[str, Sequence[Figures]]) -> str:
                 f"{worst['ratio']:.2f}, {worst['layer'].split(',')[0].split()[-1]}",
             ]
         )
-    return table(
-        ["table", "thresholds", "LUTs, FINN / IMECConv", "ratio", "greatest ratio of a layer"], rows
-    )
+    return table(["table", "thresholds", "LUTs, FINN / IMECConv", "ratio", "greatest ratio of a layer"], rows)
 
 
 def layer_table(rows: Sequence[Row]) -> str:
