@@ -143,6 +143,38 @@ def test_a_refolded_pair_costs_no_more(make_pair_model, simd, pe):
     assert all(pair.imec[key] <= pair.finn[key] for key in ("lut", "dsp"))
 
 
+@pytest.mark.parametrize(
+    ("columns", "style", "ours", "blocks"),
+    [
+        (70, "distributed", "distributed", 0),
+        (70, "auto", "auto", 1),
+        (70, "block", "block", 1),
+        (1500, "distributed", "auto", 3),
+    ],
+    ids=["FINN's in LUTs", "FINN's in block RAM", "asked for", "too slow in LUTs"],
+)
+def test_a_line_buffer_takes_block_ram_where_finns_does(make_pair_model, columns, style, ours, blocks):
+    """Of 564 words and more, in block RAM by themselves. They are in LUTs as FINN's by default, unless that
+    misses the clock of 5 ns: words come through a multiplexer."""
+    geometry = ConvGeometry((3, 3), (8, columns), 4, 2)
+    swg = {"ram_style": style}
+    model, (pair,) = infer(make_pair_model(make_path(geometry), swg=swg), 1.02)
+    assert getCustomOp(model.graph.node[0]).get_nodeattr("buffer_ram_style") == ours
+    assert pair.imec["bram18"] == blocks
+    assert pair.imec["lut"] < pair.finn["lut"]
+    assert pair.cycles <= 1.02 * pair.pair_cycles
+
+
+@pytest.mark.parametrize(("asked", "ours", "blocks"), [("auto", "distributed", 0), ("block", "block", 1)])
+def test_a_few_deep_weights_are_in_luts_where_finns_are(make_pair_model, asked, ours, blocks):
+    """144 words are in block RAM by themselves; FINN's memstream has so few bits in LUTs."""
+    path = make_path(ConvGeometry((3, 3), (8, 8), 16, 16, depthwise=True))
+    model, (pair,) = infer(make_pair_model(path, mvau={"resType": "lut", "ram_style": asked}), 1.02)
+    assert getCustomOp(model.graph.node[0]).get_nodeattr("ram_style") == ours
+    assert pair.imec["bram18"] == pair.finn["bram18"] == blocks
+    assert pair.imec["lut"] < pair.finn["lut"]
+
+
 def test_swap_and_cheapest_folding_agree_beyond_the_channels(make_pair_model):
     """A window of two pixels at once is as fast as the pair and has the fewest multipliers: it is kept."""
     from finn_imec.layer.units import cheapest_folding

@@ -107,7 +107,9 @@ class InferIMECConv(Transformation):
     fewer LUTs, block RAMs or DSPs by the estimates.
 
     Weights that do not change at run time become internal_embedded, the leanest mem_mode, whether the MVAU
-    had them embedded or decoupled; writable and external ones keep their mode.
+    had them embedded or decoupled; writable and external ones keep their mode. Memories that the pair has in
+    LUTs are in LUTs here, too, if the node would otherwise take more block RAM than the pair, and so takes no
+    more LUTs.
 
     absorb_padding: the IMECConv also replaces an FMPadding before the pair, unless other nodes need its
     output. allow_larger: another folding may cost more LUTs or DSP slices than the pair. clock_ns, fpgapart:
@@ -192,6 +194,7 @@ class InferIMECConv(Transformation):
         """A pair's IMECConv, not yet in the graph, and the report of both; NotEligible without one."""
         pair.check()
         folding, why = pair.choose_folding(self.cycle_tolerance, self.allow_larger)
+        pair = pair.with_memories(*folding, self.cycle_tolerance, self.clock_ns)
         node = pair.imecconv(*folding)
         getCustomOp(node).verify_node()
         report = replace(report_of(pair, node, self.clock_ns), why_refolded=why)
