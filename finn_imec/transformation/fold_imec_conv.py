@@ -122,9 +122,9 @@ def _producers_word(model: ModelWrapper, tensor: str) -> int | None:
 def _fold(inst: IMECConv, target: int, word: int | None) -> bool:
     """Set the cheapest folding that takes at most `target` cycles; False, without change, if none does.
 
-    Branch and bound: in order of the cost of dot products, until that alone exceeds the best total. The cycles
-    of a folding, on which the ports of its line buffer depend as well, take longest to compute. They are left
-    out where it costs more than the best with one port and with two.
+    Branch and bound: in order of the cost of dot products, until that alone exceeds the best total.
+    The cycles of a folding also decide on the ports of its line buffer, and take longest to compute.
+    They are left out where it costs more than the best with one port and with two.
     """
     geometry, before = inst.geometry, inst.geometry
     candidates = []
