@@ -222,6 +222,17 @@ def test_a_large_layer_takes_seconds(make_pair_model, simd_in):
     assert time.process_time() - start < 20
 
 
+def test_only_foldings_that_may_be_cheaper_are_stepped_through(make_pair_model, monkeypatch):
+    """Most of the foldings have a gearbox: without the bound these are 155 schedules."""
+    from finn_imec.layer.sequencer import Sequencer
+
+    stepped, run = [], Sequencer._run
+    monkeypatch.setattr(Sequencer, "_run", lambda self, *args: stepped.append(self) or run(self, *args))
+    _, (report,) = fold(imec_model(make_pair_model, ConvGeometry((3, 3), (16, 16), 48, 48)), 500_000)
+    assert report.met
+    assert len(stepped) < 40
+
+
 def test_a_target_beyond_reach_gets_the_fastest_folding_and_a_warning(make_pair_model, caplog):
     model = imec_model(make_pair_model, ConvGeometry((3, 3), (6, 6), 6, 12))
     with caplog.at_level(logging.INFO, "build_dataflow"):

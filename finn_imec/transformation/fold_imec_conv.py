@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qonnx.core.modelwrapper import ModelWrapper
@@ -11,7 +11,9 @@ from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.base import Transformation
 
 from finn_imec.custom_op import imec_nodes, register
-from finn_imec.layer.geometry import divisors
+from finn_imec.layer.estimate import Estimate
+from finn_imec.layer.geometry import ConvGeometry, divisors
+from finn_imec.layer.structure import Structure
 from finn_imec.util.errors import GeometryError
 from finn_imec.util.onnx_model import constant
 
@@ -80,21 +82,28 @@ class FoldIMECConv(Transformation):
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         register()
         self.report = []
+        foldings: dict[tuple[Structure, int | None], ConvGeometry] = {}  # of equal nodes
         for node in imec_nodes(model):
             inst = getCustomOp(node)
-            word = _producers_word(model, node.input[0])
-            fed = constant(model, node.input[1]) is None
-            if not fed and not _fold(inst, self.target, word):
-                geometry = inst.geometry
-                widest = max(geometry.legal_simd), max(geometry.legal_pe)
-                _set(inst, *widest, geometry.ifm_channels)
-                _fold(inst, inst.get_exp_cycles(), word)
+            if constant(model, node.input[1]) is not None:
+                key = inst.structure, _producers_word(model, node.input[0])
+                if key not in foldings:
+                    foldings[key] = self._folded(inst, key[1])
+                _set(inst, foldings[key].simd, foldings[key].pe, foldings[key].simd_in)
             geometry, cycles = inst.geometry, int(inst.get_exp_cycles())
             inst.set_nodeattr("cycles_estimate", cycles)
             line = FoldingReport(node.name, geometry.simd, geometry.pe, geometry.simd_in, self.target, cycles)
             self.report.append(line)
             (log.info if line.met else log.warning)(str(line))
         return model, False
+
+    def _folded(self, inst: IMECConv, word: int | None) -> ConvGeometry:
+        """The node's layer at the folding that it gets. word: channels of the producer's."""
+        if not _fold(inst, self.target, word):
+            geometry = inst.geometry
+            _set(inst, max(geometry.legal_simd), max(geometry.legal_pe), geometry.ifm_channels)
+            _fold(inst, inst.get_exp_cycles(), word)
+        return inst.geometry
 
 
 def _set(inst: IMECConv, simd: int, pe: int, simd_in: int) -> None:
@@ -114,6 +123,8 @@ def _fold(inst: IMECConv, target: int, word: int | None) -> bool:
     """Set the cheapest folding that takes at most `target` cycles; False, without change, if none does.
 
     Branch and bound: in order of the cost of dot products, until that alone exceeds the best total.
+    The cycles of a folding also decide on the ports of its line buffer, and take longest to compute.
+    They are left out where it costs more than the best with one port and with two.
     """
     geometry, before = inst.geometry, inst.geometry
     candidates = []
@@ -130,6 +141,8 @@ def _fold(inst: IMECConv, target: int, word: int | None) -> bool:
         if least is not None and bound >= least:
             break
         simd = -negative_simd
+        if least is not None and all(_least_cost(inst, simd, pe, w) >= least for w in words):
+            continue
         buffer = geometry.with_folding(simd, pe).word_channels
         # A word narrower than the buffer's is tried last, unless it is the producer's.
         for simd_in in sorted(words, key=lambda w: (w != word, w != buffer, w)):
@@ -147,3 +160,11 @@ def _fold(inst: IMECConv, target: int, word: int | None) -> bool:
         if inst.get_exp_cycles() <= target and inst.estimate.lut_equivalents <= least:
             break
     return True
+
+
+def _least_cost(inst: IMECConv, simd: int, pe: int, simd_in: int) -> int:
+    """The cost of a folding with one port of the line buffer or with two, whichever is less."""
+    _set(inst, simd, pe, simd_in)
+    structure = inst.structure
+    with_ports = (replace(structure.geometry, buffer_ports=ports) for ports in (1, 2))
+    return min(Estimate(replace(structure, geometry=g)).lut_equivalents for g in with_ports)
