@@ -48,8 +48,6 @@ from finn_imec.util.templates import render
 Stage = Callable[[str], None]
 RESULTS, OUT = (Path(__file__).parent / folder / "regression" for folder in ("results", "out"))
 CLOCK_NS, BOARD = 10.0, "RFSoC2x2"
-#: FINN's nodes that a build of today inserts only after the folding.
-LATER = ("StreamingFIFO", "StreamingDataWidthConverter")
 FRAMES = 6  # of a simulation: the last three give the interval
 FIFO_DEPTH = 512
 WIDTH = 100  # of the table
@@ -64,14 +62,9 @@ RESOURCES = {"lut": "LUT", "ff": "FF", "memory": "LUT memory", "bram18": "BRAM18
 
 def configured(name: str, kind: str, files: Path, folder: Path) -> Path:
     """finn-plus' configuration of a network, with today's names and without nodes of later steps."""
-    renamed = zoo.NETWORKS[name].renamed
-    found = {}
-    for node, attributes in json.loads((files / f"{name}_{kind}.json").read_text()).items():
-        op_type, _, number = node.rpartition("_")
-        base = op_type.removesuffix("_hls").removesuffix("_rtl")
-        if base not in LATER:
-            today = f"{renamed.get(base, base)}{op_type.removeprefix(base)}_{number}" if base else node
-            found[today] = attributes
+    entries = json.loads((files / f"{name}_{kind}.json").read_text()).items()
+    named = ((zoo.NETWORKS[name].today(node), attributes) for node, attributes in entries)
+    found = {node: attributes for node, attributes in named if node}
     path = folder / f"{kind}.json"
     path.write_text(json.dumps(found))
     return path
