@@ -81,6 +81,9 @@ def built(name: str, files: Path, cnv: Path, folder: Path, stage: Stage) -> dict
 
     recipe, trained = zoo.NETWORKS[name], regression_cnv.weights(name, cnv)
     folded = folder / f"folded_{'trained' if trained else 'random'}.onnx"
+    if recipe.folded and not folded.is_file():
+        stage("graph")
+        recipe.folded(files, part_of(BOARD)).save(str(folded))
     fields: dict[str, Any] = {"board": BOARD, "synth_clk_period_ns": CLOCK_NS, **recipe.fields}
     if folded.is_file():
         model, fields["steps"] = folded, [*zoo.SWAP]
@@ -109,6 +112,13 @@ def built(name: str, files: Path, cnv: Path, folder: Path, stage: Stage) -> dict
         "nodes": {"finn": op_types(before), "imec": op_types(after)},
         "cycles": cycles(before, after, conversion.pairs),
     }
+
+
+def part_of(board: str) -> str:
+    """The FPGA of a board, by FINN's name."""
+    from finn.util.basic import part_map
+
+    return str(part_map[board])
 
 
 def models(folder: Path) -> tuple[Path, Path]:
@@ -281,12 +291,16 @@ def sides_of(result: Mapping[str, Any]) -> dict[str, dict[str, dict[str, int]]]:
     found, total = {}, result["total"]
     if total["finn"] and total["imec"]:
         found["estimated"] = {side: {key: total[side][key] for key in RESOURCES} for side in SIDES}
-    rows = [row for row in result.get("rows", {}).values() if "reason" not in row]
-    if rows:
+    if rows := counted_rows(result):
         found["Yosys"] = {
             side: {key: sum(row[side][key] or 0 for row in rows) for key in RESOURCES} for side in SIDES
         }
     return found
+
+
+def counted_rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Yosys' rows of swapped nodes, of those of which both sides are counted."""
+    return [row for row in result.get("rows", {}).values() if "reason" not in row]
 
 
 def cycles_of(result: Mapping[str, Any]) -> dict[str, int]:
@@ -384,30 +398,33 @@ def swapped_table(results: list[dict[str, Any]], by: str) -> str:
             continue
         figures, taken = found[by], cycles_of(result)
         swapped = sum(bool(pair["imecconv"]) for pair in eligible(result))
-        cells = [result["network"], f"{swapped} of {len(eligible(result))}"]
+        nodes = (
+            (swapped, len(eligible(result))) if by == "estimated" else (len(counted_rows(result)), swapped)
+        )
+        cells = [result["network"], "{} of {}".format(*nodes)]
         cells.append(f"{number_text(taken['finn'])} / {number_text(taken['imec'])}")
         for key in RESOURCES:
             both = " / ".join(number_text(figures[side][key]) for side in SIDES)
             cells.append(f"{both} ({ratio(figures, key)})" if figures["finn"][key] else both)
         rows.append(cells)
-    return markdown(["network", "swapped", "cycles", *RESOURCES.values()], rows) if rows else ""
+    nodes = "swapped" if by == "estimated" else "counted"
+    return markdown(["network", nodes, "cycles", *RESOURCES.values()], rows) if rows else ""
 
 
 def vivado_table(results: list[dict[str, Any]]) -> str:
-    """A row per network that Vivado has implemented."""
+    """A row per network that Vivado has implemented: its figure, and that of the nodes that are swapped."""
     rows = []
     for result in results:
         if not result["vivado"]:
             continue
         synth, board = result["vivado"]["synth"], result["vivado"]["measured"]
-        figures = [synth[key] for key in ("LUT", "FF", "SRL")]
-        figures += [
-            synth["BRAM_18K"] + 2 * synth["BRAM_36K"],
-            synth["DSP"],
-            (board or {}).get("interval_cycles"),
-        ]
-        rows.append([result["network"], *map(number_text, figures)])
-    return markdown(["network", "LUT", "FF", "SRL", "BRAM18", "DSP", "cycles on the board"], rows)
+        whole = [synth[key] for key in ("LUT", "FF", "SRL")]
+        whole += [synth["BRAM_18K"] + 2 * synth["BRAM_36K"], synth["DSP"]]
+        ours = sides_of(result)["estimated"]["finn"].values()
+        cells = [" / ".join(map(number_text, both)) for both in zip(whole, ours, strict=True)]
+        frame = (board or {}).get("interval_cycles"), cycles_of(result)["finn"]
+        rows.append([result["network"], *cells, " / ".join(map(number_text, frame))])
+    return markdown(["network", "LUT", "FF", "SRL / LUT memory", "BRAM18", "DSP", "cycles"], rows)
 
 
 def checked_table(results: list[dict[str, Any]]) -> str:
@@ -416,16 +433,13 @@ def checked_table(results: list[dict[str, Any]]) -> str:
     for result in results:
         python, simulated = result["python"], result.get("rtl")
         equal = "all" if not python["different"] else f"all but {len(python['different'])} tensors"
-        cells = [
-            result["network"],
-            result["weights"],
-            f"{python['tensors']}, {number_text(python['values'])}",
-            equal,
-        ]
+        values = f"{python['tensors']}, {number_text(python['values'])}"
+        cells = [result["network"], result["weights"], values, str(python["distinct"]), equal]
         cells.append(f"{FRAMES} frames, every word equal" if simulated else "not run")
         cells.append(f"{result['swap_s']:.1f} s")
         rows.append(cells)
-    header = ["network", "weights", "tensors, values", "equal", "whole partition in RTL", "swap"]
+    header = ["network", "weights", "tensors, values", "fewest different values of a tensor", "equal"]
+    header += ["whole partition in RTL", "swap"]
     return markdown(header, rows)
 
 

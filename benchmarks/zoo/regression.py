@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from zoo import regression_resnet50
+
 LIBRARY = "finn.builder.custom_step_library"
 SCALED, TOP1 = f"{LIBRARY}.general.add_preproc_divide_by_255", f"{LIBRARY}.general.add_postproc_top1"
 IMPORT = ("step_qonnx_to_finn", "step_tidy_up")
@@ -40,16 +42,18 @@ class Recipe:
     make: its torch module. shape, datatype: of its input. front: the build's steps up to hardware layers.
     renamed: op types in the folding and specialization files -> those of today's finn-plus. fields: of the
     build's configuration. shortcuts: numbers of the ConvolutionInputGenerators and MVAUs of shortcuts in the
-    folding file; today each has the next number, and the next node this one.
+    folding file; today each has the next number, and the next node this one. folded: in place of module and
+    front, makes folded hardware layers of a folder of these files and a part.
     """
 
-    make: Callable[[], Any]
+    make: Callable[[], Any] | None
     shape: tuple[int, ...]
     front: tuple[str, ...]
     datatype: str = "UINT8"
     renamed: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)
     shortcuts: tuple[int, ...] = ()
+    folded: Callable[[Path, str], Any] | None = None
 
     def today(self, name: str) -> str | None:
         """What a node in the files is called today; None for nodes that a build inserts only later."""
@@ -210,6 +214,7 @@ NETWORKS: dict[str, Recipe] = {
         {"standalone_thresholds": True},
         shortcuts=(5, 10, 15),
     ),
+    "resnet50": Recipe(None, (1, 3, 224, 224), (), folded=regression_resnet50.folded),
 }
 
 
