@@ -12,8 +12,9 @@ cnvW1A1.npz and so on; without them the CNVs have random weights, as all other n
 Each network goes through finn-plus' own steps at these foldings, step_convert_to_imec among them (`finn-imec
 build`). Then all tensors that the graphs before and after the swap have in common are computed in Python on
 one random frame, and compared. --rtl adds a simulation of the whole partition, on both sides; --measure has
-Yosys count both sides of the swapped pairs, equal ones once. FINN's HLS nodes are simulated as behavioral
-models, and counted as FINN's RTL with its former LUT core.
+Yosys count both sides of the swapped nodes, equal ones once, and with --rtl all other nodes, with FIFOs as
+deep as they were filled. FINN's HLS nodes are simulated and counted as behavioral models, but MVAU_hls and
+VVAU_hls counted as FINN's RTL with its former LUT core.
 
 Of each network, NAME.json in --out says what was done so far, and is written after each stage: a stage that
 is there and of this code is not run again. --page prints the documentation's page of all that is in --out, by
@@ -26,6 +27,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
@@ -196,6 +198,7 @@ def simulated(folder: Path, stage: Stage) -> dict[str, Any]:
             "cycles_per_frame": run.interval,
             "latency": run.latency,
             "fifo_words": sum(fifo.peak for fifo in run.fifos),
+            "fifo_depths": {fifo.node: max(2, fifo.peak) for fifo in run.fifos},
             "in_python": [str(node) for node in run.in_python],
             "behavioral_models": [node.node for node in run.nodes if node.origin == "behavioral model"],
         }
@@ -232,6 +235,74 @@ def measured(
             rows[layer.name] = row
             save(done)
         same.setdefault(key, layer.name)
+
+
+def rest_counted(
+    folder: Path, done: dict[str, Any], save: Callable[[dict[str, Any]], None], stage: Stage
+) -> None:
+    """Yosys' figures of all nodes of both graphs that are not in `rows`, added to `done` one by one.
+
+    FIFOs are as deep as they were filled in the simulation. HLS nodes are behavioral models on both sides.
+    """
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    from finn_imec.compat.finn import finn_build_dir
+    from finn_imec.partition import Netlist
+    from finn_imec.partition.graph import hardware_part, rtl_part, specialized_layers, with_fifos
+    from finn_imec.partition.parts import why_no_rtl
+
+    for side, path in zip(SIDES, models(folder), strict=True):
+        rest = done.setdefault("rest", {}).setdefault(side, {})
+        with tempfile.TemporaryDirectory() as scratch, finn_build_dir(Path(scratch)):
+            part = specialized_layers(hardware_part(ModelWrapper(str(path))))
+            reasons = {node.name: why for node in part.graph.node if (why := why_no_rtl(node))}
+            part, no_rtl = rtl_part(part, reasons)
+            part = with_fifos(part, done["rtl"][side]["fifo_depths"])
+            between = {node.node for node in no_rtl if node.place == "between"}
+            netlist = Netlist.of(part, Path(scratch), between, clock_ns=CLOCK_NS)
+            others = [name for name in netlist.cells if name not in in_rows(part, done) | between]
+            for number, name in enumerate(others, 1):
+                if name not in rest:
+                    stage(f"{side}, {number}/{len(others)}, {name} in Yosys")
+                    rest[name] = node_figures(netlist, name)
+                    save(done)
+
+
+def in_rows(part: Any, done: Mapping[str, Any]) -> set[str]:
+    """Nodes of a graph that a row counts: IMECConv nodes, or what each replaced with the FIFOs in between."""
+    swapped = [pair for pair in done["pairs"] if pair["imecconv"] in counted_names(done)]
+    names = {pair["imecconv"] for pair in swapped}
+    for pair in swapped:
+        of_pair = {pair[key] for key in ("fmpadding", "swg", "mvau", "thresholding")}
+        names |= of_pair
+        for node in part.graph.node:
+            ends = (part.find_producer(node.input[0]), part.find_consumer(node.output[0]))
+            if node.op_type.startswith(zoo.LATER) and all(_reaches(part, end, of_pair) for end in ends):
+                names.add(node.name)
+    return names
+
+
+def _reaches(part: Any, node: Any, names: set[str]) -> bool:
+    """True if from a node FIFOs and width converters alone, if any, lead to these in both directions."""
+    forth, back = node, node
+    while forth is not None and forth.op_type.startswith(zoo.LATER):
+        forth = part.find_consumer(forth.output[0])
+    while back is not None and back.op_type.startswith(zoo.LATER):
+        back = part.find_producer(back.input[0])
+    return all(end is not None and end.name in names for end in (forth, back))
+
+
+def node_figures(netlist: Any, name: str) -> dict[str, Any]:
+    """Of one node: its resources and origin; origin and reason where Yosys does not read it."""
+    from finn_imec.synthesis.yosys import SynthesisError, count
+
+    origin = netlist.cells[name].part.origin
+    try:
+        figures = count(netlist.node_design(name), flows=("default",))
+    except SynthesisError as err:
+        return {"origin": origin, "reason": str(err).partition("; log:")[0]}
+    figures["memory"] = figures["lutram"] + figures["srl"]
+    return {key: figures[key] for key in RESOURCES} | {"origin": origin}
 
 
 def counted(layer: Any, stage: Stage) -> dict[str, Any]:
@@ -274,6 +345,8 @@ def measure(
         save(done)
     if yosys:
         measured(folder, done, save, stage)
+        if "rtl" in done:
+            rest_counted(folder, done, save, stage)
     return done
 
 
@@ -301,6 +374,31 @@ def sides_of(result: Mapping[str, Any]) -> dict[str, dict[str, dict[str, int]]]:
 def counted_rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Yosys' rows of swapped nodes, of those of which both sides are counted."""
     return [row for row in result.get("rows", {}).values() if "reason" not in row]
+
+
+def counted_names(result: Mapping[str, Any]) -> set[str]:
+    """The IMECConv nodes of these rows."""
+    return {row["layer"] for row in counted_rows(result)}
+
+
+def partition_of(result: Mapping[str, Any]) -> dict[str, dict[str, Any]] | None:
+    """{side: sums of the complete partition, LUTs of its behavioral models, nodes that Yosys does not read}.
+
+    None if it is not counted.
+    """
+    swapped = {pair["imecconv"] for pair in result["pairs"] if pair["imecconv"]}
+    if "rest" not in result or swapped - counted_names(result):
+        return None
+    found = {}
+    for side in SIDES:
+        rest = result["rest"][side].values()
+        counted = [node for node in rest if "reason" not in node]
+        nodes = [*counted, *(row[side] for row in counted_rows(result))]
+        found[side] = {key: sum(node[key] or 0 for node in nodes) for key in RESOURCES} | {
+            "behavioral": sum(node["lut"] for node in counted if node["origin"] == "behavioral model"),
+            "unread": [name for name, node in result["rest"][side].items() if "reason" in node],
+        }
+    return found
 
 
 def cycles_of(result: Mapping[str, Any]) -> dict[str, int]:
@@ -369,6 +467,7 @@ def page(results: list[dict[str, Any]]) -> str:
         board=BOARD,
         swapped=swapped_table(results, "estimated"),
         counted=swapped_table(results, "Yosys"),
+        complete=partition_table(results),
         vivado=vivado_table(results),
         checked=checked_table(results),
         stays=[
@@ -409,6 +508,25 @@ def swapped_table(results: list[dict[str, Any]], by: str) -> str:
         rows.append(cells)
     nodes = "swapped" if by == "estimated" else "counted"
     return markdown(["network", nodes, "cycles", *RESOURCES.values()], rows) if rows else ""
+
+
+def partition_table(results: list[dict[str, Any]]) -> str:
+    """A row per network whose complete partition is counted; empty without any."""
+    rows = []
+    for result in results:
+        if (sides := partition_of(result)) is None:
+            continue
+        cells = [result["network"]]
+        for key in RESOURCES:
+            both = " / ".join(number_text(sides[side][key]) for side in SIDES)
+            cells.append(f"{both} ({ratio(sides, key)})" if sides["finn"][key] else both)
+        cells.append(" / ".join(number_text(sides[side]["behavioral"]) for side in SIDES))
+        cells.append(
+            ", ".join(dict.fromkeys(name for side in SIDES for name in sides[side]["unread"])) or "none"
+        )
+        rows.append(cells)
+    header = ["network", *RESOURCES.values(), "LUTs in behavioral models", "not read by Yosys"]
+    return markdown(header, rows) if rows else ""
 
 
 def vivado_table(results: list[dict[str, Any]]) -> str:
