@@ -41,9 +41,8 @@ class Recipe:
 
     make: its torch module. shape, datatype: of its input. front: the build's steps up to hardware layers.
     renamed: op types in the folding and specialization files -> those of today's finn-plus. fields: of the
-    build's configuration. shortcuts: numbers of the ConvolutionInputGenerators and MVAUs of shortcuts in the
-    folding file; today each has the next number, and the next node this one. folded: in place of module and
-    front, makes folded hardware layers of a folder of these files and a part.
+    build's configuration. folded: in place of module and front, makes folded hardware layers of a folder of
+    these files and a part.
     """
 
     make: Callable[[], Any] | None
@@ -52,7 +51,6 @@ class Recipe:
     datatype: str = "UINT8"
     renamed: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)
-    shortcuts: tuple[int, ...] = ()
     folded: Callable[[Path, str], Any] | None = None
 
     def today(self, name: str) -> str | None:
@@ -63,9 +61,6 @@ class Recipe:
             return None
         if not base:
             return name
-        if base in ("ConvolutionInputGenerator", "MVAU") and op_type != base:
-            step = (int(number) in self.shortcuts) - (int(number) - 1 in self.shortcuts)
-            number = str(int(number) + step)
         return f"{self.renamed.get(base, base)}{op_type.removeprefix(base)}_{number}"
 
     @property
@@ -212,7 +207,6 @@ NETWORKS: dict[str, Recipe] = {
         "INT8",
         {"ReplicateStream": "DuplicateStreams"},
         {"standalone_thresholds": True},
-        shortcuts=(5, 10, 15),
     ),
     "resnet50": Recipe(None, (1, 3, 224, 224), (), folded=regression_resnet50.folded),
 }
