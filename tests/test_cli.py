@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -287,6 +288,17 @@ def test_a_build_is_simulated_at_its_own_clock(tmp_path, pair_model):
         result = json.loads(run.stdout)
         assert result["clock_ns"] == clock
         assert result["frames_per_second"] == pytest.approx(1e9 / clock / result["interval"])
+
+
+@pytest.mark.parametrize(("interval", "waits"), [(1000, False), (1009, False), (1030, True)])
+def test_a_network_slower_than_its_slowest_node_says_what_to_do(interval, waits):
+    from finn_imec.cli.simulate import partition_line
+
+    node = SimpleNamespace(node="slow", expected_cycles=1000, origin="RTL")
+    run = SimpleNamespace(
+        nodes=[node], in_python=[], frames=3, latency=9, interval=interval, frames_per_second=lambda ns: 1.0
+    )
+    assert ("`finn-imec fifos` finds the smallest" in partition_line(run, 5.0)) == waits
 
 
 def test_model_without_a_convertible_pair(tmp_path, make_pair_model, datapath):

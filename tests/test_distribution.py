@@ -275,8 +275,13 @@ def test_finn_loads_with_half_of_the_package(damaged, tmp_path, left):
     assert (strict.stdout, strict.stderr.count("warning: FINN does not know IMECConv")) == ("FINN:\n", 1)
 
 
-def test_missing_extra_is_named(installed, tmp_path):
-    run = run_in(installed, tmp_path, "finn-imec", "demo", "--output", "demo")
+@pytest.mark.parametrize(
+    ("command", "extra"),
+    [("demo --output out", "train"), ("compare --geometry 8,8,4,4,3,3 --output out", "finn")],
+)
+def test_missing_extra_is_named(installed, tmp_path, command, extra):
+    run = run_in(installed, tmp_path, "finn-imec", *command.split())
     assert run.returncode == 1
-    assert "pip install 'finn-imec[train]'" in " ".join(run.stderr.split())
-    assert not (tmp_path / "demo").exists()
+    line = f"pip install 'finn-imec[{extra}]', in a checkout: pip install '.[{extra}]'"
+    assert line in " ".join(run.stderr.split())
+    assert not (tmp_path / "out").exists()

@@ -29,7 +29,7 @@ from finn_imec.fifos.sizing import FRAMES, LIMIT, Simulator, pace, sized
 from finn_imec.partition import parts
 from finn_imec.partition.frames import random_frames
 from finn_imec.partition.graph import specialized_layers, with_all_fifos
-from finn_imec.partition.joins import NOT_SIZED, joins
+from finn_imec.partition.joins import NOT_SIZED, SHALLOW, joins
 
 RTL = Path(parts.__file__).parent / "rtl"
 
@@ -234,7 +234,8 @@ def test_joins_say_what_enters_and_how_deep_the_fifos_are(finn):
     getCustomOp(duplicate).set_nodeattr("outFIFODepths", [2, 50])
     assert joins(model)[0] == line.format(add, conv, 2, duplicate.name, 50)
     assert joins(with_all_fifos(model)) == (line.format(add, conv, 36, duplicate.name, 50),)
-    assert joins(specialized_layers(chain(finn))) == ()
+    assert joins(specialized_layers(chain(finn))) == (SHALLOW,)
+    assert joins(with_all_fifos(specialized_layers(chain(finn)))) == ()
 
 
 def test_streamed_weights_are_no_branch(finn):
@@ -247,7 +248,7 @@ def test_streamed_weights_are_no_branch(finn):
     getCustomOp(conv).set_nodeattr("mem_mode", "external")
     remove_initializer(model, name)
     model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
-    assert model.get_initializer(name) is None and joins(model) == ()
+    assert model.get_initializer(name) is None and joins(model) == (SHALLOW,)
 
 
 NETWORKS = {"chain": chain, "branches": branches}
@@ -364,6 +365,34 @@ def test_build_inserts_the_fifos_of_a_file(built, chain_file, tmp_path):
         assert f".DEPTH({depth})" in (folder / f"{name}.v").read_text()
 
 
+@pytest.mark.simulation
+def test_fifos_of_nodes_in_python_keep_their_depths(built, finn, tmp_path):
+    """A network whose first layer quantizes floats, as that of every export with a float input."""
+    from onnx import TensorProto, helper
+
+    from finn_imec.builder import build
+
+    model = chain(finn)
+    name, shape = model.graph.input[0].name, model.get_tensor_shape(model.graph.input[0].name)
+    quantizer = helper.make_node(
+        "Thresholding", ["floats", "levels"], [name], name="Thresholding_0",
+        domain="finn.custom_op.fpgadataflow", backend="fpgadataflow", NumChannels=shape[-1], PE=1, numSteps=3,
+        inputDataType="FLOAT32", weightDataType="FLOAT32", outputDataType="UINT2", numInputVectors=shape[:-1],
+    )  # fmt: skip
+    model.graph.node.insert(0, quantizer)
+    model.graph.value_info.append(model.graph.input.pop())
+    model.graph.input.append(helper.make_tensor_value_info("floats", TensorProto.FLOAT, shape))
+    model.set_initializer("levels", np.tile(np.float32([0.5, 1.5, 2.5]), (shape[-1], 1)))
+    model.save(str(tmp_path / "model.onnx"))
+    steps = [*STEPS, "finn_imec.fifos.step_size_fifos", "finn_imec.fifos.step_insert_fifos"]
+    fields = {"steps": steps, "auto_fifo_depths": True}
+    again = build(tmp_path / "model.onnx", fields, tmp_path / "out")
+    config = json.loads(again.reports["fifo_config"].read_text())
+    depths, others = depths_in(again.model), config["simulation"]["others"]
+    assert depths == config["fifo_depths"] and set(others.values()) == {2}
+    assert sorted({*depths.values()} - {2}) == sorted({*depths_in(built.model).values()} - {2})
+
+
 @pytest.mark.parametrize(
     ("fields", "inserted"),
     [
@@ -427,7 +456,7 @@ def test_command(network, chain_file, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["missing.onnx"], "missing.onnx: no such file; expected an .onnx or .npz"),
+        (["missing.onnx"], "missing.onnx: no such file; expected a build's folder, an .onnx or an .npz"),
         (["host.onnx"], "no FINN hardware layer in the model"),
         (["host.onnx", "--curve", "--cycles", "9"], "--cycles is not used with --curve"),
     ],

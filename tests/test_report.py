@@ -196,6 +196,7 @@ def test_the_page_says_whose_folding_it_is(compared, rows):
         (1000, 1200, "+20 %", "20 % more LUTs"),
         (1000, 997, "\N{MINUS SIGN}0.3 %", "0.3 % fewer LUTs"),
         (7, 7, "same", "As many LUTs as FINN's pairs"),
+        (10_000, 10_004, "nearly same", "About as many LUTs as FINN's pairs"),
         (0, 1200, "+1,200", "1,200 more LUTs"),
     ],
 )
@@ -407,12 +408,25 @@ def test_a_layer_that_cannot_be_counted_leaves_the_others():
 def test_joins_are_on_the_page(make_built):
     folder, _ = make_built()
     write_report(folder)
-    assert "Where branches join" not in Page(folder / "report.html").body
+    assert "Branches and FIFOs" not in Page(folder / "report.html").body
     path = folder / "report" / "imec_conversion.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"joins": [f"{HOSTILE} joins a and b"]}))
+    lines = [f"{HOSTILE} joins a and b", "`finn-imec fifos`, or `c`, sizes it"]
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"joins": lines}))
     write_report(folder)
     text = " ".join(Page(folder / "report.html").body.split())
-    assert f"Where branches join {HOSTILE} joins a and b" in text
+    assert f"Branches and FIFOs {HOSTILE} joins a and b" in text
+    html = (folder / "report.html").read_text().replace("<wbr>", "")
+    assert "<li><code>finn-imec fifos</code>, or <code>c</code>, sizes it</li>" in html
+
+
+@pytest.mark.parametrize(("equal", "text"), [(True, "equal"), (False, "differs"), (None, None)])
+def test_the_page_says_whether_the_output_is_the_exports(make_built, equal, text):
+    folder, _ = make_built()
+    path = folder / "report" / "imec_conversion.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"equals_export": equal}))
+    write_report(folder)
+    words = " ".join(Page(folder / "report.html").text.split())
+    assert (f"output {text} beside the export" in words) == (text is not None)
 
 
 def test_a_build_without_estimates_has_no_sum(make_built):

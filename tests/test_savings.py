@@ -79,29 +79,6 @@ def test_a_converter_of_whole_windows_is_a_cycle_off():
     assert stepped(ConvGeometry((3, 3), (8, 7), 4, 6, simd=18, pe=3, simd_in=4)) == 124 + 1
 
 
-@pytest.mark.parametrize(
-    "geometry",
-    [
-        ConvGeometry((3, 3), (60, 20), 8, 8, (2, 2), (2, 2), simd=2, pe=4),
-        ConvGeometry((3, 3), (33, 33), 32, 32, (2, 2), depthwise=True, pe=4),
-        ConvGeometry((3, 3), (30, 30), 8, 8, simd=72, pe=4, simd_in=8),
-        ConvGeometry((1, 1), (40, 40), 8, 8, (3, 3), simd=2, pe=4),
-    ],
-)
-def test_rows_of_a_large_image_take_the_same(geometry, monkeypatch):
-    from finn_imec.layer import pair_cycles as module
-
-    whole = stepped(geometry)
-    monkeypatch.setattr(module, "MOST_WORDS", 8_000)
-    pair_cycles.cache_clear()
-    assert stepped(geometry) == whole
-    pair_cycles.cache_clear()
-
-
-def test_too_large_an_image_is_not_stepped():
-    assert stepped(ConvGeometry((3, 3), (226, 226), 64, 64)) is None
-
-
 # ---- verdicts -----------------------------------------------------------------------------------
 
 
@@ -164,6 +141,38 @@ def test_a_refolded_pair_costs_no_more(make_pair_model, simd, pe):
     _, (pair,) = infer(make_pair_model(without_activation(geometry), mvau={"SIMD": simd, "PE": pe}), 1.02)
     assert pair.cycles <= 1.02 * pair.pair_cycles
     assert all(pair.imec[key] <= pair.finn[key] for key in ("lut", "dsp"))
+
+
+@pytest.mark.parametrize(
+    ("columns", "style", "ours", "blocks"),
+    [
+        (70, "distributed", "distributed", 0),
+        (70, "auto", "auto", 1),
+        (70, "block", "block", 1),
+        (1500, "distributed", "auto", 3),
+    ],
+    ids=["FINN's in LUTs", "FINN's in block RAM", "asked for", "too slow in LUTs"],
+)
+def test_a_line_buffer_takes_block_ram_where_finns_does(make_pair_model, columns, style, ours, blocks):
+    """Of 564 words and more, in block RAM by themselves. They are in LUTs as FINN's by default, unless that
+    misses the clock of 5 ns: words come through a multiplexer."""
+    geometry = ConvGeometry((3, 3), (8, columns), 4, 2)
+    swg = {"ram_style": style}
+    model, (pair,) = infer(make_pair_model(make_path(geometry), swg=swg), 1.02)
+    assert getCustomOp(model.graph.node[0]).get_nodeattr("buffer_ram_style") == ours
+    assert pair.imec["bram18"] == blocks
+    assert pair.imec["lut"] < pair.finn["lut"]
+    assert pair.cycles <= 1.02 * pair.pair_cycles
+
+
+@pytest.mark.parametrize(("asked", "ours", "blocks"), [("auto", "distributed", 0), ("block", "block", 1)])
+def test_a_few_deep_weights_are_in_luts_where_finns_are(make_pair_model, asked, ours, blocks):
+    """144 words are in block RAM by themselves; FINN's memstream has so few bits in LUTs."""
+    path = make_path(ConvGeometry((3, 3), (8, 8), 16, 16, depthwise=True))
+    model, (pair,) = infer(make_pair_model(path, mvau={"resType": "lut", "ram_style": asked}), 1.02)
+    assert getCustomOp(model.graph.node[0]).get_nodeattr("ram_style") == ours
+    assert pair.imec["bram18"] == pair.finn["bram18"] == blocks
+    assert pair.imec["lut"] < pair.finn["lut"]
 
 
 def test_swap_and_cheapest_folding_agree_beyond_the_channels(make_pair_model):

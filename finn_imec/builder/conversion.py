@@ -29,7 +29,8 @@ class Conversion:
 
     pairs: one per ConvolutionInputGenerator. next: commands that go on from here. equals_export: whether the
     built network computes what the export does, None if not compared; export_check: a line about that.
-    joins: a line for each layer at which branches join, None if nothing looked for them.
+    joins: a line for each layer at which branches join, and one if FIFOs are not sized; None if nothing
+    looked for them.
     """
 
     pairs: tuple[PairReport, ...]

@@ -91,9 +91,8 @@ def build(
             }
         )
         return
-    console.print(f"model: {result.model}")
-    for name, path in result.reports.items():
-        console.print(f"{name}: {path}")
+    console.print(f"model: {result.model}", markup=False, soft_wrap=True)
+    console.print(f"reports: {result.output_dir / 'report'}", markup=False, soft_wrap=True)
     for line in (*result.notes, *result.foldings):
         console.print(str(line), markup=False)
     for name, cycles in result.slower_than_target.items():

@@ -16,7 +16,7 @@ def load_model(path: Path) -> Any:
 
         return load_build(path)
     if not path.is_file():
-        raise ModelError(f"{path}: no such file; expected an .onnx or .npz")
+        raise ModelError(f"{path}: no such file; expected a build's folder, an .onnx or an .npz")
     if path.suffix == ".npz":
         from finn_imec.networks.cnv import build_cnv
 

@@ -17,6 +17,9 @@ from finn_imec.compat.finn import CLOCK_NS
 from finn_imec.terminal import console, print_json, print_table, progress_bar
 from finn_imec.util.errors import ImecError, ModelError
 
+#: Cycles a frame over those of the slowest node, above which a line says how to get rid of the difference.
+WAITS = 1.01
+
 
 def simulate(
     model: Annotated[Path, typer.Argument(help="A build's folder, an .onnx of FINN layers, or a CNV .npz.")],
@@ -173,6 +176,11 @@ def partition_line(run: Any, clock_ns: float) -> str:
             f"frames/s at {1000 / clock_ns:,.0f} MHz; the slowest node, {slowest.node}, needs "
             f"{slowest.expected_cycles:,}"
         )
+        if run.interval > WAITS * slowest.expected_cycles:
+            lines.append(
+                "a frame takes more where nodes wait for each other at these FIFO depths: `finn-imec fifos` "
+                "finds the smallest at which they do not"
+            )
     for node in run.in_python:
         lines.append(f"in Python: {node}")
     if modeled:

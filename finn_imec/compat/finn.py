@@ -11,7 +11,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from finn_imec.util.errors import MissingToolError, UnsupportedError
+from finn_imec.util.errors import MissingToolError, UnsupportedError, install_line, require
 
 #: Default target of code generation: BNN-PYNQ's device, 200 MHz.
 FPGA_PART = "xc7z020clg400-1"
@@ -21,13 +21,12 @@ CLOCK_NS = 5.0
 def dsp_block(fpgapart: str) -> str:
     """The DSP slice of a part by FINN's rules, one of layer.DSP_BLOCKS.
 
-    Raises UnsupportedError for what is no part of Xilinx, which FINN's function does not ask.
+    Raises UnsupportedError for what is no part of Xilinx, which FINN's function does not ask, and
+    MissingToolError without FINN.
     """
-    from finn.util.basic import get_dsp_block
-
     if not re.match(r"x[a-z]{1,3}\w", fpgapart, re.I):
         raise UnsupportedError(f"part={fpgapart!r}: accepted are parts such as {FPGA_PART}")
-    return str(get_dsp_block(fpgapart.lower()))
+    return str(require("finn.util.basic", "finn").get_dsp_block(fpgapart.lower()))
 
 
 @contextlib.contextmanager
@@ -84,9 +83,7 @@ def finn_rtllib() -> Path:
             settings._SETTINGS = saved
     if "FINN_ROOT" in os.environ:
         return Path(os.environ["FINN_ROOT"]) / "finn-rtllib"
-    raise MissingToolError(
-        "FINN's RTL library is not installed; install it with: pip install 'finn-imec[finn]'"
-    )
+    raise MissingToolError(f"FINN's RTL library is not installed; {install_line('finn')}")
 
 
 def memstream_sources() -> tuple[Path, ...]:

@@ -11,7 +11,7 @@ import copy
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,8 @@ class Sizing:
 
     interval: cycles a frame in steady state with these depths; unlimited: without limits; target: the most
     allowed. latency: of the first frame. simulations: trials. complete: no single FIFO can be lowered, by
-    the same trials; False if the search ended at its limit.
+    the same trials; False if the search ended at its limit. others: depths of FIFOs between nodes that run in
+    Python, such as one that quantizes floats; they stay.
     """
 
     fifos: tuple[FifoSize, ...]
@@ -78,6 +79,7 @@ class Sizing:
     simulations: int
     complete: bool
     part: str
+    others: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def depths(self) -> Depths:
@@ -86,13 +88,14 @@ class Sizing:
 
     def config(self) -> dict[str, Any]:
         """A fifo_config_file's content, as FINN's step_set_fifo_depths writes it, and the measurement."""
+        depths = {**self.depths, **self.others}
         effective = {fifo.node: fifo.width * ceil(fifo.depth / 32) * 32 for fifo in self.fifos}
         return {
-            "fifo_depths": self.depths,
+            "fifo_depths": depths,
             "fifo_sizes": {fifo.node: fifo.bits for fifo in self.fifos},
             "fifo_sizes_effective": effective,
-            "impl_style": dict.fromkeys(self.depths, "rtl"),
-            "ram_style": dict.fromkeys(self.depths, "auto"),
+            "impl_style": dict.fromkeys(depths, "rtl"),
+            "ram_style": dict.fromkeys(depths, "auto"),
             "total_fifo_size_kiB": sum(fifo.bits for fifo in self.fifos) / 8192,
             "total_fifo_size_effective_kiB": sum(effective.values()) / 8192,
             "simulation": {key: value for key, value in vars(self).items() if key != "fifos"},
@@ -124,6 +127,14 @@ class Simulator:
         nodes = {node.name: node for node in self.model.graph.node}
         self.fifos = {cell.name: nodes[cell.name] for cell in netlist.fifos}
         self._unlimited = (0, 1)  # cycles, frames
+
+    @property
+    def others(self) -> dict[str, int]:
+        """Depths of the FIFOs between nodes that are not simulated."""
+        from qonnx.custom_op.registry import getCustomOp
+
+        fifos = [n for n in self.model.graph.node if n.op_type.startswith("StreamingFIFO")]
+        return {n.name: int(getCustomOp(n).get_nodeattr("depth")) for n in fifos if n.name not in self.fifos}
 
     def run(self, depths: Mapping[str, int], frames: int, period: int = 0) -> Run | None:
         """Frames with these depths; None on a deadlock, or if it takes much longer than without limits."""
@@ -297,6 +308,7 @@ def _sizing(
         simulations=trials,
         complete=complete,
         part=simulator.part,
+        others=simulator.others,
     )
 
 

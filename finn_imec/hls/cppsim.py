@@ -25,7 +25,7 @@ from finn_imec.hls.generate import ImecHls, library_path, write_files
 from finn_imec.streams.words import round_up_to_bytes
 from finn_imec.util import cache
 from finn_imec.util.compiler import compiler
-from finn_imec.util.errors import ImecError, MissingToolError
+from finn_imec.util.errors import ImecError, MissingToolError, install_line
 from finn_imec.util.templates import render
 
 FLAGS = ("-std=c++14", "-O1", "-Wno-unknown-pragmas", "-w")
@@ -53,7 +53,7 @@ def header_path() -> Path:
             return folder
     raise MissingToolError(
         "cppsim needs ap_int.h and hls_stream.h, and neither Vitis HLS (XILINX_HLS, HLS_PATH or "
-        "VITIS_PATH) nor hls4ml is installed; install the latter with: pip install 'finn-imec[hls]'"
+        f"VITIS_PATH) nor hls4ml is installed; of the latter, {install_line('hls')}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Where the branches of a network join: what enters, and how deep the FIFOs in front are."""
+"""Where the branches of a network join: what enters, how deep the FIFOs are, and whether they are sized."""
 
 from __future__ import annotations
 
@@ -14,17 +14,23 @@ from finn_imec.partition.load import load_build
 from finn_imec.util.onnx_model import free_inputs, naming
 from finn_imec.util.output import write_text
 
+_REMEDY = "`auto_fifo_depths: true` in the build's configuration, or `finn-imec fifos`, sizes them"
 #: Behind the lines of a build without FIFOs.
 NOT_SIZED = (
     "these FIFOs are not sized: if they are too shallow, the branches wait for each other and the network "
-    "stops; `auto_fifo_depths: true` in the build's configuration, or `finn-imec fifos`, sizes them"
+    f"stops; {_REMEDY}"
+)
+#: The only line of such a build in which no branches join.
+SHALLOW = (
+    "FIFOs are not sized: with those of depth 2 a frame may take more cycles than the slowest layer; "
+    f"{_REMEDY}"
 )
 #: Attributes that say whether weights are streamed, and whether these are another layer's output.
 _OF_WEIGHTS = ("mem_mode", "dynamic_input")
 
 
 def note_joins(folder: str | Path) -> tuple[str, ...]:
-    """A line for each layer of a build at which branches join; also `joins` of the build's REPORT."""
+    """The lines of `joins` for a build; also `joins` of the build's REPORT."""
     lines = joins(load_build(folder))
     path = Path(folder) / REPORT
     if path.is_file():
@@ -37,7 +43,7 @@ def joins(model: Any) -> tuple[str, ...]:
     """A line for each hardware layer that takes several streams: from where, words a frame, FIFO depths.
 
     Depths are those of FIFOs in the model, or else those that FINN's InsertFIFO takes from the layers; then
-    a last line says that they are not sized. Empty for a network without branches.
+    a last line says that they are not sized, also of layers in a row. Empty for one layer.
     """
     from qonnx.custom_op.registry import getCustomOp
 
@@ -54,8 +60,9 @@ def joins(model: Any) -> tuple[str, ...]:
                 for i in streams
             ]
         found.append(f"{node.name} joins {' and '.join(branches)}")
-    if found and not any(node.op_type.startswith("StreamingFIFO") for node in model.graph.node):
-        found.append(NOT_SIZED)
+    layers = [node.op_type for node in model.graph.node if in_hardware(node)]
+    if len(layers) > 1 and not any(layer.startswith("StreamingFIFO") for layer in layers):
+        found.append(NOT_SIZED if found else SHALLOW)
     return tuple(found)
 
 

@@ -109,26 +109,23 @@ def inline_svg(figure: Figure, label: str) -> str:
 def memory_charts(
     memory: Mapping[str, LayerMemory], cycles: Mapping[str, tuple[int | None, int]]
 ) -> dict[str, str]:
-    """Inline SVGs by title: activation memory, weights, cycles, and work per cycle over work per stored bit.
+    """Inline SVGs by title: activation memory, cycles and weights of each layer.
 
-    memory, cycles: Results.memory and Results.cycles, of the same layers. The last chart is a roofline: an
-    arrow goes from FINN's pair to IMECConv, right is less memory, up is faster, and the line above is the
-    layer's ceiling, SIMD*PE.
+    memory, cycles: Results.memory and Results.cycles, of the same layers.
     """
     names = list(memory)
     at = range(len(names))
     charts = {}
 
-    def draw(title: str, plot: Callable[[Any], None], per_layer: bool = True) -> None:
-        with figure(5.2, max(2.2, 0.9 + 0.32 * len(names)) if per_layer else 3.6) as fig:
+    def draw(title: str, plot: Callable[[Any], None]) -> None:
+        with figure(5.2, max(2.2, 0.9 + 0.32 * len(names))) as fig:
             axes = fig.subplots()
             axes.patch.set_visible(False)
             plot(axes)
-            if per_layer:
-                axes.set_yticks(list(at), [_short(n) for n in names])
-                axes.invert_yaxis()
-                axes.xaxis.set_major_formatter("{x:,.0f}")
-                axes.locator_params(axis="x", nbins=4)
+            axes.set_yticks(list(at), [_short(n) for n in names])
+            axes.invert_yaxis()
+            axes.xaxis.set_major_formatter("{x:,.0f}")
+            axes.locator_params(axis="x", nbins=4)
             if axes.get_legend_handles_labels()[0]:
                 fig.legend(loc="outside upper left", frameon=False, fontsize=8, ncols=3)
             charts[title] = inline_svg(fig, title)
@@ -154,32 +151,7 @@ def memory_charts(
     draw("Activation memory, bits", buffers)
     draw("Cycles per frame; the longest bar sets the frame rate", time)
     draw("Weights, bits, the same on both sides", weights)
-    draw("From FINN's pair to IMECConv; line: SIMD x PE", lambda a: _roofline(a, memory, cycles), False)
     return charts
-
-
-def _roofline(
-    axes: Any, memory: Mapping[str, LayerMemory], cycles: Mapping[str, tuple[int | None, int]]
-) -> None:
-    for name, layer in memory.items():
-        finn_cycles, imec_cycles = cycles[name]
-        end = layer.macs / layer.strip, layer.macs / imec_cycles
-        axes.plot(*end, "o", color=BLUE, markersize=5)
-        if finn_cycles is not None:
-            start = layer.macs / layer.finn, layer.macs / finn_cycles
-            axes.plot(*start, "o", color=GRAY, markersize=5)
-            axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": BLUE, "shrinkB": 3})
-            axes.hlines(layer.macs_per_cycle, start[0], end[0], color="#000000", linewidth=0.8)
-        axes.annotate(
-            _short(name), end, (2, 5), textcoords="offset points", fontsize=8, rotation=25
-        )  # fmt: skip
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.axes.set(**{f"{axis.axis_name}scale": "log"})
-        axis.set_major_formatter("{x:,g}")
-        axis.set_minor_formatter("")
-    axes.margins(x=0.3, y=0.45)
-    axes.set_xlabel("MACs per frame and bit of activation memory")
-    axes.set_ylabel("MACs per cycle")
 
 
 def _short(name: str, longest: int = 24) -> str:

@@ -66,7 +66,7 @@ def environment() -> jinja2.Environment:
         loader=jinja2.FunctionLoader(lambda name: files(__package__).joinpath(name).read_text()),
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    made.filters |= {"name": breakable, "number": number_text, "ratio": ratio_text}
+    made.filters |= {"name": breakable, "quoted": quoted, "number": number_text, "ratio": ratio_text}
     return made
 
 
@@ -98,6 +98,16 @@ def breakable(name: str) -> Markup:
         return escape(name)
     parts = re.split(r"(?<=[_./])(?=[^_./])|(?<=[a-z])(?=[A-Z])", name)
     return Markup("<wbr>").join(map(escape, parts))
+
+
+def quoted(line: str) -> Markup:
+    """A line in which `what is quoted so` is code."""
+    parts = line.split("`")
+    if len(parts) % 2 == 0:  # an apostrophe of its own
+        return breakable(line)
+    code = [Markup("<code>{}</code>").format(breakable(part)) for part in parts[1::2]]
+    text = list(map(breakable, parts[::2]))
+    return Markup("").join([text[0], *(each for pair in zip(code, text[1:]) for each in pair)])
 
 
 def number_text(value: float | None) -> str:

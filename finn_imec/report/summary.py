@@ -90,12 +90,14 @@ def sums(shown: Sequence[Line]) -> dict[str, Both]:
 
 
 def change_text(finn: float, imec: float) -> str:
-    """-47 %; "same" if nothing changes, +3 from 0."""
+    """-47 %; "same" if nothing changes, "nearly same" below 0.05 %, +3 from 0."""
     if finn == imec:
         return "same"
     if not finn:
         return f"+{imec:,}"
     percent = 100 * (imec - finn) / finn
+    if abs(percent) < 0.05:
+        return "nearly same"
     digits = 0 if abs(percent) >= 1 else 1
     return f"{percent:+.{digits}f} %".replace("-", "\N{MINUS SIGN}")
 
@@ -103,6 +105,7 @@ def change_text(finn: float, imec: float) -> str:
 def headline(total: Mapping[str, Both]) -> str:
     """The sum that was saved, in LUTs."""
     finn, imec = total["lut"]
-    if finn == imec:
-        return "As many LUTs as FINN's pairs"
-    return f"{change_text(finn, imec)[1:]} {'fewer' if imec < finn else 'more'} LUTs"
+    change = change_text(finn, imec)
+    if change.endswith("same"):
+        return f"{'As' if change == 'same' else 'About as'} many LUTs as FINN's pairs"
+    return f"{change[1:]} {'fewer' if imec < finn else 'more'} LUTs"

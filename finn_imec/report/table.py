@@ -121,14 +121,21 @@ def savings_table(conversion: Conversion, rows: Sequence[Row] = ()) -> Table:
     before, after = ([sum(column) for column in zip(*side)] for side in zip(*sums))
     table.add_row("all pairs", "", "", *map(number_text, before))
     table.add_row("all IMECConv", "", "", *map(number_text, after))
-    saved = [f"{1 - new / old:.0%}" if old else "-" for old, new in zip(before, after)]
+    saved = list(map(_saved_text, before, after))
     table.add_row("saved", "", "", *saved, style="bold")
     return table
 
 
+def _saved_text(before: int, after: int) -> str:
+    """12%, or 5% more; - for 0 before and after."""
+    if not before:
+        return f"{after:,} more" if after else "-"
+    return f"{after / before - 1:.0%} more" if after > before else f"{1 - after / before:.0%}"
+
+
 def _savings_caption(conversion: Conversion, counted: bool) -> str:
     by = (
-        "Counted by Yosys for 7-series, buffers of both sides in LUTs"
+        "Counted by Yosys for 7-series, buffers of both sides in LUTs, other memories where ram_style=auto is"
         if counted
         else "By a model fitted to Yosys' counts for 7-series, about 6 % off; --measure counts them"
     )

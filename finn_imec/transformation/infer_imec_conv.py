@@ -113,7 +113,9 @@ class InferIMECConv(Transformation):
     fewer LUTs, block RAMs or DSPs by the estimates.
 
     Weights that do not change at run time become internal_embedded, the leanest mem_mode, whether the MVAU
-    had them embedded or decoupled; writable and external ones keep their mode.
+    had them embedded or decoupled; writable and external ones keep their mode. Memories that the pair has in
+    LUTs are in LUTs here, too, if the node would otherwise take more block RAM than the pair, and so takes no
+    more LUTs.
 
     Where the new nodes together take more block RAM than what they replace, by the estimates, memories of
     style "auto" go into LUTs: those that cost the fewest LUTs, as long as the swap still saves LUTs and no
@@ -230,6 +232,8 @@ class InferIMECConv(Transformation):
         """A pair's IMECConv, not yet in the graph, and the report of both; NotEligible without one."""
         pair.check()
         folding, why = pair.choose_folding(self.cycle_tolerance, self.allow_larger)
+        if isinstance(pair, MatrixUnit):  # of pairs, only the sum counts
+            pair = pair.with_memories(*folding, self.cycle_tolerance, self.clock_ns)
         node = pair.imecconv(*folding)
         getCustomOp(node).verify_node()
         report = replace(report_of(pair, node, self.clock_ns), why_refolded=why)

@@ -36,6 +36,11 @@ def one_line(err: BaseException) -> str:
     return f"{type(err).__name__}: {text}" if text else type(err).__name__
 
 
+def install_line(extra: str) -> str:
+    """What installs a pip extra, from a package index or in a checkout."""
+    return f"install it with: pip install 'finn-imec[{extra}]', in a checkout: pip install '.[{extra}]'"
+
+
 def require(module: str, extra: str) -> ModuleType:
     """Import `module`, or raise MissingToolError naming the pip extra that installs it."""
     try:
@@ -44,6 +49,5 @@ def require(module: str, extra: str) -> ModuleType:
         if err.name is not None and module.split(".")[0] != err.name.split(".")[0]:
             raise
         raise MissingToolError(
-            f"Python package '{module.split('.')[0]}' is not installed; "
-            f"install it with: pip install 'finn-imec[{extra}]', in a checkout: pip install '.[{extra}]'"
+            f"Python package '{module.split('.')[0]}' is not installed; {install_line(extra)}"
         ) from err
