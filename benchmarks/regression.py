@@ -445,9 +445,13 @@ def show(console: Console, results: list[dict[str, Any]]) -> None:
 
 
 def ratio(figures: Mapping[str, Mapping[str, int]], key: str) -> str:
+    """IMECConv's over FINN's, as a text."""
+    return ratio_text(ratio_of(figures, key) if figures["finn"][key] else None)
+
+
+def ratio_of(figures: Mapping[str, Mapping[str, int]], key: str) -> float:
     """IMECConv's over FINN's."""
-    finn, imec = (figures[side][key] for side in SIDES)
-    return ratio_text(imec / finn if finn else None)
+    return figures["imec"][key] / figures["finn"][key]
 
 
 # ---- the page -----------------------------------------------------------------------------------
@@ -475,12 +479,26 @@ def page(results: list[dict[str, Any]]) -> str:
             for result in results
             for reason, nodes in why_nodes_stay(result).items()
         ],
+        heavy=[(result["network"], nodes) for result in results if (nodes := heaviest(result))],
         refolded=[
             (result["network"], len(pairs), len(eligible(result)))
             for result in results
             if (pairs := [pair for pair in eligible(result) if pair["imecconv"] and pair["refolded"]])
         ],
     )
+
+
+def heaviest(result: Mapping[str, Any], most: float = 0.5, count: int = 3) -> list[str]:
+    """The nodes with the most LUTs, FINN's / IMECConv's, if the swap leaves more than this part of them."""
+    if ratio_of(sides_of(result)["estimated"], "lut") <= most:
+        return []
+    swapped = sorted(
+        (pair for pair in eligible(result) if pair["imecconv"]), key=lambda pair: -pair["imec"]["lut"]
+    )
+    return [
+        f"`{pair['mvau']}` {number_text(pair['finn']['lut'])} / {number_text(pair['imec']['lut'])}"
+        for pair in swapped[:count]
+    ]
 
 
 def listed(nodes: list[str]) -> str:
@@ -541,8 +559,10 @@ def vivado_table(results: list[dict[str, Any]]) -> str:
         ours = sides_of(result)["estimated"]["finn"].values()
         cells = [" / ".join(map(number_text, both)) for both in zip(whole, ours, strict=True)]
         frame = (board or {}).get("interval_cycles"), cycles_of(result)["finn"]
-        rows.append([result["network"], *cells, " / ".join(map(number_text, frame))])
-    return markdown(["network", "LUT", "FF", "SRL / LUT memory", "BRAM18", "DSP", "cycles"], rows)
+        complete = (partition_of(result) or {}).get("finn", {}).get("lut")
+        rows.append([result["network"], *cells, " / ".join(map(number_text, frame)), number_text(complete)])
+    header = ["network", "LUT", "FF", "SRL / LUT memory", "BRAM18", "DSP", "cycles"]
+    return markdown([*header, "LUT of the partition, Yosys"], rows)
 
 
 def checked_table(results: list[dict[str, Any]]) -> str:

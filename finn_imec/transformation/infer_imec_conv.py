@@ -178,7 +178,7 @@ class InferIMECConv(Transformation):
         for name, pair in swapped.items():
             if pair.imec["bram18"]:
                 before = insts[name].estimate_for(model, self.clock_ns)
-                cycles = max(pair.cycles, int(FULL_SPEED * pair.pair_cycles))
+                cycles = max(pair.cycles or 0, int(FULL_SPEED * (pair.pair_cycles or 0)))
                 choices.append(moves(name, insts[name], before, self.clock_ns, cycles))
         for move in cheapest(choices, more, luts):
             for attribute in move.attributes:
