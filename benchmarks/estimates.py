@@ -2,16 +2,18 @@
 
     python benchmarks/estimates.py measure [--points 330] [--timeout-s 240]    hours; resumes
     python benchmarks/estimates.py pairs [--points 90] [--timeout-s 120]       an hour; resumes
-                     both: [--jobs N] or, on a dask scheduler's workers, [--cluster ADDRESS]
+    python benchmarks/estimates.py ultrascale [--points 20] [--timeout-s 120]  a quarter of it; resumes
+                     all: [--jobs N] or, on a dask scheduler's workers, [--cluster ADDRESS]
     python benchmarks/estimates.py fit
 
 `measure` adds to benchmarks/results/estimates.jsonl, a line for each layer: how it is made, and Yosys'
 counts (flow "alu") unless that took longer than --timeout-s. `pairs` does the same for FINN's pair and
-IMECConv of smaller layers, as `finn-imec compare` builds them, into pairs.jsonl. `fit` prints the
+IMECConv of smaller layers, as `finn-imec compare` builds them, into pairs.jsonl; `ultrascale` counts every
+fourth of them for UltraScale+, into pairs-ultrascale.jsonl, to which nothing is fitted. `fit` prints the
 non-negative coefficients of least relative error, in the form of finn_imec/layer/estimate.py and
 pair_estimate.py, and the errors on held-out layers: each fifth is estimated with coefficients fitted to the
-other four. Flip-flops of IMECConv are fitted to both files and the tables for 5 ns, FINN's pair to
-pairs.jsonl and the tables.
+other four. A layer that stands in several tables is left out of all at once. IMECConv is fitted to both files
+and the tables for 5 ns, FINN's pair to pairs.jsonl and the tables; to what was counted, with its registers.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, replace
 from functools import partial
@@ -35,6 +37,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from finn_imec.compat.finn import FPGA_PART, dsp_block
 from finn_imec.layer.core import RES_TYPES
 from finn_imec.layer.estimate import Estimate
 from finn_imec.layer.geometry import ConvGeometry, divisors
@@ -43,6 +46,7 @@ from finn_imec.layer.pair_estimate import PairEstimate
 from finn_imec.layer.structure import MAX_PIPELINE, Structure
 from finn_imec.layer.units import storage
 from finn_imec.rtl.generate import ImecRtl
+from finn_imec.synthesis import ultrascale
 from finn_imec.synthesis.comparison import Layer, generate_both
 from finn_imec.synthesis.comparison import random_layer as random_layer_to_compare
 from finn_imec.synthesis.layer_sets import named_layers
@@ -55,6 +59,8 @@ from finn_imec.verification.cases import Parameters
 
 RESULTS = Path(__file__).parent / "results" / "estimates.jsonl"
 PAIRS = RESULTS.with_name("pairs.jsonl")
+ULTRASCALE = RESULTS.with_name("pairs-ultrascale.jsonl")
+ULTRASCALE_PART = "xczu7ev-ffvc1156-2-e"
 COUNTS = ("lut", "ff", "bram18", "dsp")
 #: Of both sides of a line of PAIRS, and of their parts.
 PAIR_COUNTS = (*COUNTS, "lutram", "srl")
@@ -62,11 +68,14 @@ PAIR_COUNTS = (*COUNTS, "lutram", "srl")
 #: bits of ROMs in LUTs if requested and if chosen by "auto", thresholds searched.
 MOST_PRODUCTS, MOST_THRESHOLDS, MOST_LUT_ROM, MOST_AUTO_ROM = 1500, 2500, 2**14, 2**15
 MOST_SEARCHED = 2**13
+#: What Yosys 0.70 says of some single-port LUT RAMs on UltraScale+, which it chooses but cannot map.
+UNMAPPED = "invalid OPTION_ABITS/WIDTH"
 #: The same of pairs, of which many are measured: bits of products per cycle, and of weights or buffer.
 MOST_PAIR_PRODUCTS, MOST_PAIR_WEIGHTS = 400, 2**14
 FIFTHS = 5
-#: Weight of a coefficient's distance from 1, relative to relative errors.
-PRIOR = 0.05
+#: Weight of a coefficient's distance from 1, relative to relative errors. Most of IMECConv's stand for bits
+#: of registers or LUTs that the RTL has, FINN's also for whole units.
+PRIOR, PAIR_PRIOR = 0.05, 0.002
 #: Relative error above which a layer counts as an outlier.
 OUTLIER = 0.05
 
@@ -182,9 +191,13 @@ def random_pair(number: int) -> tuple[Layer, str]:
     return layer.with_random_thresholds(steps, number), "dsp" if dsp else "lut"
 
 
-def measured_pair(number: int, timeout_s: int) -> dict:
-    """Both sides of pair `number` as a line of PAIRS; without counts if they take too long."""
+def measured_pair(number: int, timeout_s: int, part: str = FPGA_PART) -> dict:
+    """Both sides of pair `number` as a line of PAIRS; without counts if Yosys takes too long or fails.
+
+    part: of 7-series or UltraScale+, whose DSP slices the layers get and for which Yosys counts.
+    """
     layer, core = random_pair(number)
+    counter = count if part == FPGA_PART else ultrascale.count
     row = {
         "number": number,
         "geometry": {key: value for key, value in asdict(layer.geometry).items() if value},
@@ -194,18 +207,18 @@ def measured_pair(number: int, timeout_s: int) -> dict:
         "core": core,
     }
     with tempfile.TemporaryDirectory() as folder:
-        finn, imec = generate_both(layer, core, Path(folder))
+        finn, imec = generate_both(layer, core, Path(folder), part=part)
         row |= {"acc_bits": layer.datapath().structure.acc_bits, "pipeline": imec.pipeline}
         try:
             for name, side in (("finn", finn), ("imec", imec)):
                 options = {"parts": side.parts, "flows": ("alu",), "dsp": core == "dsp"}
-                counted = count(side.design, timeout_s=timeout_s, **options)
+                counted = counter(side.design, timeout_s=timeout_s, **options)
                 row[name] = {key: counted[key] for key in PAIR_COUNTS}
                 for part in PARTS:
                     if part in counted:
                         row[name][part] = {key: counted[part][key] for key in PAIR_COUNTS}
         except SynthesisError as err:
-            if "did not finish" not in str(err):
+            if "did not finish" not in str(err) and UNMAPPED not in str(err):
                 raise
             return {"number": number}
     return row | {"code": code_digest()}
@@ -265,23 +278,25 @@ def generator_word(geometry: ConvGeometry) -> int:
 class Fit:
     """Non-negative coefficients of features with the least relative errors; layers along the first axis.
 
-    fixed: what of the counts no feature stands for. prior: what coefficients are pulled to, weight: how much,
-    relative to relative errors: enough for those that make no difference to these layers.
+    fixed: what of the counts no feature stands for. groups: layers of the same one are left out together.
+    prior: how much coefficients are pulled to 1, relative to relative errors.
     """
 
     def __init__(
         self,
         features: Sequence[Mapping[str, float]],
         counts: Sequence[int],
-        fixed: object = 0,
-        prior: float = 0,
-        weight: float = 1e-4,
+        fixed: Sequence[int],
+        groups: Sequence[Hashable],
+        prior: float,
     ) -> None:
         self.names = list(features[0])
         self.features = np.array([list(each.values()) for each in features], float)
         self.counts = np.array(counts, float)
-        self.fixed = np.zeros(len(counts)) + fixed
-        self.pull = weight, weight * prior
+        self.fixed = np.array(fixed, float)
+        numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+        self.groups = np.array([numbers[group] for group in groups])
+        self.prior = prior
 
     def coefficients(self, layers: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Errors above OUTLIER count linearly, smaller ones squared.
@@ -291,8 +306,8 @@ class Fit:
         from scipy.optimize import least_squares
 
         counts, ones = self.counts[layers], np.ones(len(self.names))
-        shares = np.vstack([self.features[layers] / counts[:, None], np.diag(self.pull[0] * ones)])
-        wanted = np.concatenate([1 - self.fixed[layers] / counts, self.pull[1] * ones])
+        shares = np.vstack([self.features[layers] / counts[:, None], np.diag(self.prior * ones)])
+        wanted = np.concatenate([1 - self.fixed[layers] / counts, self.prior * ones])
         return least_squares(
             lambda coefficients: shares @ coefficients - wanted, ones, lambda _: shares,
             bounds=(0, np.inf), loss="soft_l1", f_scale=OUTLIER,
@@ -300,7 +315,7 @@ class Fit:
 
     def held_out_errors(self) -> np.ndarray:
         """Estimate / count - 1 of each layer, with coefficients of the FIFTHS that do not contain it."""
-        part, errors = np.arange(len(self.counts)) % FIFTHS, np.empty(len(self.counts))
+        part, errors = self.groups % FIFTHS, np.empty(len(self.counts))
         for left_out in range(FIFTHS):
             out = part == left_out
             estimates = self.fixed[out] + self.features[out] @ self.coefficients(~out)
@@ -326,23 +341,13 @@ def errors_text(sizes: np.ndarray) -> str:
     )
 
 
-class Sample(Fit):
-    """LUTs of IMECConv: estimates and counts of the lines that have counts.
-
-    Coefficients without effect are pulled to 1, the RTL's own count.
-    """
+class Sample:
+    """IMECConv: estimates for the lines that have counts, as a node's attributes give them and as built."""
 
     def __init__(self, rows: Sequence[dict]) -> None:
         self.rows = [row for row in rows if "lut" in row]
         self.estimates = [estimate(row) for row in self.rows]
         self.built = [Estimate(measured_structure(row)) for row in self.rows]
-        super().__init__(
-            [e.features for e in self.estimates],
-            [row["lut"] for row in self.rows],
-            np.array([e.memory_luts for e in self.estimates]),
-            prior=1,
-            weight=PRIOR,
-        )
 
     def exact(self, block: str) -> float:
         """Share of layers whose estimate of "bram18" or "dsp" is the count."""
@@ -380,8 +385,29 @@ def pairs(
         _add(partial(measured_pair, timeout_s=timeout_s), "imec", points, output, executor)
 
 
-def _add(measured: Callable[[int], dict], key: str, points: int, output: Path, executor: Executor) -> None:
-    """Add lines to a file, in order of their numbers, until `points` of them have `key`."""
+@app.command(name="ultrascale")
+def count_ultrascale(
+    points: Annotated[int, typer.Option(min=1, help="Layers to have counts of both sides of.")] = 20,
+    timeout_s: Annotated[int, typer.Option(min=1, help="Longest synthesis, in seconds.")] = 120,
+    output: Annotated[Path, typer.Option(help="Where they are added.")] = ULTRASCALE,
+    jobs: Jobs = 1,
+    cluster: Cluster = None,
+) -> None:
+    """Synthesize every fourth layer of `pairs` for UltraScale+, until `points` are counted."""
+    with workers(jobs, cluster) as executor:
+        counted = partial(measured_pair, timeout_s=timeout_s, part=ULTRASCALE_PART)
+        _add(counted, "imec", points, output, executor, each_number=4)
+
+
+def _add(
+    measured: Callable[[int], dict],
+    key: str,
+    points: int,
+    output: Path,
+    executor: Executor,
+    each_number: int = 1,
+) -> None:
+    """Add lines of every `each_number`-th number to a file, in this order, until `points` have `key`."""
     rows = load(output)
     columns = (
         TextColumn("[progress.description]{task.description}"),
@@ -401,7 +427,8 @@ def _add(measured: Callable[[int], dict], key: str, points: int, output: Path, e
         task = bar.add_task("layers", total=points, completed=sum(key in row for row in rows))
         while (missing := points - sum(key in row for row in rows)) > 0:
             known = {row["number"] for row in rows}
-            each(measured, islice((n for n in count_up() if n not in known), missing), executor, add)
+            further = (n for n in count_up(0, each_number) if n not in known)
+            each(measured, islice(further, missing), executor, add)
 
 
 #: Tables that nothing is fitted to.
@@ -411,34 +438,45 @@ HELD_OUT = ("cnv-w1a1-lut-4bit", "cnv-w1a1-dsp-8bit")
 class PairSample:
     """Both sides of the lines of PAIRS that have counts, and of the layers of the tables beside it.
 
-    finn, imec: estimates. counts: of each side, by layer. held_out: nothing but the tables of HELD_OUT, which
-    are in no other sample.
+    finn, imec: estimates. counts: of each side, by layer. groups: which layer it is, one
+    for all tables. held_out: nothing but the tables of HELD_OUT, which are in no other sample. tables: with
+    them. part: whose DSP slices the layers have.
     """
 
-    def __init__(self, rows: Sequence[dict], held_out: bool = False) -> None:
+    def __init__(
+        self, rows: Sequence[dict], held_out: bool = False, tables: bool = True, part: str = FPGA_PART
+    ) -> None:
+        self.part = part
         self.finn: list[PairEstimate] = []
         self.imec: list[Estimate] = []
         self.counts: dict[str, list[dict]] = {"finn": [], "imec": []}
+        self.groups: list[Hashable] = []
         for row in rows:
             if "imec" in row:
+                self.groups.append(row["number"])
                 self._add(*random_pair(row["number"]), row)
-        for path in sorted(PAIRS.parent.glob("*bit.json")):
+        for path in sorted(PAIRS.parent.glob("*bit.json")) if tables else ():
             if (path.stem in HELD_OUT) != held_out:
                 continue
             name, bits = re.fullmatch(r"(.+)-(?:lut|dsp|auto)-(\d)bit", path.stem).groups()
             for layer, row in zip(named_layers(name, int(bits)), json.loads(path.read_text()), strict=True):
+                g = layer.geometry
+                self.groups.append((g.kernel, g.ifm_dim, g.ifm_channels, g.ofm_channels))
                 self._add(layer, row["core"], row)
 
     def _add(self, layer: Layer, core: str, row: dict) -> None:
         path = layer.datapath()
         geometry = replace(layer.geometry, buffer_style="distributed")
-        imec = replace(path, geometry=geometry, res_type=core, pipeline=row["pipeline"]).structure
+        block = dsp_block(self.part)
+        imec = replace(
+            path, geometry=geometry, res_type=core, pipeline=row["pipeline"], dsp_block=block
+        ).structure
         self.imec.append(Estimate(imec))
         self.finn.append(
             PairEstimate(
                 geometry, geometry.simd, geometry.pe, generator_word(geometry), path.core.activation,
                 path.core.weight, imec.acc_bits, layer.steps, core, narrow=True,
-                whole_windows=geometry.parallel_window,
+                whole_windows=geometry.parallel_window, dsp_block=block,
             )
         )  # fmt: skip
         for side in ("finn", "imec"):
@@ -453,27 +491,36 @@ class PairSample:
         return np.where(estimates == counts, 0, estimates / np.maximum(counts, 1) - 1)
 
 
+def ultrascale_sample() -> PairSample:
+    """The lines of ULTRASCALE, which nothing is fitted to."""
+    return PairSample(load(ULTRASCALE), tables=False, part=ULTRASCALE_PART)
+
+
 def fits(sample: Sample, pairs: PairSample) -> dict[str, tuple[str, Fit]]:
     """The fit of each of the package's coefficients, and what it estimates."""
-    finn, imec, counts = pairs.finn, pairs.imec, pairs.counts
-    registers = [row["ff"] for row in (*sample.rows, *counts["imec"])]
+    imec, finn = [*sample.built, *pairs.imec], pairs.finn
+    imec_counts, finn_counts = [*sample.rows, *pairs.counts["imec"]], pairs.counts["finn"]
+    imec_groups = [*(("sample", row["number"]) for row in sample.rows), *pairs.groups]
+
+    def fitted(estimates: list, counts: list[dict], groups: list, kind: str, prior: float) -> Fit:
+        """Without lines that say the same of a layer: tables may, of other bits or cores."""
+        layers = zip(groups, counts, estimates, strict=True)
+        kept = {(group, row["lut"], row["ff"]): (group, row, e) for group, row, e in layers}.values()
+        features = "features" if isinstance(estimates[0], Estimate) and kind == "lut" else f"{kind}_features"
+        return Fit(
+            [getattr(e, features) for _, _, e in kept],
+            [row[kind] for _, row, _ in kept],
+            [getattr(e, f"counted_{kind}s") for _, _, e in kept],
+            [group for group, _, _ in kept],
+            prior,
+        )
+
     return {
-        "LUT_COEFFICIENTS": ("LUTs of IMECConv", sample),
-        "FF_COEFFICIENTS": (
-            "flip-flops of IMECConv", Fit([e.ff_features for e in (*sample.built, *imec)], registers)
-        ),
-        "PAIR_LUTS": (
-            "LUTs of FINN's pair",
-            Fit(
-                [e.lut_features for e in finn], [row["lut"] for row in counts["finn"]],
-                np.array([e.memory_luts for e in finn]),
-            ),
-        ),
-        "PAIR_FFS": (
-            "flip-flops of FINN's pair",
-            Fit([e.ff_features for e in finn], [row["ff"] for row in counts["finn"]]),
-        ),
-    }  # fmt: skip
+        "LUT_COEFFICIENTS": ("LUTs of IMECConv", fitted(imec, imec_counts, imec_groups, "lut", PRIOR)),
+        "FF_COEFFICIENTS": ("flip-flops of IMECConv", fitted(imec, imec_counts, imec_groups, "ff", PRIOR)),
+        "PAIR_LUTS": ("LUTs of FINN's pair", fitted(finn, finn_counts, pairs.groups, "lut", PAIR_PRIOR)),
+        "PAIR_FFS": ("flip-flops of FINN's pair", fitted(finn, finn_counts, pairs.groups, "ff", PAIR_PRIOR)),
+    }
 
 
 @app.command()
@@ -485,8 +532,11 @@ def fit(
     sample, pairs = Sample(load(data)), PairSample(load(both))
     for name, (what, fitted) in fits(sample, pairs).items():
         fitted.show(name, what)
-    plain = [e.structure.steps == 0 for e in sample.estimates]
-    print(f"# LUTs of IMECConv without activation: {errors_text(np.abs(sample.held_out_errors())[plain])}")
+    held_out, known = PairSample([], held_out=True), ultrascale_sample()
+    for side in ("finn", "imec"):
+        for key in ("lut", "ff"):
+            print(f"# tables held out, {side}, {key}: {errors_text(np.abs(held_out.errors(side, key)))}")
+            print(f"# UltraScale+, {side}, {key}: {errors_text(np.abs(known.errors(side, key)))}")
     for side in ("finn", "imec"):
         for key in ("lut", "memory", "bram18", "dsp"):
             errors = np.abs(pairs.errors(side, key))

@@ -77,6 +77,8 @@ if [ -e "$data/cnvW1A1.npz" ]; then
 		measure "hls-$network" python hls.py "$data/$network.npz" "$data/images.npz" --json
 	done
 fi
+measure activation python activation.py --json
+measure registers python registers.py --json
 measure routed python routed.py --json
 measure scale python scale.py
 measure paper finn-imec paper --results out --output out/paper --json

@@ -11,7 +11,7 @@ that of a trained CNV, partition.py, all with --json.
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -145,6 +145,7 @@ class Results:
                     for name, means in self.means(kind=kind).items()
                 }
             ),
+            activation=activation_table(self.load("activation")),
             slices=slices_table(),
             ultrascale={name: layer_table(rows) for name, rows in self.comparisons("-xczu7ev").items()},
             cells=len(rows),
@@ -217,6 +218,24 @@ def means_table(means: Means) -> str:
     """A row per comparison; empty without any."""
     rows = [[name, *_ratios(ratios)] for name, ratios in means.items()]
     return table(["layers, operands, MAC core", *TABLE.values()], rows) if rows else ""
+
+
+def activation_table(tables: Mapping[str, Sequence[Figures]]) -> str:
+    """A row per table: LUTs of the activation of all layers, both sides, and a layer's greatest ratio."""
+    rows = []
+    for name, layers in tables.items():
+        finn, imec = (sum(layer[side] for layer in layers) for side in ("thresholding_rtl", "activation"))
+        worst = max(layers, key=lambda layer: layer["ratio"])
+        rows.append(
+            [
+                name,
+                f"{layers[0]['steps']}",
+                _both(finn, imec),
+                f"{imec / finn:.2f}",
+                f"{worst['ratio']:.2f}, {worst['layer'].split(',')[0].split()[-1]}",
+            ]
+        )
+    return table(["table", "thresholds", "LUTs, FINN / IMECConv", "ratio", "greatest ratio of a layer"], rows)
 
 
 def layer_table(rows: Sequence[Row]) -> str:

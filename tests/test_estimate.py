@@ -47,19 +47,6 @@ def sample(benchmark):
 # ---- the fitted sample --------------------------------------------------------------------------
 
 
-def test_the_coefficients_are_those_of_the_sample(sample):
-    pytest.importorskip("scipy", reason="needs scipy, which comes with finn-plus")
-    assert list(LUT_COEFFICIENTS) == sample.names
-    assert list(LUT_COEFFICIENTS.values()) == pytest.approx(sample.coefficients(), abs=6e-4)
-
-
-def test_luts_of_layers_that_are_not_fitted_to(sample):
-    pytest.importorskip("scipy", reason="needs scipy, which comes with finn-plus")
-    errors = np.abs(sample.held_out_errors())
-    assert np.median(errors) < 0.05
-    assert errors.mean() < 0.07
-
-
 def test_blocks_of_the_sample(sample):
     assert sample.exact("dsp") == 1
     assert sample.exact("bram18") > 0.9
@@ -100,9 +87,10 @@ def fits(benchmark, sample, pairs):
 @pytest.mark.parametrize(
     ("name", "coefficients", "mean", "worst"),
     [
-        ("FF_COEFFICIENTS", FF_COEFFICIENTS, 0.07, 0.7),
-        ("PAIR_LUTS", PAIR_LUTS, 0.065, 0.33),
-        ("PAIR_FFS", PAIR_FFS, 0.065, 0.29),
+        ("LUT_COEFFICIENTS", LUT_COEFFICIENTS, 0.045, 0.2),
+        ("FF_COEFFICIENTS", FF_COEFFICIENTS, 0.045, 0.2),
+        ("PAIR_LUTS", PAIR_LUTS, 0.045, 0.2),
+        ("PAIR_FFS", PAIR_FFS, 0.045, 0.2),
     ],
 )
 def test_coefficients_and_their_errors(fits, name, coefficients, mean, worst):
@@ -112,6 +100,7 @@ def test_coefficients_and_their_errors(fits, name, coefficients, mean, worst):
     assert list(coefficients.values()) == pytest.approx(fit.coefficients(), abs=2e-3)
     errors = np.abs(fit.held_out_errors())
     assert errors.mean() < mean and errors.max() < worst
+    assert np.quantile(errors, 0.9) < 0.1
 
 
 @pytest.mark.parametrize(
@@ -129,13 +118,29 @@ def test_the_stated_mean_errors_are_those_of_the_fits(fits, name, stated):
 
 @pytest.mark.parametrize(
     ("side", "key", "mean"),
-    [("finn", "lut", 0.067), ("finn", "ff", 0.05), ("imec", "lut", 0.051), ("imec", "ff", 0.066)],
+    [("finn", "lut", 0.027), ("finn", "ff", 0.024), ("imec", "lut", 0.024), ("imec", "ff", 0.018)],
 )
 def test_tables_that_nothing_is_fitted_to(benchmark, side, key, mean):
     """docs/limits.md states these."""
     sample = benchmark.PairSample([], held_out=True)
     assert len(sample.counts[side]) == 12
     assert np.abs(sample.errors(side, key)).mean() == pytest.approx(mean, abs=6e-4)
+
+
+@pytest.fixture(scope="module")
+def on_ultrascale(benchmark):
+    return benchmark.ultrascale_sample()
+
+
+@pytest.mark.parametrize(
+    ("side", "key", "mean"),
+    [("finn", "lut", 0.03), ("finn", "ff", 0.027), ("imec", "lut", 0.039), ("imec", "ff", 0.015)],
+)
+def test_layers_on_ultrascale(on_ultrascale, side, key, mean):
+    """Counts for that family, which nothing is fitted to; docs/limits.md states the errors."""
+    assert len(on_ultrascale.counts[side]) == 20
+    assert np.abs(on_ultrascale.errors(side, key)).mean() == pytest.approx(mean, abs=6e-4)
+    assert not on_ultrascale.errors(side, "dsp").any()
 
 
 @pytest.mark.parametrize("side", ["finn", "imec"])
@@ -175,19 +180,19 @@ def estimate(layer) -> Estimate:
 
 @pytest.mark.parametrize(("layer", "row"), CNV, ids=[layer.name for layer, _ in CNV])
 def test_cnv(layer, row):
-    """Blocks and LUT memories exactly, LUTs to a quarter."""
+    """Blocks and LUT memories exactly, LUTs to an eighth."""
     found, counted = estimate(layer), row["imec"]
     assert (found.bram18, found.dsp, found.uram) == (counted["bram18"], counted["dsp"], 0)
     assert sum(memory.ram_luts for memory in found.structure.memories) == counted["lutram"]
-    assert found.luts == pytest.approx(counted["lut"], rel=0.25)
+    assert found.luts == pytest.approx(counted["lut"], rel=0.125)
     if not found.structure.sign:  # start values are counted with the accumulators
-        assert found.core_luts == pytest.approx(counted["core"]["lut"], rel=0.15)
+        assert found.core_luts == counted["core"]["lut"]
     assert found.core_luts < found.luts
 
 
 def test_cnv_on_average():
     errors = [abs(estimate(layer).luts / row["imec"]["lut"] - 1) for layer, row in CNV]
-    assert np.mean(errors) < 0.07
+    assert np.mean(errors) < 0.03
 
 
 # ---- structure ----------------------------------------------------------------------------------

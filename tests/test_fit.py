@@ -159,7 +159,7 @@ def test_unknown_parts(name):
 def test_resources_given():
     part = part_with("mine", "LUT=100, BRAM=7,dsp=3")
     assert list(part.resources.items()) == [("lut", 100), ("ff", 200), ("bram18", 7), ("uram", 0), ("dsp", 3)]
-    assert budget_of(part, 1.0)[1:3] == (200 / 1.060, 7)
+    assert budget_of(part, 1.0)[1:3] == (200 / 1.029, 7)
     for text in ("BRAM=1", "LUT=1,LUT=2", "LUT=-1", "LUT=many", "SLICES=4"):
         with pytest.raises(ModelError, match="LUT"):
             part_with("mine", text)

@@ -167,14 +167,17 @@ def partition_table(run: Any) -> Table:
 
 def partition_line(run: Any, clock_ns: float) -> str:
     """The results of a partition's simulation, in a few lines."""
+    from finn_imec.partition.parts import IMEC
+
     slowest = max(run.nodes, key=lambda node: node.expected_cycles)
+    by = "" if slowest.origin == IMEC else " by FINN's estimate"
     modeled = [node.node for node in run.nodes if node.origin == "behavioral model"]
     lines = [f"{run.frames} frames bit-exact; {run.latency:,} cycles latency"]
     if run.interval:
         lines.append(
             f"{run.interval:,} cycles per frame in steady state, {run.frames_per_second(clock_ns):,.0f} "
             f"frames/s at {1000 / clock_ns:,.0f} MHz; the slowest node, {slowest.node}, needs "
-            f"{slowest.expected_cycles:,}"
+            f"{slowest.expected_cycles:,}{by}"
         )
         if run.interval > WAITS * slowest.expected_cycles:
             lines.append(

@@ -27,7 +27,7 @@ from finn_imec.layer.core import Operand
 from finn_imec.layer.estimate import Estimate
 from finn_imec.layer.geometry import ConvGeometry, divisors
 from finn_imec.layer.pair_cycles import pair_cycles
-from finn_imec.layer.pair_estimate import PAIR_FFS, PAIR_LUTS, PairEstimate
+from finn_imec.layer.pair_estimate import PairEstimate, converter
 from finn_imec.layer.structure import Structure
 from finn_imec.layer.units import storage
 from finn_imec.transformation.pair import Pair
@@ -67,9 +67,8 @@ def width_converter(given: int, taken: int) -> Vector:
     If no width divides the other, there are two, with words of the least common multiple in between.
     """
     middle = given * taken // gcd(given, taken)
-    wide = sum(max(pair) for pair in ((given, middle), (middle, taken)) if pair[0] != pair[1])
-    luts, ffs = (table["converted_words"] * wide for table in (PAIR_LUTS, PAIR_FFS))
-    return added((ceil(luts), ceil(ffs), 0, 0, 0), fifo(taken))
+    widths = [pair for pair in ((given, middle), (middle, taken)) if pair[0] != pair[1]]
+    return added(*((*converter(*pair), 0, 0, 0) for pair in widths), fifo(taken))
 
 
 def added(*vectors: Vector) -> Vector:
@@ -325,10 +324,7 @@ def thresholding_resources(inst: Any) -> Vector:
         layer, channels, pe, channels, operand, operand, operand.bits, steps,
         "lut", generator=False, streamed=True,
     )  # fmt: skip
-    names = ("thresholding", "comparisons", "pointers", "stored_thresholds")
-    luts = sum(PAIR_LUTS[name] * each.lut_features[name] for name in names)
-    ffs = sum(PAIR_FFS[name] * each.ff_features[name] for name in names)
-    return (ceil(luts), ceil(ffs), each.bram18, 0, 0)
+    return (*each.thresholding, each.bram18, 0, 0)
 
 
 def finn_options(nodes: list[NodeProto], part: str, fixed: bool = False) -> list[Option]:

@@ -1,86 +1,107 @@
-"""Resource estimates of IMECConv: blocks from its structure, LUTs fitted to Yosys' counts.
+"""Resource estimates of IMECConv: blocks from its structure, LUTs and flip-flops fitted to Yosys' counts.
 
-`finn-imec compare` measures; this module predicts, for FINN's estimate reports and to compare foldings. LUTs
-are those of LUT memories and of the gearbox, plus `Estimate.features`, counted from the layer's structure,
-times LUT_COEFFICIENTS.
+`finn-imec compare` measures; this module predicts, for FINN's estimate reports and to compare foldings. What
+the RTL instantiates is counted from the layer's structure: dot products, accumulators, memories, tables, the
+gearbox. The rest, which synthesis maps, is `Estimate.features` times LUT_COEFFICIENTS.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, sqrt
+from functools import cached_property
+from math import ceil, gcd, sqrt
 
-from finn_imec.layer.adders import cut_bits, dot_luts, heap_luts
+from finn_imec.layer.adders import cut_bits, dot_luts, heap_heights, heap_luts
 from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.clock import adder_cuts, middle_heights
-from finn_imec.layer.compressor import THRESHOLD_COUNTER, TreeLuts, compressor_luts, partial_product_luts
+from finn_imec.layer.compressor import (
+    THRESHOLD_COUNTER,
+    compressor_luts,
+    levels,
+    partial_product_luts,
+    product_heights,
+)
 from finn_imec.layer.gearbox import gearbox_ffs, gearbox_luts
-from finn_imec.layer.memories import LUTS_PER_RAMB18, Memory, address_bits, mux_luts, power_of_two
+from finn_imec.layer.memories import HALVED, LUTS_PER_RAMB18, Memory, address_bits, mux_luts, power_of_two
 from finn_imec.layer.structure import REGISTERS, Structure
 from finn_imec.layer.window import WindowUnit
 
 #: Mean error of each estimate on layers that its fit did not see (`python benchmarks/estimates.py fit`).
-MEAN_ERROR: Mapping[str, float] = {"lut": 0.057, "ff": 0.060}
-#: LUTs per unit of each of `Estimate.features`, fitted by benchmarks/estimates.py. Over 70 layers, a fifth
-#: of them held out of the fit at a time, the error is 5.7% on average, 3.5% in the median and at most 11.6%
-#: for nine layers in ten; 4.2% on average without activation. How close together thresholds are is not known.
+MEAN_ERROR: Mapping[str, float] = {"lut": 0.027, "ff": 0.019}
+#: LUTs per unit of each of `Estimate.features`, fitted by benchmarks/estimates.py. Over 216 layers, a fifth
+#: of them held out of the fit at a time, the error is 2.7% on average, 1.6% in the median and at most 6.1%
+#: for nine layers in ten.
 LUT_COEFFICIENTS: Mapping[str, float] = {
-    "gates": 0.970,
-    "tree_counters": 0.995,
-    "tree_sums": 0.906,
-    "constant_trees": 1.223,
-    "multipliers": 1.000,
-    "product_sums": 1.000,
-    "chain_sums": 0.969,
-    "delays": 0.982,
-    "accumulators": 0.937,
-    "control": 1.593,
-    "counters": 2.277,
-    "stepped_addresses": 2.953,
-    "wrapped_addresses": 0.211,
-    "weight_addresses": 1.952,
-    "windows": 1.035,
-    "window_words": 1.187,
-    "narrowed_words": 0.351,
-    "padded_words": 1.203,
-    "rams": 1.633,
-    "roms": 1.003,
-    "deep_roms": 1.000,
-    "offsets": 0.001,
+    "control": 1.532,
+    "counters": 1.566,
+    "counter_ends": 3.026,
+    "stepped_addresses": 0.837,
+    "wrapped_addresses": 0.439,
+    "running_addresses": 0.842,
+    "shared_ports": 1.666,
+    "owed_words": 1.235,
+    "weight_addresses": 1.246,
+    "mirrored_addresses": 1.134,
+    "delays": 0.757,
+    "windows": 1.075,
+    "window_words": 1.956,
+    "narrowed_words": 0.754,
+    "padding_counters": 1.213,
+    "padded_words": 1.125,
+    "rams": 1.254,
+    "ram_rows": 1.354,
+    "start_values": 0.739,
+    "few_start_values": 0.422,
+    "outputs": 1.054,
+    "searches": 1.366,
+    "search_comparators": 0.509,
+    "search_pairs": 1.362,
+    "search_channels": 1.226,
+    "search_counts": 2.559,
+    "stages": 0.780,
     "comparators": 1.000,
     "constant_comparators": 1.000,
     "comparator_roms": 1.000,
     "comparator_sums": 1.000,
-    "searches": 0.723,
-    "outputs": 2.032,
 }
-#: Flip-flops per unit of each of `Estimate.ff_features`, fitted the same way to 226 layers. The error is 6.0%
-#: on average, 4.1% in the median and at most 12.2% for nine layers in ten.
+#: Flip-flops per unit of each of `Estimate.ff_features`, fitted the same way. The error is 1.9% on average,
+#: 1.2% in the median and at most 4.6% for nine layers in ten.
 FF_COEFFICIENTS: Mapping[str, float] = {
-    "control": 20.369,
-    "counters": 0.776,
-    "addresses": 3.291,
-    "weight_addresses": 3.486,
-    "input_words": 0.758,
-    "buffer_words": 1.300,
-    "windows": 0.872,
-    "weight_words": 1.060,
-    "memory_steps": 1.117,
-    "gates": 1.040,
-    "tree_middles": 0.923,
-    "tree_rows": 1.024,
-    "tree_sums": 0.673,
-    "chain_sums": 0.398,
-    "delays": 3.001,
-    "accumulators": 0.861,
-    "thresholds": 1.225,
-    "searches": 0.252,
-    "outputs": 0.978,
-    "padding": 7.227,
+    "control": 1.277,
+    "counters": 0.960,
+    "counter_ends": 1.920,
+    "addresses": 1.052,
+    "owed_words": 1.793,
+    "weight_addresses": 1.381,
+    "valid_steps": 1.023,
+    "padding_counters": 1.161,
+    "buffer_words": 1.028,
+    "memory_steps": 0.925,
+    "windows": 1.071,
+    "weights": 0.986,
+    "late_weights": 0.978,
+    "streamed_weights": 2.057,
+    "gates": 1.013,
+    "tree_middles": 1.020,
+    "tree_rows": 1.003,
+    "tree_sums": 0.974,
+    "products": 1.000,
+    "chain_sums": 1.031,
+    "searches": 1.147,
+    "searched_words": 1.034,
+    "search_counts": 0.649,
+    "search_channels": 0.845,
+    "search_reads": 0.873,
+    "earlier_counts": 1.036,
+    "stages": 1.160,
+    "comparators": 1.000,
+    "outputs": 0.968,
 }
 #: Resources of an estimate, by their names in a build's report; memory: LUTs used as memory.
 RESOURCES = ("lut", "ff", "memory", "bram18", "uram", "dsp")
+#: Words up to which synthesis finds bits of a ROM in common, and merges it with what reads it.
+SMALL_TABLE = 16
 #: A slice has two registers for each LUT.
 LUTS_PER_FF = 0.5
 #: Bits that FINN counts per RAMB18 and per UltraRAM.
@@ -126,17 +147,42 @@ class Estimate:
     @property
     def luts(self) -> int:
         """LUT sites."""
+        return self.counted_luts + fitted(LUT_COEFFICIENTS, self.features)
+
+    @property
+    def counted_luts(self) -> int:
+        """LUT sites that need no coefficient: the core, memories, tables, the gearbox."""
         gearbox = gearbox_luts(self.structure.geometry, self.structure.core.activation.bits)
-        return self.memory_luts + gearbox + fitted(LUT_COEFFICIENTS, self.features)
+        return self.core_luts + self.memory_luts + self.table_luts + gearbox
 
     @property
     def core_luts(self) -> int:
-        """LUT sites of dot products and accumulators; never more than `luts`."""
-        return fitted(LUT_COEFFICIENTS, self._core_features)
+        """LUT sites of dot products and accumulators, as imec_mac has them."""
+        g, core, packed = self.structure.geometry, self.structure.core, self.structure.core.packing
+        a, w = core.factors
+        if packed:
+            dot = sum_luts(packed.chains, packed.field_bits)
+        elif core.heap:
+            dot = heap_luts(g.simd, a.bits, core.digits)
+            if g.simd == 1:  # the addition merges with the accumulator's
+                dot -= compressor_luts(heap_heights(1, a.bits, core.digits)).sums
+        elif core.digits:
+            dot = dot_luts(g.simd, a.bits, core.digits)
+        elif core.kind == "planes":
+            dot = sum(partial_product_luts(g.simd, a.bits, w.bits))
+        else:
+            dot = g.simd * (a.bits * w.bits + a.bits + w.bits)
+        return g.pe * (dot + self.structure.acc_bits)
+
+    @property
+    def table_luts(self) -> int:
+        """LUT sites of ROMs in LUTs. Tables of thresholds up to SMALL_TABLE merge with their comparators."""
+        searched = [memory for memory in self._threshold_tables if memory.words > SMALL_TABLE]
+        return round(sum(memory.rom_luts for memory in (*self.structure.weight_memories, *searched)))
 
     @property
     def memory_luts(self) -> int:
-        """LUT sites that need no coefficient: writable memories, and multiplexers of imec_rom."""
+        """LUT sites of writable memories, and of multiplexers of imec_rom."""
         s = self.structure
         banks = ceil(s.geometry.weight_words / s.rom_bank)
         choices = {"paired": 1 / 2, "banked": mux_luts(banks)}.get(s.rom_layout, 0)
@@ -150,9 +196,14 @@ class Estimate:
     @property
     def ffs(self) -> int:
         """Flip-flops."""
-        s = self.structure
-        gearbox = gearbox_ffs(s.geometry, s.core.activation.bits, s.memory_steps)
-        return gearbox + fitted(FF_COEFFICIENTS, self.ff_features)
+        return self.counted_ffs + fitted(FF_COEFFICIENTS, self.ff_features)
+
+    @property
+    def counted_ffs(self) -> int:
+        """Flip-flops that need no coefficient: input words, widened ones, accumulators, the gearbox."""
+        s, g, bits = self.structure, self.structure.geometry, self.structure.core.activation.bits
+        widened = (g.word_channels - gcd(g.simd_in, g.word_channels)) * bits
+        return s.in_bits + widened + g.pe * s.acc_bits + gearbox_ffs(g, bits, s.memory_steps)
 
     @property
     def resources(self) -> dict[str, int]:
@@ -176,113 +227,238 @@ class Estimate:
             + LUTS_PER_URAM * self.uram
         )
 
+    # ---- what synthesis maps --------------------------------------------------------------------
+
     @property
     def features(self) -> dict[str, float]:
         """Uses of all other LUTs, in units of LUT_COEFFICIENTS."""
-        return self._core_features | self._buffer_features | self._output_features
-
-    @property
-    def ff_features(self) -> dict[str, float]:
-        """Uses of flip-flops, in units of FF_COEFFICIENTS."""
         s, g, unit = self.structure, self.structure.geometry, self.structure.storage
-        a, registers, packed = s.core.activation.bits, REGISTERS[s.pipeline], s.core.packing
-        whole = unit.register_pixels * g.ifm_channels * a if isinstance(unit, WindowUnit) else 0
-        word_bits = 0 if whole else g.word_channels * a
-        block = s.mem_mode == "internal_embedded" and s.rom_style != "distributed"  # has a register
-        late = sum(part.stop - part.start for part in s.weight_parts[2:])
-        counted = self._buffer_features
-        planes, gates, tree = not packed, 0, s.core.kind == "planes" or s.core.heap
-        if s.core.digits and not s.core.heap:
-            planes, gates = False, cut_bits(g.simd, a, s.core.digits, adder_cuts(s))
+        bits, line = s.core.activation.bits, not g.parallel_window
+        padding, steps = Arrivals(g).runs.between > 0, not self._single_step
+        common = gcd(g.simd_in, g.word_channels)
+        address, wrapped = self._address_bits, unit.words != power_of_two(unit.words)
+        # Lanes whose activations, weight addresses and streamed weights are delayed by shift registers
+        late = [part.stop - part.start for part in s.core.weight_parts(g.simd)[2:]]
+        late_bits = bits + (g.pe * s.core.weight.bits if s.mem_mode == "external" else 0)
+        starts = g.pe * s.acc_bits * s.biased
         return {
             "control": 1,
-            "counters": counted["counters"],
-            "addresses": 0 if whole or unit.words == 1 else address_bits(unit.words),
-            "weight_addresses": counted["weight_addresses"],
-            "input_words": s.in_bits,
-            "buffer_words": word_bits,
-            "windows": whole,
-            "weight_words": 0 if block else s.weight_bits,
-            "memory_steps": (s.memory_steps - 1) * (word_bits + s.weight_bits),
-            "gates": g.pe * gates,
-            "tree_middles": g.pe * sum(middle_heights(s)) if tree and registers.middle else 0,
-            "tree_rows": planes * registers.rows * g.pe * 2 * (a + s.core.weight.bits),
-            "tree_sums": planes * registers.sum * g.pe * s.acc_bits,
-            "chain_sums": g.pe * packed.chains * packed.field_bits if packed else 0,
-            "delays": late * a,
-            "accumulators": g.pe * s.acc_bits * (g.sf > 1),
-            "thresholds": g.pe * s.acc_bits * (s.steps > 1),
-            "searches": s.search.engines * s.acc_bits if s.search else 0,
-            "outputs": s.out_bits * s.output_words,
-            "padding": int(any(g.padding)),
+            "counters": sum(self._counters),
+            "counter_ends": len(self._counters),
+            "stepped_addresses": address * steps,
+            "wrapped_addresses": address * (steps and wrapped),
+            "running_addresses": address * (not steps),
+            "shared_ports": address * (line and not unit.dual_port),
+            "owed_words": self._debt_bits,
+            "weight_addresses": self._weight_address_bits,
+            "mirrored_addresses": self._weight_address_bits * (s.rom_layout in HALVED) * len(s.weight_parts),
+            "delays": sum(late) * late_bits + len(late) * self._weight_address_bits,
+            "windows": int(not line),
+            "window_words": 0 if line else g.simd * bits * (g.sf - 1) / 3,
+            "narrowed_words": common * bits * (g.simd_in // common - 1) / 3,
+            "padding_counters": self._padding_bits,
+            "padded_words": g.word_channels * bits * padding,
+            "rams": sum(memory.choice_luts for memory in s.memories),
+            "ram_rows": sum(rows for rows in map(_ram_rows, s.buffer_memories) if rows > 1),
+            # Up to eight start values merge with the multiplexer before the accumulator
+            "start_values": starts * ceil(g.nf / 64) * (g.nf > SMALL_TABLE),
+            "few_start_values": starts * (8 < g.nf <= SMALL_TABLE),
+            "outputs": s.out_bits * (s.output_words > 1),
+            **self._activation_features,
         }
 
     @property
-    def _core_features(self) -> dict[str, float]:
-        """Features of dot products and accumulators."""
-        s, g, packed = self.structure, self.structure.geometry, self.structure.core.packing
-        a, w = s.core.factors
-        lanes = g.pe * g.simd if s.core.kind == "product" else 0
-        tree = partial_product_luts(g.simd, a.bits, w.bits) if s.core.kind == "planes" else TreeLuts(0, 0)
-        # Expected share of weight bits that are the same in all words of a ROM
-        constant = 2.0 ** (1 - g.weight_words) if s.mem_mode == "internal_embedded" else 0
-        # Lanes whose activations and weight addresses are delayed
-        late = [part.stop - part.start for part in s.weight_parts[2:]]
+    def _activation_features(self) -> dict[str, float]:
+        """Features of thresholds."""
+        s, g, search = self.structure, self.structure.geometry, self.structure.search
+        engines = search.engines if search and not search.staged else 0
+        compared = engines * s.acc_bits
+        choices = mux_luts(g.pe // engines) if engines else 0
+        parallel = 0 if search or s.sign else g.pe * s.steps
         return {
-            "gates": g.pe * (heap_luts if s.core.heap else dot_luts)(g.simd, a.bits, s.core.digits),
-            "tree_counters": g.pe * tree.counters * (1 - constant),
-            "tree_sums": g.pe * tree.sums * (1 - constant),
-            "constant_trees": g.pe * sum(tree) * constant,
-            "multipliers": lanes * a.bits * w.bits,
-            "product_sums": lanes * (a.bits + w.bits),
-            "chain_sums": g.pe * sum_luts(packed.chains, packed.field_bits) if packed else 0,
-            "delays": sum(late) * a.bits + len(late) * address_bits(g.weight_words),
-            "accumulators": g.pe * s.acc_bits * (g.sf > 1),
-        }
-
-    @property
-    def _buffer_features(self) -> dict[str, float]:
-        """Features of the unit that holds the live pixels, and of control."""
-        s, g, unit = self.structure, self.structure.geometry, self.structure.storage
-        padding, nest, bits = Arrivals(g).runs, g.loop_nest, s.core.activation.bits
-        word_bits = g.word_channels * bits
-        address = 0 if g.parallel_window or unit.words == 1 else address_bits(unit.words)
-        loops = [nest.run, nest.inner, nest.outer, g.nf, *(g.ifm_dim if g.parallel_window else g.ofm_dim)]
-        loops += [padding.run, padding.runs] if padding.between else []
-        loops += [max(g.simd_in, g.word_channels) // min(g.simd_in, g.word_channels)]
-        return {
-            "control": 1,
-            "counters": sum(address_bits(n) for n in loops if n > 1),
-            "stepped_addresses": address * (g.kernel != (1, 1) or g.stride != (1, 1)),
-            "wrapped_addresses": address * (unit.words != power_of_two(unit.words)),
-            "weight_addresses": address_bits(g.weight_words) if g.weight_words > 1 else 0,
-            "windows": int(g.parallel_window),
-            "window_words": g.simd * bits * (g.sf - 1) / 3 if g.parallel_window else 0,
-            "narrowed_words": word_bits * max(0, g.simd_in // g.word_channels - 1) / 3,
-            "padded_words": word_bits if padding.between else 0,
-            "rams": sum(m.choice_luts for m in s.memories),
-        }
-
-    @property
-    def _output_features(self) -> dict[str, float]:
-        """Features of ROMs, per-channel biases and thresholds."""
-        s, g = self.structure, self.structure.geometry
-        roms = [*s.weight_memories, *s.searched_memories]
-        deep = [m for m in roms if m.words > 64 and not m.table]
-        parallel = 0 if s.search or s.sign else g.pe * s.steps
-        biases = Memory(g.nf, g.pe * s.acc_bits * s.biased, "distributed")
-        return {
-            "roms": sum(m.rom_luts for m in roms if m not in deep),
-            "deep_roms": sum(m.rom_luts for m in deep),
-            "offsets": biases.rom_luts,
+            "searches": int(engines > 0),
+            "search_comparators": compared * (search.fast < 2 if search else 0),
+            "search_pairs": compared * (search.fast == 2 if search else 0),
+            "search_channels": compared * choices,
+            "search_counts": engines * s.count_bits,
+            "stages": g.pe * s.count_bits * s.acc_bits if search and search.staged else 0,
             "comparators": parallel * s.acc_bits * (g.nf > 1),
             # Comparisons of one channel with constants share logic
             "constant_comparators": parallel * s.acc_bits / sqrt(s.steps or 1) * (g.nf == 1),
             "comparator_roms": Memory(g.nf, parallel * s.acc_bits, "distributed").rom_luts,
             "comparator_sums": g.pe * sum(compressor_luts((s.steps,), THRESHOLD_COUNTER)) if parallel else 0,
-            "searches": s.search.luts(g.pe) if s.search else 0,
-            "outputs": s.out_bits * (s.output_words > 1),
         }
+
+    @property
+    def ff_features(self) -> dict[str, float]:
+        """Uses of flip-flops besides `counted_ffs`, in units of FF_COEFFICIENTS."""
+        s, g, unit = self.structure, self.structure.geometry, self.structure.storage
+        core, packed, search, registers = s.core, s.core.packing, s.search, REGISTERS[s.pipeline]
+        a, line, more = core.activation.bits, not g.parallel_window, s.memory_steps - 1
+        word, address = (g.word_channels if line else g.simd) * a, self._address_bits
+        in_luts = s.rom_style == "distributed"
+        early = 2 * address + 1 if unit.style == "distributed" and unit.words > 1 else 0
+        held = 2 if unit.words == 1 else int(unit.style == "distributed")
+        engines = search.engines if search and not search.staged else 0
+        paused = engines * s.acc_bits * bool(search and search.read and not search.fast)
+        external = s.mem_mode == "external"
+        return {
+            "control": 1,
+            "counters": sum(self._counters),
+            "counter_ends": len(self._counters),
+            "addresses": 3 * address + (address > 0 and unit.words != power_of_two(unit.words)),
+            "owed_words": self._debt_bits,
+            "weight_addresses": self._weight_address_bits * len(s.weight_parts),
+            "valid_steps": s.memory_steps + self._dot_steps,
+            "padding_counters": self._padding_bits,
+            "buffer_words": word * (held if line else 1),
+            "memory_steps": more * (word + line * early),
+            "windows": 0 if line else self._window_bits,
+            "weights": sum(map(different_bits, s.weight_memories)),
+            "late_weights": more * (self._weight_address_bits if in_luts else s.weight_bits) * (not external),
+            "streamed_weights": s.weight_bits * s.memory_steps * external,
+            "gates": g.pe * self._cut_bits,
+            "tree_middles": g.pe * sum(middle_heights(s)) * registers.middle if self._tree else 0,
+            "tree_rows": g.pe * sum(self._tree_rows) * registers.rows,
+            "tree_sums": g.pe * self._sum_bits * registers.sum if self._tree else 0,
+            "products": g.pe * s.acc_bits * self._dot_steps * (core.kind == "product"),
+            "chain_sums": g.pe * sum_ffs(packed.chains, packed.field_bits) if packed else 0,
+            "searches": int(engines > 0),
+            "searched_words": g.pe * s.acc_bits + _bits(g.nf) if engines else 0,
+            "search_counts": (engines + 1) * s.count_bits if engines else 0,
+            "search_channels": paused if g.pe > engines else 0,
+            "search_reads": paused if search and search.read == 2 else 0,
+            "earlier_counts": (g.pe - engines) * s.count_bits if engines else 0,
+            "stages": self._stage_bits if search and search.staged else 0,
+            "comparators": 0 if search or s.sign else g.pe * s.steps,
+            "outputs": s.out_bits * s.output_words,
+        }
+
+    # ---- parts ----------------------------------------------------------------------------------
+
+    @cached_property
+    def _counters(self) -> list[int]:
+        """Bits of each imec_counter of more than one step."""
+        s, g, nest = self.structure, self.structure.geometry, self.structure.geometry.loop_nest
+        column, row, frame = g.advance_words
+        steps = [nest.run, nest.inner, nest.outer, g.nf]
+        if g.parallel_window:
+            steps += g.ifm_dim
+        else:  # of windows that advance alike, none counts
+            steps += [g.ofm_dim[1] * (not column == row == frame), g.ofm_dim[0] * (row != frame)]
+        steps.append(g.nf * (s.biased or s.steps > 1))  # of the output
+        common = gcd(g.simd_in, g.word_channels)
+        steps += [g.simd_in // common, g.word_channels // common]
+        return [_bits(n) for n in steps if n > 1]
+
+    @property
+    def _single_step(self) -> bool:
+        """True if the line buffer's address only ever steps by one."""
+        g = self.structure.geometry
+        return len(set(g.advance_words)) == 1 and g.loop_nest.inner == g.loop_nest.outer == 1
+
+    @property
+    def _address_bits(self) -> int:
+        """Bits of an address of the line buffer; 0 without one."""
+        return 0 if self.structure.geometry.parallel_window else _bits(self.structure.storage.words)
+
+    @property
+    def _debt_bits(self) -> int:
+        """imec_sequencer's DEBT_BITS; 0 without it."""
+        g = self.structure.geometry
+        most = max(self.structure.storage.words, *g.advance_words)
+        return 0 if g.parallel_window else 1 + most.bit_length()
+
+    @property
+    def _weight_address_bits(self) -> int:
+        """Bits of an address of the ROM; 0 without one."""
+        s = self.structure
+        return 0 if s.mem_mode == "external" else _bits(s.geometry.weight_words)
+
+    @property
+    def _padding_bits(self) -> int:
+        """Bits of imec_pad's counters."""
+        runs = Arrivals(self.structure.geometry).runs
+        return 1 + _bits(max(runs.run, runs.between)) + _bits(runs.runs) if runs.between else 0
+
+    @property
+    def _window_bits(self) -> int:
+        """Bits of imec_window's registers: the chain without its newest column, a window while it is read."""
+        g = self.structure.geometry
+        (kh, kw), dw = g.kernel, g.dilation[1]
+        pixels = kh * ((kw - 1) * dw + kw * (g.sf > 1))
+        return pixels * g.ifm_channels * self.structure.core.activation.bits
+
+    @property
+    def _tree(self) -> bool:
+        """True if a compressor tree adds up the dot products."""
+        core = self.structure.core
+        return not core.packing and (core.kind == "planes" or core.heap)
+
+    @property
+    def _tree_rows(self) -> tuple[int, ...]:
+        """Heights of the columns that a compressor tree's last addition has; empty without one."""
+        g, core = self.structure.geometry, self.structure.core
+        a, w = core.factors
+        if not self._tree:
+            return ()
+        heights = product_heights(g.simd, a.bits, w.bits)
+        if core.heap:
+            heights = heap_heights(g.simd, a.bits, core.digits)
+        tree = levels(heights)
+        return tree[-1].heights if tree else heights
+
+    @property
+    def _sum_bits(self) -> int:
+        """Bits of a dot product of a compressor tree."""
+        g, (a, w) = self.structure.geometry, self.structure.core.factors
+        return min(self.structure.acc_bits, a.bits + w.bits + (g.simd - 1).bit_length())
+
+    @property
+    def _cut_bits(self) -> int:
+        """Bits of the registers in gated additions of one channel."""
+        s, core = self.structure, self.structure.core
+        if core.kind != "gates" or core.heap:
+            return 0
+        return cut_bits(s.geometry.simd, core.activation.bits, core.digits, adder_cuts(s))
+
+    @property
+    def _dot_steps(self) -> int:
+        """Registers in the dot products."""
+        s, packed = self.structure, self.structure.core.packing
+        return packed.steps(s.geometry.simd) if packed else REGISTERS[s.pipeline].dot_steps
+
+    @property
+    def _stage_bits(self) -> int:
+        """Registers of imec_threshold_stages: results, folds and the bits decided, of each stage."""
+        s, g, stages = self.structure, self.structure.geometry, self.structure.count_bits
+        return (stages - 1) * (g.pe * s.acc_bits + _bits(g.nf)) + g.pe * stages * (stages + 1) // 2
+
+    @property
+    def _threshold_tables(self) -> list[Memory]:
+        """ROMs of searched thresholds; those of imec_threshold_stages stage by stage."""
+        s, g = self.structure, self.structure.geometry
+        if not (s.search and s.search.staged):
+            return s.searched_memories
+        words = [g.nf << stage for stage in range(s.count_bits)] * g.pe
+        return [Memory(n, s.acc_bits, "distributed", 0, table=True) for n in words]
+
+
+def _bits(n: int) -> int:
+    """Bits that count `n` steps; 0 for one."""
+    return address_bits(n) if n > 1 else 0
+
+
+def _ram_rows(memory: Memory) -> int:
+    """Rows of LUT RAM of which a write chooses one; 0 for none."""
+    return ceil(memory.words / (256 if memory.ports == 1 else 64)) if memory.ram_luts else 0
+
+
+def different_bits(memory: Memory) -> float:
+    """Output registers of a ROM in LUTs: of few words, some bits equal others."""
+    if memory.style != "distributed" or memory.words == 1:
+        return 0
+    return min(memory.bits, memory.rom_luts) if memory.words <= SMALL_TABLE else memory.bits
 
 
 def fitted(coefficients: Mapping[str, float], features: Mapping[str, float]) -> int:
@@ -297,3 +473,11 @@ def sum_luts(n: int, bits: int) -> int:
     groups, rest = divmod(n, 4)
     luts = groups * (3 * bits + 1) + (0, 0, bits, 2 * bits + 1)[rest]
     return luts + sum_luts(ceil(n / 4), bits + (2 if n > 2 else 1))
+
+
+def sum_ffs(n: int, bits: int) -> int:
+    """Flip-flops of imec_sum for n numbers of `bits` bits: a register behind each four of them."""
+    if n == 1:
+        return 0
+    groups, more = ceil(n / 4), 2 if n > 2 else 1
+    return groups * (bits + more) + sum_ffs(groups, bits + more)

@@ -2,7 +2,8 @@
 
 Like `finn_imec.layer.estimate` for IMECConv, and fitted to counts by the same flow of Yosys, so that the two
 can be compared. The pair is that of `finn_imec.baseline_rtl`: [FMPadding,] generator, FIFO, MVAU or VVAU with
-its weights in FINN's memstream, and Thresholding. Multipliers in LUTs are the core that package describes.
+its weights in FINN's memstream, and Thresholding; features follow their modules in FINN's rtllib. Multipliers
+in LUTs are the core that package describes.
 """
 
 from __future__ import annotations
@@ -10,68 +11,99 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil, prod
+from math import ceil, inf, prod
+from typing import NamedTuple
 
 from finn_imec.layer import baseline
 from finn_imec.layer.core import AUTO_DSP_BITS, DEFAULT_DSP_BLOCK, Operand
-from finn_imec.layer.estimate import RESOURCES, fitted
+from finn_imec.layer.estimate import RESOURCES, SMALL_TABLE, different_bits, fitted
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import LUT_BUFFER_WORDS, Memory, address_bits, power_of_two, resolved_style
 from finn_imec.layer.packing import DOT_BITS, DSP_BLOCKS, DspBlock, finn_fields, finn_slices
 
 #: Mean error of each estimate on layers that its fit did not see (`python benchmarks/estimates.py fit`).
-PAIR_MEAN_ERROR: Mapping[str, float] = {"lut": 0.058, "ff": 0.058}
+PAIR_MEAN_ERROR: Mapping[str, float] = {"lut": 0.043, "ff": 0.029}
 #: LUTs per unit of each of `PairEstimate.lut_features`, and flip-flops per unit of each of `ff_features`,
 #: both fitted by benchmarks/estimates.py. Over 156 layers, a fifth of them held out of the fit at a time, the
-#: error is 5.8% on average and at most 32% for LUTs, 5.8% and 28% for flip-flops.
+#: error is 4.3% on average and at most 8.8% for nine layers in ten for LUTs, 2.9% and 6.7% for flip-flops.
 PAIR_LUTS: Mapping[str, float] = {
-    "multipliers": 1.771,
-    "negations": 1.565,
-    "counted_bits": 0.633,
-    "slice_products": 5.728,
-    "slice_sums": 0.714,
-    "slice_accumulators": 0.541,
-    "thresholding": 28.047,
-    "comparisons": 0.711,
-    "pointers": 0.063,
-    "stored_thresholds": 1.067,
-    "pair": 29.270,
-    "weight_words": 0.641,
-    "addresses": 14.583,
-    "counters": 5.827,
-    "output_words": 0.314,
-    "replays": 2.385,
-    "converted_words": 1.087,
-    "padding": 16.352,
-    "padded_words": 1.501,
-    "multiplexers": 1.569,
+    "narrow_products": 1.772,
+    "products": 1.962,
+    "signed_products": 4.910,
+    "negations": 0.771,
+    "counted_bits": 0.848,
+    "slice_canaries": 6.380,
+    "slice_sums": 0.972,
+    "slice_carries": 0.267,
+    "slice_totals": 0.987,
+    "threshold_folds": 11.333,
+    "comparisons": 0.889,
+    "queued_results": 1.420,
+    "small_thresholds": 0.321,
+    "thresholds": 1.043,
+    "deep_thresholds": 2.038,
+    "pair": 49.374,
+    "generator": 33.897,
+    "point_generator": 15.647,
+    "window_generator": 0.000,
+    "ring_addresses": 8.673,
+    "elements": 4.157,
+    "weight_addresses": 2.290,
+    "reads": 1.248,
+    "replays": 3.000,
+    "converters": 14.394,
+    "padding_counters": 2.192,
+    "padded_words": 1.441,
+    "narrowed_words": 3.502,
+    "ram_rows": 0.809,
+    "multiplexers": 1.269,
+    "deep_weights": 1.917,
 }
 PAIR_FFS: Mapping[str, float] = {
-    "products": 1.384,
-    "accumulators": 0.305,
-    "slice_products": 5.919,
-    "slice_sums": 1.500,
-    "slice_accumulators": 1.530,
-    "thresholding": 13.987,
-    "comparisons": 1.448,
-    "pointers": 4.177,
-    "stored_thresholds": 0.000,
-    "pair": 27.329,
-    "weight_words": 1.467,
-    "addresses": 4.543,
-    "counters": 4.699,
-    "output_words": 1.835,
-    "replays": 4.838,
-    "converted_words": 2.604,
-    "padding": 20.673,
-    "padded_words": 3.022,
-    "input_words": 1.938,
-    "windows": 0.289,
+    "slice_canaries": 10.559,
+    "slice_sums": 0.872,
+    "slice_totals": 1.268,
+    "slice_steps": 0.459,
+    "stages": 9.305,
+    "stage_folds": 0.813,
+    "compared_words": 1.286,
+    "thresholds": 1.002,
+    "results": 10.221,
+    "queued_results": 0.629,
+    "pair": 14.653,
+    "generator": 20.510,
+    "point_generator": 0.000,
+    "window_generator": 1.015,
+    "ring_addresses": 1.401,
+    "elements": 3.015,
+    "weight_addresses": 2.718,
+    "reads": 1.890,
+    "replays": 3.503,
+    "converters": 0.000,
+    "padding_counters": 2.026,
+    "padded_words": 3.295,
+    "loops": 1.116,
+    "generated_words": 1.213,
+    "windows": 1.941,
+    "input_words": 0.735,
+    "replayed_words": 1.020,
+    "passes": 1.825,
+    "weight_words": 1.972,
+    "lut_weights": 1.098,
+    "output_words": 0.964,
+    "converted_words": 1.748,
 }
+#: Features of Thresholding.
+THRESHOLDING_LUTS = (
+    "threshold_folds", "comparisons", "queued_results", "small_thresholds", "thresholds", "deep_thresholds",
+)  # fmt: skip
+THRESHOLDING_FFS = ("stages", "stage_folds", "compared_words", "thresholds", "results", "queued_results")
 #: Synthesis puts weights into block RAM above these numbers of words and of bits, windows to replay from the
-#: same words on, and thresholds above these words.
+#: same words on, and a stage's thresholds above these bits.
 AUTO_WORDS, AUTO_BITS = 128, 2500
-MOST_THRESHOLD_WORDS = 512
+MOST_THRESHOLD_BITS = 2**13
+#: LUTs of a product of 2x2 bits; bits of an operand that save a LUT for each of the other's.
+SMALL_PRODUCT, PRODUCT_EDGE = 3, 2 / 3
 
 
 @dataclass(frozen=True)
@@ -196,7 +228,7 @@ class PairEstimate:
     @property
     def bram18(self) -> int:
         """RAMB18 blocks."""
-        return sum(m.bram18 for m in self.memories) + self._threshold_pe * sum(
+        return sum(map(_bram18, self.memories)) + self._threshold_pe * sum(
             m.bram18 for m in self._threshold_memories
         )
 
@@ -218,12 +250,30 @@ class PairEstimate:
     @property
     def luts(self) -> int:
         """LUT sites."""
-        return self.memory_luts + fitted(PAIR_LUTS, self.lut_features)
+        return self.counted_luts + fitted(PAIR_LUTS, self.lut_features)
+
+    @property
+    def counted_luts(self) -> int:
+        """LUT sites that need no coefficient: memory; sums, accumulators, products of 2x2 bits in LUTs."""
+        luts = self.memory_luts
+        if self.in_dsp:
+            return luts
+        if self.layer.mw > self.simd or self._passes > 1:
+            luts += self.pe * self.acc_bits
+        if self._product_bits > 1:
+            luts += self._tree_bits + self.pe * (self.simd > 1)
+        small = max(self.activation.bits, self.weight.bits) == 2 and not self._bipolar
+        return luts + SMALL_PRODUCT * self._products * small
 
     @property
     def ffs(self) -> int:
         """Flip-flops."""
-        return fitted(PAIR_FFS, self.ff_features)
+        return self.counted_ffs + fitted(PAIR_FFS, self.ff_features)
+
+    @property
+    def counted_ffs(self) -> int:
+        """Flip-flops of the core in LUTs: products and accumulators."""
+        return 0 if self.in_dsp else self._products * self._product_bits + self.pe * self.acc_bits
 
     @property
     def resources(self) -> dict[str, int]:
@@ -232,37 +282,91 @@ class PairEstimate:
         return dict(zip(RESOURCES, values, strict=True))
 
     @property
+    def thresholding(self) -> tuple[int, int]:
+        """LUTs and flip-flops of its Thresholding."""
+        luts = {name: self.lut_features[name] for name in THRESHOLDING_LUTS}
+        ffs = {name: self.ff_features[name] for name in THRESHOLDING_FFS}
+        return fitted(PAIR_LUTS, luts), fitted(PAIR_FFS, ffs)
+
+    @property
     def lut_features(self) -> dict[str, float]:
-        """Uses of LUTs other than as memory, in units of PAIR_LUTS."""
-        a, w = self.activation.bits, self.weight.bits
-        products = self.pe * self.simd
-        one_bit, xnor = self.activation.bipolar or self.weight.bipolar, self._product_bits == 1
-        lut = not self.in_dsp
+        """Uses of all other LUTs, in units of PAIR_LUTS."""
+        a, w, products = self.activation.bits, self.weight.bits, self._products
+        few, many = sorted((a, w))
+        multiplied = not self.in_dsp and not self._bipolar
+        negated = not self.in_dsp and self._bipolar and self._product_bits > 1
+        stages, folds = self.steps.bit_length(), address_bits(self._folds) * (self._folds > 1)
+        tables = [memory for memory in self._threshold_memories if memory.style != "block"]
+        small, middle, deep = (
+            self._threshold_pe * sum(m.rom_luts for m in tables if low < m.words <= high)
+            for low, high in ((1, SMALL_TABLE), (SMALL_TABLE, 64), (64, inf))
+        )
+        lanes = self._slice_lanes
         return {
-            "multipliers": products * a * w * (lut and not one_bit),
-            "negations": products * (a + w) * (lut and one_bit and not xnor),
-            "counted_bits": self._tree_bits * xnor,
-            "slice_products": products * (self.in_dsp and self._fields > 1),
-            "slice_sums": self._tree_bits * self.in_dsp,
-            "slice_accumulators": self.pe * self.acc_bits * (self.in_dsp and self.simd > 1),
-            **self._shared_features,
-            "multiplexers": sum(memory.choice_luts for memory in self.memories),
+            "narrow_products": products * many * (multiplied and few == 2 < many),
+            "products": products * (a - PRODUCT_EDGE) * (w - PRODUCT_EDGE) * (multiplied and few > 2),
+            "signed_products": products * (few - 3) * (multiplied and few > 3 and self.activation.signed),
+            "negations": products * (many - 1) * negated,
+            "counted_bits": self._tree_bits * (self._product_bits == 1),
+            "slice_canaries": self.simd * sum(lane.follows for lane in lanes),
+            "slice_sums": sum(lane.low_adders for lane in lanes),
+            "slice_carries": sum(lane.high_adders + lane.high for lane in lanes),
+            "slice_totals": self.acc_bits * sum((lane.high > 0) + lane.follows for lane in lanes),
+            "threshold_folds": folds * (stages > 0),
+            "comparisons": self._threshold_pe * stages * self.acc_bits,
+            "queued_results": self._threshold_pe * stages * ceil((stages + 2) / 3),
+            "small_thresholds": small,
+            "thresholds": middle,
+            "deep_thresholds": deep,
+            **self._stream_features,
+            "narrowed_words": sum(wide for wide, narrow in self._conversions if wide > narrow),
+            "ram_rows": sum(ceil(m.words / 64) for m in self.memories if m.ports == 2 and _in_rows(m)),
+            "multiplexers": sum(map(_choice_luts, self.memories)),
+            "deep_weights": sum(m.bits for m in self.memories if m.style == "block" and m.words > 4096),
         }
 
     @property
     def ff_features(self) -> dict[str, float]:
-        """Uses of registers, in units of PAIR_FFS."""
-        a, products, lut = self.activation.bits, self.pe * self.simd, not self.in_dsp
+        """Uses of all other registers, in units of PAIR_FFS."""
+        g, a, lanes = self.layer, self.activation.bits, self._slice_lanes
+        stages, folds = self.steps.bit_length(), address_bits(self._folds) * (self._folds > 1)
+        tables = [memory for memory in self._threshold_memories if memory.style != "block"]
+        default = self.generator and not self.whole_windows
+        loops = [*g.ofm_dim, *g.kernel, g.ifm_channels // self.word]
         return {
-            "products": products * self._product_bits * lut,
-            "accumulators": self.pe * self.acc_bits * lut,
-            "slice_products": products * self.in_dsp,
-            "slice_sums": self._tree_bits * self.in_dsp,
-            "slice_accumulators": self.pe * self.acc_bits * self.in_dsp,
-            **self._shared_features,
-            "input_words": self._lanes * a,
-            "windows": prod(self.layer.kernel) * self.word * a * self.whole_windows,
+            "slice_canaries": self.simd * sum(lane.follows for lane in lanes),
+            "slice_sums": sum(lane.low_registers for lane in lanes),
+            "slice_totals": self.pe * self.acc_bits * self.in_dsp,
+            "slice_steps": (self.simd - 1).bit_length() * self.in_dsp,
+            "stages": stages,
+            "stage_folds": folds * stages,
+            "compared_words": self._threshold_pe * stages * self.acc_bits,
+            "thresholds": self._threshold_pe * sum(map(different_bits, tables)),
+            "results": self._threshold_pe * stages * (stages - 1) // 2,
+            "queued_results": self._threshold_pe * stages * (stages + 3),
+            **self._stream_features,
+            "loops": sum(n.bit_length() for n in loops if n > 1) * default,
+            "generated_words": self.word * a * default,
+            "windows": prod(g.kernel) * self.word * a * self.whole_windows,
+            "input_words": self._lanes * a * self.generator,
+            "replayed_words": self._lanes * a * (self._passes > 1),
+            "passes": (self._passes - 1).bit_length(),
+            "weight_words": 0 if self.streamed else self._weight_bits,
+            "lut_weights": sum(m.bits for m in self.memories if m.ports == 1 and m.style == "distributed"),
+            "output_words": self.pe * self.acc_bits,
+            "converted_words": sum(map(max, self._conversions)),
         }
+
+    # ---- parts ----------------------------------------------------------------------------------
+
+    @property
+    def _bipolar(self) -> bool:
+        return self.activation.bipolar or self.weight.bipolar
+
+    @property
+    def _products(self) -> int:
+        """Products per cycle."""
+        return self.pe * self.simd
 
     @property
     def _product_bits(self) -> int:
@@ -279,40 +383,148 @@ class PairEstimate:
             terms = ceil(terms / 2)
         return self.pe * total
 
+    @cached_property
+    def _slice_lanes(self) -> list[_Lane]:
+        """The lanes of mvu.sv that have a PE, of all slices; none in LUTs."""
+        if not self.in_dsp:
+            return []
+        lows = self._lane_bits
+        last = len(lows) - 1
+        highs = [self._carry_bits(lows[: i + 1], i == last) for i in range(last + 1)]
+        lanes = []
+        for first in range(0, self.pe, last + 1):
+            unused = last + 1 - min(last + 1, self.pe - first)
+            lanes += [_Lane.of(self.simd, lows[i], highs[i], i > unused) for i in range(unused, last + 1)]
+        return lanes
+
+    @property
+    def _lane_bits(self) -> list[int]:
+        """Bits of each lane of a slice's sum, mvu.sv's lo_width."""
+        a, w, block = self.activation.bits, self.weight.bits, self._block
+        lanes, least = finn_fields(a, w, self.narrow, block), w + a - 1
+        slack = block.weight_bits - (not self.narrow) - w - (lanes - 1) * least
+        found = []
+        for left in range(lanes - 1, 0, -1):
+            extra = ceil(slack / left)
+            found.append(least + extra)
+            slack -= extra
+        return [*found, min(self.acc_bits, block.sum_bits - sum(found))]
+
+    def _carry_bits(self, lows: list[int], last: bool) -> int:
+        """Bits above a lane's, the last of `lows`: mvu.sv's hi_width. last: no lane follows in the slice."""
+        above = self.acc_bits - lows[-1]
+        if above <= 0:
+            return 0 if last else 1 + (self.simd - 1).bit_length()
+        if (self.simd - 1).bit_length() < above - 1:
+            return 1 + above
+        lower = [self.acc_bits - sum(lows[i:]) for i in range(len(lows))]
+        return 1 + (sum(1 << max(0, bits - 1) for bits in lower) + self.simd - 1).bit_length()
+
     @property
     def _threshold_memories(self) -> list[Memory]:
         """Of one PE: a memory for each stage."""
         words = [self._folds << stage for stage in range(self.steps.bit_length())]
-        styles = ["block" if n > MOST_THRESHOLD_WORDS else "distributed" for n in words]
+        blocks = [n * self.acc_bits > MOST_THRESHOLD_BITS for n in words]
+        styles = ["block" if block else "distributed" for block in blocks]
         return [Memory(n, self.acc_bits, style) for n, style in zip(words, styles, strict=True)]
 
     @property
-    def _shared_features(self) -> dict[str, float]:
-        """Of FINN's Thresholding_rtl, which has a stage for each bit of the output; generator; streams."""
-        stages = self.steps.bit_length()
-        pointer = address_bits(self._folds) * (self._folds > 1) + stages
-        stored = sum(m.rom_luts for m in self._threshold_memories if m.style != "block")
-        g, a = self.layer, self.activation.bits
-        given = self.word * (prod(g.kernel) if self.whole_windows else 1)
-        ring = max(memory.words for memory in [*self.memories, Memory(1, 0, "distributed")])
-        counted = [*g.kernel, *g.ofm_dim, g.ifm_channels // self.word]
-        wide = max(given, self._lanes) if given != self._lanes else 0
-        wide += max(self.word, g.simd_in) if self.word != g.simd_in else 0
+    def _conversions(self) -> list[tuple[int, int]]:
+        """Bits of the words before and behind each width converter."""
+        given = self.word * (prod(self.layer.kernel) if self.whole_windows else 1)
+        pairs = (self.layer.simd_in, self.word), (given, self._lanes)
+        a = self.activation.bits
+        return [(before * a, behind * a) for before, behind in pairs if before != behind]
+
+    @property
+    def _stream_features(self) -> dict[str, float]:
+        """Of the generator, the padding, and the streams between the units."""
+        g, default = self.layer, self.generator and not self.whole_windows
+        point, padded = g.kernel == (1, 1), any(g.padding)
+        words = g.ifm_channels // self.word
+        ring = 2 if point else baseline.generator_bits(g.with_folding(1, 1), 1) // self.word
+        elements = g.ifm_dim[0] * g.ifm_dim[1] * words
         return {
-            "thresholding": int(stages > 0),
-            "comparisons": self._threshold_pe * stages * self.acc_bits,
-            "pointers": self._threshold_pe * stages * pointer,
-            "stored_thresholds": self._threshold_pe * stored,
             "pair": 1,
-            "weight_words": 0 if self.streamed else self._weight_bits,
-            "addresses": address_bits(ring) * self.generator,
-            "counters": sum(address_bits(n) for n in counted if n > 1) * self.generator,
-            "output_words": self.pe * self.acc_bits,
-            "replays": address_bits(self._reads) if self._passes > 1 else 0,
-            "converted_words": wide * a,
-            "padding": int(any(g.padding)),
-            "padded_words": g.simd_in * a * any(g.padding),
+            "generator": int(default and not point),
+            "point_generator": int(default and point),
+            "window_generator": int(self.generator and self.whole_windows),
+            "ring_addresses": address_bits(ring) * default,
+            "elements": elements.bit_length() * default,
+            "weight_addresses": 0 if self.streamed else (self._reads * self._passes - 1).bit_length(),
+            "reads": (self._reads - 1).bit_length(),
+            "replays": ((self._reads - 1).bit_length() + 1) * (self._passes > 1),
+            "converters": len(self._conversions),
+            "padding_counters": sum(address_bits(n) for n in g.ifm_dim) * padded,
+            "padded_words": g.simd_in * self.activation.bits * padded,
         }
+
+
+def converter(given: int, taken: int) -> tuple[int, int]:
+    """LUTs and flip-flops of a width converter from words of `given` bits to words of `taken`."""
+    narrowed = given if given > taken else 0
+    luts = fitted(PAIR_LUTS, {"converters": 1, "narrowed_words": narrowed})
+    return luts, fitted(PAIR_FFS, {"converters": 1, "converted_words": max(given, taken)})
+
+
+class _Lane(NamedTuple):
+    """A lane of mvu.sv for all SIMD products.
+
+    follows: another lane is below it in its slice. high: bits above the lane's. low_adders, high_adders: bits
+    that the additions of a tree take; low_registers: those behind them.
+    """
+
+    follows: bool
+    high: int
+    low_adders: int
+    high_adders: int
+    low_registers: int
+
+    @staticmethod
+    def of(simd: int, low: int, high: int, follows: bool) -> _Lane:
+        """With a tree of add_multi.sv for `simd` sums of `low` bits, and one for their carries."""
+        leaves = [1] * (2 * simd - 1)
+        for i in reversed(range(simd - 1)):
+            leaves[i] = leaves[2 * i + 1] + leaves[2 * i + 2]
+        larger = [max(leaves[2 * i + 1 : 2 * i + 3]) for i in range(simd - 1)]
+        sums = [_sum_bits(n, low) for n in leaves[: simd - 1]] if simd > 1 else [low]
+        carries = sum(1 + n.bit_length() for n in larger) if high else 0
+        return _Lane(follows, high, sum(_sum_bits(n, low) for n in larger), carries, sum(sums))
+
+
+def _sum_bits(n: int, bits: int) -> int:
+    """Bits of the sum of n unsigned numbers of `bits` bits."""
+    return (n * ((1 << bits) - 1)).bit_length()
+
+
+def _in_rows(memory: Memory) -> bool:
+    return memory.style == "distributed" and memory.words > 64
+
+
+class _Blocks(NamedTuple):
+    """RAMB18 of a memory, and the LUTs that multiplex their rows."""
+
+    bram18: int
+    choice_luts: int
+
+
+def _blocks(memory: Memory) -> _Blocks:
+    """As they are mapped: all words alike or, if it takes fewer, the words above a power of two apart."""
+    alike = _Blocks(memory.bram18, memory.choice_luts)
+    near = power_of_two(memory.words + 1) // 2
+    if memory.style != "block" or near == memory.words or near < 512:
+        return alike
+    parts = [Memory(n, memory.bits, "block") for n in (near, memory.words - near)]
+    rows = sum(part.block_rows for part in parts)
+    return min(alike, _Blocks(sum(part.bram18 for part in parts), memory.bits * ceil((rows - 1) / 3)))
+
+
+def _bram18(memory: Memory) -> int:
+    return _blocks(memory).bram18
+
+
+def _choice_luts(memory: Memory) -> int:
+    return _blocks(memory).choice_luts
 
 
 def ram_luts(memory: Memory) -> int:
