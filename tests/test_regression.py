@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -64,7 +65,7 @@ def test_a_network_from_export_to_page(benchmark, files, tmp_path):
     (loaded,) = benchmark.load(tmp_path / "out")
     page = benchmark.page([loaded])
     ratio = result["total"]["imec"]["lut"] / result["total"]["finn"]["lut"]
-    assert f"({ratio:.2f})" in page and "| tfc-w1a1 | 10 | 20 | 1 | 5 | 0 | - |" in page
+    assert f"({ratio:.2f})" in page and f"| tfc-w1a1 | 10 / {result['total']['finn']['lut']:,} | " in page
 
 
 @pytest.mark.parametrize("name", ["vgg10", "mobilenetv1"])
@@ -80,3 +81,52 @@ def test_the_documentation_tells_these_results(benchmark):
     results = benchmark.load(benchmark.RESULTS)
     assert results and (ROOT / "docs" / "regression.md").read_text() == benchmark.page(results)
     assert not any(result["python"]["different"] for result in results)
+
+
+def test_the_complete_partition(benchmark):
+    """Swapped nodes and all others, behavioral models apart; nothing before all swapped nodes are counted."""
+    figures = dict.fromkeys(benchmark.RESOURCES, 10)
+    fifo = figures | {"origin": "FINN's RTL"}
+    label = figures | {"lut": 30, "origin": "behavioral model"}
+    thresholds = {"origin": "FINN's RTL", "reason": "Yosys stops"}
+    both = {"fifo": fifo, "label": label, "thresholds": thresholds}
+    result = {
+        "network": "net",
+        "pairs": [{"imecconv": "IMECConv_rtl_0"}, {"imecconv": None}],
+        "rows": {
+            "IMECConv_rtl_0": {"layer": "IMECConv_rtl_0", "finn": figures, "imec": figures | {"lut": 4}}
+        },
+        "rest": {"finn": both | {"fifo_2": fifo}, "imec": both},
+    }
+    sides = benchmark.partition_of(result)
+    assert (sides["finn"]["lut"], sides["imec"]["lut"]) == (60, 44)
+    assert sides["imec"]["behavioral"] == 30 and sides["imec"]["unread"] == ["thresholds"]
+    assert "| net | 60 / 44 (0.73) |" in benchmark.partition_table([result])
+    result["pairs"].append({"imecconv": "IMECConv_rtl_1"})
+    assert benchmark.partition_of(result) is None and benchmark.partition_table([result]) == ""
+
+
+def test_fifos_between_the_nodes_of_a_pair_are_part_of_it(benchmark):
+    """Those before and after it are not."""
+
+    kinds = (
+        "StreamingFIFO",
+        "SWG",
+        "StreamingFIFO",
+        "StreamingDataWidthConverter",
+        "MVAU",
+        "StreamingFIFO",
+        "Pool",
+    )
+    nodes = [SimpleNamespace(name=f"{kind}_{i}", op_type=kind, input=[str(i)], output=[str(i + 1)])
+             for i, kind in enumerate(kinds)]  # fmt: skip
+    part = SimpleNamespace(
+        graph=SimpleNamespace(node=nodes),
+        find_producer=lambda name: next((node for node in nodes if node.output == [name]), None),
+        find_consumer=lambda name: next((node for node in nodes if node.input == [name]), None),
+    )
+    pair = {"imecconv": "new", "fmpadding": None, "swg": "SWG_1", "mvau": "MVAU_4", "thresholding": None}
+    found = benchmark.in_rows(part, {"pairs": [pair], "rows": {"new": {"layer": "new"}}})
+    assert {node.name for node in nodes} & found == {
+        *("SWG_1", "StreamingFIFO_2", "StreamingDataWidthConverter_3", "MVAU_4"),
+    }

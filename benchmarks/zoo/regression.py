@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from zoo import regression_resnet50
+
 LIBRARY = "finn.builder.custom_step_library"
 SCALED, TOP1 = f"{LIBRARY}.general.add_preproc_divide_by_255", f"{LIBRARY}.general.add_postproc_top1"
 IMPORT = ("step_qonnx_to_finn", "step_tidy_up")
@@ -28,7 +30,9 @@ BACK_END = (
     "step_apply_folding_config",
     *SWAP,
 )
-CONV1D, MOBILENET = f"{LIBRARY}.conv1d", f"{LIBRARY}.mobilenet"
+#: FINN's nodes that a build of today inserts only after the folding.
+LATER = ("StreamingFIFO", "StreamingDataWidthConverter")
+CONV1D, MOBILENET, RESNET = (f"{LIBRARY}.{name}" for name in ("conv1d", "mobilenet", "resnet"))
 
 
 @dataclass(frozen=True)
@@ -37,15 +41,27 @@ class Recipe:
 
     make: its torch module. shape, datatype: of its input. front: the build's steps up to hardware layers.
     renamed: op types in the folding and specialization files -> those of today's finn-plus. fields: of the
-    build's configuration.
+    build's configuration. folded: in place of module and front, makes folded hardware layers of a folder of
+    these files and a part.
     """
 
-    make: Callable[[], Any]
+    make: Callable[[], Any] | None
     shape: tuple[int, ...]
     front: tuple[str, ...]
     datatype: str = "UINT8"
     renamed: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)
+    folded: Callable[[Path, str], Any] | None = None
+
+    def today(self, name: str) -> str | None:
+        """What a node in the files is called today; None for nodes that a build inserts only later."""
+        op_type, _, number = name.rpartition("_")
+        base = op_type.removesuffix("_hls").removesuffix("_rtl")
+        if base in LATER:
+            return None
+        if not base:
+            return name
+        return f"{self.renamed.get(base, base)}{op_type.removeprefix(base)}_{number}"
 
     @property
     def steps(self) -> list[str]:
@@ -115,9 +131,26 @@ def mobilenetv1(bits: int = 4) -> Any:
         def forward(self, x: Any) -> Any:
             return (x - x.new_tensor((0.485, 0.456, 0.406)).reshape(1, 3, 1, 1)) / 0.226
 
-    config = ConfigParser()
-    config.read_dict({"MODEL": {"WIDTH_SCALE": 1.0}, "QUANT": {"BIT_WIDTH": bits, "ROUND_AVG_POOL": False}})
+    config = _config(model={"WIDTH_SCALE": 1.0}, quant={"BIT_WIDTH": bits, "ROUND_AVG_POOL": False})
     return nn.Sequential(Normalize(), quant_mobilenet_v1(config))
+
+
+def resnet18(bits: int = 3, classes: int = 100) -> Any:
+    """ResNet-18 of Brevitas for images of 32x32, 8 bits in the first and last layer's weights."""
+    from brevitas import nn as qnn
+    from brevitas_examples.bnn_pynq.models.resnet import quant_resnet18
+    from torch import nn
+
+    quant = {"WEIGHT_BIT_WIDTH": bits, "ACT_BIT_WIDTH": bits}
+    image = qnn.QuantIdentity(bit_width=8, return_quant_tensor=True)
+    return nn.Sequential(image, quant_resnet18(_config(model={"NUM_CLASSES": classes}, quant=quant)))
+
+
+def _config(**sections: Mapping[str, Any]) -> ConfigParser:
+    """What Brevitas' examples read their parameters from."""
+    config = ConfigParser()
+    config.read_dict({name.upper(): values for name, values in sections.items()})
+    return config
 
 
 NETWORKS: dict[str, Recipe] = {
@@ -161,6 +194,21 @@ NETWORKS: dict[str, Recipe] = {
         ),
         renamed={"ChannelwiseOp": "ElementwiseAdd"},
     ),
+    "resnet18": Recipe(
+        resnet18,
+        (1, 3, 32, 32),
+        (
+            *IMPORT,
+            f"{RESNET}.step_resnet_tidy",
+            f"{RESNET}.step_resnet_streamline",
+            "step_convert_to_hw",
+            f"{RESNET}.step_resnet_convert_to_hw",
+        ),
+        "INT8",
+        {"ReplicateStream": "DuplicateStreams"},
+        {"standalone_thresholds": True},
+    ),
+    "resnet50": Recipe(None, (1, 3, 224, 224), (), folded=regression_resnet50.folded),
 }
 
 
@@ -185,6 +233,9 @@ def export(name: str, path: Path) -> None:
 
     torch.manual_seed(0)
     module = recipe.make().train()
+    for layer in module.modules():
+        if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm):
+            layer.momentum = None  # the mean of all batches, not the start value's share
     raw = path.with_suffix(".raw")
     with torch.no_grad():
         for _ in range(3):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 
 from onnx import NodeProto
@@ -15,7 +15,9 @@ from qonnx.transformation.general import GiveUniqueNodeNames
 from finn_imec.compat.finn import CLOCK_NS, dsp_block
 from finn_imec.custom_op import imec_nodes, register
 from finn_imec.layer.core import DEFAULT_DSP_BLOCK
-from finn_imec.transformation.pair import MATRIX_UNITS, MatrixUnit, Pair, lone_units
+from finn_imec.layer.storage import FULL_SPEED
+from finn_imec.transformation.block_ram import MEMORIES, cheapest, moves
+from finn_imec.transformation.pair import MATRIX_UNITS, SAVING, MatrixUnit, Pair, lone_units
 from finn_imec.util.deprecation import renamed_argument
 from finn_imec.util.errors import ModelError, one_line
 from finn_imec.util.onnx_model import check_no_ring, transformed
@@ -38,7 +40,8 @@ class PairReport:
     and of the new node. fmpadding: the FMPadding that the new node also replaces; padding_reason: why an
     FMPadding stays. thresholding, thresholding_reason: likewise of a Thresholding behind the pair, whose
     resources finn has if it is replaced. whole_windows, generator_simd: parallel_window and SIMD of its
-    generator. None is what is not known, as of a pair that stays.
+    generator. in_luts: memories of the new node that are in LUTs to save block RAM. None is what is not
+    known, as of a pair that stays.
     """
 
     swg: str | None
@@ -63,6 +66,7 @@ class PairReport:
     generator_simd: int | None = None
     thresholding: str | None = None
     thresholding_reason: str | None = None
+    in_luts: list[str] = field(default_factory=list)
 
     @property
     def swapped(self) -> bool:
@@ -78,6 +82,8 @@ class PairReport:
         if self.refolded:
             simd, pe = self.folding_before or ("?", "?")
             note = f", refolded from SIMD={simd}, PE={pe}: {self.why_refolded}"
+        if self.in_luts:
+            note += f"; {' and '.join(self.in_luts)} in LUTs, to save block RAM"
         stays = "".join(f"; {line}" for line in self.stays)
         return f"{pair}: swapped for {self.imecconv} (SIMD={self.simd}, PE={self.pe}{note}){stays}"
 
@@ -111,8 +117,13 @@ class InferIMECConv(Transformation):
     LUTs are in LUTs here, too, if the node would otherwise take more block RAM than the pair, and so takes no
     more LUTs.
 
+    Where the new nodes together take more block RAM than what they replace, by the estimates, memories of
+    style "auto" go into LUTs: those that cost the fewest LUTs, as long as the swap still saves LUTs and no
+    node is more than 0.3 % slower than its pair for it.
+
     absorb_padding: the IMECConv also replaces an FMPadding before the pair, unless other nodes need its
-    output. allow_larger: another folding may cost more LUTs or DSP slices than the pair. clock_ns, fpgapart:
+    output. allow_larger: another folding may cost more LUTs or DSP slices than the pair, and the new nodes
+    more block RAM. clock_ns, fpgapart:
     period and part of the estimates; without a part, its DSP slices are DSP48E1.
     """
 
@@ -151,7 +162,34 @@ class InferIMECConv(Transformation):
             self.report = [
                 replace(pair, imecconv=now.get(pair.imecconv, pair.imecconv)) for pair in self.report
             ]
+            if not self.allow_larger:
+                self._save_block_ram(model)
         return model, False
+
+    def _save_block_ram(self, model: ModelWrapper) -> None:
+        """Move memories to LUTs until the new nodes take no more block RAM than what they replace."""
+        swapped = {pair.imecconv: pair for pair in self.report if pair.swapped}
+        more = sum(pair.imec["bram18"] - pair.finn["bram18"] for pair in swapped.values())
+        if more <= 0:
+            return
+        luts = int(sum(SAVING * pair.finn["lut"] - pair.imec["lut"] for pair in swapped.values()))
+        insts = {name: getCustomOp(model.get_node_from_name(name)) for name in swapped}
+        choices = []
+        for name, pair in swapped.items():
+            if pair.imec["bram18"]:
+                before = insts[name].estimate_for(model, self.clock_ns)
+                cycles = max(pair.cycles or 0, int(FULL_SPEED * (pair.pair_cycles or 0)))
+                choices.append(moves(name, insts[name], before, self.clock_ns, cycles))
+        for move in cheapest(choices, more, luts):
+            for attribute in move.attributes:
+                insts[move.node].set_nodeattr(attribute, "distributed")
+            swapped[move.node] = replace(
+                swapped[move.node],
+                imec=move.after.resources,
+                cycles=move.cycles,
+                in_luts=[MEMORIES[attribute] for attribute in move.attributes],
+            )
+        self.report = [swapped.get(pair.imecconv, pair) for pair in self.report]
 
     def _pair(self, model: ModelWrapper, generator: NodeProto) -> Pair:
         return Pair.find(model, generator, self.absorb_padding)
@@ -194,7 +232,8 @@ class InferIMECConv(Transformation):
         """A pair's IMECConv, not yet in the graph, and the report of both; NotEligible without one."""
         pair.check()
         folding, why = pair.choose_folding(self.cycle_tolerance, self.allow_larger)
-        pair = pair.with_memories(*folding, self.cycle_tolerance, self.clock_ns)
+        if isinstance(pair, MatrixUnit):  # of pairs, only the sum counts
+            pair = pair.with_memories(*folding, self.cycle_tolerance, self.clock_ns)
         node = pair.imecconv(*folding)
         getCustomOp(node).verify_node()
         report = replace(report_of(pair, node, self.clock_ns), why_refolded=why)
