@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from finn_imec.builder.conversion import Conversion
+from finn_imec.layer.pair_estimate import PAIR_MEAN_ERROR
 from finn_imec.synthesis.rows import Row, geometric_means
 
 #: Figure -> column title; "mem" is LUTs used as memory, LUTRAM and SRL.
@@ -137,7 +138,8 @@ def _savings_caption(conversion: Conversion, counted: bool) -> str:
     by = (
         "Counted by Yosys for 7-series, buffers of both sides in LUTs, other memories where ram_style=auto is"
         if counted
-        else "By a model fitted to Yosys' counts for 7-series, about 6 % off; --measure counts them"
+        else f"By models fitted to Yosys' counts for 7-series, at most {PAIR_MEAN_ERROR['lut']:.0%} off on average; "
+        "--measure counts them"
     )
     return (
         f"{conversion.part}, {conversion.clock_ns:g} ns. A pair: its generator, FIFO, MVAU or VVAU, and "

@@ -44,7 +44,8 @@ OF_MATRIX_UNIT = (
 DOMAIN = "finn.custom_op.fpgadataflow"
 #: First letters of op_types
 MATRIX_UNITS = ("MVAU", "VVAU")
-#: An MVAU alone is swapped if that leaves at most this part of its LUTs: the estimates are off by 6 % each.
+#: An MVAU alone is swapped if that leaves at most this part of its LUTs: nine of ten estimates are at most
+#: 6 % off, and 9 % on FINN's side.
 SAVING = 0.88
 _FMPADDING = ("FMPadding", "FMPadding_rtl", "FMPadding_hls")
 _BETWEEN = ("StreamingFIFO", "StreamingDataWidthConverter")
