@@ -138,8 +138,8 @@ def _savings_caption(conversion: Conversion, counted: bool) -> str:
     by = (
         "Counted by Yosys for 7-series, buffers of both sides in LUTs, other memories where ram_style=auto is"
         if counted
-        else f"By models fitted to Yosys' counts for 7-series, at most {PAIR_MEAN_ERROR['lut']:.0%} off on average"
-        "; --measure counts them"
+        else f"By models fitted to Yosys' counts for 7-series, {PAIR_MEAN_ERROR['lut']:.0%} off on average; "
+        "--measure counts them"
     )
     return (
         f"{conversion.part}, {conversion.clock_ns:g} ns. A pair: its generator, FIFO, MVAU or VVAU, and "
