@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from onnx import TensorProto, helper
 
 pytest.importorskip("finn.util.settings", reason="needs finn-plus: pip install 'finn-imec[finn]'")
 
@@ -28,7 +29,7 @@ from qonnx.custom_op.registry import getCustomOp
 from stitching import network, vivado_on_path
 
 from finn_imec.builder import build, load_conversion
-from finn_imec.builder.run import EXPORT, BuildError
+from finn_imec.builder.run import EXPORT, BuildError, _with_added
 from finn_imec.builder.steps import (
     imec_build_steps,
     step_convert_to_imec,
@@ -699,6 +700,20 @@ def test_python_callables_and_settings(hardware, tmp_path):
     assert seen == [("xczu7ev-ffvc1156-2-e", 4.0, ["IMECConv_rtl", "IMECConv_rtl"])]
     assert result.parent is None
     assert op_types(result.model) == ["IMECConv_rtl", "IMECConv_rtl"]
+
+
+def test_the_export_that_a_build_is_compared_with_has_the_nodes_that_steps_add():
+    """FINN's add_preproc_divide_by_255 and add_postproc_top1, in any place among the steps."""
+    from finn.builder.custom_step_library.general import add_postproc_top1, add_preproc_divide_by_255
+
+    def step_else(model, cfg):
+        raise AssertionError("not run")
+
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 4)) for name in "xy"]
+    export = helper.make_model(helper.make_graph([helper.make_node("Neg", "x", "y")], "g", *zip(values)))
+    steps = [add_preproc_divide_by_255, step_else, add_postproc_top1]
+    nodes = _with_added(export, steps, None).graph.node
+    assert [node.op_type for node in nodes] == ["Div", "Neg", "TopK"]
 
 
 def test_qonnx_export_through_the_standard_steps(tmp_path):

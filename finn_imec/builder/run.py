@@ -17,7 +17,7 @@ import shutil
 import sys
 import time
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -61,7 +61,9 @@ FAILED_LOG = "build_failed.log"
 GENERATED = "generated"  # FINN_BUILD_DIR of the build: RTL, HLS code, memory images
 MODEL = "model.onnx"
 PARENT = "intermediate_models/dataflow_parent.onnx"
-EXPORT = "export.onnx"  # what was built, in one file
+EXPORT = "export.onnx"  # what was built, in one file, with what ADDING puts before and behind it
+#: How the names of FINN's steps begin that add a first or a last node to a network, such as a TopK.
+ADDING = ("add_preproc", "add_postproc")
 
 #: Of an earlier build, where this one has none: `compare` and `report` write the files.
 _OF_A_BUILD = (Path(PARENT).parts[0], "comparison.json", "report.html")
@@ -224,8 +226,6 @@ def build(
     """
     for module in ("qonnx", "finn", "psutil"):
         require(module, "finn")
-    from onnx import save
-
     if importlib.util.find_spec("finn.util.settings") is None:
         raise MissingToolError(
             "build() runs finn-plus, which the installed FINN is not; give imec_build_steps(steps) "
@@ -251,7 +251,7 @@ def build(
             run(model_path, steps, cfg)
         if run.error is None:
             run.model.save(str(scratch / MODEL))
-            save(exported, str(scratch / EXPORT))
+            _with_added(exported, steps, cfg).save(str(scratch / EXPORT))
             relocate(scratch, output)
             replace_files(scratch, output, _OF_A_BUILD)
             (output / FAILED_LOG).unlink(missing_ok=True)
@@ -354,6 +354,18 @@ def _configure(
         raise UnsupportedError(f"{_name(config)}: {err}") from err
     except (ModelError, FINNError) as err:
         raise ModelError(f"{_name(config)}: {_one_line(err)}") from err
+
+
+def _with_added(export: Any, steps: Sequence[Callable], cfg: Any) -> Any:
+    """The ModelWrapper of an export after those of the steps that add a first or a last node."""
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.transformation.infer_shapes import InferShapes
+
+    model = ModelWrapper(export)
+    for step in steps:
+        if step.__name__.startswith(ADDING):
+            model = step(model.transform(InferShapes()), cfg)
+    return model
 
 
 def _settings(cfg: Any, fields: dict[str, Any]) -> BuildSettings:
