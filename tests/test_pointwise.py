@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from qonnx.custom_op.registry import getCustomOp
 from qonnx.util.basic import qonnx_make_model
 
 from finn_imec.algorithms.reference import random_values
+from finn_imec.builder.node_config import kept_units
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.transformation.expand_imec_conv import ExpandIMECConv
 from finn_imec.transformation.infer_imec_conv import InferIMECConv
@@ -149,6 +151,19 @@ def test_left_where_not_wanted():
     transformation = InferIMECConv(pointwise=False)
     model = layer((1,), 32, 16, 4, 2).transform(transformation)
     assert not transformation.report and model.graph.node[0].op_type == "MVAU"
+
+
+def test_left_where_the_folding_configuration_names_it_beside_imecconv_nodes(tmp_path):
+    """As it is of a graph in which this one stayed, at another folding."""
+    model = layer((1,), 32, 16, 4, 2)
+    name = model.graph.node[0].name = "MVAU_rtl_0"
+    config = tmp_path / "folding.json"
+    for others, left in ({}, []), ({"IMECConv_rtl_0": {}}, [name]):
+        config.write_text(json.dumps({"Defaults": {}, name: {"SIMD": 4}, **others}))
+        assert kept_units(config) == left
+        swapped, (report,) = infer(model, keep=kept_units(config))
+        assert swapped.graph.node[0].op_type == ("MVAU" if left else "IMECConv")
+        assert bool(left) == (report.reason == "the folding configuration names it beside IMECConv nodes")
 
 
 def test_sums_are_no_signs():

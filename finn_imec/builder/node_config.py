@@ -117,6 +117,19 @@ def configure_imec(model: ModelWrapper, path: Path | None) -> list[NodeProto]:
     return configured
 
 
+def kept_units(path: Path | None) -> list[str]:
+    """The MVAUs and VVAUs that a folding configuration names if it names IMECConv nodes, too.
+
+    Such a file is of a graph after the swap, which may leave an MVAU alone at one folding and not at another:
+    the names of the IMECConv nodes are those beside the MVAUs that stayed.
+    """
+    from finn_imec.transformation.pair import MATRIX_UNITS
+
+    names = list(read(path)) if path is not None else []
+    of_swapped = any(name.startswith("IMECConv") for name in names)
+    return [name for name in names if of_swapped and name.startswith(MATRIX_UNITS)]
+
+
 def _defaults(config: Mapping[str, Any], node: NodeProto) -> dict[str, Any]:
     """Values of "Defaults" for the node's op type, by attribute; "all" held for its pair already."""
     return {

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finn_imec.builder.conversion import REPORT, Conversion, load_conversion, next_commands
-from finn_imec.builder.node_config import configure_imec
+from finn_imec.builder.node_config import configure_imec, kept_units
 from finn_imec.compat.transformations import apply_config, auto_folding_config
 from finn_imec.util.errors import ModelError, UnsupportedError
 from finn_imec.util.onnx_model import constant
@@ -63,14 +63,15 @@ def step_convert_to_imec(
 
     cfg: FINN's DataflowBuildConfig; output_dir, part, clock, folding_config_file and multi_dnn_config_path
     are read. What the folding configuration says about the new nodes, by their names or as a default of their
-    op type, is applied to them: FINN's step before the swap did not find them. Writes REPORT below
-    output_dir, a Conversion as JSON: part and clock, `pairs`, one object per ConvolutionInputGenerator and
-    per MVAU or VVAU alone with the fields of PairReport (`imecconv` names the new node, or `reason` says why
-    the pair stays), the `total` of their estimates, and the `next` commands. A model without a convertible
-    pair passes unchanged, with a warning. allow_larger, pointwise, absorb_thresholds: see InferIMECConv.
-    Raises ModelError if the folding configuration names
-    an IMECConv that is not there, or what a node does not accept; UnsupportedError for finn-plus' multi-DNN
-    builds with SelectableWeights, which refer by name to the layers whose weights they select.
+    op type, is applied to them: FINN's step before the swap did not find them. MVAUs alone that it names
+    beside IMECConv nodes stay, as they did when it was written. Writes REPORT below output_dir, a Conversion
+    as JSON: part and clock, `pairs`, one object per ConvolutionInputGenerator and per MVAU or VVAU alone with
+    the fields of PairReport (`imecconv` names the new node, or `reason` says why the pair stays), the `total`
+    of their estimates, and the `next` commands. A model without a convertible pair passes unchanged, with a
+    warning. allow_larger, pointwise, absorb_thresholds: see InferIMECConv. Raises ModelError if the folding
+    configuration names an IMECConv that is not there, or what a node does not accept; UnsupportedError for
+    finn-plus' multi-DNN builds with SelectableWeights, which refer by name to the layers whose weights they
+    select.
     """
     from finn_imec.transformation.infer_imec_conv import InferIMECConv, folded_again
 
@@ -88,6 +89,7 @@ def step_convert_to_imec(
         pointwise=pointwise,
         fpgapart=part,
         absorb_thresholds=absorb_thresholds,
+        keep=kept_units(cfg.folding_config_file),
     )
     model = model.transform(infer)
     configured = {node.name: node for node in configure_imec(model, cfg.folding_config_file)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from math import prod
 
@@ -17,7 +17,7 @@ from finn_imec.custom_op import imec_nodes, register
 from finn_imec.layer.core import DEFAULT_DSP_BLOCK
 from finn_imec.layer.storage import FULL_SPEED
 from finn_imec.transformation.block_ram import MEMORIES, cheapest, moves
-from finn_imec.transformation.pair import MATRIX_UNITS, SAVING, MatrixUnit, Pair, lone_units
+from finn_imec.transformation.pair import MATRIX_UNITS, SAVING, MatrixUnit, NotEligible, Pair, lone_units
 from finn_imec.util.deprecation import renamed_argument
 from finn_imec.util.errors import ModelError, one_line
 from finn_imec.util.onnx_model import check_no_ring, transformed
@@ -123,8 +123,8 @@ class InferIMECConv(Transformation):
 
     absorb_padding: the IMECConv also replaces an FMPadding before the pair, unless other nodes need its
     output. allow_larger: another folding may cost more LUTs or DSP slices than the pair, and the new nodes
-    more block RAM. clock_ns, fpgapart:
-    period and part of the estimates; without a part, its DSP slices are DSP48E1.
+    more block RAM. clock_ns, fpgapart: period and part of the estimates; without a part, its DSP slices are
+    DSP48E1. keep: names of MVAUs and VVAUs alone that stay.
     """
 
     @renamed_argument("max_slowdown", "cycle_tolerance")
@@ -137,8 +137,10 @@ class InferIMECConv(Transformation):
         pointwise: bool = True,
         fpgapart: str | None = None,
         absorb_thresholds: bool = True,
+        keep: Collection[str] = (),
     ) -> None:
         super().__init__()
+        self.keep = keep
         self.dsp_block = dsp_block(fpgapart) if fpgapart else DEFAULT_DSP_BLOCK
         self.pointwise = pointwise
         self.absorb_thresholds = absorb_thresholds
@@ -154,7 +156,7 @@ class InferIMECConv(Transformation):
         generators = [n for n in model.graph.node if n.op_type.startswith("ConvolutionInputGenerator")]
         self.report = [self._swap(model, generator, self._pair) for generator in generators]
         if self.pointwise:
-            self.report += [self._swap(model, unit, MatrixUnit.of) for unit in lone_units(model)]
+            self.report += [self._swap(model, unit, self._unit) for unit in lone_units(model)]
         if any(pair.swapped for pair in self.report):
             before = {node.output[0]: node.name for node in imec_nodes(model)}
             model = model.transform(GiveUniqueNodeNames())
@@ -190,6 +192,11 @@ class InferIMECConv(Transformation):
                 in_luts=[MEMORIES[attribute] for attribute in move.attributes],
             )
         self.report = [swapped.get(pair.imecconv, pair) for pair in self.report]
+
+    def _unit(self, model: ModelWrapper, unit: NodeProto) -> Pair:
+        if unit.name in self.keep:
+            raise NotEligible("the folding configuration names it beside IMECConv nodes")
+        return MatrixUnit.of(model, unit)
 
     def _pair(self, model: ModelWrapper, generator: NodeProto) -> Pair:
         return Pair.find(model, generator, self.absorb_padding)
