@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from typer.testing import CliRunner
 from finn_imec.builder import build
 from finn_imec.builder.node_config import set_attributes
 from finn_imec.cli import app
-from finn_imec.fit import InfeasibleError, fit, part_named, part_with
+from finn_imec.fit import InfeasibleError, fit, part_named, part_with, set_folding
 from finn_imec.fit.measure import SUM
 from finn_imec.fit.network import network_of
 from finn_imec.fit.options import IMEC_STYLES, ImecNode, imec_options, lean, width_converter
@@ -442,3 +443,15 @@ def test_the_budget_leaves_room_for_errors():
     budget = dict(zip(BUDGETED, budget_of(part, 0.5)))
     assert budget["dsp"] == 110 and budget["bram18"] == 140
     assert 0.9 * 26_600 < budget["lut"] < 0.96 * 26_600
+
+
+@pytest.mark.parametrize(("fits_from", "fits"), [(20_000, True), (10**9, False)])
+def test_a_target_that_is_not_reached_is_not_the_slowest(monkeypatch, fits_from, fits):
+    """With no target does SetFolding get below 1,000 cycles, but slower ones take less; 64,000 is unfolded."""
+
+    def folded(pairs, target, part, clock_ns, budget, swap):
+        return SimpleNamespace(cycles=min(max(target, 1000), 64_000), fits=target >= fits_from)
+
+    monkeypatch.setattr(set_folding, "folded_by_finn", folded)
+    best = set_folding.fastest_by_finn(None, 100, "", 5.0, None)
+    assert best.cycles == pytest.approx(fits_from, rel=0.1) if fits else best is None

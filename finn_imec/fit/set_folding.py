@@ -75,7 +75,8 @@ def fastest_by_finn(
     found = at(around)
     while not found.fits and slow < 2**40:
         fast, slow = slow, 4 * slow
-        if (again := at(slow)).cycles == found.cycles:
+        # Where a target is not reached, a slower one may be no slower, but smaller.
+        if (again := at(slow)).cycles == found.cycles <= fast:
             return None  # as slow as it gets
         found = again
     if not found.fits:
