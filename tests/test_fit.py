@@ -447,7 +447,7 @@ def test_the_budget_leaves_room_for_errors():
 
 @pytest.mark.parametrize(("fits_from", "fits"), [(20_000, True), (10**9, False)])
 def test_a_target_that_is_not_reached_is_not_the_slowest(monkeypatch, fits_from, fits):
-    """With no target does SetFolding get below 1,000 cycles, but slower ones take less; 64,000 is unfolded."""
+    """SetFolding does not get below 1,000 cycles, but slower targets take less; 64,000 is unfolded."""
 
     def folded(pairs, target, part, clock_ns, budget, swap):
         return SimpleNamespace(cycles=min(max(target, 1000), 64_000), fits=target >= fits_from)
