@@ -712,6 +712,7 @@ def test_the_export_that_a_build_is_compared_with_has_the_nodes_that_steps_add()
     values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 4)) for name in "xy"]
     export = helper.make_model(helper.make_graph([helper.make_node("Neg", "x", "y")], "g", *zip(values)))
     steps = [add_preproc_divide_by_255, step_else, add_postproc_top1]
+    assert _with_added(export, [step_else], None) is export
     nodes = _with_added(export, steps, None).graph.node
     assert [node.op_type for node in nodes] == ["Div", "Neg", "TopK"]
 

@@ -226,6 +226,8 @@ def build(
     """
     for module in ("qonnx", "finn", "psutil"):
         require(module, "finn")
+    from onnx import save
+
     if importlib.util.find_spec("finn.util.settings") is None:
         raise MissingToolError(
             "build() runs finn-plus, which the installed FINN is not; give imec_build_steps(steps) "
@@ -251,7 +253,7 @@ def build(
             run(model_path, steps, cfg)
         if run.error is None:
             run.model.save(str(scratch / MODEL))
-            _with_added(exported, steps, cfg).save(str(scratch / EXPORT))
+            save(_with_added(exported, steps, cfg), str(scratch / EXPORT))
             relocate(scratch, output)
             replace_files(scratch, output, _OF_A_BUILD)
             (output / FAILED_LOG).unlink(missing_ok=True)
@@ -357,15 +359,14 @@ def _configure(
 
 
 def _with_added(export: Any, steps: Sequence[Callable], cfg: Any) -> Any:
-    """The ModelWrapper of an export after those of the steps that add a first or a last node."""
+    """An export after those of the steps that add a first or a last node; without any, as it is."""
     from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.transformation.infer_shapes import InferShapes
 
-    model = ModelWrapper(export)
     for step in steps:
         if step.__name__.startswith(ADDING):
-            model = step(model.transform(InferShapes()), cfg)
-    return model
+            export = step(ModelWrapper(export).transform(InferShapes()), cfg).model
+    return export
 
 
 def _settings(cfg: Any, fields: dict[str, Any]) -> BuildSettings:
