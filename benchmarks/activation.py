@@ -21,12 +21,10 @@ from rich import box
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from tables import RESULTS, layers_of, named
 
 from finn_imec.synthesis import yosys
 from finn_imec.synthesis.comparison import FLOWS, Layer, generate_imec
-from finn_imec.synthesis.layer_sets import named_layers
-
-RESULTS = Path(__file__).parent / "results"
 
 
 def luts_without(layer: Layer, core: str, clock_ns: float) -> int:
@@ -40,10 +38,8 @@ def luts_without(layer: Layer, core: str, clock_ns: float) -> int:
 
 def measured(table: str) -> list[dict[str, Any]]:
     """A row per layer of one table of benchmarks/results."""
-    folding, core, width = table.removesuffix("-10ns").rsplit("-", 2)
-    layers = named_layers(folding, int(width.removesuffix("bit")), steps=0)
     found = []
-    for layer, row in zip(layers, json.loads((RESULTS / f"{table}.json").read_text()), strict=True):
+    for layer, row, core in layers_of(table, steps=0):
         activation = row["imec"]["lut"] - luts_without(layer, core, row["clock_ns"])
         finn = row["finn"]["activation"]["lut"]
         found.append(
@@ -67,10 +63,7 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print a row per layer, and the means."""
-    known = sorted(path.stem for path in RESULTS.glob("cnv-*bit.json"))
-    chosen = tables or known
-    if unknown := [name for name in chosen if not (RESULTS / f"{name}.json").exists()]:
-        raise typer.BadParameter(f"TABLE: {unknown[0]!r}; accepted are {', '.join(known)}")
+    chosen = named(tables, sorted(path.stem for path in RESULTS.glob("cnv-*bit.json")))
     bar = track(chosen, "tables", console=Console(stderr=True))
     found = {table: measured(table) for table in bar}
     if as_json:

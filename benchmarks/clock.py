@@ -16,20 +16,16 @@ import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from tables import RESULTS, layers_of
 
 from finn_imec.layer.clock import period_ns
-from finn_imec.synthesis.layer_sets import named_layers
-
-RESULTS = Path(__file__).parent / "results"
 
 
 def compared(results: Path = RESULTS) -> list[dict]:
     """A row per layer of each table: clock, pipeline, periods in ns, what the modeled path passes."""
     found = []
     for path in sorted(results.glob("cnv-*bit*.json")):
-        folding, core, width = path.stem.removesuffix("-10ns").rsplit("-", 2)
-        layers = named_layers(folding, int(width.removesuffix("bit")))
-        for layer, row in zip(layers, json.loads(path.read_text()), strict=True):
+        for layer, row, core in layers_of(path.stem, results=results):
             datapath = layer.datapath()
             geometry = replace(datapath.geometry, buffer_style="distributed")
             datapath = replace(datapath, geometry=geometry, res_type=core, pipeline=row["pipeline"])

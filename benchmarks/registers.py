@@ -20,14 +20,13 @@ from rich import box
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from tables import layers_of, named
 
 from finn_imec.layer.structure import MAX_PIPELINE
 from finn_imec.rtl import ImecRtl
 from finn_imec.synthesis import yosys
 from finn_imec.synthesis.comparison import FLOWS, Layer
-from finn_imec.synthesis.layer_sets import named_layers
 
-RESULTS = Path(__file__).parent / "results"
 TABLES = ("cnv-w2a2-lut-2bit", "cnv-w2a2-dsp-4bit")
 
 
@@ -43,11 +42,8 @@ def counted(layer: Layer, core: str, clock_ns: float, level: int) -> dict[str, A
 
 def measured(table: str) -> list[dict[str, Any]]:
     """A row per layer of one table: the chosen level, the best, and all figures."""
-    folding, core, width = table.removesuffix("-10ns").rsplit("-", 2)
-    layers = named_layers(folding, int(width.removesuffix("bit")))
-    rows = json.loads((RESULTS / f"{table}.json").read_text())
     found = []
-    for layer, row in zip(layers, rows, strict=True):
+    for layer, row, core in layers_of(table):
         clock = row["clock_ns"]
         levels = [counted(layer, core, clock, level) for level in range(MAX_PIPELINE + 1)]
         fast = [level for level, figures in enumerate(levels) if figures["period_ns"] <= clock]
@@ -71,11 +67,7 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print a row per layer, and how often the best was chosen."""
-    known = sorted(path.stem for path in RESULTS.glob("cnv-*bit*.json"))
-    chosen = tables or list(TABLES)
-    if unknown := [name for name in chosen if name not in known]:
-        raise typer.BadParameter(f"TABLE: {unknown[0]!r}; accepted are {', '.join(known)}")
-    bar = track(chosen, "tables", console=Console(stderr=True))
+    bar = track(named(tables, TABLES), "tables", console=Console(stderr=True))
     rows = [row for table in bar for row in measured(table)]
     if as_json:
         print(json.dumps(rows, indent=2))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
 
 from finn_imec.layer.clock import period_ns, pipeline_for
 from finn_imec.layer.estimate import Estimate
@@ -35,16 +34,17 @@ class Move:
     after: Estimate
 
 
-def moves(node: str, inst: Any, before: Estimate, clock_ns: float, most_cycles: int) -> list[Move]:
-    """Each choice of a node's memories with style "auto" whose move to LUTs saves block RAM.
+def moves(
+    node: str, memories: Sequence[str], before: Estimate, clock_ns: float, most_cycles: int
+) -> list[Move]:
+    """Each choice of a node's `memories`, by their attributes, whose move to LUTs saves block RAM.
 
-    inst: the node's object, of the estimate `before`. None that makes its longest path longer than the clock,
+    before: the node's estimate. None that makes its longest path longer than the clock,
     or with which it takes more cycles than most_cycles.
     """
     found = []
-    automatic = [name for name in MEMORIES if inst.get_nodeattr(name) == "auto"]
     slowest = max(clock_ns, period_ns(before.structure)[0])
-    for names in (some for count in range(1, len(MEMORIES) + 1) for some in combinations(automatic, count)):
+    for names in (some for count in range(1, len(memories) + 1) for some in combinations(memories, count)):
         after = Estimate(_in_luts(before.structure, names, clock_ns))
         cycles = storage(after.structure.geometry).cycles_per_frame
         fits = cycles <= most_cycles and period_ns(after.structure)[0] <= slowest

@@ -113,9 +113,9 @@ class InferIMECConv(Transformation):
     fewer LUTs, block RAMs or DSPs by the estimates.
 
     Weights that do not change at run time become internal_embedded, the leanest mem_mode, whether the MVAU
-    had them embedded or decoupled; writable and external ones keep their mode. Memories that the pair has in
-    LUTs are in LUTs here, too, if the node would otherwise take more block RAM than the pair, and so takes no
-    more LUTs.
+    had them embedded or decoupled; writable and external ones keep their mode. Memories that an MVAU alone
+    has in LUTs are in LUTs here, too, if the node would otherwise take more block RAM than the MVAU, and so
+    takes no more LUTs.
 
     Where the new nodes together take more block RAM than what they replace, by the estimates, memories of
     style "auto" go into LUTs: those that cost the fewest LUTs, as long as the swap still saves LUTs and no
@@ -181,7 +181,8 @@ class InferIMECConv(Transformation):
             if pair.imec["bram18"]:
                 before = insts[name].estimate_for(model, self.clock_ns)
                 cycles = max(pair.cycles or 0, int(FULL_SPEED * (pair.pair_cycles or 0)))
-                choices.append(moves(name, insts[name], before, self.clock_ns, cycles))
+                open_memories = [memory for memory in MEMORIES if insts[name].get_nodeattr(memory) == "auto"]
+                choices.append(moves(name, open_memories, before, self.clock_ns, cycles))
         for move in cheapest(choices, more, luts):
             for attribute in move.attributes:
                 insts[move.node].set_nodeattr(attribute, "distributed")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import product
 from math import prod
 from typing import Any
 
@@ -18,7 +17,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.base import CustomOp
 from qonnx.custom_op.registry import getCustomOp
 
-from finn_imec.layer.clock import period_ns, pipeline_for
+from finn_imec.layer.clock import pipeline_for
 from finn_imec.layer.core import DEFAULT_DSP_BLOCK
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.estimate import Estimate
@@ -29,6 +28,7 @@ from finn_imec.layer.pair_cycles import pair_cycles
 from finn_imec.layer.pair_estimate import PairEstimate
 from finn_imec.layer.structure import Structure
 from finn_imec.layer.units import cheapest_folding, storage
+from finn_imec.transformation.block_ram import MEMORIES, moves
 from finn_imec.util.errors import ImecError
 from finn_imec.util.onnx_model import constant
 
@@ -53,8 +53,6 @@ _THRESHOLDING = ("Thresholding", "Thresholding_rtl", "Thresholding_hls")
 #: Styles of the window generator's buffer that the user must have chosen; "distributed" is FINN's default,
 #: also for buffers that should be in block RAM.
 _CHOSEN_STYLES = ("block", "ultra")
-#: Attributes of an IMECConv that say where its memories are.
-_BUFFER, _WEIGHTS, _THRESHOLDS = "buffer_ram_style", "ram_style", "ram_style_thresholds"
 
 
 class NotEligible(ImecError):
@@ -68,7 +66,8 @@ class Pair:
     front: the nodes before the generator, from its FMPadding on; empty if there is none or it stays. between:
     FIFOs and width converters inside the pair. padding_reason: why an FMPadding stays. dsp_block: the part's
     DSP slice. behind: the nodes after the matrix unit, up to its Thresholding; empty if there is none or it
-    stays. in_luts: attributes of memories that the IMECConv has in LUTs although the pair leaves that open.
+    stays. in_luts: of a MatrixUnit, attributes of memories that the IMECConv has in LUTs although the unit
+    leaves that open.
     """
 
     model: ModelWrapper
@@ -174,7 +173,7 @@ class Pair:
         if self.mem_mode == "external":
             weight_fifo = _plain(unit.get_nodeattr("inFIFODepths"))[1:2] or [2]
             attributes["inFIFODepths"] = attributes["inFIFODepths"][:1] + weight_fifo
-        return attributes | self._activation | dict.fromkeys(self.in_luts, "distributed")
+        return attributes | self._activation
 
     @property
     def _activation(self) -> dict[str, Any]:
@@ -412,40 +411,6 @@ class Pair:
         imec, pair = Estimate(self._structure(folded.simd, folded.pe)), self.estimate
         return imec.luts <= pair.luts and imec.dsp <= pair.dsp
 
-    def with_memories(self, simd: int, pe: int, cycle_tolerance: float, clock_ns: float) -> Pair:
-        """The same with memories in LUTs if the IMECConv would take more block RAM than the pair.
-
-        Only memories that the pair has in LUTs, too, and only if the IMECConv then takes no more LUTs than
-        the pair and at most cycle_tolerance times its cycles, and no path is longer than the clock, or than
-        one was before. Of these choices, the nearest to the pair's blocks, with the fewest LUTs.
-        """
-        pair, limit = self.estimate, int(self.cycles * cycle_tolerance)
-        before = self._structure_for(simd, pe, clock_ns)
-        blocks, longest = Estimate(before).bram18, max(clock_ns, period_ns(before)[0])
-        found: list[tuple[int, int, Pair]] = []
-        if blocks > pair.bram18:
-            for chosen in product((False, True), repeat=len(self._open_memories)):
-                names = tuple(n for n, in_luts in zip(self._open_memories, chosen, strict=True) if in_luts)
-                lean = replace(self, in_luts=names)
-                after = lean._structure_for(simd, pe, clock_ns)
-                cost = Estimate(after)
-                fast = after.storage.cycles_per_frame <= limit and period_ns(after)[0] <= longest
-                if cost.bram18 < blocks and cost.luts <= pair.luts and fast:
-                    found.append((max(0, cost.bram18 - pair.bram18), cost.luts, lean))
-        return min(found, key=lambda each: each[:2])[2] if found else self
-
-    @property
-    def _open_memories(self) -> tuple[str, ...]:
-        """Memories that the pair has in LUTs and that nobody asks to be elsewhere."""
-        pair = self.estimate
-        in_memories = sum(memory.bram18 for memory in pair.memories)
-        theirs = {
-            _BUFFER: True,  # what is in block RAM there is not more here
-            _WEIGHTS: self.mem_mode == "internal_embedded" and pair.memories[-1].style == "distributed",
-            _THRESHOLDS: pair.bram18 == in_memories,
-        }
-        return tuple(name for name, there in theirs.items() if there and self.attributes.get(name) == "auto")
-
     def _why_not_as_it_is(self) -> str:
         geometry, (simd, pe) = self.geometry, self.folding
         if self.keeps_folding:
@@ -507,12 +472,8 @@ class Pair:
 
     def imecconv_estimate(self, simd: int, pe: int, clock_ns: float) -> Estimate:
         """Resources of the IMECConv at this folding, with the registers that a clock needs."""
-        return Estimate(self._structure_for(simd, pe, clock_ns))
-
-    def _structure_for(self, simd: int, pe: int, clock_ns: float) -> Structure:
-        """The structure at this folding, with those registers."""
         structure = self._structure(simd, pe)
-        return replace(structure, pipeline=pipeline_for(structure, clock_ns))
+        return Estimate(replace(structure, pipeline=pipeline_for(structure, clock_ns)))
 
     def is_saved_by(self, imec: dict[str, int]) -> bool:
         """True if an IMECConv of these estimated resources may replace the pair: it may cost anything."""
@@ -588,6 +549,36 @@ class MatrixUnit(Pair):
         depths = _plain(unit.get_nodeattr("inFIFODepths"))
         attributes["inFIFODepths"] = depths if self.mem_mode == "external" else depths[:1]
         return attributes | self._activation | dict.fromkeys(self.in_luts, "distributed")
+
+    def with_memories(self, simd: int, pe: int, cycle_tolerance: float, clock_ns: float) -> MatrixUnit:
+        """The same with memories in LUTs if the IMECConv would take more block RAM than the unit.
+
+        Only memories that the unit has in LUTs, too, and only if the IMECConv then takes no more LUTs than
+        the unit, at most cycle_tolerance times its cycles, and a path as short as the clock asks (`moves`).
+        Of these choices, the nearest to the unit's blocks, with the fewest LUTs.
+        """
+        unit, before = self.estimate, self.imecconv_estimate(simd, pe, clock_ns)
+        if before.bram18 <= unit.bram18:
+            return self
+        limit = int(self.cycles * cycle_tolerance)
+        choices = moves(self.matrix_unit.name, self._open_memories, before, clock_ns, limit)
+        fitting = [move for move in choices if move.after.luts <= unit.luts]
+        if not fitting:
+            return self
+        best = min(fitting, key=lambda move: (max(0, move.after.bram18 - unit.bram18), move.after.luts))
+        return replace(self, in_luts=best.attributes)
+
+    @property
+    def _open_memories(self) -> list[str]:
+        """Memories that the unit has in LUTs and that nobody asks to be elsewhere."""
+        unit = self.estimate
+        in_memories = sum(memory.bram18 for memory in unit.memories)
+        elsewhere = set()
+        if self.mem_mode != "internal_embedded" or unit.memories[-1].style != "distributed":
+            elsewhere.add("ram_style")
+        if unit.bram18 != in_memories:
+            elsewhere.add("ram_style_thresholds")
+        return [name for name in MEMORIES if name not in elsewhere and self.attributes.get(name) == "auto"]
 
     @property
     def _vectors(self) -> list[int]:
