@@ -1,10 +1,16 @@
 """finn-imec fit on CNV, a MobileNet- and a ResNet-style network, on two parts, beside FINN's SetFolding.
 
-    python benchmarks/fit.py [CNV.npz] [--part PART ...] [--json]
+    python benchmarks/fit.py [-o benchmarks/out/fit] [CNV.npz] [--part PART ...] [--measure] [--again]
+    python benchmarks/fit.py -o benchmarks/results --markdown
 
-Prints frames/s, estimated resources and seconds of each fit, and what SetFolding reaches at the same budget
-by the same estimates, with FINN's pairs and with the swap behind it. The networks are of zoo/exports.py;
-CNV's layers if its weights are given. Exit code 1 if SetFolding is faster anywhere.
+For each network and part: frames/s, estimated resources and seconds of the fit, and what SetFolding reaches
+at the same budget by the same estimates, with FINN's pairs and with the swap behind it. --measure counts the
+nodes of each choice in Yosys, too. The networks are of zoo/exports.py; CNV's layers if its weights are given.
+FOLDER gets fit.jsonl, whose last line of a network and part counts: what is there is not run again without
+--again.
+
+Prints a table, with --markdown only that of the lines that are there. Exit code 1 if SetFolding is faster
+anywhere.
 """
 
 from __future__ import annotations
@@ -15,60 +21,101 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from finn_imec.fit import fit, part_named
+from finn_imec.fit.measure import SUM
+from finn_imec.fit.parts import BUDGETED
 
 NETWORKS = ("mobilenet_v2", "tiny_resnet")
 PARTS = ("xc7z020clg400-1", "xczu3eg-sbva484-1-e")
+LINES = "fit.jsonl"
+COLUMNS = (
+    *("network", "part", "fit, frames/s", "SetFolding and the swap", "SetFolding, FINN's pairs"),
+    *("LUT / FF / BRAM18 / DSP, estimated", "counted", "seconds"),
+)
+#: Resources shown; no network here takes UltraRAM.
+SHOWN = tuple(key for key in BUDGETED if key != "uram")
 
 
-def models(folder: Path, cnv: Path | None) -> dict[str, Path]:
-    """Name -> file of each network."""
-    from zoo.exports import export
-
-    found = {}
-    if cnv is not None:
+def model_of(name: str, folder: Path, cnv: Path | None) -> Path:
+    """The file of a network."""
+    path = folder / f"{name}.onnx"
+    if cnv is not None and name == cnv.stem:
         from finn_imec.networks.cnv import build_cnv
 
-        found[cnv.stem] = folder / f"{cnv.stem}.onnx"
-        build_cnv(cnv).save(str(found[cnv.stem]))
-    for name in NETWORKS:
-        found[name] = folder / f"{name}.onnx"
-        export(name, found[name], dynamo=False)
-    return found
+        build_cnv(cnv).save(str(path))
+    else:
+        from zoo.exports import export
+
+        export(name, path, dynamo=False)
+    return path
+
+
+def measured(name: str, part: str, cnv: Path | None, measure: bool) -> dict[str, Any]:
+    """The line of one network on one part."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = model_of(name, Path(folder), cnv)
+        found = fit(path, part_named(part), Path(folder) / "fit", measure=measure).as_dict()
+    line = {"network": name, "part": part, "fit": found["chosen"], **found["finn"]}
+    counted = found["measured"].get(SUM)
+    # The solver and the estimates: not Yosys.
+    seconds = sum(value for stage, value in found["seconds"].items() if stage != "yosys")
+    return {**line, "counted": counted, "seconds": round(seconds)}
+
+
+def recorded(path: Path) -> list[dict[str, Any]]:
+    """The lines of a file, if it is there; the last one of each network and part."""
+    lines = map(json.loads, path.read_text().splitlines()) if path.is_file() else ()
+    return list({(line["network"], line["part"]): line for line in lines}.values())
+
+
+def cells(line: dict[str, Any]) -> list[str]:
+    """A line's row of the table, by COLUMNS."""
+    speeds = [
+        "-" if line[side] is None else f"{line[side]['fps']:,.0f}" for side in ("fit", "swapped", "pairs")
+    ]
+    counted = line["counted"]
+    sums = [
+        "-" if figures is None else " / ".join(f"{figures[key]:,}" for key in SHOWN)
+        for figures in (line["fit"], counted)
+    ]
+    if counted and counted["reason"]:
+        sums[1] += f", {counted['reason']}"
+    return [f"`{line['network']}`", line["part"], *speeds, *sums, f"{line['seconds']:,}"]
+
+
+def markdown(lines: list[dict[str, Any]]) -> str:
+    """Their table."""
+    rows = [COLUMNS, ["---"] * 2 + ["---:"] * (len(COLUMNS) - 2), *map(cells, lines)]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def main(
     cnv: Annotated[Path | None, typer.Argument()] = None,
+    output: Annotated[Path, typer.Option("--output", "-o")] = Path("benchmarks/out/fit"),
     part: Annotated[list[str] | None, typer.Option()] = None,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    measure: Annotated[bool, typer.Option("--measure")] = False,
+    again: Annotated[bool, typer.Option("--again")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown")] = False,
 ) -> None:
-    rows: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        for name, path in models(Path(folder), cnv).items():
+    path = output / LINES
+    lines = recorded(path)
+    if not as_markdown:
+        output.mkdir(parents=True, exist_ok=True)
+        done = {
+            (line["network"], line["part"])
+            for line in lines
+            if not again and not (measure and line["counted"] is None)
+        }
+        for name in (*([cnv.stem] if cnv else ()), *NETWORKS):
             for each in part or PARTS:
-                result = fit(path, part_named(each), Path(folder) / f"{name}-{each}").as_dict()
-                sides = {"fit": result["chosen"], **result["finn"]}
-                rows.append({"network": name, "part": each, "sides": sides, "seconds": result["seconds"]})
-    if as_json:
-        print(json.dumps(rows, indent=2))
-    else:
-        table = Table("network", "part", "folding", "frames/s", "LUT", "FF", "BRAM18", "DSP", "seconds")
-        for row in rows:
-            for side, point in row["sides"].items():
-                figures = ("-",) * 5
-                if point is not None:
-                    figures = (f"{point[key]:,.0f}" for key in ("fps", "lut", "ff", "bram18", "dsp"))
-                seconds = f"{sum(row['seconds'].values()):.0f}" if side == "fit" else ""
-                table.add_row(row["network"], row["part"], side, *figures, seconds)
-        Console().print(table)
-    slower = [
-        row for row in rows
-        if any(point and point["cycles"] < row["sides"]["fit"]["cycles"] for point in row["sides"].values())
-    ]  # fmt: skip
-    raise SystemExit(bool(slower))
+                if (name, each) not in done:
+                    with path.open("a") as out:
+                        out.write(json.dumps(measured(name, each, cnv, measure)) + "\n")
+        lines = recorded(path)
+    print(markdown(lines), end="")
+    sides = [(line[side], line["fit"]) for line in lines for side in ("swapped", "pairs")]
+    raise SystemExit(any(finn and finn["cycles"] < ours["cycles"] for finn, ours in sides))
 
 
 if __name__ == "__main__":

@@ -450,6 +450,22 @@ def test_a_stride_keeps_its_folding(make_pair_model, simd, pe):
     assert report.cycles <= 1.005 * report.pair_cycles
 
 
+def test_a_folding_that_would_slow_the_network_down_gives_way(make_pair_model):
+    """To one of as many multipliers: here the line buffer holds few words beyond a row step's."""
+    padded = {"padding": (1, 1, 1, 1), "simd": 64, "pe": 2, "simd_in": 4}
+    path = make_path(ConvGeometry((3, 3), (58, 58), 128, 128, (2, 2), **padded))
+    model = make_pair_model(path)
+    _, (kept,) = infer(model, 100)
+    _, (report,) = infer(model, 1.02)
+    assert 1.01 * kept.pair_cycles < kept.cycles < 1.02 * kept.pair_cycles
+    assert not kept.refolded and report.multipliers_after <= report.multipliers_before
+    assert report.cycles <= 1.003 * report.pair_cycles
+    assert report.why_refolded == (
+        f"at SIMD=64, PE=2 IMECConv would need {kept.cycles} cycles, "
+        f"the slowest pair needs {report.pair_cycles}"
+    )
+
+
 def test_a_folding_that_is_just_as_fast_is_kept(make_pair_model):
     """Though one with SIMD=4 would do with fewer accumulators."""
     geometry = ConvGeometry((3, 3), (8, 8), 4, 8, simd=1, pe=4, simd_in=4)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import prod
 
@@ -101,7 +102,9 @@ class InferIMECConv(Transformation):
     converter in between, with or without parallel_window. A specialized pair becomes IMECConv_rtl. Keeps the
     MVAU's folding if IMECConv accepts it and takes at most cycle_tolerance times the pair's cycles. Else it
     takes the folding with the fewest multipliers that does so and costs no more than the pair, also where
-    SIMD > C does not speed up a pair without parallel_window. Other pairs are not changed. `report` then has
+    SIMD > C does not speed up a pair without parallel_window. Other pairs are not changed. A folding at which
+    an IMECConv would need more than 1.003 times the cycles of the slowest pair gives way to another of no
+    more multipliers, if one is fast enough and cycle_tolerance is not above the default. `report` then has
     one PairReport per ConvolutionInputGenerator.
 
     pointwise: an MVAU without a sliding window unit, of a fully connected layer or a 1x1 convolution, also
@@ -149,11 +152,13 @@ class InferIMECConv(Transformation):
         self.allow_larger = allow_larger
         self.clock_ns = clock_ns
         self.report: list[PairReport] = []
+        self._frame = 0
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         register()
         check_no_ring(model.graph)
         generators = [n for n in model.graph.node if n.op_type.startswith("ConvolutionInputGenerator")]
+        self._frame = self._slowest(model, generators) if self.cycle_tolerance <= CYCLE_TOLERANCE else 0
         self.report = [self._swap(model, generator, self._pair) for generator in generators]
         if self.pointwise:
             self.report += [self._swap(model, unit, self._unit) for unit in lone_units(model)]
@@ -193,6 +198,16 @@ class InferIMECConv(Transformation):
                 in_luts=[MEMORIES[attribute] for attribute in move.attributes],
             )
         self.report = [swapped.get(pair.imecconv, pair) for pair in self.report]
+
+    def _slowest(self, model: ModelWrapper, generators: Sequence[NodeProto]) -> int:
+        """Cycles per frame of the slowest pair or MVAU alone, 0 if there is none."""
+        cycles = [0]
+        found = [(self._pair, generator) for generator in generators]
+        found += [(self._unit, unit) for unit in lone_units(model)] if self.pointwise else []
+        for find, node in found:
+            with suppress(Exception):  # _swap says why
+                cycles.append(find(model, node).cycles)
+        return max(cycles)
 
     def _unit(self, model: ModelWrapper, unit: NodeProto) -> Pair:
         if unit.name in self.keep:
@@ -239,7 +254,7 @@ class InferIMECConv(Transformation):
     def _one(self, pair: Pair) -> tuple[Pair, NodeProto, PairReport]:
         """A pair's IMECConv, not yet in the graph, and the report of both; NotEligible without one."""
         pair.check()
-        folding, why = pair.choose_folding(self.cycle_tolerance, self.allow_larger)
+        folding, why = pair.choose_folding(self.cycle_tolerance, self.allow_larger, self._frame)
         if isinstance(pair, MatrixUnit):  # of pairs, only the sum counts
             pair = pair.with_memories(*folding, self.cycle_tolerance, self.clock_ns)
         node = pair.imecconv(*folding)

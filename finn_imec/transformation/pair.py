@@ -26,6 +26,7 @@ from finn_imec.layer.memories import MEM_MODES
 from finn_imec.layer.packing import DSP_BLOCKS
 from finn_imec.layer.pair_cycles import pair_cycles
 from finn_imec.layer.pair_estimate import PairEstimate
+from finn_imec.layer.storage import FULL_SPEED
 from finn_imec.layer.structure import Structure
 from finn_imec.layer.units import cheapest_folding, storage
 from finn_imec.transformation.block_ram import MEMORIES, moves
@@ -373,18 +374,30 @@ class Pair:
             )
 
     def choose_folding(
-        self, cycle_tolerance: float, allow_larger: bool
+        self, cycle_tolerance: float, allow_larger: bool, frame: int = 0
     ) -> tuple[tuple[int, int], str | None]:
         """SIMD and PE, and why they are not the pair's if so.
 
         The pair's if at most cycle_tolerance times as slow, else those with the fewest multipliers that are
         and, unless allow_larger, cost no more LUTs and no more DSP slices than the pair, by both estimates.
 
+        frame: cycles of the network's slowest pair, 0 if that does not matter. A folding that would slow the
+        network down by more than FULL_SPEED gives way to one of no more multipliers that does not.
+
         Raises NotEligible if there are none, or if a stream feeds weights made for the pair's folding.
         """
         limit = int(self.cycles * cycle_tolerance)
-        if self.keeps_folding and storage(self._folded).cycles_per_frame <= limit:
-            return self.folding, None
+        own = storage(self._folded).cycles_per_frame if self.keeps_folding else None
+        if own is not None and own <= limit:
+            most = int(frame * FULL_SPEED)
+            if not frame or own <= most or self._weight_source is not None:
+                return self.folding, None
+            faster = cheapest_folding(self.geometry, most, self._is_no_larger)
+            if faster is None or prod(faster) > prod(self.folding):
+                return self.folding, None
+            simd, pe = self.folding
+            why = f"at SIMD={simd}, PE={pe} IMECConv would need {own} cycles, the slowest pair needs {frame}"
+            return faster, why
         why, geometry = self._why_not_as_it_is(), self.geometry
         if self._weight_source is not None:
             simd, pe = self.folding
