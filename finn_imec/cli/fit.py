@@ -5,13 +5,14 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from finn_imec.cli.options import AsJson
+from finn_imec.cli.options import AsJson, Cluster, Jobs
 from finn_imec.compat.finn import CLOCK_NS, FPGA_PART
 from finn_imec.terminal import console, print_json, print_table, progress_bar
 
@@ -39,6 +40,8 @@ def fit(
     measure: Annotated[
         bool, typer.Option("--measure", help="Count the nodes of the choice in Yosys, too: minutes each.")
     ] = False,
+    jobs: Jobs = 2,
+    cluster: Cluster = None,
     as_json: AsJson = False,
 ) -> None:
     """Fold a network for a part: as fast as fits, or at least cost, by estimates and an integer program.
@@ -47,13 +50,18 @@ def fit(
     """
     from finn_imec.fit import fit as run_fit
     from finn_imec.fit import part_named, part_with
+    from finn_imec.fit.parts import BUDGETED
     from finn_imec.report.fit_page import next_commands, write_fit_report
+    from finn_imec.util.workers import workers
 
     chosen = part_named(part) if resources is None else part_with(part, resources)
-    with progress_bar("fit", None) as advance:
+    with (
+        progress_bar("fit", None) as advance,
+        workers(jobs, cluster) if measure else nullcontext() as executor,
+    ):
         run_fit(
             model, chosen, output, fps, utilization, clock, measure,
-            shlex.join(["finn-imec", *sys.argv[1:]]), lambda what: advance(0, label=what),
+            shlex.join(["finn-imec", *sys.argv[1:]]), lambda what: advance(0, label=what), executor,
         )  # fmt: skip
         result = write_fit_report(output)
     if as_json:
@@ -63,6 +71,12 @@ def fit(
     print_table(_pareto_table(result))
     if result["measured"]:
         print_table(_counted_table(result))
+        for key, more in result["counted_beyond"].items():
+            console.print(
+                f"Yosys counts {more:,} {BUDGETED[key]} more than --utilization {result['utilization']:g} "
+                "allows: a smaller one leaves room for that",
+                markup=False,
+            )
     console.print(
         "\n  ".join(["next:", *next_commands(result, output)]) + f"\neverything is in {output}",
         markup=False,
@@ -124,4 +138,6 @@ def _counted_table(result: Mapping[str, Any]) -> Table:
     for name, figures in result["measured"].items():
         numbers = ("-" if figures[key] is None else f"{figures[key]:,}" for key in used(result))
         table.add_row(name, *numbers, figures["reason"] or figures["origin"])
+    most = (f"{int(result['resources'][key] * result['utilization']):,}" for key in used(result))
+    table.add_row("at most", *most, "")
     return table

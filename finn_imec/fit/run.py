@@ -6,6 +6,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,13 @@ class Fit:
             "fits": choice.fits(self.budget),
         }
 
+    @property
+    def counted_beyond(self) -> dict[str, int]:
+        """Resources of which Yosys counted more than may be used, and how many more; empty if not measured."""
+        sums = self.measured.get("sum", {})
+        most = {key: int(self.part.resources[key] * self.utilization) for key in BUDGETED}
+        return {key: sums[key] - most[key] for key in BUDGETED if sums and sums[key] > most[key]}
+
     def as_dict(self) -> dict[str, Any]:
         """As in FIT."""
         return {
@@ -110,6 +118,7 @@ class Fit:
                 for side, found in self.finn.items()
             },
             "measured": {name: dict(figures) for name, figures in self.measured.items()},
+            "counted_beyond": self.counted_beyond,
             "seconds": dict(self.seconds),
         }
 
@@ -129,13 +138,15 @@ def fit(
     measure: bool = False,
     command: str = "",
     progress: Progress = lambda what: None,
+    executor: Executor | None = None,
 ) -> Fit:
     """Choose folding, multipliers and memory styles of all layers of a network for a part.
 
     model_path: a QONNX export, which runs the steps of `build` up to the swap; FINN's hardware layers, which
     begin with step_create_dataflow_partition; or the graph after these steps, with IMECConv. fps: frames per
     second to reach at least cost, the sum of the shares of the part; None: as many as fit. utilization: the
-    part of each resource that may be used. measure: count the nodes of the choice in Yosys.
+    part of each resource that may be used. measure: count the nodes of the choice in Yosys, one by one
+    or, with an executor, several at once.
 
     Writes into output_dir, which is new, empty or of an earlier fit: FOLDING, FINN's folding configuration;
     BUILD_CONFIG for `finn-imec build MODEL --config`; the folded model, whose cycles are checked to be those
@@ -186,7 +197,7 @@ def fit(
             from finn_imec.fit.measure import counted
 
             with _timed(seconds, "yosys", progress, "Yosys"):
-                measured = counted(scratch / MODEL, progress)
+                measured = counted(scratch / MODEL, progress, executor)
         result = Fit(
             part, clock_ns, utilization, budget, fps, choice, folding, table, finn, seconds, measured
         )
