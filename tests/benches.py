@@ -582,8 +582,12 @@ def search(
     style: str = "",
     read: int = 1,
     fast: int = 0,
+    top: int = 0,
 ) -> Bench:
-    """imec_threshold_search with these engines, in block RAM of a RAM_STYLE or, without one, in a table."""
+    """imec_threshold_search with these engines, in block RAM of a RAM_STYLE or, without one, in a table.
+
+    top: bits of a threshold that are in a table beside the block RAM.
+    """
     inputs, outputs, table = activations(pe, nf, steps, acc_bits, o_bits, bias)
     each, per_channel, high = pe // engines, 2 ** steps.bit_length(), 2 ** (acc_bits - 1) - 1
     channels = 1 << (each - 1).bit_length()
@@ -596,13 +600,16 @@ def search(
         "READ": read if style else 0,
         "FAST": fast,
         "RAM_STYLE": style or "auto",
+        "TOP": top,
     }
     memories = {}
+    low = acc_bits - top
     if style:
         files = {f"INIT{i or ''}_FILE": rows[min(i, engines - 1)].tolist() for i in range(4)}
-        memories = {name: [word((v, acc_bits)) for v in values] for name, values in files.items()}
-    else:
-        parameters |= {"ROWS": rows.shape[1], "TABLE": vector(rows.T.ravel().tolist(), acc_bits)[0]}
+        memories = {name: [word((v, low)) for v in values] for name, values in files.items()}
+    if top or not style:
+        tabled = rows >> low if top else rows
+        parameters |= {"ROWS": rows.shape[1], "TABLE": vector(tabled.T.ravel().tolist(), top or acc_bits)[0]}
     in_bits = pe * acc_bits + address_bits(nf)
     return Bench(
         "imec_threshold_search", parameters, in_bits, pe * o_bits, inputs, outputs, memories=memories
@@ -612,7 +619,7 @@ def search(
 def stages(pe: int, nf: int, steps: int, acc_bits: int, o_bits: int, bias: int) -> Bench:
     """imec_threshold_stages, which has the table of a search with an engine for each PE."""
     bench = search(pe, nf, steps, acc_bits, o_bits, bias, pe)
-    others = ("ENGINES", "READ", "FAST", "RAM_STYLE")
+    others = ("ENGINES", "READ", "FAST", "RAM_STYLE", "TOP")
     parameters = {name: value for name, value in bench.parameters.items() if name not in others}
     return replace(bench, module="imec_threshold_stages", parameters=parameters)
 
@@ -896,6 +903,7 @@ TWO_FOLD = [
     pipelined(compress(17, 40, 6), 2, CUT=6, ROWS=1),
     pipelined(compress(2, 2), 2, CUT=6, ROWS=1),
     *(table(rows, width) for rows, width in ((1, 2), (16, 5), (17, 3), (64, 4), (65, 2), (130, 3), (256, 2))),
+    *(table(rows, width) for rows, width in ((257, 2), (511, 3), (600, 2), (1024, 3))),
     *(muxf(n) for n in (1, 2, 3, 4)),
     *(lut6(init) for init in (1, 1 << 63, 0x0123_4567_89AB_CDEF)),
     *(lut6x2(init) for init in (1 << 31, 1 << 63, 0x0123_4567_89AB_CDEF)),
@@ -1009,6 +1017,10 @@ TWO_FOLD = [
     search(1, 5, 16, 12, 8, -100, 1, "auto", fast=2),
     search(2, 4, 255, 16, 8, 0, 2, "block", fast=2),
     search(2, 1, 1, 9, 1, 0, 2, "block", fast=2),
+    search(2, 4, 255, 16, 8, 0, 2, "block", fast=2, top=3),
+    search(1, 5, 16, 12, 8, -100, 1, "auto", fast=2, top=11),
+    search(3, 3, 7, 7, 3, 0, 3, "block", fast=2, top=1),
+    search(4, 20, 3, 9, 2, 0, 1),
 ]  # fmt: skip
 #: Of these, the ones with logic for any FPGA that differs from both of the others
 GENERIC = (

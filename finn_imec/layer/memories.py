@@ -23,6 +23,8 @@ AUTO_ROM_WORDS = 128
 #: because the wrapper passes it as one parameter, within Vivado's limit for a variable (Synth 8-4556).
 TABLE_WORDS = range(17, 129)
 MOST_TABLE_WORDS = 256
+#: Of a table of searched thresholds, imec_table's limit.
+MOST_SEARCHED_WORDS = 1024
 MOST_TABLE_BITS = 10**6
 #: imec_rom's layouts of words in halves.
 HALVED = ("paired", "through")
@@ -242,7 +244,8 @@ class Memory:
         if self.words <= 16:
             functions = 2**self.words
             different = (functions - 2) * (1 - (1 - 1 / functions) ** self.bits)
-        return ceil(self.words / 64) * different
+        joined = self.table and self.words > 512  # a wider multiplexer than fits before what reads it
+        return (ceil(self.words / 64) + joined) * different
 
     @property
     def bram18(self) -> int:

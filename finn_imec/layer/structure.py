@@ -19,6 +19,7 @@ from finn_imec.layer.memories import (
     HALVED,
     LUTS_PER_RAMB18,
     MEM_MODES,
+    MOST_SEARCHED_WORDS,
     MOST_TABLE_BITS,
     MOST_TABLE_WORDS,
     RAM_STYLES,
@@ -75,7 +76,8 @@ class Search:
     to threshold, 0 for a table. fast: ports of block RAM by which a step takes one cycle, 2 for a faster
     clock; 0: it takes more. cycles: from a result's arrival to its output, one less than from result to
     result. staged: imec_threshold_stages instead, which takes a result a cycle; an engine for each PE then
-    has a comparator for each bit of the count.
+    has a comparator for each bit of the count. top: bits of a threshold above those of `memory`, for which
+    it would take one block RAM more: each engine has them in a table in LUTs.
     """
 
     engines: int
@@ -84,6 +86,7 @@ class Search:
     fast: int
     cycles: int
     staged: bool = False
+    top: int = 0
 
     def luts(self, pe: int) -> int:
         """About how many LUTs it takes besides its memories."""
@@ -94,8 +97,15 @@ class Search:
 
     def cost(self, pe: int) -> float:
         """About how many LUTs it takes, block RAM included."""
-        memory = self.memory.rom_luts + LUTS_PER_RAMB18 * self.memory.bram18
-        return self.luts(pe) + self.engines * memory
+        memories = self.memories
+        luts = sum(memory.rom_luts + LUTS_PER_RAMB18 * memory.bram18 for memory in memories)
+        return self.luts(pe) + self.engines * luts
+
+    @property
+    def memories(self) -> list[Memory]:
+        """Those of an engine: the table of the top bits behind its block RAM."""
+        tops = [Memory(self.memory.words, self.top, "distributed", 0, table=True)] if self.top else []
+        return [self.memory, *tops]
 
 
 @dataclass(frozen=True)
@@ -192,7 +202,9 @@ class Structure:
         for engines in divisors(g.pe):
             each = g.pe // engines
             words = g.nf << ((each - 1).bit_length() + bits)
-            table = words <= MOST_TABLE_WORDS and words * engines * self.acc_bits <= MOST_TABLE_BITS
+            # One channel's block RAM costs less than a large table.
+            most = MOST_TABLE_WORDS if g.pe == 1 else MOST_SEARCHED_WORDS
+            table = words <= most and words * engines * self.acc_bits <= MOST_TABLE_BITS
             if table and self.ram_style_thresholds in ("auto", "distributed"):
                 memory = Memory(words, self.acc_bits, "distributed", 0, table=True)
                 found.append(Search(engines, memory, 0, 0, each * bits))
@@ -204,9 +216,14 @@ class Structure:
                 if each == 1:
                     ports = 2 if self.pipeline > 1 else 1
                     found.append(Search(engines, replace(memory, reads=ports), 1, ports, bits))
+                    found += self._split(replace(found[-1], memory=replace(memory, reads=2), fast=2))
         fitting = [search for search in found if search.cycles < g.sf]
-        slow = [search for search in fitting if not search.fast]
         if fitting:
+            if self.rom_style == "distributed":  # no block RAM of weights makes up for more than FINN's
+                most = finn_threshold_blocks(g.pe, g.nf, self.steps, self.acc_bits)
+                lean = [search for search in fitting if search.engines * search.memory.bram18 <= most]
+                fitting = lean or fitting
+            slow = [search for search in fitting if not search.fast or search.top]
             return min(slow or fitting, key=lambda search: search.cost(g.pe))
         words = g.nf << bits
         most = min(MOST_TABLE_WORDS, MOST_TABLE_BITS // (g.pe * self.acc_bits))
@@ -215,6 +232,15 @@ class Structure:
         return Search(
             g.pe, Memory(words, self.acc_bits, "distributed", 0, table=True), 0, 0, bits, staged=True
         )
+
+    def _split(self, search: Search) -> list[Search]:
+        """The search with the top bits of its thresholds in LUTs, if this saves block RAM."""
+        memory = search.memory
+        top = self.acc_bits % RAMB18[1][1]
+        if memory.style != "block" or memory.words > MOST_SEARCHED_WORDS or not 0 < top < self.acc_bits:
+            return []
+        low = replace(memory, bits=self.acc_bits - top)
+        return [replace(search, memory=low, top=top)] if low.bram18 < memory.bram18 else []
 
     # ---- latency ------------------------------------------------------------------------------
 
@@ -388,4 +414,4 @@ class Structure:
     @cached_property
     def searched_memories(self) -> list[Memory]:
         """Memories of imec_threshold_search; empty if it is not used."""
-        return [self.search.memory] * self.search.engines if self.search else []
+        return self.search.memories * self.search.engines if self.search else []

@@ -145,7 +145,7 @@ class ImecRtl:
                 "WEIGHT": (self._weight_table(), structure.weight_bits),
                 "THRESHOLD": (
                     self._threshold_table(),
-                    structure.acc_bits * (structure.search.engines if structure.search else 1),
+                    structure.search.engines * self._threshold_table_bits if structure.search else 1,
                 ),
                 "START": (self._start_table(), structure.geometry.pe * structure.acc_bits),
             },
@@ -171,13 +171,20 @@ class ImecRtl:
         return [sum(v << lsb for v, lsb in zip(row, lowest, strict=True)) for row in rows]
 
     def _threshold_table(self) -> list[int]:
-        """Words of searched thresholds, all engines' side by side, if they are a parameter; else empty."""
+        """Words of searched thresholds or of their top bits, all engines' side by side, if a parameter."""
         search = self.structure.search
-        if not search or not search.memory.table:
+        if not search or not (search.memory.table or search.top):
             return []
         rows = zip(*self.datapath.threshold_words(search), strict=True)
-        bits = self.structure.acc_bits
-        return [sum(word << e * bits for e, word in enumerate(row)) for row in rows]
+        bits = self._threshold_table_bits
+        low = self.structure.acc_bits - bits
+        return [sum(word >> low << e * bits for e, word in enumerate(row)) for row in rows]
+
+    @property
+    def _threshold_table_bits(self) -> int:
+        """Bits of a searched threshold that are a parameter, if any are: the top ones or all."""
+        search = self.structure.search
+        return (search.top if search else 0) or self.structure.acc_bits
 
     def _start_table(self) -> list[int]:
         """Words of the start values if they are a parameter, else empty."""
@@ -197,9 +204,11 @@ class ImecRtl:
             for i, (words, bits) in enumerate(zip(*stored, strict=True)):
                 memories = rom_images(words, bits, structure.rom_layout, structure.rom_bank)
                 images |= {f"weight{i or ''}{name}": [image] for name, image in memories.items()}
-        if structure.steps > 1 and not self._threshold_table():
-            bits = structure.acc_bits * (1 if structure.search else g.pe * structure.steps)
-            images["threshold"] = [(words, bits) for words in path.threshold_words(structure.search)]
+        search = structure.search
+        if structure.steps > 1 and not (search and search.memory.table):
+            bits = search.memory.bits if search else structure.acc_bits * g.pe * structure.steps
+            memories = path.threshold_words(search)
+            images["threshold"] = [([word & (1 << bits) - 1 for word in words], bits) for words in memories]
         if structure.biased and not structure.starts_in_table:
             images["start"] = [(path.start_words(), g.pe * structure.acc_bits)]
         return images

@@ -10,8 +10,9 @@ module imec_threshold_search_tb #(
 	int unsigned  ENGINES,
 	int unsigned  READ,
 	int unsigned  FAST,
+	int unsigned  TOP,
 	int unsigned  ROWS = 1,
-	logic [ROWS-1:0][ENGINES*ACC_BITS-1:0]  TABLE = '0,
+	logic [ROWS-1:0][ENGINES*(TOP > 0? TOP : ACC_BITS)-1:0]  TABLE = '0,
 	parameter     INIT_FILE = "", INIT1_FILE = "", INIT2_FILE = "", INIT3_FILE = "",
 	parameter     RAM_STYLE,
 	localparam int unsigned  FOLD_BITS = NF > 1? $clog2(NF) : 1
@@ -32,7 +33,7 @@ module imec_threshold_search_tb #(
 	uwire  next_irdy;
 	imec_threshold_search #(
 		.PRIMITIVES(PRIMITIVES), .PE(PE), .NF(NF), .STEPS(STEPS), .ACC_BITS(ACC_BITS), .O_BITS(O_BITS), .BIAS(BIAS),
-		.ENGINES(ENGINES), .READ(READ), .FAST(FAST), .ROWS(ROWS), .TABLE(TABLE),
+		.ENGINES(ENGINES), .READ(READ), .FAST(FAST), .TOP(TOP), .ROWS(ROWS), .TABLE(TABLE),
 		.INIT_FILES(FILES), .RAM_STYLE(RAM_STYLE)
 	) dut(
 		.clk(ap_clk), .rst(!ap_rst_n),

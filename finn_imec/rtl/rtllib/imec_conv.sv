@@ -154,8 +154,9 @@ module imec_conv import imec_pkg::*; #(
 	bit  BIASED,	// start values from START_TABLE or START_FILE
 	int unsigned  START_ROWS = 1,	// NF if START_TABLE is used
 	logic [START_ROWS-1:0][PE*ACC_BITS-1:0]  START_TABLE = '0,
-	int unsigned  THRESHOLD_ROWS = 1,	// of THRESHOLD_TABLE, if READ = 0
-	logic [THRESHOLD_ROWS-1:0][ENGINES*ACC_BITS-1:0]  THRESHOLD_TABLE = '0,
+	int unsigned  THRESHOLD_TOP = 0,	// top bits of a threshold that THRESHOLD_TABLE holds, not its memory
+	int unsigned  THRESHOLD_ROWS = 1,	// of THRESHOLD_TABLE, used if READ = 0 or with THRESHOLD_TOP
+	logic [THRESHOLD_ROWS-1:0][ENGINES*(THRESHOLD_TOP > 0? THRESHOLD_TOP : ACC_BITS)-1:0]  THRESHOLD_TABLE = '0,
 
 	// Memories
 	bit  WEIGHTS_STREAMED = 0,
@@ -480,7 +481,7 @@ module imec_conv import imec_pkg::*; #(
 	else if(SEARCH) begin : genSearch
 		imec_threshold_search #(
 			.PE(PE), .NF(NF), .STEPS(STEPS), .ACC_BITS(ACC_BITS), .O_BITS(O_BITS), .BIAS(ACT_VAL),
-			.ENGINES(ENGINES), .READ(READ), .FAST(FAST), .INIT_FILES(THRESHOLD_FILE),
+			.ENGINES(ENGINES), .READ(READ), .FAST(FAST), .INIT_FILES(THRESHOLD_FILE), .TOP(THRESHOLD_TOP),
 			.ROWS(THRESHOLD_ROWS), .TABLE(THRESHOLD_TABLE), .RAM_STYLE(THRESHOLD_RAM_STYLE), .PRIMITIVES(PRIMITIVES)
 		) threshold(
 			.clk, .rst,

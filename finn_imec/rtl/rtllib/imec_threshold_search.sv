@@ -38,6 +38,9 @@
  *		  Try - Bit + Bit/2   -->| memory |--> mux -->[acc >=]-||--> reached
  *		                                        ^--------------------'
  *
+ *	TOP > 0		For FAST = 2, the block RAM lacks the TOP highest bits of a threshold, which
+ *		would take one more; TABLE holds these in LUTs, TOP bits of each engine a row.
+ *
  *	INIT_FILES are the file names of the engines' memories, all of the same length:
  *	{ .., name of engine 1, name of engine 0 }.
  *
@@ -57,8 +60,9 @@ module imec_threshold_search import imec_pkg::*; #(
 	int unsigned  READ = 1,
 	int unsigned  FAST = 0,	// ports of the block RAM by which a step takes one cycle; 0: it takes more
 	parameter     INIT_FILES = "",
+	int unsigned  TOP = 0,	// bits of a threshold that TABLE holds beside the block RAM
 	int unsigned  ROWS = 1,	// of TABLE
-	logic [ROWS-1:0][ENGINES*ACC_BITS-1:0]  TABLE = '0,
+	logic [ROWS-1:0][ENGINES*(TOP > 0? TOP : ACC_BITS)-1:0]  TABLE = '0,
 	parameter     RAM_STYLE = "auto",	// auto, distributed, block, ultra
 	int unsigned  PRIMITIVES = XILINX,
 
@@ -87,7 +91,9 @@ module imec_threshold_search import imec_pkg::*; #(
 	if(READ > 2)  $error("READ=%0d must be 0, 1 or 2.", READ);
 	if(FAST > 2)  $error("FAST=%0d must be 0, 1 or 2.", FAST);
 	if(FAST > 0 && (READ != 1 || EACH > 1))  $error("FAST=%0d needs READ=%0d to be 1 and one of PE=%0d channels an engine.", FAST, READ, PE);
-	if(READ == 0 && ROWS != DEPTH)  $error("ROWS=%0d must be %0d.", ROWS, DEPTH);
+	if((READ == 0 || TOP > 0) && ROWS != DEPTH)  $error("ROWS=%0d must be %0d.", ROWS, DEPTH);
+	if(TOP > 0 && (FAST != 2 || TOP >= ACC_BITS))
+		$error("TOP=%0d must be below ACC_BITS=%0d, and needs FAST=%0d to be 2.", TOP, ACC_BITS, FAST);
 
 	//-----------------------------------------------------------------------
 	// Control
@@ -168,9 +174,44 @@ module imec_threshold_search import imec_pkg::*; #(
 			imec_table #(
 				.ROWS(ROWS), .TABLE_WIDTH(ENGINES*ACC_BITS), .TABLE(TABLE), .LSB(e*ACC_BITS), .WIDTH(ACC_BITS), .PRIMITIVES(PRIMITIVES)
 			) thresholds(.addr, .q(threshold));
-			assign	enough = value >= threshold;
+			if(ROWS <= 256)  assign  enough = value >= threshold;
+			else begin : genJoined	// as a subtraction, whose LUTs hold the multiplexer of the table
+				uwire signed [ACC_BITS:0]  margin = (ACC_BITS+1)'(value) - (ACC_BITS+1)'(threshold);
+				assign	enough = !margin[ACC_BITS];
+			end : genJoined
 			assign	tried = Try;
 		end : genTable
+		else if(TOP > 0) begin : genSplit
+			localparam int unsigned  LOW = ACC_BITS - TOP;
+			(* ram_style = STYLE, rom_style = STYLE *)
+			logic [LOW-1:0]  Mem[DEPTH];
+			initial  $readmemh($sformatf("%s", INIT_FILES[e*NAME_BITS +: NAME_BITS]), Mem);
+
+			logic [LOW-1:0]  Above, Below;
+			logic [BITS-1:0]  Sure = '0;	// as in genBoth
+			logic  Reached;
+			uwire [BITS-1:0]  so_far = Reached? Sure | (Bit << 1) : Sure;
+			uwire [BITS-1:0]  root = start? BITS'(1) << (BITS-1) : '0;
+			uwire [ADDR_BITS-1:0]  above = ADDR_BITS'({ read_fold, so_far | Bit | (Bit >> 1) | root });
+			uwire [ADDR_BITS-1:0]  below = ADDR_BITS'({ Fold, so_far | (Bit >> 1) });
+			uwire [TOP-1:0]  top;	// of the threshold that is compared now
+			imec_table #(
+				.ROWS(ROWS), .TABLE_WIDTH(ENGINES*TOP), .TABLE(TABLE), .LSB(e*TOP), .WIDTH(TOP), .PRIMITIVES(PRIMITIVES)
+			) tops(.addr(ADDR_BITS'({ Fold, Try })), .q(top));
+			always_ff @(posedge clk) begin
+				if(rst || (move && Bit[0]))  Sure <= '0;
+				else if(move)      Sure <= so_far;
+				if(start || move) begin
+					Above <= Mem[above];
+					Below <= Mem[below];
+					Reached <= start || reached;
+				end
+			end
+			assign	threshold = { top, Reached? Above : Below };
+			uwire signed [ACC_BITS:0]  margin = (ACC_BITS+1)'(value) - (ACC_BITS+1)'(threshold);
+			assign	enough = !margin[ACC_BITS];
+			assign	tried = so_far;
+		end : genSplit
 		else begin : genMemory
 			(* ram_style = STYLE, rom_style = STYLE *)
 			logic [ACC_BITS-1:0]  Mem[DEPTH];
