@@ -274,10 +274,10 @@ class Sequencer:
         `total` words arrive in all.
         """
         g, reads_in = self.layer, read_cycles(self.layer)
-        complete_at = g.cycles_per_word - 1
-        cycles = g.nf * g.sf
-        last_fold = cycles - g.sf
-        last_read = max(i for i in range(len(reads_in)) if reads_in[i]) + cycles - len(reads_in)
+        complete_at, sf, round_cycles = g.cycles_per_word - 1, g.sf, len(reads_in)
+        cycles = g.nf * sf
+        last_fold = cycles - sf
+        last_read = max(i for i in range(round_cycles) if reads_in[i]) + cycles - round_cycles
         in_place = self.in_place[step]
         freed = g.advance_words[step] - (0 if self.dual_port else in_place)
         freeing = last_fold if self.dual_port else last_read  # the read at whose end slots become free
@@ -286,15 +286,22 @@ class Sequencer:
         folds: list[int] = []
         done = place = 0
         while done < cycles:
-            if now.free == 0 and done < last_fold:  # nothing can be written
-                folds += range(now.cycle + g.sf - 1 - done % g.sf, now.cycle + last_fold - done, g.sf)
-                now.collected = min(now.collected + last_fold - done, complete_at)
-                now.cycle += last_fold - done
-                done = last_fold
-                continue
-            wanted = reads_in[done % len(reads_in)]
-            complete = now.arrived < total and (padding or now.collected == complete_at)
             incomplete = done == 0 and now.free > self.slack
+            if done < last_fold and not incomplete:
+                quiet = 0  # cycles of the folds before the last in which nothing is written
+                if now.free == 0 or now.arrived == total:
+                    quiet = last_fold - done
+                elif not padding:
+                    quiet = min(last_fold - done, complete_at - now.collected)
+                if quiet:
+                    if now.records is not None:
+                        folds += range(now.cycle + sf - 1 - done % sf, now.cycle + quiet, sf)
+                    now.collected = min(now.collected + quiet, complete_at)
+                    now.cycle += quiet
+                    done += quiet
+                    continue
+            wanted = reads_in[done % round_cycles]
+            complete = now.arrived < total and (padding or now.collected == complete_at)
             if self.dual_port:
                 reads, retires = wanted and not incomplete, False
                 write = complete and now.free > 0 and (wanted or (now.free > self.slack and done > last_read))
@@ -315,7 +322,7 @@ class Sequencer:
                     left, padding = self._arrivals.run(now.arrived)
             if reads or not wanted:
                 place += reads and done >= last_fold
-                if done % g.sf == g.sf - 1:
+                if done % sf == sf - 1:
                     folds.append(now.cycle)
                 done += 1
             now.cycle += 1
