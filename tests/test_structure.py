@@ -231,7 +231,10 @@ def test_banks_take_the_fewest_blocks(depth, widths, bank):
     assert rom_bank_words(depth, widths) == bank
 
 
-@pytest.mark.parametrize(("depth", "width", "layout"), [(1152, 256, "through"), (2304, 128, "paired")])
+@pytest.mark.parametrize(
+    ("depth", "width", "layout"),
+    [(1152, 256, "through"), (2304, 128, "paired"), (2304, 4, "plain"), (1152, 8, "plain")],
+)
 def test_a_row_to_spare_saves_the_multiplexer(depth, width, layout):
     """Where a word more in the other memory would cost no block: 257 of 512 rows, but not 513."""
     assert rom_layout(depth, width, "block") == layout

@@ -60,7 +60,7 @@ def rom_layout(depth: int, width: int, style: str) -> str:
 
     Block RAM holds 2**n words. If the depth is up to a quarter above that, such as the 9 * 2**n of 3x3
     kernels, a separate memory for the rest is cheaper. It joins the other without a multiplexer ("through")
-    if a word more costs it no block.
+    if a word more costs it no block. Few bits take fewer blocks in one memory.
     """
     if style == "distributed":
         return "table" if depth in TABLE_WORDS and depth * width <= MOST_TABLE_BITS else "plain"
@@ -72,8 +72,10 @@ def rom_layout(depth: int, width: int, style: str) -> str:
     if width == 1:
         return "plain"
     rest, half = 2 * depth - far, ceil(width / 2)
-    blocks = (Memory(power_of_two(words), half, style).bram18 for words in (rest, rest + 1))
-    return "through" if len(set(blocks)) == 1 else "paired"
+    paired, through = (Memory(power_of_two(words), half, style).bram18 for words in (rest, rest + 1))
+    if Memory(depth, width, style).bram18 < Memory(far, half, style).bram18 + paired:
+        return "plain"
+    return "through" if through == paired else "paired"
 
 
 def kept_words(depth: int, layout: str) -> int:

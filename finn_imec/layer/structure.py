@@ -192,6 +192,8 @@ class Structure:
     def search(self) -> Search | None:
         """The cheapest search of the thresholds that a fold leaves time for, else a pipelined one.
 
+        Where the weights are in LUTs, it takes no more block RAM than FINN's Thresholding_rtl if one does.
+
         None for less than three thresholds, and for too many for its tables: imec_threshold then compares
         with all at once, unless `sign`.
         """
@@ -219,12 +221,11 @@ class Structure:
                     found += self._split(replace(found[-1], memory=replace(memory, reads=2), fast=2))
         fitting = [search for search in found if search.cycles < g.sf]
         if fitting:
-            if self.rom_style == "distributed":  # no block RAM of weights makes up for more than FINN's
+            if self.rom_style == "distributed":  # no weights in block RAM that could make up for more
                 most = finn_threshold_blocks(g.pe, g.nf, self.steps, self.acc_bits)
                 lean = [search for search in fitting if search.engines * search.memory.bram18 <= most]
                 fitting = lean or fitting
-            slow = [search for search in fitting if not search.fast or search.top]
-            return min(slow or fitting, key=lambda search: search.cost(g.pe))
+            return min(fitting, key=lambda search: search.cost(g.pe))
         words = g.nf << bits
         most = min(MOST_TABLE_WORDS, MOST_TABLE_BITS // (g.pe * self.acc_bits))
         if self.steps == 2 or words > most or self.ram_style_thresholds not in ("auto", "distributed"):
