@@ -87,7 +87,7 @@ class Fit:
 
     @property
     def counted_beyond(self) -> dict[str, int]:
-        """Resources of which Yosys counted more than may be used, and how many more; empty if not measured."""
+        """Resources of which Yosys counted more than may be used, and how many more; empty without counts."""
         sums = self.measured.get("sum", {})
         most = {key: int(self.part.resources[key] * self.utilization) for key in BUDGETED}
         return {key: sums[key] - most[key] for key in BUDGETED if sums and sums[key] > most[key]}

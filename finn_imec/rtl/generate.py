@@ -207,8 +207,8 @@ class ImecRtl:
         search = structure.search
         if structure.steps > 1 and not (search and search.memory.table):
             bits = search.memory.bits if search else structure.acc_bits * g.pe * structure.steps
-            memories = path.threshold_words(search)
-            images["threshold"] = [([word & (1 << bits) - 1 for word in words], bits) for words in memories]
+            searched = path.threshold_words(search)
+            images["threshold"] = [([word & (1 << bits) - 1 for word in words], bits) for words in searched]
         if structure.biased and not structure.starts_in_table:
             images["start"] = [(path.start_words(), g.pe * structure.acc_bits)]
         return images
