@@ -36,6 +36,8 @@ from finn_imec.synthesis.layer_sets import named_layers
 PACKAGE = Path(stamp.__file__).parents[1]
 #: What may differ between both codes: what generates IMECConv.
 OURS = ("layer", "rtl")
+#: What Yosys reads beside a design.
+SUPPORT = ("xilinx_primitives.sv", "bmux.v")
 #: Positions in sources, which comments move.
 POSITION = re.compile(r"\.s?v:\d[\d.:-]*")
 
@@ -45,7 +47,7 @@ def rows_of(table: Path) -> Iterator[tuple[Layer, str, float, str]]:
     rows = json.loads(table.read_text())
     folding, bits = re.fullmatch(r"(?:.*-)?(cnv-w\da\d|padded)-\w+-(\d)bit.*", table.stem).groups()
     layers = named_layers(folding, int(bits), None, "full-range" in table.stem)
-    for layer, row in zip(layers, rows, strict=True):
+    for layer, row in zip(layers, rows):
         yield layer, row["core"], row["clock_ns"], row.get("part", "")
 
 
@@ -56,12 +58,11 @@ def netlist_digest(layer: Layer, core: str, clock_ns: float, part: str) -> str:
         options = {"part": part} if part else {}
         design = generate_imec(layer, core, work / "imec", clock_ns, **options).design
         content = yosys.read_sources(design)
-        names = [Path(path).name for path in design.sources]
-        for name in (yosys.BMUX.name, yosys._PRIMITIVES):
-            content[name] = (PACKAGE / "synthesis" / name).read_bytes()
-        names = list(dict.fromkeys([yosys._PRIMITIVES, *names]))
+        content |= {name: (PACKAGE / "synthesis" / name).read_bytes() for name in SUPPORT}
+        names = list(dict.fromkeys([SUPPORT[0], *(Path(path).name for path in design.sources)]))
         script = [*yosys.front_end(design, names), "write_rtlil netlist.il"]
-        for name, text in {**content, "run.ys": "\n".join(script).encode()}.items():
+        content["run.ys"] = "\n".join(script).encode()
+        for name, text in content.items():
             (work / name).write_bytes(text)
         yosys.call_yosys(design.top, work, 3600, work / "log")
         digest = hashlib.sha256()
@@ -89,7 +90,7 @@ def digests_by(base: Path, table: Path) -> list[str]:
 
 def differing(base: Path) -> list[str]:
     """Stamped files of another checkout that are not the same here, but for what generates IMECConv."""
-    here = {path.relative_to(PACKAGE).as_posix(): stamp.code_of(path) for path in stamp._files()}
+    here = {path.relative_to(PACKAGE).as_posix(): stamp.code_of(path) for path in stamp.stamped_files()}
     there = base / "finn_imec"
     return [
         name

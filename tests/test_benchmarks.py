@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import runpy
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import gate
 import pytest
+import typer
 
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.units import storage
@@ -76,9 +79,53 @@ def test_the_digest_sees_code_and_not_comments(tmp_path):
     verilog.write_text("// one\nmodule m; /* two\nthree */\n  assign a =  b; // four\nendmodule\n")
     assert code_of(python).split("\n") == ["def f():", '    return "# 4"  ']
     assert code_of(verilog) == "module m;\nassign a = b;\nendmodule"
-    known = {path.name for path in stamp._files()}
+    known = {path.name for path in stamp.stamped_files()}
     assert {"imec_conv.sv", "imec_wrapper.v.j2", "finn_pair_top.sv.j2", "structure.py", "alu.v"} <= known
     assert not known & {"rows.py", "stamp.py", "place.py"}
+
+
+@pytest.fixture
+def restamp(monkeypatch, tmp_path):
+    """benchmarks/restamp.py as a module, whose results are a row of another code."""
+    monkeypatch.syspath_prepend(str(RESULTS.parent))
+    module = importlib.import_module("restamp")
+    row = rows("cnv-w2a2-lut-1bit.json")[3]
+    (tmp_path / "cnv-w2a2-lut-1bit.json").write_text(json.dumps([{**row, "code": "other"}]))
+    monkeypatch.setattr(module, "RESULTS", tmp_path)
+    return module
+
+
+def changed_copy(folder: Path, name: str, old: str, new: str) -> Path:
+    """A checkout of this package in which a file has another text."""
+    shutil.copytree(Path(stamp.__file__).parents[1], folder / "finn_imec")
+    path = folder / "finn_imec" / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    return folder
+
+
+@pytest.mark.synthesis
+@pytest.mark.parametrize(
+    ("new", "same"),
+    [
+        ("\n// moved\n\n\tuwire  free = !Vld || ordy;", True),
+        ("uwire  free = !Vld;", False),
+    ],
+)
+def test_rows_of_the_same_netlist_get_the_new_digest(restamp, tmp_path, new, same):
+    base = changed_copy(tmp_path / "base", "rtl/rtllib/imec_output.sv", "uwire  free = !Vld || ordy;", new)
+    with pytest.raises(SystemExit) as done:
+        restamp.main(base, ["cnv-w2a2-lut-1bit"])
+    (row,) = json.loads((tmp_path / "cnv-w2a2-lut-1bit.json").read_text())
+    assert (done.value.code, row["code"]) == ((0, code_digest()) if same else (1, "other"))
+
+
+def test_rows_whose_other_side_changed_stay(restamp, tmp_path):
+    base = changed_copy(tmp_path / "base", "synthesis/alu.v", "module", "module ")
+    (base / "finn_imec" / "synthesis" / "alu.v").write_text("module other; endmodule\n")
+    with pytest.raises(typer.BadParameter, match="alu.v differ"):
+        restamp.main(base)
 
 
 @pytest.mark.synthesis

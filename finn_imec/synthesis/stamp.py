@@ -22,12 +22,13 @@ _SUFFIXES = (".py", ".sv", ".v", ".j2")
 def code_digest() -> str:
     """16 hexadecimal digits that change with this code, but not with its comments and docstrings."""
     digest = hashlib.sha256()
-    for path in _files():
+    for path in stamped_files():
         digest.update(f"{path.relative_to(_PACKAGE).as_posix()}\0{code_of(path)}\0".encode())
     return digest.hexdigest()[:16]
 
 
-def _files() -> Iterator[Path]:
+def stamped_files() -> Iterator[Path]:
+    """The files of which the digest is."""
     for folder in _FOLDERS:
         found = sorted(p for p in (_PACKAGE / folder).rglob("*") if p.suffix in _SUFFIXES)
         yield from (path for path in found if path.stem not in _ESTIMATES)
