@@ -57,6 +57,19 @@ def test_campaign():
     assert sum(done) == CASES
 
 
+def test_large_tables_and_split_memories_of_thresholds():
+    """Rare among random layers."""
+    split = ConvGeometry((3, 4), (4, 7), 2, 2, (3, 2), simd_in=1, depthwise=True, buffer_style="distributed")
+    tables = ConvGeometry((3, 3), (5, 5), 4, 32, simd=1, pe=4)
+    cases = [
+        Case(Parameters(split, "UINT4", "INT16", output_datatype="INT8", steps=255, pipeline=5)),
+        Case(Parameters(tables, "UINT4", "INT4", output_datatype="UINT4", steps=15)),
+    ]
+    searches = [case.datapath.structure.search for case in cases]
+    assert searches[0].top and searches[1].memory.words > 256 and searches[1].memory.table
+    assert verify(cases) == 2 * RUNS_PER_CASE
+
+
 def test_cases_are_reproducible():
     first, again, other = (random_case(seed, 7) for seed in (1, 1, 2))
     assert str(first) == str(again) != str(other)
