@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import runpy
 import tempfile
 from dataclasses import replace
 from itertools import product
@@ -471,6 +472,16 @@ def test_each_missing_resource_is_named(hardware, tmp_path, resources, missing):
     with pytest.raises(InfeasibleError) as failed:
         fit(hardware, part_with("xc7s6", resources), tmp_path / "out")
     assert re.findall(r"([A-Z0-9]+), [\d,]+ more than [\d,]+ \(70% of", str(failed.value)) == missing
+
+
+def test_the_documentation_tells_these_fits():
+    folder = Path(__file__).parents[1] / "benchmarks"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        benchmark = runpy.run_path(str(folder / "fit.py"))
+    lines = benchmark["recorded"](folder / "results" / benchmark["LINES"])
+    page = (folder.parent / "docs" / "how-to" / "fit.md").read_text()
+    assert len(lines) == 6 and benchmark["markdown"](lines) in page
 
 
 def test_the_budget_leaves_room_for_errors():

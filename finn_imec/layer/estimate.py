@@ -23,7 +23,15 @@ from finn_imec.layer.compressor import (
     product_heights,
 )
 from finn_imec.layer.gearbox import gearbox_ffs, gearbox_luts
-from finn_imec.layer.memories import HALVED, LUTS_PER_RAMB18, Memory, address_bits, mux_luts, power_of_two
+from finn_imec.layer.memories import (
+    HALVED,
+    LUTS_PER_RAMB18,
+    MOST_TABLE_WORDS,
+    Memory,
+    address_bits,
+    mux_luts,
+    power_of_two,
+)
 from finn_imec.layer.structure import REGISTERS, Structure
 from finn_imec.layer.window import WindowUnit
 
@@ -275,10 +283,14 @@ class Estimate:
         compared = engines * s.acc_bits
         choices = mux_luts(g.pe // engines) if engines else 0
         parallel = 0 if search or s.sign else g.pe * s.steps
+        # Of two thresholds read at once, or of a table in several slices: a subtraction behind a multiplexer
+        chosen = search and (
+            search.fast == 2 or (search.memory.table and search.memory.words > MOST_TABLE_WORDS)
+        )
         return {
             "searches": int(engines > 0),
-            "search_comparators": compared * (search.fast < 2 if search else 0),
-            "search_pairs": compared * (search.fast == 2 if search else 0),
+            "search_comparators": compared * (not chosen),
+            "search_pairs": compared * bool(chosen),
             "search_channels": compared * choices,
             "search_counts": engines * s.count_bits,
             "stages": g.pe * s.count_bits * s.acc_bits if search and search.staged else 0,
