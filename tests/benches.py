@@ -24,6 +24,7 @@ from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.line_buffer import LineBuffer
 from finn_imec.layer.memories import address_bits, rom_images
 from finn_imec.layer.packing import DSP48E1, DSP48E2, DSP58, DSP_BLOCKS, MAX_CHAIN, DspBlock, Packing
+from finn_imec.layer.through import Through
 from finn_imec.layer.units import storage
 from finn_imec.layer.window import Queues, WindowUnit
 from finn_imec.rtl.generate import ImecRtl, mac_parameters
@@ -644,7 +645,7 @@ def activations(
 
 def schedule(g: ConvGeometry, unit: LineBuffer | None = None) -> dict[str, int]:
     """imec_sequencer's parameters for a geometry, as imec_wrapper.v.j2 has them; unit: if another."""
-    unit = unit or storage(g)
+    unit = unit or LineBuffer(g)
     nest, (column, row, frame) = g.loop_nest, g.advance_words
     return {
         "DEPTH": unit.words, "LIVE": g.live_words, "DUAL_PORT": unit.dual_port,
@@ -703,6 +704,18 @@ def window(g: ConvGeometry, queues: tuple[int, int], style: str = "auto") -> Ben
     inputs = [vector(pixel, 4)[0] for pixel in frames.reshape(-1, g.ifm_channels)]
     in_bits, out_bits = 4 * g.ifm_channels, 4 * g.simd + 2 + weight_bits
     return Bench("imec_window", parameters, in_bits, out_bits, inputs, outputs)
+
+
+def through(g: ConvGeometry, steps: int = 1) -> Bench:
+    """Random words, each read once."""
+    assert isinstance(storage(g), Through)
+    words = random_words(8, 50 * g.weight_words, generator(g.sf, g.nf))
+    weight_bits, outputs = address_bits(g.weight_words), []
+    for number, value in enumerate(words):
+        sf, address = number % g.sf, number % g.weight_words
+        outputs.append(word((value, 8), (sf == 0, 1), (sf == g.sf - 1, 1), (address, weight_bits)))
+    parameters = {"WIDTH": 8, "FOLD": g.sf, "NF": g.nf, "STEPS": steps}
+    return Bench("imec_through", parameters, 8, 10 + weight_bits, words, outputs)
 
 
 def gearbox(word_channels: int, simd: int, periods: int = 1, nf: int = 1, memory: int = 1) -> Bench:
@@ -844,6 +857,16 @@ BENCHES = [
     ),
     *(queue(depth, width) for depth, width in ((0, 3), (2, 1), (4, 9), (32, 5))),
     *(window(*case) for case in WINDOWS),
+    *(
+        through(ConvGeometry((1, 1), (2, 3), channels, outputs, simd=simd, pe=pe, depthwise=depthwise), steps)
+        for channels, outputs, simd, pe, depthwise, steps in (
+            (6, 4, 2, 4, 0, 1),
+            (6, 4, 6, 4, 0, 1),
+            (5, 2, 1, 2, 0, 2),
+            (6, 6, 1, 2, 1, 2),
+            (4, 4, 1, 4, 1, 1),
+        )
+    ),
     gearbox(16, 12, 3, 2),
     gearbox(16, 9, memory=2),
     gearbox(4, 3, 6),

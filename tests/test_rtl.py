@@ -35,8 +35,8 @@ from qonnx.core.datatype import DataType
 from finn_imec.algorithms.reference import random_values, reference
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.line_buffer import LineBuffer
 from finn_imec.layer.storage import PIPELINE_STAGES
-from finn_imec.layer.units import storage
 from finn_imec.rtl.generate import ImecRtl
 from finn_imec.rtl.library import LIBRARY
 from finn_imec.simulation.stimulus import SimulationError, Stimulus
@@ -107,7 +107,7 @@ def test_sequencer_takes_the_cycles_of_the_model(run_bench, geometry):
         if b.module == "imec_sequencer" and b.parameters == schedule(geometry)
     )  # fmt: skip
     cycles = run_bench(index, "unstalled").cycles
-    assert cycles == storage(geometry).total_cycles(FRAMES) - (PIPELINE_STAGES - 1)
+    assert cycles == LineBuffer(geometry).total_cycles(FRAMES) - (PIPELINE_STAGES - 1)
 
 
 @pytest.mark.parametrize("case", range(len(WINDOWS)))

@@ -12,7 +12,7 @@ from finn.custom_op.fpgadataflow.hlsbackend import HLSBackend
 from finn_imec.custom_op.imecconv import IMECConv
 from finn_imec.hls.cppsim import compile_program, run, simulation_sources
 from finn_imec.hls.generate import ImecHls, require_vitis
-from finn_imec.layer.units import storage
+from finn_imec.layer.line_buffer import LineBuffer
 from finn_imec.streams.words import decode, encode
 from finn_imec.util.errors import UnsupportedError
 from finn_imec.util.names import identifier, is_identifier
@@ -41,7 +41,7 @@ class IMECConv_hls(IMECConv, HLSBackend):
         if g.parallel_window:
             iterations = g.compute_cycles + g.ifm_dim[0] * g.ifm_dim[1] - g.windows
         else:
-            unit = storage(g)
+            unit = LineBuffer(g)  # imec.hpp has one, whatever the layer
             iterations = g.compute_cycles + unit.write_only_cycles + unit.in_place_words[2]
         words = g.input_dim[0] * g.input_dim[1] * g.cf
         return iterations + words * (g.cycles_per_word - 1)

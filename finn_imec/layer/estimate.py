@@ -377,9 +377,10 @@ class Estimate:
     @property
     def _debt_bits(self) -> int:
         """imec_sequencer's DEBT_BITS; 0 without it."""
-        g = self.structure.geometry
-        most = max(self.structure.storage.words, *g.advance_words)
-        return 0 if g.parallel_window else 1 + most.bit_length()
+        g, words = self.structure.geometry, self.structure.storage.words
+        if g.parallel_window or not words:
+            return 0
+        return 1 + max(words, *g.advance_words).bit_length()
 
     @property
     def _weight_address_bits(self) -> int:

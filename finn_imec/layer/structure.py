@@ -36,6 +36,7 @@ from finn_imec.layer.memories import (
     spilled_widths,
 )
 from finn_imec.layer.storage import PIPELINE_STAGES
+from finn_imec.layer.through import Through
 from finn_imec.layer.units import storage
 from finn_imec.layer.window import WindowUnit
 from finn_imec.util.errors import UnsupportedError
@@ -172,7 +173,7 @@ class Structure:
         return Structure(geometry, core, acc_bits, output_bits, steps, biased, **others)
 
     @property
-    def storage(self) -> LineBuffer | WindowUnit:
+    def storage(self) -> LineBuffer | WindowUnit | Through:
         """The unit that holds the live pixels."""
         return storage(self.geometry)
 

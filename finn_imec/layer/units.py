@@ -7,12 +7,15 @@ from functools import lru_cache
 
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.line_buffer import LineBuffer
+from finn_imec.layer.through import Through, passes_through
 from finn_imec.layer.window import WindowUnit
 
 
 @lru_cache(maxsize=4096)
-def storage(layer: ConvGeometry) -> LineBuffer | WindowUnit:
+def storage(layer: ConvGeometry) -> LineBuffer | WindowUnit | Through:
     """The unit of a layer; equal layers share one object, which caches its cycles."""
+    if passes_through(layer):
+        return Through(layer)
     return WindowUnit(layer) if layer.parallel_window else LineBuffer(layer)
 
 

@@ -16,6 +16,7 @@ LIBRARY = (
     "imec_sequencer.sv",
     "imec_strip.sv",
     "imec_gearbox.sv",
+    "imec_through.sv",
     "imec_axis.sv",
     "imec_queue.sv",
     "imec_window.sv",

@@ -24,7 +24,8 @@
  *	window, see imec_sequencer. With SIMD > CHANNELS, imec_window replaces both: it
  *	takes pixels and gives SIMD channels of a window per word. Where SIMD does not divide
  *	CHANNELS, a word of the line buffer has more channels, WORD, and imec_gearbox makes
- *	SIMD of them.
+ *	SIMD of them. With THROUGH there is none of this: each word is read once, as it
+ *	arrives, see imec_through.
  *
  *	All handshakes end in registers: imec_register at the input, imec_output at the output,
  *	and En, which stalls everything between them while a result can't leave the accumulators
@@ -96,6 +97,8 @@ module imec_conv import imec_pkg::*; #(
 	int unsigned  ADVANCE_COLUMN,
 	int unsigned  ADVANCE_ROW,
 	int unsigned  ADVANCE_FRAME,
+
+	bit  THROUGH = 0,	// no line buffer: each word is read once, see imec_through
 
 	// Window unit instead of a line buffer if SIMD > CHANNELS, see imec_window
 	int unsigned  CHANNELS,
@@ -261,6 +264,16 @@ module imec_conv import imec_pkg::*; #(
 		assign	wstep = rvld;
 		imec_delay #(.WIDTH(READ_CHANNELS*A_BITS), .STEPS(MEMORY-1)) behind(.clk, .en, .d(word), .q(a));
 	end : genWindow
+	else if(THROUGH) begin : genThrough
+		if(GEARED)  $error("SIMD=%0d must be WORD=%0d with THROUGH.", SIMD, WORD);
+		imec_through #(.WIDTH(STORED_CHANNELS*A_BITS), .FOLD(OUTER*INNER*RUN), .NF(NF), .STEPS(MEMORY)) through(
+			.clk, .rst, .en, .moves,
+			.ivld(svld), .irdy(srdy), .idat(sdat),
+			.wvld(wvld || !WEIGHTS_STREAMED), .weight_addr,
+			.rvld, .rfirst, .rlast, .q(a)
+		);
+		assign	wstep = rvld;
+	end : genThrough
 	else begin : genStrip
 		uwire  strip_we;
 		uwire [ADDR_BITS-1:0]  strip_addr, write_addr;
