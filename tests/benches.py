@@ -1111,8 +1111,8 @@ BY_LAYOUT = {
 
 def beside_table(core: str) -> ImecRtl:
     """A layer whose thresholds take a block RAM more than FINN's, so that a table holds some weight bits."""
-    g = ConvGeometry((3, 3), (4, 4), 32, 8, simd=8, pe=2)
-    node = random_layer("layer", g, "INT8", "INT8").with_random_thresholds(255)
+    g = ConvGeometry((3, 3), (4, 4), 16, 16, simd=4, pe=4)
+    node = random_layer("layer", g, "INT4", "INT4").with_random_thresholds(127)
     rtl = ImecRtl("top", replace(node.datapath(), res_type=core, pipeline=3))
     assert (rtl.structure.rom_layout, rtl.structure.rom_lut_bits) == ("plain", 36)
     return rtl

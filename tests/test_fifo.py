@@ -135,6 +135,10 @@ LAYERS = {
     "depthwise, two ports": ConvGeometry(
         (3, 2), (7, 6), 6, 6, (2, 1), pe=3, simd_in=2, buffer_ports=2, depthwise=True
     ),
+    "no buffer": ConvGeometry((1, 1), (4, 3), 6, 4, simd=2, pe=4),
+    "no buffer, narrow words": ConvGeometry((1, 1), (4, 3), 6, 4, simd=6, pe=4, simd_in=2),
+    "no buffer, wide words": ConvGeometry((1, 1), (4, 3), 6, 4, simd=2, pe=4, simd_in=3),
+    "no buffer, depthwise": ConvGeometry((1, 1), (4, 3), 6, 6, pe=2, simd_in=6, depthwise=True),
     "padding": ConvGeometry((3, 3), (8, 8), 4, 8, simd=2, pe=4, padding=(1, 1, 1, 1)),
     "padding, one port, narrow words": ConvGeometry(
         (3, 3), (6, 7), 6, 2, simd=6, pe=1, simd_in=2, buffer_ports=1, padding=(1, 2, 0, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise, product, takewhile
 
 import pytest
@@ -18,6 +18,7 @@ from finn_imec.layer.geometry import ConvGeometry, divisors
 from finn_imec.layer.line_buffer import FINN_QUEUE_BITS, LineBuffer
 from finn_imec.layer.memories import address_bits
 from finn_imec.layer.storage import PIPELINE_STAGES
+from finn_imec.layer.through import Through
 from finn_imec.layer.units import cheapest_folding, storage
 from finn_imec.layer.window import WindowUnit
 from finn_imec.util.errors import GeometryError
@@ -26,6 +27,12 @@ layers = partial(geometries, with_depthwise=True)
 padded_layers = partial(layers, with_padding=True)
 
 LAYER = {"kernel": (3, 3), "ifm_dim": (8, 9), "ifm_channels": 4, "ofm_channels": 6}
+
+
+@cache
+def buffered(geometry: ConvGeometry) -> LineBuffer | WindowUnit:
+    """What reads a layer's windows from a memory, also where none is needed."""
+    return WindowUnit(geometry) if geometry.parallel_window else LineBuffer(geometry)
 
 
 def window_origins(geometry: ConvGeometry) -> list[tuple[int, int]]:
@@ -86,7 +93,7 @@ def test_window_walk(geometry):
     assert geometry.live_words == last_fold[-1] - words[0] + 1
     if geometry.nf > 1:
         to_next = window_words(geometry, 0, 0, 1)[0] - words[-1]
-        assert storage(geometry).fold_step == to_next % storage(geometry).words
+        assert buffered(geometry).fold_step == to_next % buffered(geometry).words
 
     nest, walk, at = geometry.loop_nest, [], 0
     for outer in range(nest.outer):
@@ -141,7 +148,7 @@ def run_one_port(geometry: ConvGeometry, frames: int) -> tuple[int, int, list[in
     oh, ow = geometry.ofm_dim
     for window, base in enumerate(first):
         kind = 2 if (window + 1) % (oh * ow) == 0 else 1 if (window + 1) % ow == 0 else 0
-        advance, in_place = geometry.advance_words[kind], storage(geometry).in_place_words[kind]
+        advance, in_place = geometry.advance_words[kind], buffered(geometry).in_place_words[kind]
         for fold in range(geometry.nf):
             for read, offset in enumerate(offsets[fold]):
                 cycle += 1
@@ -167,11 +174,13 @@ def run_one_port(geometry: ConvGeometry, frames: int) -> tuple[int, int, list[in
 def test_schedule_on_a_single_port_memory(geometry):
     geometry = replace(geometry, simd_in=geometry.word_channels, buffer_ports=1)
     first_sum, last_read, ends = run_one_port(geometry, frames=3)
-    assert storage(geometry).first_output_latency() == first_sum + PIPELINE_STAGES
-    assert storage(geometry).total_cycles(3) == last_read + PIPELINE_STAGES
-    assert storage(geometry).total_cycles(1) == ends[0] + PIPELINE_STAGES
-    assert storage(geometry).cycles_per_frame == ends[1] - ends[0] == ends[2] - ends[1]
-    assert storage(geometry).write_only_cycles == storage(geometry).cycles_per_frame - geometry.compute_cycles
+    assert buffered(geometry).first_output_latency() == first_sum + PIPELINE_STAGES
+    assert buffered(geometry).total_cycles(3) == last_read + PIPELINE_STAGES
+    assert buffered(geometry).total_cycles(1) == ends[0] + PIPELINE_STAGES
+    assert buffered(geometry).cycles_per_frame == ends[1] - ends[0] == ends[2] - ends[1]
+    assert (
+        buffered(geometry).write_only_cycles == buffered(geometry).cycles_per_frame - geometry.compute_cycles
+    )
 
 
 @settings(max_examples=100)
@@ -184,10 +193,10 @@ def test_formula_equals_stepping(geometry):
     geometry = replace(geometry, simd_in=geometry.word_channels, buffer_ports=1)
     assert geometry.cycles_per_word == 1
     folds = geometry.windows * geometry.nf
-    last = [int(cycle) + 1 for cycle in storage(geometry).cycles(4)[1][folds - 1 :: folds]]
+    last = [int(cycle) + 1 for cycle in buffered(geometry).cycles(4)[1][folds - 1 :: folds]]
     early = Arrivals(geometry).runs.first == 1
-    assert [b - a for a, b in pairwise(last[early:])] == [storage(geometry).cycles_per_frame] * (3 - early)
-    assert storage(geometry).total_cycles(4) == last[-1] + PIPELINE_STAGES
+    assert [b - a for a, b in pairwise(last[early:])] == [buffered(geometry).cycles_per_frame] * (3 - early)
+    assert buffered(geometry).total_cycles(4) == last[-1] + PIPELINE_STAGES
 
 
 def words_of_padding(geometry: ConvGeometry) -> list[bool]:
@@ -227,25 +236,25 @@ def test_padding_costs_no_cycles(geometry):
     """Its words are available in every cycle, from the first after reset on."""
     dense = replace(geometry, simd_in=geometry.word_channels, padding=(0, 0, 0, 0))
     padded = replace(dense, padding=geometry.padding)
-    assert storage(padded).cycles_per_frame == storage(dense).cycles_per_frame
-    early = storage(dense).total_cycles(3) - storage(padded).total_cycles(3)
+    assert buffered(padded).cycles_per_frame == buffered(dense).cycles_per_frame
+    early = buffered(dense).total_cycles(3) - buffered(padded).total_cycles(3)
     first = Arrivals(padded).runs.first
     assert early == min(2, first) or (early, first) == (2, 1)  # a fold is read before the first input word
     whole_image = replace(geometry, padding=(0, 0, 0, 0))
-    assert storage(geometry).cycles_per_frame <= storage(whole_image).cycles_per_frame
+    assert buffered(geometry).cycles_per_frame <= buffered(whole_image).cycles_per_frame
 
 
 @settings(max_examples=100)
 @given(padded_layers())
 def test_stream_cycles(geometry):
     """Every input word once, in order; the frames end when total_cycles says."""
-    taken, given_ = storage(geometry).stream_cycles(2)
+    taken, given_ = buffered(geometry).stream_cycles(2)
     h, w = geometry.input_dim
     assert len(taken) == 2 * h * w * geometry.ifm_channels // geometry.simd_in
     assert (taken[1:] > taken[:-1]).all()
     assert taken[0] >= 0
     last = given_[geometry.windows * geometry.nf - 1 :: geometry.windows * geometry.nf] + 1
-    assert last.tolist() == [cycle + PIPELINE_STAGES for cycle in storage(geometry).last_reads(2)]
+    assert last.tolist() == [cycle + PIPELINE_STAGES for cycle in buffered(geometry).last_reads(2)]
 
 
 def every_cycle(unit: LineBuffer, frames: int) -> tuple[list[int], list[int]]:
@@ -304,7 +313,7 @@ def every_cycle(unit: LineBuffer, frames: int) -> tuple[list[int], list[int]]:
 def test_windows_that_are_alike_are_skipped_exactly(geometry):
     """Rows and columns that are counted at once take what they take cycle by cycle."""
     for ports in (1, 2):
-        unit = storage(replace(geometry, buffer_ports=ports))
+        unit = buffered(replace(geometry, buffer_ports=ports))
         written, folds = every_cycle(unit, 3)
         assert [cycles.tolist() for cycles in unit.cycles(3)] == [written, folds]
         assert unit.cycles(3, geometry.cf)[0].tolist() == written[geometry.cf - 1 :: geometry.cf]
@@ -359,7 +368,7 @@ def run_two_ports(geometry: ConvGeometry, frames: int) -> list[int]:
     A window's retired words may be replaced from the cycle after the first read of its last fold on. Checks
     every word that is read; returns the cycle of each frame's last read.
     """
-    depth, padding = storage(geometry).words, words_of_padding(geometry)
+    depth, padding = buffered(geometry).words, words_of_padding(geometry)
     pieces = start = -2 if padding[0] else 0  # input is there from cycle 0 on
     offsets = [geometry.read_offsets(fold).tolist() for fold in range(geometry.nf)]
     memory, written, cycle, ends = [None] * depth, 0, start, []
@@ -396,17 +405,19 @@ def run_two_ports(geometry: ConvGeometry, frames: int) -> list[int]:
 def test_schedule_on_a_memory_with_two_ports(geometry):
     geometry = replace(geometry, buffer_ports=2)
     ends = run_two_ports(geometry, frames=5)
-    assert storage(geometry).total_cycles(5) == ends[4] + PIPELINE_STAGES
-    assert storage(geometry).total_cycles(1) == ends[0] + PIPELINE_STAGES
-    assert storage(geometry).cycles_per_frame == ends[2] - ends[1] == ends[3] - ends[2]
+    assert buffered(geometry).total_cycles(5) == ends[4] + PIPELINE_STAGES
+    assert buffered(geometry).total_cycles(1) == ends[0] + PIPELINE_STAGES
+    assert buffered(geometry).cycles_per_frame == ends[2] - ends[1] == ends[3] - ends[2]
 
 
 @settings(max_examples=100)
 @given(layers())
 def test_a_second_port_is_there_when_it_pays(geometry):
     one, two = (replace(geometry, buffer_ports=ports) for ports in (1, 2))
-    fastest = min(storage(one).cycles_per_frame, storage(two).cycles_per_frame)
-    assert storage(geometry).cycles_per_frame <= max(fastest * 1.0005, baseline.pair_cycles(geometry) * 1.003)
+    fastest = min(buffered(one).cycles_per_frame, buffered(two).cycles_per_frame)
+    assert buffered(geometry).cycles_per_frame <= max(
+        fastest * 1.0005, baseline.pair_cycles(geometry) * 1.003
+    )
 
 
 @settings(max_examples=100)
@@ -417,16 +428,16 @@ def test_slack_costs_no_more_than_finns_buffers(geometry, style):
     """And with one memory primitive less it would be slower than FINN's pair, or there is only one."""
     two = replace(geometry, buffer_ports=2, buffer_style=style)
     finn_words = (baseline.generator_bits(two, 1) + baseline.replay_bits(two, 1)) // two.word_channels
-    granule = 32 if storage(two).words <= 32 else 64
+    granule = 32 if buffered(two).words <= 32 else 64
     if style == "block":
         granule = 512
     else:
         finn_words += FINN_QUEUE_BITS * (1 + two.pe / 4)  # FIFO; weights
-    assert storage(two).words % granule == 0
-    assert storage(two).words < max(two.live_words, finn_words) + granule
-    if storage(two).slack_words >= granule:
+    assert buffered(two).words % granule == 0
+    assert buffered(two).words < max(two.live_words, finn_words) + granule
+    if buffered(two).slack_words >= granule:
         less = LineBuffer(two)
-        vars(less)["slack_words"] = storage(two).slack_words - granule
+        vars(less)["slack_words"] = buffered(two).slack_words - granule
         assert less.cycles_per_frame > baseline.pair_cycles(two)
 
 
@@ -435,7 +446,7 @@ def test_slack_fills_the_lut_memories_that_are_there(channels, words):
     """RAM32M holds 32 words, RAM64M 64. With 16 neuron folds more than the live ones are not needed."""
     layer = ConvGeometry((1, 1), (8, 8), channels, 16, buffer_ports=2, buffer_style="distributed")
     assert layer.live_words == channels
-    assert storage(layer).words == words
+    assert buffered(layer).words == words
 
 
 @pytest.mark.parametrize("size, style, resolved", [
@@ -444,7 +455,7 @@ def test_slack_fills_the_lut_memories_that_are_there(channels, words):
 ])  # fmt: skip
 def test_auto_decides_a_line_buffer_by_its_depth(size, style, resolved):
     geometry = ConvGeometry((3, 3), (size, size), 8, 8, buffer_style=style)
-    assert storage(geometry).style == resolved
+    assert buffered(geometry).style == resolved
 
 
 def test_an_unknown_style_is_refused():
@@ -459,19 +470,19 @@ def test_narrow_stream(geometry):
     assume(geometry.cycles_per_word > 1)
     h, w = geometry.ifm_dim
     input_cycles = h * w * geometry.cf * geometry.cycles_per_word
-    last = storage(geometry).last_reads(8)
+    last = buffered(geometry).last_reads(8)
     intervals = [b - a for a, b in pairwise(last)]
-    assert max(geometry.compute_cycles, input_cycles) <= storage(geometry).cycles_per_frame
-    assert storage(geometry).cycles_per_frame <= geometry.compute_cycles + input_cycles
+    assert max(geometry.compute_cycles, input_cycles) <= buffered(geometry).cycles_per_frame
+    assert buffered(geometry).cycles_per_frame <= geometry.compute_cycles + input_cycles
     # After the last frame nothing is left to take in, so its reads are never held up.
-    assert intervals[1:-1] == [storage(geometry).cycles_per_frame] * 5
-    assert intervals[-1] <= storage(geometry).cycles_per_frame
-    assert storage(geometry).total_cycles(8) == last[-1] + PIPELINE_STAGES
+    assert intervals[1:-1] == [buffered(geometry).cycles_per_frame] * 5
+    assert intervals[-1] <= buffered(geometry).cycles_per_frame
+    assert buffered(geometry).total_cycles(8) == last[-1] + PIPELINE_STAGES
 
 
 def test_total_cycles_needs_a_frame():
     with pytest.raises(GeometryError, match="frames=0: must be at least 1"):
-        storage(ConvGeometry(**LAYER)).total_cycles(0)
+        buffered(ConvGeometry(**LAYER)).total_cycles(0)
 
 
 # ---- folding ----------------------------------------------------------------------------------
@@ -487,7 +498,7 @@ def test_cheapest_folding(geometry, slack):
     most_simd = 1 if geometry.depthwise else geometry.mw
     for simd, pe in product(range(1, most_simd + 1), range(1, ofm_channels + 1)):
         if geometry.mw % simd == 0 and ofm_channels % pe == 0:
-            folds[simd, pe] = storage(geometry.with_folding(simd, pe)).cycles_per_frame
+            folds[simd, pe] = buffered(geometry.with_folding(simd, pe)).cycles_per_frame
     assert set(geometry.legal_foldings()) == set(folds)
 
     budget = int(min(folds.values()) * slack)
@@ -630,3 +641,28 @@ def test_errors_name_the_field_and_what_is_accepted(change, message):
 def test_refolding_is_checked_too():
     with pytest.raises(GeometryError, match="pe=5 does not divide ofm_channels=6"):
         ConvGeometry(**LAYER).with_folding(1, 5)
+
+
+@pytest.mark.parametrize(
+    ("simd", "pe", "simd_in", "depthwise"),
+    [(6, 4, 3, 0), (2, 4, 3, 0), (3, 4, 6, 0), (1, 2, 2, 1), (1, 4, 1, 1)],
+)
+def test_words_that_are_read_once_need_no_buffer(simd, pe, simd_in, depthwise):
+    """They are read when they arrive: a cycle for each, or for each of their pieces."""
+    channels = 4 if depthwise else 6
+    layer = ConvGeometry((1, 1), (3, 2), channels, 4, simd=simd, pe=pe, simd_in=simd_in, depthwise=depthwise)
+    unit = storage(layer)
+    assert isinstance(unit, Through) and unit.bits(4) == unit.words == 0
+    words = 2 * 6 * channels // layer.word_channels
+    arrive = [layer.cycles_per_word * (word + 1) - 1 for word in range(words)]
+    written, folds = unit.cycles(2)
+    assert written.tolist() == arrive and folds.tolist() == arrive[layer.sf - 1 :: layer.sf]
+    assert unit.last_reads(2) == [arrive[words // 2 - 1] + 1, arrive[-1] + 1]
+    assert unit.cycles_per_frame == arrive[-1] - arrive[words // 2 - 1]
+    assert unit.cycles_per_frame <= buffered(layer).cycles_per_frame
+
+
+def test_words_that_are_read_again_or_out_of_order_are_buffered():
+    once = ConvGeometry((1, 1), (3, 3), 4, 4, simd=2, pe=4)
+    for other in ({"pe": 2}, {"stride": (2, 2)}, {"kernel": (1, 2)}, {"padding": (1, 0, 0, 0)}):
+        assert isinstance(storage(replace(once, **other)), LineBuffer), other

@@ -17,6 +17,7 @@ from finn_imec.algorithms.reference import random_values, reference
 from finn_imec.hls import cppsim
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.line_buffer import LineBuffer
 from finn_imec.layer.units import storage
 from finn_imec.streams.words import decode, encode
 from finn_imec.util.errors import MissingToolError, UnsupportedError
@@ -139,7 +140,7 @@ def test_iterations_of_the_header_are_the_models():
         if g.parallel_window:
             expected = g.compute_cycles + g.ifm_dim[0] * g.ifm_dim[1] - g.windows
         else:
-            expected = g.compute_cycles + storage(g).write_only_cycles + storage(g).in_place_words[2]
+            expected = g.compute_cycles + LineBuffer(g).write_only_cycles + LineBuffer(g).in_place_words[2]
             checks.append(f'static_assert({layer}::RUN == {g.loop_nest.run}, "run");')
         checks += [
             f'static_assert({layer}::ITERATIONS == {expected}, "iterations");',
@@ -446,7 +447,7 @@ def test_estimates(make_hls, g):
     from finn_imec.custom_op.imecconv import IMECConv
 
     inst = getCustomOp(make_hls(make_path("UINT4", "INT3", geometry=g)).graph.node[0])
-    expected = g.compute_cycles + storage(g).write_only_cycles + storage(g).in_place_words[2]
+    expected = g.compute_cycles + LineBuffer(g).write_only_cycles + LineBuffer(g).in_place_words[2]
     assert inst.get_exp_cycles() == expected > storage(g).cycles_per_frame
     assert inst.lut_estimation(PART) == IMECConv.lut_estimation(inst, PART) > 0
 

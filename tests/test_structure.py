@@ -39,7 +39,7 @@ def structure(channels: int, outputs: int = 1, steps: int = 0) -> Structure:
 
 @pytest.mark.parametrize(("depth", "style"), [(256, "distributed"), (257, "block")])
 def test_auto_buffers_are_luts_up_to_a_ram256x1s(depth, style):
-    assert structure(depth).storage.style == style
+    assert structure(depth, 2).storage.style == style
     lines = ConvGeometry((3, 3), (3, depth), 1, 1, simd=9)  # a word of lines for each column
     assert storage(lines).style == style
 

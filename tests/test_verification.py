@@ -18,6 +18,7 @@ from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import MEM_MODES
 from finn_imec.layer.packing import DSP_BLOCKS
+from finn_imec.layer.through import Through
 from finn_imec.layer.units import storage
 from finn_imec.streams.words import encode
 from finn_imec.util.errors import UnsupportedError
@@ -125,7 +126,7 @@ def test_cases_cover_what_they_should():
         "narrow input": any(g.cycles_per_word > 1 for g in geometries),
         "wide input": any(g.simd_in > g.simd for g in geometries),
         "neither divides": any(g.simd % g.simd_in and g.simd_in % g.simd for g in geometries),
-        "write-only cycles": any(storage(g).write_only_cycles for g in geometries),
+        "write-only cycles": any(getattr(storage(g), "write_only_cycles", 0) for g in geometries),
         "padding": any(any(g.padding) for g in geometries),
         "padding and narrow input": any(any(g.padding) and g.cycles_per_word > 1 for g in geometries),
         "windows of padding alone": any(Arrivals(g).runs_ahead for g in geometries),
@@ -133,6 +134,7 @@ def test_cases_cover_what_they_should():
         "gearbox, two ports": any(g.geared and storage(g).dual_port for g in geometries),
         "windows": any(g.parallel_window and not any(storage(g).queues) for g in geometries),
         "windows and queues": any(g.parallel_window and any(storage(g).queues) for g in geometries),
+        "no buffer": any(isinstance(storage(g), Through) and g.nf * g.sf > 1 for g in geometries),
         "no fold": any(g.nf == g.sf == 1 for g in geometries),
     }
     assert [what for what, found in seen.items() if not found] == []
