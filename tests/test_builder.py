@@ -573,6 +573,7 @@ def test_folding_config_names_nodes_before_and_after_the_swap(streamlined, tmp_p
         ),
         ({"MVAU_hls_0": {"mem_mode": "rom"}}, r"MVAU_hls_0: mem_mode='rom' \(.*internal_embedded"),
         ({"MVAU_hls_0": {"PE": 3}}, r"MVAU_hls_0: PE=3 \(output words .* are not all of its output"),
+        ({"MVAU_hls_0": {"SIMD": 0}}, r"MVAU_hls_0: SIMD=0 \(SIMD=0: accepted are integers of 1 or more"),
         ({"IMECConv_rtl_1": {"PE": "2"}}, r"IMECConv_rtl_1: PE='2' \(TypeError"),
         (
             {"IMECConv_rtl_1": {"SIMD": 5}},
@@ -590,6 +591,16 @@ def test_files_of_node_attributes_that_are_none(streamlined, hardware, tmp_path)
     for text, message in (
         ('{"IMECConv_rtl_0": {"PE": 1}', r"nodes.json: not readable as JSON"),
         ('{"IMECConv_rtl_0": 4}', r"nodes.json: holds no JSON object of node names"),
+        (
+            '{"Defaults": {"PE": [4, ["MVAU_hsl"]]}}',
+            "nodes.json: Defaults: PE is for 'MVAU_hsl', not an op type; did you mean 'MVAU_hls'?",
+        ),
+        (
+            '{"Defaults": {"SIMDD": [4, ["MVAU_hls"]]}}',
+            "nodes.json: Defaults: MVAU_hls has no attribute 'SIMDD'; did you mean 'SIMD'?",
+        ),
+        ('{"Defaults": {"PE": 4}}', "nodes.json: Defaults: PE=4; accepted is .value, .op type, ...]]"),
+        ('{"Defaults": {"PE": [4, 1]}}', "nodes.json: Defaults: PE=.4, 1.; accepted is .value, .op type"),
     ):
         path.write_text(text)
         for field in ("folding_config_file", "specialize_layers_config_file"):

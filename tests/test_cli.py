@@ -46,6 +46,20 @@ def test_algorithms_prints_mec_ratio():
     assert all(result["correct"] for result in row["runs"])
 
 
+@pytest.mark.parametrize("command", ["simulate", "fifos", "compare"])
+def test_models_without_finn_are_one_message(make_pair_model, datapath, tmp_path, command):
+    make_pair_model(datapath).save(str(tmp_path / "pair.onnx"))
+    (tmp_path / "sitecustomize.py").write_text(
+        "from importlib.machinery import PathFinder\n"
+        "found = PathFinder.find_spec\n"
+        "PathFinder.find_spec = lambda name, *rest: None if name == 'finn' else found(name, *rest)\n"
+    )
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    run = finn_imec(command, tmp_path / "pair.onnx", env={"PYTHONPATH": path})
+    message = error_of(run, 1)
+    assert message.startswith("error: Python package 'finn' is not installed; install it with: pip install")
+
+
 def test_algorithms_takes_a_geometry():
     run = finn_imec("algorithms", "--geometry", "9,7,4,8,3,3,2,2", "--json")
     assert run.returncode == 0, run.stderr

@@ -316,6 +316,20 @@ def test_a_batch_becomes_one_image(batch):
         np.testing.assert_allclose(np.concatenate(got), expected, rtol=1e-6)
 
 
+def test_zero_points_for_each_channel_and_the_other_name_of_quant():
+    """Both as a scalar zero point of a Quant, beyond which FINN reads none."""
+    g = Graph(1, 3, 5, 5)
+    model = g.model(g.conv(g.quant("x", zero=np.zeros((1, 3, 1, 1))), 4, 3, 3, 3))
+    for node in model.graph.node:
+        node.op_type = node.op_type.replace("Quant", "IntQuant")
+    image = np.random.default_rng(0).normal(size=(1, 3, 5, 5)).astype(np.float32)
+    prepared, notes = prepare(model)
+    quants = [node for node in prepared.graph.node if node.op_type == "Quant"]
+    assert len(quants) == 2 and notes == []
+    assert all(prepared.get_initializer(node.input[2]).shape == () for node in quants)
+    np.testing.assert_array_equal(outputs(prepared, image), outputs(model, image))
+
+
 # ---- refusals -----------------------------------------------------------------------------------
 
 
@@ -481,7 +495,22 @@ def padded_before_a_quantizer():
     return g.model(g.conv(g.quant(x), 2, 4, 1, 1))
 
 
+def open_sizes():
+    g = Graph("N", 3, "H", 5)
+    return g.model(g.conv(g.quant("x"), 4, 3, 3, 3))
+
+
+def read_output(layer: bool):
+    g = Graph(1, 3, 5, 5)
+    x = g.conv(g.quant("x"), 4, 3, 3, 3)
+    after = g.conv(g.quant(x), 2, 4, 1, 1) if layer else g.node("Softmax", x, axis=1)
+    return g.model(x, after)
+
+
 BAD_VALUES = {
+    "input x: its shape is (1, 3, H, 5); accepted are numbers for all sizes but": open_sizes,
+    "Quant Quant_3: its input t2 is an output of the network, too; accepted are": lambda: read_output(True),
+    "Softmax Softmax_3: its input t2 is an output of the network": lambda: read_output(False),
     "Gemm Gemm_3: alpha=0.5; accepted are 1.0": lambda: gemm(alpha=0.5),
     "Gemm Gemm_3: beta=0.0; accepted are 1.0": lambda: gemm(beta=0.0),
     "Gemm Gemm_3: transA=1; accepted are 0": lambda: gemm(transA=1),

@@ -162,7 +162,9 @@ def test_folder_of_a_build(tmp_path):
 # ---- the export ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shape", [(1, 4, 3), (5, 4, 3)], ids=["one image", "a batch"])
+@pytest.mark.parametrize(
+    "shape", [(1, 4, 3), (5, 4, 3), ("N", 4, 3)], ids=["one image", "a batch", "a batch of any size"]
+)
 def test_outputs_beside_the_exports(tmp_path, shape):
     """Frames may have more dimensions of size 1 than the export's input."""
     frames = np.arange(24).reshape(2, 4, 3, 1)

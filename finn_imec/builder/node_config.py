@@ -85,6 +85,9 @@ def _check_folding(inst: Any) -> None:
     """
     if inst.onnx_node.op_type == "ConvolutionInputGenerator":
         return
+    for name in {"SIMD", "PE"} & set(inst.get_nodeattr_types()):
+        if inst.get_nodeattr(name) < 1:
+            raise ModelError(f"{name}={inst.get_nodeattr(name)}: accepted are integers of 1 or more")
     for side in ("input", "output"):
         if hasattr(inst, f"get_folded_{side}_shape"):
             words = getattr(inst, f"get_folded_{side}_shape")()
@@ -140,6 +143,40 @@ def _defaults(config: Mapping[str, Any], node: NodeProto) -> dict[str, Any]:
     }
 
 
+def _check_defaults(config: Mapping[str, Any], path: Path) -> None:
+    """Raise ModelError for a default of an op type or an attribute that FINN does not have."""
+    from finn.custom_op import fpgadataflow
+    from finn.custom_op.fpgadataflow import hls, rtl
+    from onnx import helper
+
+    known = fpgadataflow.custom_op | hls.custom_op | rtl.custom_op
+    for attribute, pairs in config.get(DEFAULTS, {}).items():
+        if not isinstance(pairs, list) or len(pairs) % 2 or not all(map(_op_types, pairs[1::2])):
+            raise ModelError(
+                f"{path}: {DEFAULTS}: {attribute}={pairs!r}; accepted is [value, [op type, ...]] or "
+                '[value, "all"]'
+            )
+        for op_type in (each for types in pairs[1::2] if types != "all" for each in _op_types(types)):
+            if op_type not in known:
+                raise ModelError(
+                    f"{path}: {DEFAULTS}: {attribute} is for '{op_type}', not an op type; "
+                    f"{unknown(op_type, sorted(known))}"
+                )
+            attributes = known[op_type](helper.make_node(op_type, [], [])).get_nodeattr_types()
+            if attribute not in attributes:
+                raise ModelError(
+                    f"{path}: {DEFAULTS}: {op_type} has no attribute '{attribute}'; "
+                    f"{unknown(attribute, attributes)}"
+                )
+
+
+def _op_types(types: Any) -> list[str]:
+    """Of one default: its op types; empty if that is no name and no list of names."""
+    if isinstance(types, str):
+        return [types]
+    return types if isinstance(types, list) and all(isinstance(each, str) for each in types) else []
+
+
 def _no_node(path: Path, name: str, accepted: Iterable[str]) -> ModelError:
     listed = ", ".join(accepted)
     return ModelError(
@@ -162,6 +199,7 @@ def checked(steps: list[Callable], field: str, path: Path, ours: tuple[str, ...]
     ours: this package's steps that apply it, too, to IMECConv nodes. Raises ModelError if no step does.
     """
     config = read(path)
+    _check_defaults(config, path)
     finns = APPLIED_IN[field]
     applying = [i for i, step in enumerate(steps) if step.__name__ in (finns, *ours)]
     if not applying:

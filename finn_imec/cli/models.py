@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from finn_imec.util.errors import ModelError, one_line
+from finn_imec.util.errors import ModelError, one_line, require
 from finn_imec.util.onnx_model import load_onnx
 
 
 def load_model(path: Path) -> Any:
     """A QONNX model from an .onnx file or a build's folder, or CNV from an .npz. ModelError if unreadable."""
+    require("finn.custom_op.fpgadataflow", "finn")  # QONNX comes without
     if path.is_dir():
         from finn_imec.partition.load import load_build
 

@@ -76,13 +76,20 @@ class CheckAttributes(Transformation):
 
 
 class CheckShapes(Transformation):
-    """No tensor has a negative size, as behind a kernel larger than its image: nothing can be computed then.
+    """No size is open, and none is negative, as behind a kernel larger than its image.
 
-    After shape inference. Raises UnsupportedError naming the node.
+    After shape inference. Raises UnsupportedError naming the input or the node.
     """
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        """Check the outputs of each node; the model stays."""
+        """Check the inputs, and the outputs of each node; the model stays."""
+        for tensor in model.graph.input:
+            sizes = [each.dim_param or each.dim_value or "?" for each in tensor.type.tensor_type.shape.dim]
+            if not all(isinstance(size, int) for size in sizes):
+                raise UnsupportedError(
+                    f"input {tensor.name}: its shape is ({', '.join(map(str, sizes))}); accepted are numbers "
+                    "for all sizes but that of the batch"
+                )
         for node in model.graph.node:
             for name in node.output:
                 shape = model.get_tensor_shape(name) if name else None

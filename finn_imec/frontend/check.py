@@ -157,6 +157,23 @@ class CheckLayers(Transformation):
             )
 
 
+class CheckOutputs(Transformation):
+    """No node reads an output of the network: FINN forks no tensor that leaves it.
+
+    Raises UnsupportedError naming node and output.
+    """
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        """Check the readers of each output; the model stays."""
+        for output in model.graph.output:
+            for reader in model.find_consumers(output.name):
+                raise UnsupportedError(
+                    f"{label(reader)}: its input {output.name} is an output of the network, too; accepted "
+                    "are outputs that no node reads"
+                )
+        return model, False
+
+
 class CheckPadding(Transformation):
     """Padding, which is by zeros, is one of the inputs' values. Raises UnsupportedError naming the node."""
 

@@ -275,6 +275,18 @@ class SequencesAsImages(_Noting):
             node.input[1] = name
 
 
+class OneZeroPoint(Transformation):
+    """Write a quantizer's zero points, which are all 0, as one number: FINN reads no others."""
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        """Replace the zero points of each Quant that has one for each channel."""
+        for node in model.graph.node:
+            if node.op_type == "Quant" and model.get_initializer(node.input[2]).size > 1:
+                node.input[2] = model.make_new_valueinfo_name()
+                model.set_initializer(node.input[2], np.array(0, dtype=np.float32))
+        return model, False
+
+
 class PlainConstants(Transformation):
     """Write constants of sums and products as FINN reads them: as second input, with all dimensions.
 

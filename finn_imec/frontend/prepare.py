@@ -29,6 +29,8 @@ def prepare(model: ModelWrapper, most_bits: int = 8) -> tuple[ModelWrapper, list
     from qonnx.transformation.quant_constant_folding import FoldTransposeIntoQuantInit
 
     for node in model.graph.node:  # Brevitas' own domain in older exports
+        if node.op_type == "IntQuant":  # QONNX' other name
+            node.op_type = "Quant"
         if node.op_type in ("Quant", "Trunc", "BipolarQuant"):
             node.domain = _QONNX_DOMAIN
     notes: list[str] = []
@@ -46,6 +48,7 @@ def prepare(model: ModelWrapper, most_bits: int = 8) -> tuple[ModelWrapper, list
         RemoveStaticGraphInputs(),
         check.CheckRanks(),
         check.CheckQuantizers(most_bits),
+        convert.OneZeroPoint(),
         convert.FillAttributes(),
         attributes.CheckWindows(),
         convert.SequencesAsImages(),
@@ -53,6 +56,7 @@ def prepare(model: ModelWrapper, most_bits: int = 8) -> tuple[ModelWrapper, list
         attributes.CheckSums(),
         attributes.CheckTopK(),
         check.CheckLayers(),
+        check.CheckOutputs(),
         check.CheckPooling(),
         check.CheckTransposed(),
         convert.PaddingIntoWindows(),

@@ -12,6 +12,7 @@ import numpy as np
 
 from finn_imec.builder.conversion import REPORT, load_conversion
 from finn_imec.builder.run import EXPORT
+from finn_imec.frontend.convert import BatchOfOne
 from finn_imec.partition.exact import execute
 from finn_imec.partition.frames import random_frames
 from finn_imec.partition.graph import in_hardware, in_python
@@ -100,7 +101,10 @@ def difference_from_export(
     onnx_exec = require("qonnx.core.onnx_exec", "finn")
     infer_shapes = require("qonnx.transformation.infer_shapes", "finn").InferShapes
     try:
-        model = wrapper(load_onnx(path)).transform(infer_shapes())
+        model = wrapper(load_onnx(path))
+        if not all(model.get_tensor_shape(name)[0] for name in free_inputs(model)):  # batches of any size
+            model = model.transform(BatchOfOne())
+        model = model.transform(infer_shapes())
         run = onnx_exec.execute_onnx
         if any(map(in_hardware, model.graph.node)):  # the build began with layers
             model, run = in_python(model), execute
@@ -139,8 +143,8 @@ def _difference(mine: np.ndarray, theirs: np.ndarray, where: str, path: Path) ->
 def _execute(model: Any, frame: np.ndarray, run: Any) -> list[np.ndarray]:
     """The outputs of the export for one frame, or for the first of a batch of equal ones."""
     source, *_ = free_inputs(model)
-    batch, *rest = model.get_tensor_shape(source)
-    shape = (batch or 1, *rest)  # 0: any number
+    shape = tuple(model.get_tensor_shape(source))
+    rest = shape[1:]
     if frame.size != np.prod(rest):
         raise ModelError(f"input {source} has shape {shape}, a frame of the built network {frame.shape}")
     images = np.broadcast_to(frame.reshape(1, *rest), shape).astype(np.float32)

