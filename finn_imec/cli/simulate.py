@@ -82,6 +82,7 @@ def simulate(
                 trace,
                 trace_cycles,
                 stage=lambda name: advance(0, label=name),
+                clock_ns=clock_ns,
             )
         outputs, result = run.network_outputs, run.as_json(clock_ns)
         lines = [partition_table(run), partition_line(run, clock_ns)]

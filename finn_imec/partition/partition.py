@@ -266,6 +266,7 @@ def simulate(
     waves: Path | None = None,
     waves_cycles: tuple[int, int] | None = None,
     stage: Callable[[str], None] = lambda name: None,
+    clock_ns: float = CLOCK_NS,
 ) -> tuple[Run, np.ndarray]:
     """Simulate the hardware part of a model on values (N, ...) of its first input, and check it.
 
@@ -276,7 +277,7 @@ def simulate(
     """
     if waves is not None and waves.suffix not in (".vcd", ".fst"):
         raise UnsupportedError(f"trace {waves}: accepted are files .vcd and .fst")
-    prepared = prepare(model, inputs, fifo_depth, waves.suffix[1:] if waves else "", stage)
+    prepared = prepare(model, inputs, fifo_depth, waves.suffix[1:] if waves else "", stage, clock_ns=clock_ns)
     run = prepared.run(
         waves=waves,
         waves_cycles=waves_cycles,
