@@ -453,7 +453,7 @@ def test_the_rtl_is_that_of_the_clock(make_pair_model):
     """Other registers, so other latencies, but as many cycles a frame."""
     from finn_imec.transformation.infer_imec_conv import swap_pairs
 
-    path = make_path(ConvGeometry((3, 3), (5, 5), 16, 4, simd=16, pe=2), "UINT4", "INT4", "UINT2")
+    path = make_path(ConvGeometry((3, 3), (5, 5), 16, 4, simd=16, pe=2), "UINT2", "INT2", "UINT2")
     model = swap_pairs(make_pair_model(path))
     slow, fast = (partition.simulate(model, random_frames(model), clock_ns=ns)[0] for ns in (20.0, 5.0))
     assert slow.interval == fast.interval and slow.latency != fast.latency
