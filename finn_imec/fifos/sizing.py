@@ -35,7 +35,7 @@ LIMIT = 500
 #: Rounds with twice the frames of the one before, if more frames turn out slower.
 _ROUNDS = 3
 #: A trial may take this many times the cycles of the run without limits.
-_PATIENCE = 2
+PATIENCE = 2
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Sizing:
             "ram_style": dict.fromkeys(depths, "auto"),
             "total_fifo_size_kiB": sum(fifo.bits for fifo in self.fifos) / 8192,
             "total_fifo_size_effective_kiB": sum(effective.values()) / 8192,
-            "simulation": {key: value for key, value in vars(self).items() if key != "fifos"},
+            "simulation": {k: v for k, v in vars(self).items() if k not in ("fifos", "others")},
         }
 
 
@@ -126,7 +126,12 @@ class Simulator:
         netlist = self.prepared.partition.netlist
         nodes = {node.name: node for node in self.model.graph.node}
         self.fifos = {cell.name: nodes[cell.name] for cell in netlist.fifos}
+        self.costs: dict[str, Callable[[int], Cost]] = {}
+        for name, node in self.fifos.items():
+            with naming(node):
+                self.costs[name] = cost_of(node, part)
         self._unlimited = (0, 1)  # cycles, frames
+        self._paces: dict[int, int] = {}  # without limits, by frames
 
     @property
     def others(self) -> dict[str, int]:
@@ -140,7 +145,7 @@ class Simulator:
         """Frames with these depths; None on a deadlock, or if it takes much longer than without limits."""
         self.runs += 1
         cycles, of = self._unlimited
-        limit = _PATIENCE * cycles * ceil(frames / of)
+        limit = ceil(PATIENCE * cycles * frames / of)
         try:
             return self.prepared.run(frames, depths=depths, period=period, max_cycles=limit or None)
         except (DeadlockError, OutOfCyclesError):
@@ -148,11 +153,14 @@ class Simulator:
 
     def unlimited(self, frames: int) -> int:
         """Cycles a frame in steady state with FIFOs without limits."""
+        if frames in self._paces:
+            return self._paces[frames]
         run = self.run(dict.fromkeys(self.fifos, 0), frames)
         if run is None:
             raise SimulationError("the partition stops even with FIFOs without limits; simulate tells where")
         self._unlimited = run.cycles, frames
-        return ceil(pace(run.frames_out))
+        self._paces[frames] = ceil(pace(run.frames_out))
+        return self._paces[frames]
 
     def fills(self, frames: int, period: int) -> dict[str, int]:
         """Most words in each FIFO without limits, frames `period` cycles apart."""
@@ -214,16 +222,51 @@ def size_fifos(
 
 def sized(simulator: Simulator, target: int | None, frames: int, limit: int) -> Sizing:
     """`size_fifos` with a compiled simulator."""
-    stage, costs = simulator.stage, {}
-    for name, node in simulator.fifos.items():
-        with naming(node):
-            costs[name] = cost_of(node, simulator.part)
-    trials = 0
+    found = lowered(simulator, target, frames, limit)
+    return _sizing(simulator, found)
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """What a search found: depths, a run with them, and the fills or depths that it began with.
+
+    unlimited, target: cycles a frame; trials, complete: see `Sizing`.
+    """
+
+    depths: Depths
+    run: Run
+    fills: Mapping[str, int]
+    unlimited: int
+    target: int
+    trials: int
+    complete: bool
+
+    @property
+    def interval(self) -> int:
+        """Cycles a frame in steady state."""
+        return ceil(pace(self.run.frames_out))
+
+
+def lowered(
+    simulator: Simulator,
+    target: int | None,
+    frames: int,
+    limit: int,
+    start: Mapping[str, int] | None = None,
+    fine: bool = True,
+) -> Lowered:
+    """The search of `size_fifos`.
+
+    start: depths to begin with, which are fast enough; None: the fills. fine: each FIFO gets the smallest
+    depth within FINN's cost step, by several trials, and VERIFIED times the frames have to reach the target;
+    False: it gets as many words as are ever in it, and the interval is what so many frames take.
+    """
+    stage, costs = simulator.stage, simulator.costs
+    trials, fills = 0, dict(start or {})
     for _ in range(_ROUNDS):
-        stage(f"{frames} frames with FIFOs without limits")
-        unlimited = simulator.unlimited(frames)
+        stage(f"{VERIFIED * frames} frames with FIFOs without limits")
+        unlimited = simulator.unlimited(VERIFIED * frames)
         goal = max(unlimited, target or 0)
-        fills = simulator.fills(frames, goal)
 
         def accepts(depths: Depths, frames: int = frames, goal: int = goal) -> bool:
             nonlocal trials
@@ -233,17 +276,28 @@ def sized(simulator: Simulator, target: int | None, frames: int, limit: int) -> 
             interval = simulator.interval(depths, frames)
             return interval is not None and interval <= goal
 
-        start = _accepted(accepts, costs, fills)
-        ladder = {name: steps(costs[name], start[name]) for name in _dearest_first(start, costs)}
+        if start is None:
+            fills = simulator.fills(frames, goal)
+            first = _accepted(accepts, costs, fills)
+        else:
+            first = dict(start)
+        ladder = {name: steps(costs[name], first[name]) for name in _dearest_first(first, costs)}
         search = Search(accepts, limit - trials)
-        found = search.cheapest(start, ladder)
+        found = search.cheapest(first, ladder)
         stage(f"{VERIFIED * frames} frames with the depths found")
-        interval = simulator.interval(found, VERIFIED * frames)
-        if interval is not None and interval <= goal:
-            found = search.smallest(found, ladder)
-            stage(f"{VERIFIED * frames} frames with the smallest depths")
+        if fine:
+            interval = simulator.interval(found, VERIFIED * frames)
+            if interval is not None and interval <= goal:
+                found = search.smallest(found, ladder)
+                stage(f"{VERIFIED * frames} frames with the smallest depths")
+                run = simulator.run(found, VERIFIED * frames)
+                if run is not None and pace(run.frames_out) <= goal:
+                    break
+        else:
             run = simulator.run(found, VERIFIED * frames)
-            if run is not None and pace(run.frames_out) <= goal:
+            if run is not None:
+                peaks = {fifo.node: fifo.peak for fifo in run.fifos}
+                found = {name: min(depth, max(LEAST, peaks[name])) for name, depth in found.items()}
                 break
         frames *= 2
     else:
@@ -251,7 +305,7 @@ def sized(simulator: Simulator, target: int | None, frames: int, limit: int) -> 
             f"{VERIFIED * frames // 2} frames with the depths found are slower than {frames // 2}: there is "
             "no steady state"
         )
-    return _sizing(simulator, costs, fills, found, run, unlimited, goal, trials, search.complete)
+    return Lowered(found, run, fills, unlimited, goal, trials, search.complete)
 
 
 def _accepted(
@@ -271,17 +325,8 @@ def _dearest_first(start: Depths, costs: Mapping[str, Callable[[int], Cost]]) ->
     return sorted(start, key=lambda name: -saving[name])
 
 
-def _sizing(
-    simulator: Simulator,
-    costs: Mapping[str, Callable[[int], Cost]],
-    fills: Mapping[str, int],
-    found: Depths,
-    run: Run,
-    unlimited: int,
-    goal: int,
-    trials: int,
-    complete: bool,
-) -> Sizing:
+def _sizing(simulator: Simulator, search: Lowered) -> Sizing:
+    found = search.depths
     edges = simulator.prepared.partition.netlist.edges
     into = {edge.consumer: edge for edge in edges if edge.consumer in found}
     out_of = {edge.producer: edge for edge in edges if edge.producer in found}
@@ -290,29 +335,30 @@ def _sizing(
             name,
             into[name].producer,
             out_of[name].consumer,
-            _width(node),
+            width_of(node),
             into[name].words,
-            fills[name],
+            search.fills[name],
             found[name],
-            costs[name](found[name]),
+            simulator.costs[name](found[name]),
         )
         for name, node in simulator.fifos.items()
     )
     return Sizing(
         fifos=tuple(fifos),
-        interval=ceil(pace(run.frames_out)),
-        unlimited=unlimited,
-        target=goal,
-        latency=run.latency,
-        frames=run.frames,
-        simulations=trials,
-        complete=complete,
+        interval=search.interval,
+        unlimited=search.unlimited,
+        target=search.target,
+        latency=search.run.latency,
+        frames=search.run.frames,
+        simulations=search.trials,
+        complete=search.complete,
         part=simulator.part,
         others=simulator.others,
     )
 
 
-def _width(node: Any) -> int:
+def width_of(node: Any) -> int:
+    """Bits of a FIFO's words."""
     from qonnx.custom_op.registry import getCustomOp
 
     return int(getCustomOp(node).get_instream_width())
