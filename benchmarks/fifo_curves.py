@@ -62,7 +62,7 @@ class Network:
 
 NETWORKS = {
     "tfc-w2a2": Network(frames=8),
-    "cnv-w2a2": Network(frames=3, factors=(1.0, 1.08), fine=False),
+    "cnv-w2a2": Network(frames=3, factors=(1.0, 1.1), fine=False),
     "binary": Network(fps=20_000),
     "inception": Network(fps=20_000),
 }
@@ -170,7 +170,7 @@ def above(name: str, result: Mapping[str, Any], unit: str) -> str:
     ratios = [ratio for p in slower if (ratio := at_equal(imec, p, measure))]
     text = f"{name}, at {len(slower)} of {len(finn)} sizes"
     if ratios:
-        text += f", by up to {max(ratios) - 1:.2%}"
+        text += f", by up to {max(ratios) - 1:.1%}"
     if missing := len(slower) - len(ratios):
         fewest = min(measure(p) for p in imec)
         text += f"; at {missing} of them it does not fit: it takes {fewest:,} {unit} at least"

@@ -12,7 +12,7 @@ from finn_imec.fifos.cost import LUTS_PER_BRAM, LUTS_PER_URAM
 from finn_imec.fifos.search import LEAST
 from finn_imec.fifos.sizing import FRAMES, LIMIT, PATIENCE, VERIFIED, Simulator, lowered, width_of
 from finn_imec.layer.memories import LUT_BUFFER_WORDS, Memory, resolved_style
-from finn_imec.layer.pair_estimate import AUTO_BITS, AUTO_WORDS
+from finn_imec.layer.pair_estimate import AUTO_BITS, AUTO_WORDS, ram_luts
 from finn_imec.layer.units import storage
 from finn_imec.util.onnx_model import naming
 
@@ -36,8 +36,8 @@ class Amount:
     def of(memories: Sequence[Memory], bits: int | None = None) -> Amount:
         """Of some memories; bits: in all, if registers hold some of them."""
         held = sum(memory.words * memory.bits for memory in memories) if bits is None else bits
-        kinds = ("ram_luts", "bram18", "uram")
-        return Amount(held, *(sum(getattr(memory, kind) for memory in memories) for kind in kinds))
+        blocks = (sum(getattr(memory, kind) for memory in memories) for kind in ("bram18", "uram"))
+        return Amount(held, sum(map(ram_luts, memories)), *blocks)
 
 
 def node_memory(model: Any) -> dict[str, Amount]:
