@@ -303,7 +303,7 @@ def test_search_stopped_early(network, monkeypatch):
     runs = simulator.runs
     again = sized(simulator, None, FRAMES, LIMIT)
     assert again.depths == sizing.depths
-    assert simulator.runs - runs == 2, "as far apart as the target, and at the end"
+    assert simulator.runs == runs
     few = sized(simulator, None, FRAMES, 3)
     assert not few.complete and few.interval == sizing.unlimited
 
@@ -317,7 +317,7 @@ def test_search_that_begins_with_depths(network):
     assert sizing.unlimited <= found.interval <= target
     assert all(depth <= sizing.depths[name] for name, depth in found.depths.items())
     again = simulator.run(found.depths, VERIFIED * FRAMES)
-    assert again.frames_out == found.run.frames_out, "FIFOs as deep as they are ever filled are as fast"
+    assert list(again.frames_out) == list(found.run.ends), "FIFOs as deep as they are ever filled are as fast"
 
 
 # ---- the build ----------------------------------------------------------------------------------

@@ -102,6 +102,22 @@ class Sizing:
         }
 
 
+@dataclass(frozen=True)
+class Seen:
+    """Of a run: cycles in which each frame ended, latency of the first, cycles, most words in each FIFO."""
+
+    ends: Sequence[int]
+    latency: int
+    cycles: int
+    peaks: Mapping[str, int]
+
+    @staticmethod
+    def of(run: Run) -> Seen:
+        """What is in the cache."""
+        peaks = {fifo.node: fifo.peak for fifo in run.fifos}
+        return Seen([int(end) for end in run.frames_out], run.latency, run.cycles, peaks)
+
+
 class Simulator:
     """A partition whose FIFOs can have any depths; keeps the result of every run in the cache.
 
@@ -131,7 +147,6 @@ class Simulator:
             with naming(node):
                 self.costs[name] = cost_of(node, part)
         self._unlimited = (0, 1)  # cycles, frames
-        self._paces: dict[int, int] = {}  # without limits, by frames
 
     @property
     def others(self) -> dict[str, int]:
@@ -142,47 +157,64 @@ class Simulator:
         return {n.name: int(getCustomOp(n).get_nodeattr("depth")) for n in fifos if n.name not in self.fifos}
 
     def run(self, depths: Mapping[str, int], frames: int, period: int = 0) -> Run | None:
-        """Frames with these depths; None on a deadlock, or if it takes much longer than without limits."""
+        """Frames with these depths; None on a deadlock, or if it takes much longer than without limits.
+
+        period: cycles from a frame to the next, at least; then there is no limit of cycles.
+        """
         self.runs += 1
         cycles, of = self._unlimited
-        limit = ceil(PATIENCE * cycles * frames / of)
+        limit = 0 if period else ceil(PATIENCE * cycles * frames / of)
         try:
             return self.prepared.run(frames, depths=depths, period=period, max_cycles=limit or None)
         except (DeadlockError, OutOfCyclesError):
             return None
 
-    def unlimited(self, frames: int) -> int:
-        """Cycles a frame in steady state with FIFOs without limits."""
-        if frames in self._paces:
-            return self._paces[frames]
-        run = self.run(dict.fromkeys(self.fifos, 0), frames)
-        if run is None:
-            raise SimulationError("the partition stops even with FIFOs without limits; simulate tells where")
-        self._unlimited = run.cycles, frames
-        self._paces[frames] = ceil(pace(run.frames_out))
-        return self._paces[frames]
+    def seen(self, depths: Mapping[str, int], frames: int, period: int = 0) -> Seen | None:
+        """What matters of `run`. From the cache if there."""
 
-    def fills(self, frames: int, period: int) -> dict[str, int]:
-        """Most words in each FIFO without limits, frames `period` cycles apart."""
-        self.runs += 1
-        run = self.prepared.run(frames, depths=dict.fromkeys(self.fifos, 0), period=period)
-        return {fifo.node: fifo.peak for fifo in run.fifos}
+        def simulate() -> Any:
+            run = self.run(depths, frames, period)
+            return run and vars(Seen.of(run))
+
+        found = self._cached(simulate, depths=dict(depths), frames=frames, period=period)
+        return found and Seen(**found)
 
     def interval(self, depths: Depths, frames: int) -> float | None:
         """Cycles a frame in steady state with these depths; None on a deadlock. From the cache if there."""
-        values = [array.tobytes() for _, array in sorted(self.prepared.frames.items())]
-        key = cache.digest(
-            model=self.prepared.partition.model.path.parent.name, depths=depths, frames=frames, values=values
-        )
 
-        def simulate(folder: Path) -> None:
+        def simulate() -> float | None:
             run = self.run(depths, frames)
-            result = None if run is None else pace(run.frames_out)
-            (folder / "interval.json").write_text(json.dumps(result))
+            return None if run is None else pace(run.frames_out)
 
-        entry = cache.get_or_build("fifos", key, simulate)
-        result: float | None = json.loads((entry.folder / "interval.json").read_text())
+        result: float | None = self._cached(simulate, depths=depths, frames=frames)
         return result
+
+    def _cached(self, simulate: Callable[[], Any], **key: Any) -> Any:
+        values = [array.tobytes() for _, array in sorted(self.prepared.frames.items())]
+        model = self.prepared.partition.model.path.parent.name
+
+        def write(folder: Path) -> None:
+            (folder / "interval.json").write_text(json.dumps(simulate()))
+
+        entry = cache.get_or_build("fifos", cache.digest(model=model, values=values, **key), write)
+        return json.loads((entry.folder / "interval.json").read_text())
+
+    def unlimited(self, frames: int) -> int:
+        """Cycles a frame in steady state with FIFOs without limits."""
+        seen = self.seen(dict.fromkeys(self.fifos, 0), frames)
+        if seen is None:
+            raise SimulationError("the partition stops even with FIFOs without limits; simulate tells where")
+        self._unlimited = seen.cycles, frames
+        return ceil(pace(seen.ends))
+
+    def fills(self, frames: int, period: int) -> dict[str, int]:
+        """Most words in each FIFO without limits, frames `period` cycles apart."""
+        seen = self.seen(dict.fromkeys(self.fifos, 0), frames, period)
+        if seen is None:
+            raise SimulationError(
+                "the partition stops with frames that come one by one; simulate tells where"
+            )
+        return dict(seen.peaks)
 
 
 def pace(ends: Sequence[int]) -> float:
@@ -234,7 +266,7 @@ class Lowered:
     """
 
     depths: Depths
-    run: Run
+    run: Seen
     fills: Mapping[str, int]
     unlimited: int
     target: int
@@ -244,7 +276,7 @@ class Lowered:
     @property
     def interval(self) -> int:
         """Cycles a frame in steady state."""
-        return ceil(pace(self.run.frames_out))
+        return ceil(pace(self.run.ends))
 
 
 def lowered(
@@ -290,14 +322,13 @@ def lowered(
             if interval is not None and interval <= goal:
                 found = search.smallest(found, ladder)
                 stage(f"{VERIFIED * frames} frames with the smallest depths")
-                run = simulator.run(found, VERIFIED * frames)
-                if run is not None and pace(run.frames_out) <= goal:
+                run = simulator.seen(found, VERIFIED * frames)
+                if run is not None and pace(run.ends) <= goal:
                     break
         else:
-            run = simulator.run(found, VERIFIED * frames)
+            run = simulator.seen(found, VERIFIED * frames)
             if run is not None:
-                peaks = {fifo.node: fifo.peak for fifo in run.fifos}
-                found = {name: min(depth, max(LEAST, peaks[name])) for name, depth in found.items()}
+                found = {name: min(depth, max(LEAST, run.peaks[name])) for name, depth in found.items()}
                 break
         frames *= 2
     else:
@@ -349,7 +380,7 @@ def _sizing(simulator: Simulator, search: Lowered) -> Sizing:
         unlimited=search.unlimited,
         target=search.target,
         latency=search.run.latency,
-        frames=search.run.frames,
+        frames=len(search.run.ends),
         simulations=search.trials,
         complete=search.complete,
         part=simulator.part,

@@ -95,6 +95,7 @@ def curve_chart(networks: Mapping[str, Mapping[str, Sequence[tuple[int, int, int
                 axes.xaxis.set_major_formatter("{x:,.0f}")
                 axes.yaxis.set_major_formatter("{x:,.0f}")
                 axes.locator_params(axis="x", nbins=3)
+                axes.locator_params(axis="y", integer=True)
         rows[0][0].set_ylabel("cycles a frame")
         rows[1][0].set_ylabel("cycles a frame")
         fig.legend(*rows[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
