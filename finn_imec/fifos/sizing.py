@@ -35,7 +35,7 @@ LIMIT = 500
 #: Rounds with twice the frames of the one before, if more frames turn out slower.
 _ROUNDS = 3
 #: A trial may take this many times the cycles of the run without limits.
-_PATIENCE = 2
+PATIENCE = 2
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,24 @@ class Sizing:
             "ram_style": dict.fromkeys(depths, "auto"),
             "total_fifo_size_kiB": sum(fifo.bits for fifo in self.fifos) / 8192,
             "total_fifo_size_effective_kiB": sum(effective.values()) / 8192,
-            "simulation": {key: value for key, value in vars(self).items() if key != "fifos"},
+            "simulation": {k: v for k, v in vars(self).items() if k not in ("fifos", "others")},
         }
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Of a run: cycles in which each frame ended, latency of the first, cycles, most words in each FIFO."""
+
+    ends: Sequence[int]
+    latency: int
+    cycles: int
+    peaks: Mapping[str, int]
+
+    @staticmethod
+    def of(run: Run) -> Seen:
+        """What is in the cache."""
+        peaks = {fifo.node: fifo.peak for fifo in run.fifos}
+        return Seen([int(end) for end in run.frames_out], run.latency, run.cycles, peaks)
 
 
 class Simulator:
@@ -126,6 +142,10 @@ class Simulator:
         netlist = self.prepared.partition.netlist
         nodes = {node.name: node for node in self.model.graph.node}
         self.fifos = {cell.name: nodes[cell.name] for cell in netlist.fifos}
+        self.costs: dict[str, Callable[[int], Cost]] = {}
+        for name, node in self.fifos.items():
+            with naming(node):
+                self.costs[name] = cost_of(node, part)
         self._unlimited = (0, 1)  # cycles, frames
 
     @property
@@ -137,44 +157,64 @@ class Simulator:
         return {n.name: int(getCustomOp(n).get_nodeattr("depth")) for n in fifos if n.name not in self.fifos}
 
     def run(self, depths: Mapping[str, int], frames: int, period: int = 0) -> Run | None:
-        """Frames with these depths; None on a deadlock, or if it takes much longer than without limits."""
+        """Frames with these depths; None on a deadlock, or if it takes much longer than without limits.
+
+        period: cycles from a frame to the next, at least; then there is no limit of cycles.
+        """
         self.runs += 1
         cycles, of = self._unlimited
-        limit = _PATIENCE * cycles * ceil(frames / of)
+        limit = 0 if period else ceil(PATIENCE * cycles * frames / of)
         try:
             return self.prepared.run(frames, depths=depths, period=period, max_cycles=limit or None)
         except (DeadlockError, OutOfCyclesError):
             return None
 
-    def unlimited(self, frames: int) -> int:
-        """Cycles a frame in steady state with FIFOs without limits."""
-        run = self.run(dict.fromkeys(self.fifos, 0), frames)
-        if run is None:
-            raise SimulationError("the partition stops even with FIFOs without limits; simulate tells where")
-        self._unlimited = run.cycles, frames
-        return ceil(pace(run.frames_out))
+    def seen(self, depths: Mapping[str, int], frames: int, period: int = 0) -> Seen | None:
+        """What matters of `run`. From the cache if there."""
 
-    def fills(self, frames: int, period: int) -> dict[str, int]:
-        """Most words in each FIFO without limits, frames `period` cycles apart."""
-        self.runs += 1
-        run = self.prepared.run(frames, depths=dict.fromkeys(self.fifos, 0), period=period)
-        return {fifo.node: fifo.peak for fifo in run.fifos}
+        def simulate() -> Any:
+            run = self.run(depths, frames, period)
+            return run and vars(Seen.of(run))
+
+        found = self._cached(simulate, depths=dict(depths), frames=frames, period=period)
+        return found and Seen(**found)
 
     def interval(self, depths: Depths, frames: int) -> float | None:
         """Cycles a frame in steady state with these depths; None on a deadlock. From the cache if there."""
-        values = [array.tobytes() for _, array in sorted(self.prepared.frames.items())]
-        key = cache.digest(
-            model=self.prepared.partition.model.path.parent.name, depths=depths, frames=frames, values=values
-        )
 
-        def simulate(folder: Path) -> None:
+        def simulate() -> float | None:
             run = self.run(depths, frames)
-            result = None if run is None else pace(run.frames_out)
-            (folder / "interval.json").write_text(json.dumps(result))
+            return None if run is None else pace(run.frames_out)
 
-        entry = cache.get_or_build("fifos", key, simulate)
-        result: float | None = json.loads((entry.folder / "interval.json").read_text())
+        result: float | None = self._cached(simulate, depths=depths, frames=frames)
         return result
+
+    def _cached(self, simulate: Callable[[], Any], **key: Any) -> Any:
+        values = [array.tobytes() for _, array in sorted(self.prepared.frames.items())]
+        model = self.prepared.partition.model.path.parent.name
+
+        def write(folder: Path) -> None:
+            (folder / "interval.json").write_text(json.dumps(simulate()))
+
+        entry = cache.get_or_build("fifos", cache.digest(model=model, values=values, **key), write)
+        return json.loads((entry.folder / "interval.json").read_text())
+
+    def unlimited(self, frames: int) -> int:
+        """Cycles a frame in steady state with FIFOs without limits."""
+        seen = self.seen(dict.fromkeys(self.fifos, 0), frames)
+        if seen is None:
+            raise SimulationError("the partition stops even with FIFOs without limits; simulate tells where")
+        self._unlimited = seen.cycles, frames
+        return ceil(pace(seen.ends))
+
+    def fills(self, frames: int, period: int) -> dict[str, int]:
+        """Most words in each FIFO without limits, frames `period` cycles apart."""
+        seen = self.seen(dict.fromkeys(self.fifos, 0), frames, period)
+        if seen is None:
+            raise SimulationError(
+                "the partition stops with frames that come one by one; simulate tells where"
+            )
+        return dict(seen.peaks)
 
 
 def pace(ends: Sequence[int]) -> float:
@@ -214,16 +254,51 @@ def size_fifos(
 
 def sized(simulator: Simulator, target: int | None, frames: int, limit: int) -> Sizing:
     """`size_fifos` with a compiled simulator."""
-    stage, costs = simulator.stage, {}
-    for name, node in simulator.fifos.items():
-        with naming(node):
-            costs[name] = cost_of(node, simulator.part)
-    trials = 0
+    found = lowered(simulator, target, frames, limit)
+    return _sizing(simulator, found)
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """What a search found: depths, a run with them, and the fills or depths that it began with.
+
+    unlimited, target: cycles a frame; trials, complete: see `Sizing`.
+    """
+
+    depths: Depths
+    run: Seen
+    fills: Mapping[str, int]
+    unlimited: int
+    target: int
+    trials: int
+    complete: bool
+
+    @property
+    def interval(self) -> int:
+        """Cycles a frame in steady state."""
+        return ceil(pace(self.run.ends))
+
+
+def lowered(
+    simulator: Simulator,
+    target: int | None,
+    frames: int,
+    limit: int,
+    start: Mapping[str, int] | None = None,
+    fine: bool = True,
+) -> Lowered:
+    """The search of `size_fifos`.
+
+    start: depths to begin with, which are fast enough; None: the fills. fine: each FIFO gets the smallest
+    depth within FINN's cost step, by several trials, and VERIFIED times the frames have to reach the target;
+    False: it gets as many words as are ever in it, and the interval is what so many frames take.
+    """
+    stage, costs = simulator.stage, simulator.costs
+    trials, fills = 0, dict(start or {})
     for _ in range(_ROUNDS):
-        stage(f"{frames} frames with FIFOs without limits")
-        unlimited = simulator.unlimited(frames)
+        stage(f"{VERIFIED * frames} frames with FIFOs without limits")
+        unlimited = simulator.unlimited(VERIFIED * frames)
         goal = max(unlimited, target or 0)
-        fills = simulator.fills(frames, goal)
 
         def accepts(depths: Depths, frames: int = frames, goal: int = goal) -> bool:
             nonlocal trials
@@ -233,17 +308,27 @@ def sized(simulator: Simulator, target: int | None, frames: int, limit: int) -> 
             interval = simulator.interval(depths, frames)
             return interval is not None and interval <= goal
 
-        start = _accepted(accepts, costs, fills)
-        ladder = {name: steps(costs[name], start[name]) for name in _dearest_first(start, costs)}
+        if start is None:
+            fills = simulator.fills(frames, goal)
+            first = _accepted(accepts, costs, fills)
+        else:
+            first = dict(start)
+        ladder = {name: steps(costs[name], first[name]) for name in _dearest_first(first, costs)}
         search = Search(accepts, limit - trials)
-        found = search.cheapest(start, ladder)
+        found = search.cheapest(first, ladder)
         stage(f"{VERIFIED * frames} frames with the depths found")
-        interval = simulator.interval(found, VERIFIED * frames)
-        if interval is not None and interval <= goal:
-            found = search.smallest(found, ladder)
-            stage(f"{VERIFIED * frames} frames with the smallest depths")
-            run = simulator.run(found, VERIFIED * frames)
-            if run is not None and pace(run.frames_out) <= goal:
+        if fine:
+            interval = simulator.interval(found, VERIFIED * frames)
+            if interval is not None and interval <= goal:
+                found = search.smallest(found, ladder)
+                stage(f"{VERIFIED * frames} frames with the smallest depths")
+                run = simulator.seen(found, VERIFIED * frames)
+                if run is not None and pace(run.ends) <= goal:
+                    break
+        else:
+            run = simulator.seen(found, VERIFIED * frames)
+            if run is not None:
+                found = {name: min(depth, max(LEAST, run.peaks[name])) for name, depth in found.items()}
                 break
         frames *= 2
     else:
@@ -251,7 +336,7 @@ def sized(simulator: Simulator, target: int | None, frames: int, limit: int) -> 
             f"{VERIFIED * frames // 2} frames with the depths found are slower than {frames // 2}: there is "
             "no steady state"
         )
-    return _sizing(simulator, costs, fills, found, run, unlimited, goal, trials, search.complete)
+    return Lowered(found, run, fills, unlimited, goal, trials, search.complete)
 
 
 def _accepted(
@@ -271,17 +356,8 @@ def _dearest_first(start: Depths, costs: Mapping[str, Callable[[int], Cost]]) ->
     return sorted(start, key=lambda name: -saving[name])
 
 
-def _sizing(
-    simulator: Simulator,
-    costs: Mapping[str, Callable[[int], Cost]],
-    fills: Mapping[str, int],
-    found: Depths,
-    run: Run,
-    unlimited: int,
-    goal: int,
-    trials: int,
-    complete: bool,
-) -> Sizing:
+def _sizing(simulator: Simulator, search: Lowered) -> Sizing:
+    found = search.depths
     edges = simulator.prepared.partition.netlist.edges
     into = {edge.consumer: edge for edge in edges if edge.consumer in found}
     out_of = {edge.producer: edge for edge in edges if edge.producer in found}
@@ -290,29 +366,30 @@ def _sizing(
             name,
             into[name].producer,
             out_of[name].consumer,
-            _width(node),
+            width_of(node),
             into[name].words,
-            fills[name],
+            search.fills[name],
             found[name],
-            costs[name](found[name]),
+            simulator.costs[name](found[name]),
         )
         for name, node in simulator.fifos.items()
     )
     return Sizing(
         fifos=tuple(fifos),
-        interval=ceil(pace(run.frames_out)),
-        unlimited=unlimited,
-        target=goal,
-        latency=run.latency,
-        frames=run.frames,
-        simulations=trials,
-        complete=complete,
+        interval=search.interval,
+        unlimited=search.unlimited,
+        target=search.target,
+        latency=search.run.latency,
+        frames=len(search.run.ends),
+        simulations=search.trials,
+        complete=search.complete,
         part=simulator.part,
         others=simulator.others,
     )
 
 
-def _width(node: Any) -> int:
+def width_of(node: Any) -> int:
+    """Bits of a FIFO's words."""
     from qonnx.custom_op.registry import getCustomOp
 
     return int(getCustomOp(node).get_instream_width())

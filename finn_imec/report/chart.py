@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +74,41 @@ def ratio_chart(
             "IMECConv / FINN's pair (gray line), geometric mean of six layers: shorter is better", fontsize=9
         )
         fig.savefig(path, dpi=120)
+
+
+def curve_chart(networks: Mapping[str, Mapping[str, Sequence[tuple[int, int, int]]]], path: Path) -> None:
+    """Write a PNG or SVG: a column per network, cycles a frame against memory in bits and in LUTs.
+
+    networks: of each, {"finn" or "imec": (bits, LUTs, cycles a frame) of each point, the fastest first}.
+    """
+    sides = {"finn": (GRAY, "o", "FINN's pairs"), "imec": (BLUE, "s", "IMECConv")}
+    with figure(2.9 * len(networks), 4.8) as fig:
+        rows = fig.subplots(2, len(networks), squeeze=False)
+        for column, (name, curves) in enumerate(networks.items()):
+            for row, unit in enumerate(("bits", "LUTs")):
+                axes = rows[row][column]
+                for side, (color, marker, label) in sides.items():
+                    memory, cycles = zip(*_front((point[row], point[2]) for point in curves[side]))
+                    style = {"color": color, "marker": marker, "markersize": 4, "label": label}
+                    axes.step(memory, cycles, where="post", **style)
+                axes.set(title=name if row == 0 else "", xlabel=f"{unit} of memory")
+                axes.xaxis.set_major_formatter("{x:,.0f}")
+                axes.yaxis.set_major_formatter("{x:,.0f}")
+                axes.locator_params(axis="x", nbins=3)
+                axes.locator_params(axis="y", integer=True)
+        rows[0][0].set_ylabel("cycles a frame")
+        rows[1][0].set_ylabel("cycles a frame")
+        fig.legend(*rows[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+        fig.savefig(path, dpi=120)
+
+
+def _front(points: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Those of (memory, cycles) that have fewer cycles than all with less memory, ascending in memory."""
+    found: list[tuple[int, int]] = []
+    for memory, cycles in sorted(points):
+        if not found or cycles < found[-1][1]:
+            found.append((memory, cycles))
+    return found
 
 
 #: Colors of figures -> the page's CSS variables, so that charts follow its theme.
