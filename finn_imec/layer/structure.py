@@ -65,6 +65,8 @@ REGISTERS = (
     Registers(True, True, True, False),
     Registers(True, True, True, True),
 )
+#: Block RAMs that searched thresholds may take beyond FINN's: other layers of a network save more.
+MORE_BLOCKS = 4
 #: Most pipelining, see Structure.pipeline.
 MAX_PIPELINE = len(REGISTERS) - 1
 
@@ -193,7 +195,7 @@ class Structure:
     def search(self) -> Search | None:
         """The cheapest search of the thresholds that a fold leaves time for, else a pipelined one.
 
-        Where the weights are in LUTs, it takes no more block RAM than FINN's Thresholding_rtl if one does.
+        Where weights are in LUTs, it takes hardly more block RAM than FINN's Thresholding_rtl if one does.
 
         None for less than three thresholds, and for too many for its tables: imec_threshold then compares
         with all at once, unless `sign`.
@@ -223,10 +225,13 @@ class Structure:
         fitting = [search for search in found if search.cycles < g.sf]
         if fitting:
             if self.rom_style == "distributed":  # no weights in block RAM that could make up for more
-                most = finn_threshold_blocks(g.pe, g.nf, self.steps, self.acc_bits)
+                most = MORE_BLOCKS + finn_threshold_blocks(g.pe, g.nf, self.steps, self.acc_bits)
                 lean = [search for search in fitting if search.engines * search.memory.bram18 <= most]
                 fitting = lean or fitting
-            return min(fitting, key=lambda search: search.cost(g.pe))
+            # Large tables take the place of several small ones, not of block RAM.
+            small = [s for s in fitting if not (s.memory.table and s.memory.words > MOST_TABLE_WORDS)]
+            cheapest = min(small or fitting, key=lambda search: search.cost(g.pe))
+            return min(fitting, key=lambda search: search.cost(g.pe)) if cheapest.memory.table else cheapest
         words = g.nf << bits
         most = min(MOST_TABLE_WORDS, MOST_TABLE_BITS // (g.pe * self.acc_bits))
         if self.steps == 2 or words > most or self.ram_style_thresholds not in ("auto", "distributed"):
