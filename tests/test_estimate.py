@@ -118,7 +118,7 @@ def test_the_stated_mean_errors_are_those_of_the_fits(fits, name, stated):
 
 @pytest.mark.parametrize(
     ("side", "key", "mean"),
-    [("finn", "lut", 0.027), ("finn", "ff", 0.024), ("imec", "lut", 0.024), ("imec", "ff", 0.018)],
+    [("finn", "lut", 0.027), ("finn", "ff", 0.024), ("imec", "lut", 0.031), ("imec", "ff", 0.024)],
 )
 def test_tables_that_nothing_is_fitted_to(benchmark, side, key, mean):
     """docs/limits.md states these."""
@@ -134,7 +134,7 @@ def on_ultrascale(benchmark):
 
 @pytest.mark.parametrize(
     ("side", "key", "mean"),
-    [("finn", "lut", 0.03), ("finn", "ff", 0.027), ("imec", "lut", 0.039), ("imec", "ff", 0.015)],
+    [("finn", "lut", 0.03), ("finn", "ff", 0.027), ("imec", "lut", 0.039), ("imec", "ff", 0.017)],
 )
 def test_layers_on_ultrascale(on_ultrascale, side, key, mean):
     """Counts for that family, which nothing is fitted to; docs/limits.md states the errors."""
