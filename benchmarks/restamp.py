@@ -107,7 +107,7 @@ def main(
         raise typer.BadParameter(
             f"BASE: {', '.join(changed)} differ; accepted is other code of IMECConv only"
         )
-    found = {path.stem: path for path in sorted(RESULTS.rglob("*bit*.json")) if "compressor" not in path.stem}
+    found = {path.stem: path for path in sorted(RESULTS.rglob("*bit*.json"))}
     if unknown := [name for name in tables or () if name not in found]:
         raise typer.BadParameter(f"TABLE: {unknown[0]!r}; accepted are {', '.join(found)}")
     code, stale = stamp.code_digest(), 0

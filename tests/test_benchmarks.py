@@ -54,10 +54,9 @@ def test_results_are_whole(path):
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
 def test_no_layer_costs_more(path):
     """Nor is slower, at 5 ns. Cycles: the fills at the borders of frames, of which FINN's pair hides some,
-    are within 0.3 %. Block RAM: but for the thresholds of a padded layer, and of 8 bits, 255 a channel, which
-    FINN has in LUTs.
+    are within 0.3 %. Block RAM: but for the thresholds of a padded layer, which FINN has in LUTs.
     """
-    in_blocks = path.stem.startswith("padded") or "-8bit" in path.stem
+    in_blocks = path.stem.startswith("padded")
     shown = [key for key in SHOWN if not (key == "bram18" and in_blocks)]
     for row in rows(path.relative_to(RESULTS)):
         assert (row["ratio"]["period_ns"] or 0) <= 1 or row["clock_ns"] > 5, row["layer"]
