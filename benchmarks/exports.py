@@ -27,7 +27,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+import pages
 import typer
+from pages import recorded
 
 from finn_imec.partition.export import difference_from_export, python_outputs
 from finn_imec.partition.load import load_build
@@ -150,14 +152,7 @@ def cells(line: dict[str, Any]) -> list[str]:
 
 def markdown(lines: list[dict[str, Any]]) -> str:
     """Their table."""
-    rows = [COLUMNS, ["---"] * len(COLUMNS), *map(cells, lines)]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
-
-
-def recorded(path: Path) -> list[dict[str, Any]]:
-    """The lines of a file, if it is there; the last one of each network."""
-    text = path.read_text() if path.is_file() else ""
-    return list({line["network"]: line for line in map(json.loads, text.splitlines())}.values())
+    return pages.markdown(COLUMNS, [cells(line) for line in lines], left=len(COLUMNS))
 
 
 def main(

@@ -27,7 +27,8 @@ from typing import Annotated, Any
 
 import regression
 import typer
-from regression import BOARD, CLOCK_NS, DATA, SIDES, markdown, models
+from pages import markdown
+from regression import BOARD, CLOCK_NS, DATA, SIDES, models
 from rich.console import Console
 from zoo import exports
 

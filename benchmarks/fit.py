@@ -20,7 +20,9 @@ import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
+import pages
 import typer
+from pages import recorded
 
 from finn_imec.fit import fit, part_named
 from finn_imec.fit.measure import SUM
@@ -29,6 +31,8 @@ from finn_imec.fit.parts import BUDGETED
 NETWORKS = ("mobilenet_v2", "tiny_resnet")
 PARTS = ("xc7z020clg400-1", "xczu3eg-sbva484-1-e")
 LINES = "fit.jsonl"
+#: What a line is of.
+KEYS = ("network", "part")
 COLUMNS = (
     *("network", "part", "fit, frames/s", "SetFolding and the swap", "SetFolding, FINN's pairs"),
     *("LUT / FF / BRAM18 / DSP, estimated", "counted", "seconds"),
@@ -63,12 +67,6 @@ def measured(name: str, part: str, cnv: Path | None, measure: bool) -> dict[str,
     return {**line, "counted": counted, "seconds": round(seconds)}
 
 
-def recorded(path: Path) -> list[dict[str, Any]]:
-    """The lines of a file, if it is there; the last one of each network and part."""
-    lines = map(json.loads, path.read_text().splitlines()) if path.is_file() else ()
-    return list({(line["network"], line["part"]): line for line in lines}.values())
-
-
 def cells(line: dict[str, Any]) -> list[str]:
     """A line's row of the table, by COLUMNS."""
     speeds = [
@@ -86,8 +84,7 @@ def cells(line: dict[str, Any]) -> list[str]:
 
 def markdown(lines: list[dict[str, Any]]) -> str:
     """Their table."""
-    rows = [COLUMNS, ["---"] * 2 + ["---:"] * (len(COLUMNS) - 2), *map(cells, lines)]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return pages.markdown(COLUMNS, [cells(line) for line in lines], left=2)
 
 
 def main(
@@ -99,7 +96,7 @@ def main(
     as_markdown: Annotated[bool, typer.Option("--markdown")] = False,
 ) -> None:
     path = output / LINES
-    lines = recorded(path)
+    lines = recorded(path, KEYS)
     if not as_markdown:
         output.mkdir(parents=True, exist_ok=True)
         done = {
@@ -110,9 +107,10 @@ def main(
         for name in (*([cnv.stem] if cnv else ()), *NETWORKS):
             for each in part or PARTS:
                 if (name, each) not in done:
+                    line = measured(name, each, cnv, measure)
                     with path.open("a") as out:
-                        out.write(json.dumps(measured(name, each, cnv, measure)) + "\n")
-        lines = recorded(path)
+                        out.write(json.dumps(line) + "\n")
+        lines = recorded(path, KEYS)
     print(markdown(lines), end="")
     sides = [(line[side], line["fit"]) for line in lines for side in ("swapped", "pairs")]
     raise SystemExit(any(finn and finn["cycles"] < ours["cycles"] for finn, ours in sides))

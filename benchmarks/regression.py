@@ -36,6 +36,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from pages import markdown
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -579,11 +580,6 @@ def checked_table(results: list[dict[str, Any]]) -> str:
     header = ["network", "weights", "tensors, values", "fewest different values of a tensor", "equal"]
     header += ["whole partition in RTL", "swap"]
     return markdown(header, rows)
-
-
-def markdown(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def eligible(result: Mapping[str, Any]) -> list[dict[str, Any]]:

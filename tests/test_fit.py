@@ -479,7 +479,7 @@ def test_the_documentation_tells_these_fits():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
         benchmark = runpy.run_path(str(folder / "fit.py"))
-    lines = benchmark["recorded"](folder / "results" / benchmark["LINES"])
+    lines = benchmark["recorded"](folder / "results" / benchmark["LINES"], benchmark["KEYS"])
     page = (folder.parent / "docs" / "how-to" / "fit.md").read_text()
     assert len(lines) == 6 and benchmark["markdown"](lines) in page
 

@@ -73,8 +73,8 @@ def counted(
 
     path: the folded graph. Nodes that FINN has in HLS only are counted as the behavioral models that
     finn_imec simulates in their place. A node that Yosys does not read has a reason and no figures, and is
-    not in the sum. progress: called with what is done. executor: counts
-    the nodes, several at once; see finn_imec.util.workers.
+    not in the sum. progress: called with what is done. executor: counts the nodes, several at once; see
+    finn_imec.util.workers.
     """
     from qonnx.core.modelwrapper import ModelWrapper
 

@@ -16,6 +16,7 @@ import numpy as np
 from finn_imec.builder import build
 from finn_imec.builder.node_config import set_attributes
 from finn_imec.compat.finn import CLOCK_NS, dsp_block
+from finn_imec.fit.measure import SUM, counted
 from finn_imec.fit.network import folding_of, network_of
 from finn_imec.fit.parts import BUDGETED, Part
 from finn_imec.fit.set_folding import FinnFolding, fastest_by_finn, folded_by_finn
@@ -88,7 +89,7 @@ class Fit:
     @property
     def counted_beyond(self) -> dict[str, int]:
         """Resources of which Yosys counted more than may be used, and how many more; empty without counts."""
-        sums = self.measured.get("sum", {})
+        sums = self.measured.get(SUM, {})
         most = {key: int(self.part.resources[key] * self.utilization) for key in BUDGETED}
         return {key: sums[key] - most[key] for key in BUDGETED if sums and sums[key] > most[key]}
 
@@ -194,8 +195,6 @@ def fit(
             finn = flow.finn(choice.cycles, target, budget)
         measured: dict[str, dict[str, Any]] = {}
         if measure:
-            from finn_imec.fit.measure import counted
-
             with _timed(seconds, "yosys", progress, "Yosys"):
                 measured = counted(scratch / MODEL, progress, executor)
         result = Fit(
