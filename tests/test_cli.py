@@ -38,6 +38,13 @@ def error_of(run: subprocess.CompletedProcess, code: int) -> str:
     return " ".join(run.stderr.replace("│", " ").split())
 
 
+def test_a_warning_is_a_line_without_its_place_in_the_code():
+    code = "import warnings; from finn_imec.cli import entry\n"
+    code += "entry.app = lambda: warnings.warn('4.0 ns is not [expected]\\n to be met')\n"
+    run = subprocess.run([sys.executable, "-c", code + "entry.main()"], capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (0, "warning: 4.0 ns is not [expected] to be met\n")
+
+
 def test_algorithms_prints_mec_ratio():
     run = finn_imec("algorithms", "--layer", "cv5", "--run", "--json")
     assert run.returncode == 0, run.stderr

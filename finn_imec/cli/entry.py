@@ -7,6 +7,7 @@ import shlex
 import sys
 import tempfile
 import traceback
+import warnings
 from typing import Annotated
 
 import typer
@@ -62,6 +63,7 @@ def main() -> None:
     130, 143, 129 after SIGINT, SIGTERM, SIGHUP: outputs are complete or absent, and a rerun uses the caches.
     """
     interrupts.install()
+    warnings.showwarning = warn
     try:
         os.getcwd()
     except OSError:
@@ -91,8 +93,18 @@ def _log_of(err: Exception) -> str:
     return f"log: {log.name}"
 
 
+def warn(message: Warning | str, *_: object) -> None:
+    """Print a warning as a line, without the place in the code that Python adds."""
+    _say("[bold yellow]warning:[/]", " ".join(str(message).split()))
+
+
 def fail(message: str) -> None:
     """Print the message and exit with code 1."""
-    log.print("[bold red]error:[/]", end=" ")
-    log.print(message, markup=False, highlight=False, soft_wrap=True)
+    _say("[bold red]error:[/]", message)
     sys.exit(1)
+
+
+def _say(kind: str, message: str) -> None:
+    """A line on standard error, never wrapped."""
+    log.print(kind, end=" ")
+    log.print(message, markup=False, highlight=False, soft_wrap=True)
