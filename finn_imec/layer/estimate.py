@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, gcd, sqrt
 
-from finn_imec.layer.adders import cut_bits, dot_luts, heap_heights, heap_luts
+from finn_imec.layer.adders import (
+    cut_bits,
+    dot_luts,
+    heap_heights,
+    heap_luts,
+    shared_luts,
+    shared_registers,
+)
 from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.clock import adder_cuts, middle_heights
 from finn_imec.layer.compressor import (
@@ -176,6 +183,8 @@ class Estimate:
                 dot -= compressor_luts(heap_heights(1, a.bits, core.digits)).sums
         elif core.digits:
             dot = dot_luts(g.simd, a.bits, core.digits)
+        elif core.shared:
+            return shared_luts(g.simd, core.summed_bits, g.pe) + g.pe * self.structure.acc_bits
         elif core.kind == "planes":
             dot = sum(partial_product_luts(g.simd, a.bits, w.bits))
         else:
@@ -329,7 +338,7 @@ class Estimate:
             "weights": sum(map(different_bits, s.weight_memories)),
             "late_weights": more * (self._weight_address_bits if in_luts else s.weight_bits) * (not external),
             "streamed_weights": s.weight_bits * s.memory_steps * external,
-            "gates": g.pe * self._cut_bits,
+            "gates": self._cut_bits,
             "tree_middles": g.pe * sum(middle_heights(s)) * registers.middle if self._tree else 0,
             "tree_rows": g.pe * sum(self._tree_rows) * registers.rows,
             "tree_sums": g.pe * self._sum_bits * registers.sum if self._tree else 0,
@@ -429,11 +438,14 @@ class Estimate:
 
     @property
     def _cut_bits(self) -> int:
-        """Bits of the registers in gated additions of one channel."""
-        s, core = self.structure, self.structure.core
+        """Bits of the registers in additions."""
+        s, g, core = self.structure, self.structure.geometry, self.structure.core
+        if core.shared:
+            steps = REGISTERS[s.pipeline].dot_steps
+            return shared_registers(g.simd, core.activation.bits, core.summed_bits, g.pe, steps)
         if core.kind != "gates" or core.heap:
             return 0
-        return cut_bits(s.geometry.simd, core.activation.bits, core.digits, adder_cuts(s))
+        return g.pe * cut_bits(g.simd, core.activation.bits, core.digits, adder_cuts(s))
 
     @property
     def _dot_steps(self) -> int:

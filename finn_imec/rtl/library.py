@@ -36,6 +36,8 @@ LIBRARY = (
     "imec_add3.sv",
     "imec_tree.sv",
     "imec_dot_gates.sv",
+    "imec_dot_shared.sv",
+    "imec_add_subtract.sv",
     "imec_dot_product.sv",
     "imec_sum.sv",
     "imec_dsp48.sv",
