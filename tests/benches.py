@@ -483,11 +483,11 @@ def delay(width: int, steps: int) -> Bench:
     return Bench("imec_delay", parameters, width, width, words, outputs, undefined=steps)
 
 
-def total(n: int, bits: int) -> Bench:
+def total(n: int, bits: int, module: str = "imec_sum") -> Bench:
     words = random_words(n * bits, N, generator(n, bits))
     sums = [sum(x >> i * bits & 2**bits - 1 for i in range(n)) for x in words]
     out_bits = bits + (n - 1).bit_length()
-    return Bench("imec_sum", {"N": n, "BITS": bits}, n * bits, out_bits, words, sums)
+    return Bench(module, {"N": n, "BITS": bits}, n * bits, out_bits, words, sums)
 
 
 def dsp48(head: int, late: int, block: DspBlock) -> Bench:
@@ -953,6 +953,10 @@ TWO_FOLD = [
             (2, 4, Kind(8, True), Kind(9, True)),
         )
     ),
+    *(total(n, bits, "imec_heap_sum") for n, bits in ((5, 3), (16, 7), (17, 1), (32, 7), (65, 4))),
+    dot_dsp(5, 32, Kind(4, True), Kind(4, True), 7),  # 32 chains
+    dot_dsp(2, 19, Kind(4), Kind(4, True), 7, 1),
+    mac("INT4", "INT4", 24, 4, 2),
     *(counter7(n) for n in range(1, 8)),
     *(counter7(n, chain=0) for n in range(4, 7)),
     *(compress(n) for n in (*range(1, 14), 17, 18, 19, 36, 37, 100)),

@@ -23,6 +23,8 @@ from finn_imec.layer.adders import (
 from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.clock import adder_cuts, middle_heights
 from finn_imec.layer.compressor import (
+    HEAP_SUM_MIDDLE,
+    MOST_ADDED,
     THRESHOLD_COUNTER,
     compressor_luts,
     levels,
@@ -176,7 +178,7 @@ class Estimate:
         g, core, packed = self.structure.geometry, self.structure.core, self.structure.core.packing
         a, w = core.factors
         if packed:
-            dot = sum_luts(packed.chains, packed.field_bits)
+            dot = chain_luts(packed.chains, packed.field_bits)
         elif core.heap:
             dot = heap_luts(g.simd, a.bits, core.digits)
             if g.simd == 1:  # the addition merges with the accumulator's
@@ -343,7 +345,7 @@ class Estimate:
             "tree_rows": g.pe * sum(self._tree_rows) * registers.rows,
             "tree_sums": g.pe * self._sum_bits * registers.sum if self._tree else 0,
             "products": g.pe * s.acc_bits * self._dot_steps * (core.kind == "product"),
-            "chain_sums": g.pe * sum_ffs(packed.chains, packed.field_bits) if packed else 0,
+            "chain_sums": g.pe * chain_ffs(packed.chains, packed.field_bits) if packed else 0,
             "searches": int(engines > 0),
             "searched_words": g.pe * s.acc_bits + _bits(g.nf) if engines else 0,
             "search_counts": (engines + 1) * s.count_bits if engines else 0,
@@ -489,6 +491,22 @@ def different_bits(memory: Memory) -> float:
 def fitted(coefficients: Mapping[str, float], features: Mapping[str, float]) -> int:
     """The sum of features, each times its coefficient."""
     return round(sum(coefficients[name] * value for name, value in features.items()))
+
+
+def chain_luts(chains: int, bits: int) -> int:
+    """LUTs of the sum of imec_dot_dsp's chains."""
+    return sum(compressor_luts((chains,) * bits)) if chains > MOST_ADDED else sum_luts(chains, bits)
+
+
+def chain_ffs(chains: int, bits: int) -> int:
+    """Flip-flops of the sum of imec_dot_dsp's chains; of imec_heap_sum, those of its three steps or more."""
+    if chains <= MOST_ADDED:
+        return sum_ffs(chains, bits)
+    heights = (chains,) * bits
+    tree = [level.heights for level in levels(heights)]
+    middle = next(after for after in (heights, *tree) if max(after) <= HEAP_SUM_MIDDLE)
+    more = ((chains - 1).bit_length() + 1) // 2 - 2
+    return sum(middle) + sum(tree[-1]) + more * (bits + (chains - 1).bit_length())
 
 
 def sum_luts(n: int, bits: int) -> int:

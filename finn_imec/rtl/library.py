@@ -40,6 +40,7 @@ LIBRARY = (
     "imec_add_subtract.sv",
     "imec_dot_product.sv",
     "imec_sum.sv",
+    "imec_heap_sum.sv",
     "imec_dsp48.sv",
     "imec_dsp58.sv",
     "imec_dot_dsp.sv",
