@@ -954,9 +954,9 @@ TWO_FOLD = [
         )
     ),
     *(total(n, bits, "imec_heap_sum") for n, bits in ((5, 3), (16, 7), (17, 1), (32, 7), (65, 4))),
-    dot_dsp(5, 32, Kind(4, True), Kind(4, True), 7),  # 32 chains
-    dot_dsp(2, 19, Kind(4), Kind(4, True), 7, 1),
-    mac("INT4", "INT4", 24, 4, 2),
+    dot_dsp(4, 32, Kind(4, True), Kind(4, True), 7),  # 32 chains
+    dot_dsp(4, 19, Kind(4), Kind(4, True), 7),
+    mac("UINT3", "INT4", 24, 4, 2, res_type="dsp"),
     *(counter7(n) for n in range(1, 8)),
     *(counter7(n, chain=0) for n in range(4, 7)),
     *(compress(n) for n in (*range(1, 14), 17, 18, 19, 36, 37, 100)),

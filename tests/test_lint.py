@@ -26,7 +26,9 @@ RARE = {
         output_datatype="UINT2",
         steps=3,
     ),
-    "many chains": Parameters(ConvGeometry((2, 2), (4, 4), 24, 4, simd=24, pe=4), "INT4", "INT4"),
+    "many chains": Parameters(
+        ConvGeometry((2, 2), (4, 4), 24, 4, simd=24, pe=4), "UINT3", "INT4", res_type="dsp"
+    ),
 }
 SLANG_WAIVED = (
     "packed-array-conv",  # a word as the vector of its elements is how words are taken apart
