@@ -430,6 +430,40 @@ def dot_gates(
     return pipelined(bench, (0, 1, 2, 1, 2, 3)[pipeline], PIPELINE=pipeline)
 
 
+def dot_shared(simd: int, a: Kind, pe: int = 1, pipeline: int = 0, centered: bool = False) -> Bench:
+    inputs, a_codes, w_codes = operands(pe, simd, a, BIPOLAR)
+    values = np.vectorize(a.value)(a_codes) - (centered << a.bits - 1)
+    signs = np.where(w_codes, 1, -1)
+    signs[..., 1:] *= signs[..., :1]  # of later lanes, whether they have the first one's
+    first = signs[..., 0]
+    sums = first * (values * signs).sum(axis=2)
+    bits = a.bits + (not a.signed and not centered) + (simd - 1).bit_length()
+    parameters = {"PE": pe, "SIMD": simd, **a.parameters("A"), "CENTRED": int(centered)}
+    parameters.pop("A_BIPOLAR")
+    codes = (sums & 2**bits - 1) + ((first < 0) << bits)
+    outputs = [vector(row, bits + 1)[0] for row in codes.tolist()]
+    bench = Bench("imec_dot_shared", parameters, simd * (a.bits + pe), pe * (bits + 1), inputs, outputs)
+    return pipelined(bench, (0, 1, 2, 1, 2, 3)[pipeline], PIPELINE=pipeline)
+
+
+def add_subtract(d_bits: int, bits: int) -> Bench:
+    rng = generator(d_bits, bits)
+    inputs, outputs, acc = [], [], 0
+    for n in range(2 * N):
+        first, negate = n % 7 == 0, int(rng.integers(2))
+        start = int(rng.integers(2**bits))
+        d = int(
+            rng.choice([-(2 ** (d_bits - 1)), 0, *rng.integers(-(2 ** (d_bits - 1)), 2 ** (d_bits - 1), 3)])
+        )
+        inputs.append(word((first, 1), (start, bits), (negate, 1), (d, d_bits)))
+        acc = ((start if first else acc) + (-d if negate else d)) % 2**bits
+        outputs.append(acc)
+    bench = Bench(
+        "imec_add_subtract", {"D_BITS": d_bits, "BITS": bits}, bits + d_bits + 2, bits, inputs, outputs
+    )
+    return pipelined(bench, 1)
+
+
 def dot_product(simd: int, a: Kind, w: Kind, pe: int = 1, pipeline: int = 0) -> Bench:
     inputs, a_codes, w_codes = operands(pe, simd, a, w)
     bits = a.bits + w.bits + 1 + (simd - 1).bit_length()
@@ -449,11 +483,11 @@ def delay(width: int, steps: int) -> Bench:
     return Bench("imec_delay", parameters, width, width, words, outputs, undefined=steps)
 
 
-def total(n: int, bits: int) -> Bench:
+def total(n: int, bits: int, module: str = "imec_sum") -> Bench:
     words = random_words(n * bits, N, generator(n, bits))
     sums = [sum(x >> i * bits & 2**bits - 1 for i in range(n)) for x in words]
     out_bits = bits + (n - 1).bit_length()
-    return Bench("imec_sum", {"N": n, "BITS": bits}, n * bits, out_bits, words, sums)
+    return Bench(module, {"N": n, "BITS": bits}, n * bits, out_bits, words, sums)
 
 
 def dsp48(head: int, late: int, block: DspBlock) -> Bench:
@@ -785,6 +819,14 @@ WINDOWS = [
 ]  # fmt: skip
 
 BENCHES = [
+    *(
+        dot_shared(*args)
+        for args in (
+            (2, Kind(2, True), 3), (3, Kind(8, True), 4), (3, Kind(8), 2), (4, Kind(3), 2),
+            (4, Kind(5, True), 2), (3, Kind(8), 2, 2, True), (4, Kind(2), 3, 4, True),
+        )
+    ),
+    *(dot_shared(3, Kind(4, True), 3, pipeline) for pipeline in range(1, 6)),
     *(counter(n) for n in (1, 2, 3, 7, 8, 100)),
     ring(1, [0]),
     ring(2, [0, 1]),
@@ -911,6 +953,10 @@ TWO_FOLD = [
             (2, 4, Kind(8, True), Kind(9, True)),
         )
     ),
+    *(total(n, bits, "imec_heap_sum") for n, bits in ((5, 3), (16, 7), (17, 1), (32, 7), (65, 4))),
+    dot_dsp(4, 32, Kind(4, True), Kind(4, True), 7),  # 32 chains
+    dot_dsp(4, 19, Kind(4), Kind(4, True), 7),
+    mac("UINT3", "INT4", 24, 4, 2, res_type="dsp"),
     *(counter7(n) for n in range(1, 8)),
     *(counter7(n, chain=0) for n in range(4, 7)),
     *(compress(n) for n in (*range(1, 14), 17, 18, 19, 36, 37, 100)),
@@ -953,6 +999,7 @@ TWO_FOLD = [
         for pipeline in range(6)
     ),
     *(dot_gates(*args, HEAP=1) for args in ((3, Kind(8), BIPOLAR), (20, Kind(2), Kind(2, True), 1, 1))),
+    *(add_subtract(*args) for args in ((1, 1), (3, 3), (4, 9), (10, 14))),
     *(mux(n, width) for n in (*range(1, 10), 13, 16, 17, 18, 21, 33) for width in (1, 3)),
     *(rom(depth, 7, "distributed", "table") for depth in (1, 2, 36, 64, 65, 72, 80)),
     two_steps(rom(72, 5, "distributed", "table")),
@@ -992,6 +1039,8 @@ TWO_FOLD = [
         )
         for pipeline in range(6)
     ),
+    *(mac("INT8", "BIPOLAR", 3, 12, 3, pipeline=pipeline) for pipeline in range(6)),  # shared sums
+    mac("UINT7", "BIPOLAR", 3, 13, 2),
     mac("INT3", "BIPOLAR", 1, 2, 3),
     mac("INT3", "BIPOLAR", 4, 2, 3),  # gated additions, as the next ones
     mac("UINT2", "TERNARY", 8, 2, 1, nf=1, pipeline=3),
@@ -1047,7 +1096,7 @@ TWO_FOLD = [
 ]  # fmt: skip
 #: Of these, the ones with logic for any FPGA that differs from both of the others
 GENERIC = (
-    *("imec_lut6", "imec_lut6x2", "imec_gates", "imec_add3", "imec_dot_gates"),
+    *("imec_lut6", "imec_lut6x2", "imec_gates", "imec_add3", "imec_dot_gates", "imec_add_subtract"),
     *("imec_mux", "imec_table", "imec_muxf", "imec_dsp48", "imec_dsp58"),
 )
 BENCHES += [

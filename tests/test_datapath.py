@@ -58,6 +58,8 @@ def counted(windows: np.ndarray, path: Datapath) -> np.ndarray:
         return (windows - center) @ path.weights + biases
     if path.core.kind == "product":
         return windows @ path.weights
+    if path.core.kind == "shared":
+        return (windows - (path.core.lowered << path.core.activation.bits - 1)) @ path.weights
     a, w = path.core.activation, path.core.weight
     if path.core.kind == "gates":
         codes, most = code(windows, a) ^ a.signed << a.bits - 1, 2**a.bits - 1

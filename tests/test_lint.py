@@ -17,6 +17,19 @@ from finn_imec.verification.cases import Parameters, random_case
 VIEWS = {"simulation": 0, "synthesis": 2}
 #: Layers in the slices of newer families: bits of both operands, slice.
 IN_DSP = {"DSP48E2": (4, "DSP48E2"), "DSP58": (4, "DSP58"), "DSP58, three products": (8, "DSP58")}
+#: Layers that random ones hardly are.
+RARE = {
+    "shared sums": Parameters(
+        ConvGeometry((2, 2), (4, 4), 3, 16, simd=3, pe=16),
+        "UINT8",
+        "BIPOLAR",
+        output_datatype="UINT2",
+        steps=3,
+    ),
+    "many chains": Parameters(
+        ConvGeometry((2, 2), (4, 4), 24, 4, simd=24, pe=4), "UINT3", "INT4", res_type="dsp"
+    ),
+}
 SLANG_WAIVED = (
     "packed-array-conv",  # a word as the vector of its elements is how words are taken apart
     "sign-conversion",  # of equal width: $clog2 and $countones are signed, and so are sums
@@ -26,11 +39,13 @@ SLANG_WAIVED = (
 
 
 def sources(folder: Path, case: int | str) -> tuple[Path, ...]:
-    """Of a random layer, one of IN_DSP, or one for a layout of weights; its top module is `top`."""
+    """Of a random layer, one of IN_DSP or RARE, or one for a layout of weights; its top module is `top`."""
     if case in IN_DSP:
         bits, block = IN_DSP[case]
         g = ConvGeometry((3, 3), (4, 4), 8, 4, simd=8, pe=4)
         rtl = ImecRtl("top", Parameters(g, f"UINT{bits}", f"INT{bits}", dsp_block=block).datapath())
+    elif case in RARE:
+        rtl = ImecRtl("top", RARE[case].datapath())
     elif isinstance(case, str):
         rtl = layer_by_layout(case, "dsp" if case.startswith("spilt") else "lut")
     else:
@@ -42,7 +57,7 @@ def sources(folder: Path, case: int | str) -> tuple[Path, ...]:
     ("case", "view"),
     [
         (case, view)
-        for case in [*range(12), *IN_DSP, *BY_LAYOUT]
+        for case in [*range(12), *IN_DSP, *RARE, *BY_LAYOUT]
         for view in VIEWS
         # Verilator takes minutes over it, and a table that is not as wide has the same modules.
         if (case, view) != ("wide table", "synthesis")
@@ -53,7 +68,7 @@ def test_verilator_finds_nothing(tmp_path, case, view):
 
 
 @pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize("case", [*range(12), *IN_DSP])
+@pytest.mark.parametrize("case", [*range(12), *IN_DSP, *RARE])
 def test_slang_finds_nothing(tmp_path, capfd, case, view):
     driver = pytest.importorskip("pyslang.driver", reason="needs slang: pip install 'finn-imec[dev]'")
     options = ["--top", "top", "--timescale", "1ns/1ps", "-Wextra", "-Wconversion"]

@@ -120,6 +120,23 @@ def test_gated_additions_where_they_save_luts(least, pe, thresholds, runtime, ki
     assert (core.kind, core.digits) == (kind, digits)
 
 
+@pytest.mark.parametrize(
+    ("pe", "activation", "thresholds", "sign", "kind", "offsets"),
+    [
+        (16, Operand(8, True, False), False, False, "shared", False),
+        (8, Operand(8, True, False), False, False, "gates", True),  # too few channels for their sums
+        (16, Operand(8, False, False), False, False, "shared", False),
+        (16, Operand(8, False, False), True, False, "shared", True),  # lowered: thresholds take the constants
+        (16, Operand(8, True, False), True, True, "gates", True),  # start values would take LUTs of their own
+        (16, Operand(2, True, False), False, False, "gates", True),
+    ],
+)
+def test_shared_sums_where_they_save_luts(pe, activation, thresholds, sign, kind, offsets):
+    layer = ConvGeometry((3, 3), (8, 8), 3, 2 * pe, simd=3, pe=pe)
+    core = Core.of(layer, activation, Operand(1, False, True), thresholds=thresholds, sign=sign)
+    assert (core.kind, core.channel_offsets) == (kind, offsets)
+
+
 @pytest.mark.parametrize(("simd", "a_bits", "digits"), [(16, 2, 1), (16, 4, 4), (3, 8, 1), (1, 4, 4)])
 @pytest.mark.parametrize("pipeline", range(MAX_PIPELINE + 1))
 def test_gated_additions_have_the_registers_of_their_level(simd, a_bits, digits, pipeline):

@@ -16,11 +16,12 @@ from finn_imec.algorithms import direct
 from finn_imec.algorithms.base import pad
 from finn_imec.algorithms.reference import random_values
 from finn_imec.baseline_rtl import finn_pair
+from finn_imec.layer.adders import shared_luts, shared_registers
 from finn_imec.layer.clock import pipeline_for
 from finn_imec.layer.compressor import compressor_luts, levels
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.rtl.generate import ImecRtl
-from finn_imec.rtl.library import library_path
+from finn_imec.rtl.library import LIBRARY, library_path
 from finn_imec.simulation.stimulus import SimulationError, Stimulus
 from finn_imec.streams.design import Design
 from finn_imec.streams.words import encode, round_up_to_bytes, unpack
@@ -172,6 +173,66 @@ def test_counters_of_the_mapped_netlist_count(tmp_path):
     ]
     (tmp_path / "run.ys").write_text("\n".join(script))
     yosys.call_yosys("dut", tmp_path, 60, tmp_path / "yosys.log")
+
+
+def test_shared_sums_of_the_mapped_netlist_are_dot_products(tmp_path):
+    """Proved by Yosys, with its models of the cells: of all activations, weights and accumulators."""
+    ports = """(
+        input clk, en, first, input [5:0] start, input [8:0] a, input [2:0] w, output reg [5:0] acc
+    );"""
+    gold = f"""module gold{ports}
+        wire signed [2:0] a0 = a[2:0], a1 = a[5:3], a2 = a[8:6];
+        wire signed [5:0] x0 = a0, x1 = a1, x2 = a2;
+        wire minus1 = w[1] ~^ w[0], minus2 = w[2] ~^ w[0];
+        always @(posedge clk) if(en)
+            acc <= (first? start : acc) + (w[0]? x0 : -x0) + (minus1? x1 : -x1) + (minus2? x2 : -x2);
+    endmodule"""
+    dut = f"""module dut{ports}
+        wire [5:0] y;
+        imec_dot_shared #(.PE(1), .SIMD(3), .A_BITS(3), .A_SIGNED(1)) dot(.clk, .en, .a, .w, .y);
+        imec_add_subtract #(.D_BITS(5), .BITS(6)) accumulator(
+            .clk, .en, .first, .start, .negate(y[5]), .d(y[4:0]), .acc
+        );
+    endmodule"""
+    (tmp_path / "gold.v").write_text(gold)
+    (tmp_path / "dut.sv").write_text(dut.replace("output reg", "output"))
+    names = ("pkg", "delay", "lut6x2", "dot_shared", "add_subtract")
+    sources = [library_path() / f"imec_{name}.sv" for name in names]
+    design = Design("dut", (*sources, tmp_path / "dut.sv"), (), ())
+    support = [source for source in files("finn_imec.synthesis").iterdir() if source.name in yosys._SUPPORT]
+    for source in (*support, *sources):
+        (tmp_path / source.name).write_bytes(source.read_bytes())
+    read = ["xilinx_primitives.sv", *(source.name for source in design.sources)]
+    script = [
+        yosys._script(design, read, ("default",), dsp=False),
+        "select -assert-count 6 t:LUT6_2",
+        "design -reset",
+        "read_verilog +/xilinx/cells_sim.v",
+        "read_json default.json",
+        "hierarchy -top dut",
+        "proc",
+        "flatten",
+        "read_verilog gold.v",
+        "proc",
+        "miter -equiv -flatten gold dut both",
+        # Equal from the first word on; the accumulator is all state.
+        "sat -verify -tempinduct -seq 1 -set-at 1 in_first 1 -set-at 1 in_en 1 -prove trigger 0 both",
+    ]
+    (tmp_path / "run.ys").write_text("\n".join(script))
+    yosys.call_yosys("dut", tmp_path, 120, tmp_path / "yosys.log")
+
+
+def test_shared_sums_take_the_luts_of_their_estimate():
+    """16 channels of three lanes of 8 bits, with accumulators of 14 bits: 481 by gated additions."""
+    names = [name for name in LIBRARY if name.startswith("imec_")]
+    sources = tuple(library_path() / name for name in names)
+    parameters = {"CORE": "shared", "PE": 16, "SIMD": 3, "A_BITS": 8, "A_SIGNED": 1, "A_BIPOLAR": 0}
+    parameters |= {"W_BITS": 1, "W_SIGNED": 0, "W_BIPOLAR": 1, "ACC_BITS": 14, "PIPELINE": 1}
+    counted = yosys.count(Design("imec_mac", sources, (), (), parameters, clk="clk"), clock_ns=5)
+    assert counted["lut"] <= 440
+    assert counted["lut"] == pytest.approx(shared_luts(3, 8, 16) + 16 * 14, abs=8)
+    assert counted["period_ns"] < 5
+    assert counted["ff"] == 16 * 14 + shared_registers(3, 8, 8, 16, 1)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,8 @@
-"""The gated additions of imec_dot_gates.sv: levels of adders, their LUTs, and registers between them."""
+"""Additions of dot products: levels of adders, their LUTs, and registers between them.
+
+Those of imec_dot_gates.sv, gated and summed up for each channel, and of imec_dot_shared.sv, whose channels
+choose from the same sums.
+"""
 
 from __future__ import annotations
 
@@ -63,6 +67,24 @@ def cut_bits(simd: int, a_bits: int, digits: int, cuts: Iterable[int]) -> int:
     tree = levels(simd, a_bits, digits)
     y_bits = (simd * (2**a_bits - 1) * (2**digits - 1)).bit_length()
     return sum(tree[-k].words * tree[-k].bits if k else y_bits for k in cuts)
+
+
+def shared_bits(simd: int, x_bits: int) -> int:
+    """Bits of a sum of imec_dot_shared; x_bits: those of a signed activation."""
+    return x_bits + (simd - 1).bit_length()
+
+
+def shared_luts(simd: int, x_bits: int, pe: int) -> int:
+    """LUTs of imec_dot_shared: the sums, and a multiplexer of 2^(simd-1) of them for each channel."""
+    sums = sum((1 << lane) * shared_bits(lane + 1, x_bits) for lane in range(1, simd))
+    return sums + pe * shared_bits(simd, x_bits) * ceil((1 << simd - 1) / 4)
+
+
+def shared_registers(simd: int, a_bits: int, x_bits: int, pe: int, steps: int) -> int:
+    """Bits of the registers of imec_dot_shared."""
+    bits = shared_bits(simd, x_bits)
+    places = ((1 << simd - 1) * bits + pe * simd, pe * (bits + 1), simd * a_bits + pe * simd)
+    return sum(places[:steps])
 
 
 def _tree(n: int, most: int, shift: int) -> list[Level]:

@@ -81,6 +81,8 @@ def _paths(structure: Structure) -> dict[str, float]:
             paths["products, counters and addition"] = first + adder
     elif core.kind == "gates":
         paths["gated additions"] = _additions_ns(s, adder_cuts(s))
+    elif core.kind == "shared":
+        paths["shared sums"] = _shared_ns(s)
     elif core.kind == "product":
         paths["multipliers"] = word + 12 * level
         if not registers.dot_steps:
@@ -212,6 +214,25 @@ def _additions_ns(structure: Structure, cuts: Collection[int]) -> float:
     return max(paths)
 
 
+def _shared_ns(structure: Structure) -> float:
+    """The longest path in imec_dot_shared and the accumulators."""
+    s, g, core = structure, structure.geometry, structure.core
+    steps = REGISTERS[s.pipeline].dot_steps
+    addition = wire_ns(2) + LUT_NS + ADDER_NS
+    choice = wire_ns(g.pe) + LUT_NS + (MUXF_NS if g.simd > 3 else 0)
+    paths = [_word_ns(s)]
+    if steps > 2:
+        paths.append(REGISTER_NS)
+    paths[-1] += (g.simd - 1) * (addition + CARRY_NS) + CARRY_NS * core.summed_bits
+    if steps > 0:
+        paths.append(REGISTER_NS)
+    paths[-1] += choice
+    if steps > 1:
+        paths.append(REGISTER_NS)
+    paths[-1] += wire_ns(s.acc_bits) + LUT_NS + ADDER_NS + CARRY_NS * s.acc_bits
+    return max(paths)
+
+
 def _buffer_ns(memory: Memory) -> float:
     """From the address of a memory in LUTs to its word: a RAM256X1S, or a multiplexer of banks."""
     whole = memory.words <= 64 or (memory.ports == 1 and memory.words <= 256)
@@ -238,4 +259,7 @@ def _registers(structure: Structure) -> float:
         bits += g.pe * (sum_bits * (2 * registers.rows + registers.sum) + middle)
     elif core.kind == "gates":
         bits += g.pe * adders.cut_bits(g.simd, core.activation.bits, core.digits, adder_cuts(s))
+    elif core.kind == "shared":
+        a_bits, steps = core.activation.bits, registers.dot_steps
+        bits += adders.shared_registers(g.simd, a_bits, core.summed_bits, g.pe, steps)
     return bits

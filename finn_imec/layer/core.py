@@ -10,7 +10,7 @@ from math import prod
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
-from finn_imec.layer.adders import dot_luts, heap_luts, levels
+from finn_imec.layer.adders import dot_luts, heap_luts, levels, shared_luts
 from finn_imec.layer.compressor import partial_product_luts
 from finn_imec.layer.gearbox import weight_rows
 from finn_imec.layer.geometry import ConvGeometry
@@ -24,6 +24,9 @@ MAX_PARTIAL_PRODUCTS = 64
 
 #: Most levels of adders behind gated additions, besides one that adds two digits; beyond, a compressor tree.
 MOST_LEVELS = 2
+
+#: Lanes of dot products that are chosen from sums that all channels share (imec_dot_shared).
+SHARED_LANES = range(2, 5)
 
 #: FINN's resType: what computes the dot products. "auto" is "dsp" where FINN's own builder takes DSPs: both
 #: operands have at least AUTO_DSP_BITS bits. "dsp" uses DSPs above LUT_PARTIAL_PRODUCTS partial products; up
@@ -78,7 +81,9 @@ class Core:
 
     runtime_weights: the weights may change while the design runs. digits: those of a weight in gated
     additions (imec_dot_gates), 1 if all weights are -1, 0 or 1; 0 if another core computes. heap: the
-    additions' sums go through a compressor tree.
+    additions' sums go through a compressor tree. shared: dot products are chosen from sums that all channels
+    share (imec_dot_shared). lowered: of unsigned activations that are taken as signed, half their range
+    lower.
     """
 
     activation: Operand
@@ -87,6 +92,8 @@ class Core:
     packing: Packing | None
     digits: int = 0
     heap: bool = False
+    shared: bool = False
+    lowered: bool = False
 
     @staticmethod
     def of(
@@ -98,10 +105,12 @@ class Core:
         weights: np.ndarray | None = None,
         dsp_block: str = DEFAULT_DSP_BLOCK,
         thresholds: bool = False,
+        sign: bool = False,
     ) -> Core:
         """The core for weights (MW, MH), or for all values of the operand (None).
 
-        thresholds: accumulators are compared with some, which take in constants of their channels.
+        thresholds: accumulators are compared with some, which take in constants of their channels. sign: with
+        one each, from whose negative they start.
 
         Raises UnsupportedError unless res_type is one of RES_TYPES, and dsp_block one of DSP_BLOCKS.
         """
@@ -112,6 +121,8 @@ class Core:
         lut = Core(activation, weight, runtime_weights, None)
         if not runtime_weights:
             lut = _cheaper(lut, _digits(weight, weights), geometry, thresholds)
+            if not (sign and geometry.nf > 1):  # each channel would need a start value in LUTs of its own
+                lut = _shared(lut, geometry, thresholds)
         a, w = lut.factors
         widths = a.bits, w.bits
         few = {"auto": min(widths) < AUTO_DSP_BITS, "lut": True, "dsp": prod(widths) <= LUT_PARTIAL_PRODUCTS}
@@ -146,13 +157,20 @@ class Core:
 
     @property
     def kind(self) -> str:
-        """Suffix of the RTL module imec_dot_*: "planes", "gates", "product" or "dsp"."""
+        """Suffix of the RTL module imec_dot_*: "planes", "gates", "shared", "product" or "dsp"."""
         a, w = self.factors
         if self.packing:
             return "dsp"
         if self.digits:
             return "gates"
+        if self.shared:
+            return "shared"
         return "planes" if a.bits * w.bits <= MAX_PARTIAL_PRODUCTS or a.bipolar or w.bipolar else "product"
+
+    @property
+    def summed_bits(self) -> int:
+        """Bits of an activation in imec_dot_shared's sums, where it is signed."""
+        return self.activation.bits + (not self.activation.signed and not self.lowered)
 
     @property
     def double(self) -> bool:
@@ -174,6 +192,8 @@ class Core:
         if self.runtime_weights:
             return False
         a, w = self.factors
+        if self.shared:
+            return self.lowered
         if self.digits and not self.counts_equal_bits:
             return a.signed or a.bipolar or w.signed or w.bipolar
         return self.packing.centered if self.packing else a.bipolar != w.bipolar
@@ -209,6 +229,28 @@ def _cheaper(planes: Core, digits: int, geometry: ConvGeometry, thresholds: bool
     if gates.channel_offsets and not planes.channel_offsets and not thresholds and geometry.nf > 1:
         return planes  # each channel would need a start value
     return gates if luts <= sum(partial_product_luts(geometry.simd, a.bits, w.bits)) else planes
+
+
+def _shared(lut: Core, geometry: ConvGeometry, thresholds: bool) -> Core:
+    """This core, or that of shared sums if it takes fewer LUTs."""
+    a, w = lut.activation, lut.weight
+    pe, simd = geometry.pe, geometry.simd
+    if (
+        geometry.depthwise
+        or simd not in SHARED_LANES
+        or not w.bipolar
+        or a.bits == 1
+        or lut.kind == "product"
+    ):
+        return lut
+    shared = Core(a, w, False, None, shared=True, lowered=thresholds and not a.signed)
+    if lut.heap:
+        luts = heap_luts(simd, a.bits, lut.digits)
+    elif lut.digits:
+        luts = dot_luts(simd, a.bits, lut.digits)
+    else:
+        luts = sum(partial_product_luts(simd, a.bits, w.bits))
+    return shared if shared_luts(simd, shared.summed_bits, pe) < pe * luts else lut
 
 
 @cache

@@ -120,7 +120,7 @@ class Datapath:
         a, w = self._operands
         return Core.of(
             self.geometry, a, w, self.res_type, self.runtime_weights, weights,
-            dsp_block=self.dsp_block, thresholds=self._steps > 0,
+            dsp_block=self.dsp_block, thresholds=self._steps > 0, sign=self._steps == 1,
         )  # fmt: skip
 
     @cached_property
@@ -196,6 +196,8 @@ class Datapath:
             return offsets
         if core.counts_equal_bits or core.kind == "product":
             return np.zeros(mh, np.int64)
+        if core.shared:
+            return np.asarray(core.lowered * 2 ** (a.bits - 1) * self._fixed_weights.sum(axis=0))
         scale = 2 if core.double else 1
         if core.digits:
             digit = 2 ** (core.digits - 1)  # the negative one
@@ -268,8 +270,12 @@ class Datapath:
     # ---- memory images ------------------------------------------------------------------------
 
     def weight_words(self, lanes: slice = slice(None)) -> list[int]:
-        """`weight_words` of the weights."""
-        return weight_words(self.geometry, self.core.weight, self._fixed_weights, lanes)
+        """`weight_words` of the weights; for shared sums as imec_dot_shared has them."""
+        if not self.core.shared:
+            return weight_words(self.geometry, self.core.weight, self._fixed_weights, lanes)
+        codes = stored_weights(self.geometry, self.core.weight, self._fixed_weights)
+        codes[..., 1:] = codes[..., 1:] == codes[..., :1]
+        return _pack(codes[..., lanes].reshape(len(codes), -1), 1)
 
     def threshold_words(self, search: Search | None) -> list[list[int]]:
         """Words of each threshold memory, in imec_conv's order: folds counted down.

@@ -12,10 +12,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, gcd, sqrt
 
-from finn_imec.layer.adders import cut_bits, dot_luts, heap_heights, heap_luts
+from finn_imec.layer.adders import (
+    cut_bits,
+    dot_luts,
+    heap_heights,
+    heap_luts,
+    shared_luts,
+    shared_registers,
+)
 from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.clock import adder_cuts, middle_heights
 from finn_imec.layer.compressor import (
+    HEAP_SUM_MIDDLE,
+    MOST_ADDED,
     THRESHOLD_COUNTER,
     compressor_luts,
     levels,
@@ -169,13 +178,15 @@ class Estimate:
         g, core, packed = self.structure.geometry, self.structure.core, self.structure.core.packing
         a, w = core.factors
         if packed:
-            dot = sum_luts(packed.chains, packed.field_bits)
+            dot = chain_luts(packed.chains, packed.field_bits)
         elif core.heap:
             dot = heap_luts(g.simd, a.bits, core.digits)
             if g.simd == 1:  # the addition merges with the accumulator's
                 dot -= compressor_luts(heap_heights(1, a.bits, core.digits)).sums
         elif core.digits:
             dot = dot_luts(g.simd, a.bits, core.digits)
+        elif core.shared:
+            return shared_luts(g.simd, core.summed_bits, g.pe) + g.pe * self.structure.acc_bits
         elif core.kind == "planes":
             dot = sum(partial_product_luts(g.simd, a.bits, w.bits))
         else:
@@ -329,12 +340,12 @@ class Estimate:
             "weights": sum(map(different_bits, s.weight_memories)),
             "late_weights": more * (self._weight_address_bits if in_luts else s.weight_bits) * (not external),
             "streamed_weights": s.weight_bits * s.memory_steps * external,
-            "gates": g.pe * self._cut_bits,
+            "gates": self._cut_bits,
             "tree_middles": g.pe * sum(middle_heights(s)) * registers.middle if self._tree else 0,
             "tree_rows": g.pe * sum(self._tree_rows) * registers.rows,
             "tree_sums": g.pe * self._sum_bits * registers.sum if self._tree else 0,
             "products": g.pe * s.acc_bits * self._dot_steps * (core.kind == "product"),
-            "chain_sums": g.pe * sum_ffs(packed.chains, packed.field_bits) if packed else 0,
+            "chain_sums": g.pe * chain_ffs(packed.chains, packed.field_bits) if packed else 0,
             "searches": int(engines > 0),
             "searched_words": g.pe * s.acc_bits + _bits(g.nf) if engines else 0,
             "search_counts": (engines + 1) * s.count_bits if engines else 0,
@@ -429,11 +440,14 @@ class Estimate:
 
     @property
     def _cut_bits(self) -> int:
-        """Bits of the registers in gated additions of one channel."""
-        s, core = self.structure, self.structure.core
+        """Bits of the registers in additions."""
+        s, g, core = self.structure, self.structure.geometry, self.structure.core
+        if core.shared:
+            steps = REGISTERS[s.pipeline].dot_steps
+            return shared_registers(g.simd, core.activation.bits, core.summed_bits, g.pe, steps)
         if core.kind != "gates" or core.heap:
             return 0
-        return cut_bits(s.geometry.simd, core.activation.bits, core.digits, adder_cuts(s))
+        return g.pe * cut_bits(g.simd, core.activation.bits, core.digits, adder_cuts(s))
 
     @property
     def _dot_steps(self) -> int:
@@ -477,6 +491,22 @@ def different_bits(memory: Memory) -> float:
 def fitted(coefficients: Mapping[str, float], features: Mapping[str, float]) -> int:
     """The sum of features, each times its coefficient."""
     return round(sum(coefficients[name] * value for name, value in features.items()))
+
+
+def chain_luts(chains: int, bits: int) -> int:
+    """LUTs of the sum of imec_dot_dsp's chains."""
+    return sum(compressor_luts((chains,) * bits)) if chains > MOST_ADDED else sum_luts(chains, bits)
+
+
+def chain_ffs(chains: int, bits: int) -> int:
+    """Flip-flops of the sum of imec_dot_dsp's chains; of imec_heap_sum, those of its three steps or more."""
+    if chains <= MOST_ADDED:
+        return sum_ffs(chains, bits)
+    heights = (chains,) * bits
+    tree = [level.heights for level in levels(heights)]
+    middle = next(after for after in (heights, *tree) if max(after) <= HEAP_SUM_MIDDLE)
+    more = ((chains - 1).bit_length() + 1) // 2 - 2
+    return sum(middle) + sum(tree[-1]) + more * (bits + (chains - 1).bit_length())
 
 
 def sum_luts(n: int, bits: int) -> int:

@@ -169,8 +169,9 @@ class Structure:
         others: pipeline, mem_mode, ram_style, ram_style_thresholds.
         """
         core = Core.of(
-            geometry, activation, weight, res_type, runtime_weights, dsp_block=dsp_block, thresholds=steps > 0
-        )
+            geometry, activation, weight, res_type, runtime_weights,
+            dsp_block=dsp_block, thresholds=steps > 0, sign=steps == 1,
+        )  # fmt: skip
         biased = steps == 1 or (steps == 0 and core.channel_offsets)
         return Structure(geometry, core, acc_bits, output_bits, steps, biased, **others)
 

@@ -122,7 +122,7 @@ module imec_conv import imec_pkg::*; #(
 	bit  W_BIPOLAR,
 	int unsigned  ACC_BITS,
 	int unsigned  O_BITS,
-	parameter string  CORE,	// for dot products: "planes", "gates", "product" or "dsp", see imec_dot_*
+	parameter string  CORE,	// for dot products: "planes", "gates", "shared", "product" or "dsp", see imec_dot_*
 	bit  DOUBLE,	// accumulate 2*dot
 	bit  WIDEN = 0,	// multiply bipolar values as two-bit numbers
 	int unsigned  PIPELINE = 0,	// registers in the dot products, see imec_mac

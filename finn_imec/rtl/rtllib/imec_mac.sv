@@ -4,16 +4,18 @@
  * @description
  *	acc[p] <- (first? start[p] : acc[p]) + (DOUBLE? 2 : 1) * sum_l a[l]*w[p][l]
  *
- *	up to the constants of imec_dot_planes and imec_dot_gates. If DEPTHWISE, PE p takes activation a[p]
+ *	up to the constants of imec_dot_planes, imec_dot_gates and imec_dot_shared. If DEPTHWISE, PE p takes activation a[p]
  *	only, and SIMD is 1. WIDEN multiplies a bipolar operand as a two-bit number -1 or +1.
  *
  *	vld and first arrive with the dot products, imec_pkg::mac_steps steps after a and,
  *	except for CORE "dsp", whose lanes differ, after w.
  *
+ *	CORE "shared" adds or subtracts in the accumulators, see imec_add_subtract.
+ *
  *	Does not count folds. Does not saturate: ACC_BITS must hold the sum.
  ***************************************************************************/
 module imec_mac import imec_pkg::*; #(
-	parameter string  CORE,	// "planes", "gates", "product" or "dsp", see imec_dot_*
+	parameter string  CORE,	// "planes", "gates", "shared", "product" or "dsp", see imec_dot_*
 	int unsigned  PE,
 	int unsigned  SIMD,
 	bit  DEPTHWISE = 0,
@@ -40,7 +42,7 @@ module imec_mac import imec_pkg::*; #(
 	int unsigned  FIELD_BITS = 1,
 	int unsigned  CHAINS = SIMD,
 	logic [47:0]  CHAIN_BIAS = 0,
-	bit  CENTRED = 0,
+	bit  CENTRED = 0,	// or of CORE "shared"
 	int unsigned  LANES = 1,
 	int unsigned  DSP_VERSION = 1,
 	int unsigned  PRIMITIVES = XILINX,
@@ -58,8 +60,8 @@ module imec_mac import imec_pkg::*; #(
 	input	logic [PE-1:0][ACC_BITS-1:0]  start,
 	output	logic [PE-1:0][ACC_BITS-1:0]  acc
 );
-	if(CORE != "planes" && CORE != "gates" && CORE != "product" && CORE != "dsp") begin : genCore
-		$error("CORE=\"%s\" must be \"planes\", \"gates\", \"product\" or \"dsp\".", CORE);
+	if(CORE != "planes" && CORE != "gates" && CORE != "shared" && CORE != "product" && CORE != "dsp") begin : genCore
+		$error("CORE=\"%s\" must be \"planes\", \"gates\", \"shared\", \"product\" or \"dsp\".", CORE);
 	end : genCore
 	if(CORE == "dsp" && PIPELINE > 0)  $error("PIPELINE=%0d must be 0 for CORE dsp.", PIPELINE);
 	if(DEPTHWISE && SIMD != 1)  $error("SIMD=%0d must be 1 if DEPTHWISE.", SIMD);
@@ -83,6 +85,7 @@ module imec_mac import imec_pkg::*; #(
 		CORE == "dsp"? FIELD_BITS + $clog2(CHAINS) :
 		CORE == "planes"? $clog2(SIMD*(2**X_BITS-1)*(2**V_BITS-1) + 1) :
 		CORE == "gates"? $clog2(SIMD*(2**A_BITS-1)*(2**DIGITS-1) + 1) :
+		CORE == "shared"? A_BITS + 32'(!A_SIGNED && !CENTRED) + $clog2(SIMD) + 1 :	// and whether to negate
 		X_BITS + V_BITS + 1 + $clog2(SIMD);
 	uwire [PE-1:0][Y_BITS-1:0]  y;
 	localparam int unsigned  DOTS = DEPTHWISE? PE : 1;	// sets of activations
@@ -112,6 +115,12 @@ module imec_mac import imec_pkg::*; #(
 				.DIGITS(DIGITS), .PIPELINE(PIPELINE), .CUTS(CUTS), .HEAP(HEAP), .MIDDLE(MIDDLE), .PRIMITIVES(PRIMITIVES)
 			) dot(.clk, .en, .a(a[d*SIMD +: SIMD]), .w(w[d*EACH +: EACH]), .y(y[d*EACH +: EACH]));
 		end : genGates
+		else if(CORE == "shared") begin : genShared
+			if(!W_BIPOLAR || W_BITS != 1 || A_BIPOLAR || DEPTHWISE || DOUBLE)  $error("W_BITS=%0d must be 1 and bipolar, and activations plain, for CORE shared.", W_BITS);
+			imec_dot_shared #(
+				.PE(PE), .SIMD(SIMD), .A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .CENTRED(CENTRED), .PIPELINE(PIPELINE)
+			) dot(.clk, .en, .a, .w, .y);
+		end : genShared
 		else begin : genProduct
 			imec_dot_product #(
 				.PE(EACH), .SIMD(SIMD),
@@ -120,12 +129,20 @@ module imec_mac import imec_pkg::*; #(
 		end : genProduct
 	end : genDot
 
-	for(genvar  p = 0; p < PE; p++) begin : genPE
+	for(genvar  p = 0; p < (CORE == "shared"? 0 : PE); p++) begin : genPE
 		uwire [Y_BITS-1:0]  dot = y[p];
 		logic [ACC_BITS-1:0]  Acc;
 		uwire [ACC_BITS-1:0]  sum = (ACC_BITS'(signed'({ CORE == "product" && dot[Y_BITS-1], dot })) << DOUBLE) + (first? start[p] : Acc);
 		always_ff @(posedge clk)  if(en && vld)  Acc <= sum;
 		assign	acc[p] = Acc;
 	end : genPE
+
+	for(genvar  p = 0; p < (CORE == "shared"? PE : 0); p++) begin : genShared
+		uwire  negate = y[p][Y_BITS-1];
+		uwire [Y_BITS-2:0]  dot = y[p][Y_BITS-2:0];
+		imec_add_subtract #(.D_BITS(Y_BITS-1), .BITS(ACC_BITS), .PRIMITIVES(PRIMITIVES)) accumulator(
+			.clk, .en(en && vld), .first, .start(start[p]), .negate, .d(dot), .acc(acc[p])
+		);
+	end : genShared
 
 endmodule : imec_mac
