@@ -87,6 +87,10 @@ def _paths(structure: Structure) -> dict[str, float]:
             paths["multipliers"] += wire_ns() + LUT_NS + ADDER_NS + CARRY_NS * s.acc_bits
     else:
         paths["weights to DSP slices"] = word + wire_ns() + (PREADDER_NS if late else 1.5)
+        if core.packing and core.packing.chains > 2:
+            three = 3 * level + ADDER_NS  # imec_add3 in groups of two columns
+            fourth = level + ADDER_NS + CARRY_NS * core.packing.field_bits / 2
+            paths["sums of chains"] = REGISTER_NS + three + fourth
     for memory in s.buffer_memories:
         if memory.ram_luts:
             address = REGISTER_NS if s.memory_steps == 2 else ADDRESS_NS
@@ -214,9 +218,9 @@ def _additions_ns(structure: Structure, cuts: Collection[int]) -> float:
 
 def _buffer_ns(memory: Memory) -> float:
     """From the address of a memory in LUTs to its word: a RAM256X1S, or a multiplexer of banks."""
-    whole = memory.words <= 64 or (memory.ports == 1 and memory.words <= 256)
-    banks = 1 if whole else ceil(memory.words / 64)
-    ram = RAM64_NS if memory.words <= 64 or banks > 1 else RAM256_NS
+    whole = 256 if memory.ports == 1 else 64
+    banks = ceil(memory.words / whole)
+    ram = RAM64_NS if min(memory.words, whole) <= 64 else RAM256_NS
     return wire_ns(memory.ram_luts) + ram + ceil(log2(banks) / 2) * (wire_ns() + LUT_NS)
 
 

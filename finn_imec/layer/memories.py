@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import NamedTuple
 
@@ -79,8 +79,18 @@ def rom_layout(depth: int, width: int, style: str) -> str:
 
 
 def kept_words(depth: int, layout: str) -> int:
-    """Words whose high half is in the first memory of imec_rom in one of the layouts HALVED."""
-    return power_of_two(depth) - depth - (layout == "through")
+    """Words whose high half is in the first memory of imec_rom in one of the layouts HALVED.
+
+    As many as fit; in layout "through", of those that leave the other memory as it is the multiple of the
+    highest power of two, with which addresses are compared in few LUTs.
+    """
+    far = power_of_two(depth)
+    if layout != "through":
+        return far - depth
+    most = far - depth - 1
+    least = max(1, depth - power_of_two(depth - most))
+    zeros = (most ^ (least - 1)).bit_length() - 1
+    return most >> zeros << zeros
 
 
 def rom_bank_words(depth: int, widths: Sequence[int]) -> int:
@@ -170,7 +180,8 @@ def rom_images(
         }
         return {name: image for name, image in images.items() if image[0] and image[1]}
     if layout in HALVED:
-        half, kept, spare = (width + 1) // 2, kept_words(depth, layout), int(layout == "through")
+        half, kept = (width + 1) // 2, kept_words(depth, layout)
+        spare = power_of_two(depth) - depth - kept
         high = [word >> half for word in words]
         rows = [word & (1 << half) - 1 for word in words] + [0] * spare + high[:kept][::-1]
         return {"": (rows, half), "_rest": (_wrapped(high, kept), half)}
@@ -220,10 +231,13 @@ class Memory:
         """LUT sites of a writable memory.
 
         Four sites, RAM32M or RAM64M, hold 32 words of 6 bits or 64 words of 3 bits with two ports; 8 or 4
-        bits with one. Deeper single-port memories take one site per bit of 64 words.
+        bits with one. Deeper single-port memories take one site per bit of 64 words, in banks of 256.
         """
         if self.style != "distributed" or self.ports == 0 or self.words == 1:
             return 0
+        if self.ports == 1 and self.words > 256:  # a bank of the rest, see imec_strip
+            banks, rest = divmod(self.words, 256)
+            return 4 * banks * self.bits + (replace(self, words=rest).ram_luts if rest else 0)
         if self.ports == 1 and self.words > 64:
             return ceil(self.words / 64) * self.bits
         bits_per_four = (4 if self.ports == 1 else 3) * (2 if self.words <= 32 else 1)

@@ -151,7 +151,7 @@ module imec_dot_dsp import imec_pkg::*; #(
 	end : genSlice
 
 	for(genvar  p = 0; p < PE; p++) begin : genChannel
-		imec_sum #(.N(CHAINS), .BITS(FIELD_BITS)) sum(.clk, .en, .d(sums[p]), .y(y[p]));
+		imec_sum #(.N(CHAINS), .BITS(FIELD_BITS), .PRIMITIVES(PRIMITIVES)) sum(.clk, .en, .d(sums[p]), .y(y[p]));
 	end : genChannel
 
 endmodule : imec_dot_dsp
