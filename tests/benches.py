@@ -187,7 +187,6 @@ def pad(width: int, ifm_dim: tuple[int, int], padding: tuple[int, int, int, int]
 
 
 def strip(depth: int, width: int, style: str = "auto", dual_port: bool = False) -> Bench:
-    """A single-port memory in LUTs of more than 256 words is in banks."""
     rng = generator(depth, width)
     memory = [0] * depth
     inputs, outputs = [], []

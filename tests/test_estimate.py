@@ -217,11 +217,10 @@ def test_block_rams(memory, blocks):
     ("words", "bits", "ports", "luts"),
     [
         (1, 8, 1, 0), (32, 8, 1, 4), (32, 6, 2, 4), (33, 4, 1, 4), (64, 3, 2, 4), (100, 5, 1, 10),
-        (256, 16, 1, 64), (288, 16, 1, 64 + 8), (512, 3, 1, 24),
     ],
 )  # fmt: skip
 def test_lut_rams(words, bits, ports, luts):
-    """A register; RAM32M and RAM64M, of one port and of two; RAM128X1S; banks of RAM256X1S and the rest."""
+    """A register; RAM32M and RAM64M, of one port and of two; RAM128X1S."""
     assert Memory(words, bits, "distributed", ports).ram_luts == luts
     assert Memory(words, bits, "block", ports).ram_luts == 0
 

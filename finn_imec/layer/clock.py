@@ -218,9 +218,9 @@ def _additions_ns(structure: Structure, cuts: Collection[int]) -> float:
 
 def _buffer_ns(memory: Memory) -> float:
     """From the address of a memory in LUTs to its word: a RAM256X1S, or a multiplexer of banks."""
-    whole = 256 if memory.ports == 1 else 64
-    banks = ceil(memory.words / whole)
-    ram = RAM64_NS if min(memory.words, whole) <= 64 else RAM256_NS
+    whole = memory.words <= 64 or (memory.ports == 1 and memory.words <= 256)
+    banks = 1 if whole else ceil(memory.words / 64)
+    ram = RAM64_NS if memory.words <= 64 or banks > 1 else RAM256_NS
     return wire_ns(memory.ram_luts) + ram + ceil(log2(banks) / 2) * (wire_ns() + LUT_NS)
 
 

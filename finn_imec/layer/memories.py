@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 from typing import NamedTuple
 
@@ -231,13 +231,10 @@ class Memory:
         """LUT sites of a writable memory.
 
         Four sites, RAM32M or RAM64M, hold 32 words of 6 bits or 64 words of 3 bits with two ports; 8 or 4
-        bits with one. Deeper single-port memories take one site per bit of 64 words, in banks of 256.
+        bits with one. Deeper single-port memories take one site per bit of 64 words.
         """
         if self.style != "distributed" or self.ports == 0 or self.words == 1:
             return 0
-        if self.ports == 1 and self.words > 256:  # a bank of the rest, see imec_strip
-            banks, rest = divmod(self.words, 256)
-            return 4 * banks * self.bits + (replace(self, words=rest).ram_luts if rest else 0)
         if self.ports == 1 and self.words > 64:
             return ceil(self.words / 64) * self.bits
         bits_per_four = (4 if self.ports == 1 else 3) * (2 if self.words <= 32 else 1)

@@ -292,8 +292,7 @@ module imec_conv import imec_pkg::*; #(
 			.rvld(read), .rfirst(read_first), .rlast(read_last)
 		);
 		imec_strip #(
-			.DEPTH(DEPTH), .WIDTH(STORED_CHANNELS*A_BITS), .DUAL_PORT(DUAL_PORT), .RAM_STYLE(BUFFER_RAM_STYLE), .STEPS(MEMORY),
-			.PRIMITIVES(PRIMITIVES)
+			.DEPTH(DEPTH), .WIDTH(STORED_CHANNELS*A_BITS), .DUAL_PORT(DUAL_PORT), .RAM_STYLE(BUFFER_RAM_STYLE), .STEPS(MEMORY)
 		) strip(
 			.clk, .en, .addr(strip_addr), .write_addr, .we(strip_we), .d(sdat), .q(word)
 		);

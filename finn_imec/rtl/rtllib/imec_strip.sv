@@ -10,9 +10,6 @@
  *	  block RAM     addr, d -->| memory |-||-[||]--> q
  *	  LUTs          addr, d -[||]-->| banks |--> mux -||--> q
  *
- *	LUTs with one port hold banks of 256 words, each of a slice, and a smaller one of the rest:
- *	synthesis alone takes banks of 64 words.
- *
  *	With one port, write_addr is unused and everything happens at addr. The newest
  *	word replaces the word that is read for the last time, at the same address, so
  *	that a single-port memory holds exactly the live part of the input rows. A second
@@ -28,13 +25,12 @@
  *
  *	Does not initialize or reset its contents.
  ***************************************************************************/
-module imec_strip import imec_pkg::*; #(
+module imec_strip #(
 	int unsigned  DEPTH,
 	int unsigned  WIDTH,
 	bit  DUAL_PORT = 0,
 	parameter     RAM_STYLE = "auto",	// auto, distributed, block, ultra
 	int unsigned  STEPS = 1,	// from address to word, 1 or 2
-	int unsigned  PRIMITIVES = XILINX,
 
 	localparam int unsigned  BITS = DEPTH > 1? $clog2(DEPTH) : 1
 )(
@@ -71,22 +67,6 @@ module imec_strip import imec_pkg::*; #(
 			end
 		end
 	end : genRegister
-	else if(IN_LUTS && !DUAL_PORT && DEPTH > 256) begin : genBanks
-		localparam int unsigned  BANKS = (DEPTH + 255) / 256;
-		uwire [BITS-9:0]  bank = raddr[BITS-1:8];
-		uwire [BANKS-1:0][WIDTH-1:0]  words;
-		for(genvar  b = 0; b < BANKS; b++) begin : genBank
-			localparam int unsigned  WORDS = b < BANKS-1? 256 : DEPTH - 256*b;
-			localparam int unsigned  ROW_BITS = WORDS > 1? $clog2(WORDS) : 1;
-			(* ram_style = RAM_STYLE *)
-			logic [WIDTH-1:0]  Mem[WORDS];
-			always_ff @(posedge clk)  if(en && write && bank == (BITS-8)'(b))  Mem[raddr[ROW_BITS-1:0]] <= data;
-			assign	words[b] = Mem[raddr[ROW_BITS-1:0]];
-		end : genBank
-		uwire [WIDTH-1:0]  word;
-		imec_mux #(.N(BANKS), .WIDTH(WIDTH), .PRIMITIVES(PRIMITIVES)) pick(.sel(bank), .d(words), .q(word));
-		always_ff @(posedge clk)  if(en)  Q <= word;
-	end : genBanks
 	else begin : genMemory
 		(* ram_style = RAM_STYLE *)
 		logic [WIDTH-1:0]  Mem[DEPTH];
