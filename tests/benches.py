@@ -853,6 +853,9 @@ BENCHES = [
     strip(1, 5),
     strip(2, 3, "distributed"),
     strip(19, 8, "distributed"),
+    strip(257, 3, "distributed"),
+    strip(288, 5, "distributed"),
+    strip(1100, 4, "distributed"),
     strip(64, 33, "block"),
     strip(1, 4, dual_port=True),
     strip(37, 5, "distributed", dual_port=True),
@@ -866,6 +869,8 @@ BENCHES = [
     rom(1279, 2, "block", "paired"),
     rom(9, 3, "block", "through"),
     rom(1152, 5, "block", "through"),
+    rom(1100, 3, "block", "through"),
+    rom(1151, 3, "block", "through"),
     rom(1279, 2, "block", "through"),
     *(
         two_steps(bench)
@@ -888,7 +893,8 @@ BENCHES = [
         )
     ),
     *(delay(width, steps) for width, steps in ((1, 0), (5, 1), (3, 2), (2, 9))),
-    *(total(n, bits) for n, bits in ((1, 3), (2, 5), (3, 1), (4, 7), (5, 4), (16, 7), (17, 2), (65, 3))),
+    *(total(n, bits) for n, bits in ((1, 3), (2, 5), (3, 1), (4, 7), (5, 4), (6, 5), (7, 3))),
+    *(total(n, bits) for n, bits in ((16, 7), (17, 2), (65, 3))),
     *map(sequencer, LAYERS),
     *(
         axis(*args)

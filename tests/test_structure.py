@@ -23,7 +23,15 @@ from finn_imec.layer.clock import (
 from finn_imec.layer.compressor import levels
 from finn_imec.layer.core import Core, Operand
 from finn_imec.layer.geometry import ConvGeometry
-from finn_imec.layer.memories import Memory, rom_bank_words, rom_layout, rom_spill, spilled_widths
+from finn_imec.layer.memories import (
+    Memory,
+    kept_words,
+    power_of_two,
+    rom_bank_words,
+    rom_layout,
+    rom_spill,
+    spilled_widths,
+)
 from finn_imec.layer.structure import MAX_PIPELINE, REGISTERS, Search, Structure
 from finn_imec.layer.units import storage
 from finn_imec.util.errors import UnsupportedError
@@ -255,6 +263,16 @@ def test_banks_take_the_fewest_blocks(depth, widths, bank):
 def test_a_row_to_spare_saves_the_multiplexer(depth, width, layout):
     """Where a word more in the other memory would cost no block: 257 of 512 rows, but not 513."""
     assert rom_layout(depth, width, "block") == layout
+
+
+@pytest.mark.parametrize(
+    ("depth", "kept"), [(9, 6), (1100, 896), (1151, 896), (1152, 768), (1153, 768), (1279, 768), (4608, 3072)]
+)
+def test_words_whose_high_half_is_in_the_first_memory_are_a_round_number(depth, kept):
+    """The other memory keeps its rows: for 1152 words, 257 to 512 of them, in 512."""
+    most = power_of_two(depth) - depth - 1
+    assert kept_words(depth, "through") == kept <= most
+    assert power_of_two(depth - kept) == power_of_two(depth - most)
 
 
 def test_two_reads_at_once_take_no_words_of_both_ports():

@@ -89,6 +89,10 @@ def _paths(structure: Structure) -> dict[str, float]:
             paths["multipliers"] += wire_ns() + LUT_NS + ADDER_NS + CARRY_NS * s.acc_bits
     else:
         paths["weights to DSP slices"] = word + wire_ns() + (PREADDER_NS if late else 1.5)
+        if core.packing and core.packing.chains > 2:
+            three = 3 * level + ADDER_NS  # imec_add3 in groups of two columns
+            fourth = level + ADDER_NS + CARRY_NS * core.packing.field_bits / 2
+            paths["sums of chains"] = REGISTER_NS + three + fourth
     for memory in s.buffer_memories:
         if memory.ram_luts:
             address = REGISTER_NS if s.memory_steps == 2 else ADDRESS_NS

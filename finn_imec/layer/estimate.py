@@ -510,11 +510,12 @@ def chain_ffs(chains: int, bits: int) -> int:
 
 
 def sum_luts(n: int, bits: int) -> int:
-    """LUTs of imec_sum for n numbers of `bits` bits: additions, up to three numbers in a step."""
+    """LUTs of imec_sum for n numbers of `bits` bits: additions, of which imec_add3 makes two at once."""
     if n == 1:
         return 0
     groups, rest = divmod(n, 4)
-    luts = groups * (3 * bits + 1) + (0, 0, bits, 2 * bits + 1)[rest]
+    three = bits + (bits - 1) // 2  # with a LUT between two columns and the next two
+    luts = groups * (three + bits) + (0, 0, bits, three)[rest]
     return luts + sum_luts(ceil(n / 4), bits + (2 if n > 2 else 1))
 
 

@@ -79,8 +79,18 @@ def rom_layout(depth: int, width: int, style: str) -> str:
 
 
 def kept_words(depth: int, layout: str) -> int:
-    """Words whose high half is in the first memory of imec_rom in one of the layouts HALVED."""
-    return power_of_two(depth) - depth - (layout == "through")
+    """Words whose high half is in the first memory of imec_rom in one of the layouts HALVED.
+
+    As many as fit; in layout "through", of those that leave the other memory as it is the multiple of the
+    highest power of two, with which addresses are compared in few LUTs.
+    """
+    far = power_of_two(depth)
+    if layout != "through":
+        return far - depth
+    most = far - depth - 1
+    least = max(1, depth - power_of_two(depth - most))
+    zeros = (most ^ (least - 1)).bit_length() - 1
+    return most >> zeros << zeros
 
 
 def rom_bank_words(depth: int, widths: Sequence[int]) -> int:
@@ -170,7 +180,8 @@ def rom_images(
         }
         return {name: image for name, image in images.items() if image[0] and image[1]}
     if layout in HALVED:
-        half, kept, spare = (width + 1) // 2, kept_words(depth, layout), int(layout == "through")
+        half, kept = (width + 1) // 2, kept_words(depth, layout)
+        spare = power_of_two(depth) - depth - kept
         high = [word >> half for word in words]
         rows = [word & (1 << half) - 1 for word in words] + [0] * spare + high[:kept][::-1]
         return {"": (rows, half), "_rest": (_wrapped(high, kept), half)}

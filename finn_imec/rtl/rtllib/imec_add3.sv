@@ -18,12 +18,13 @@
  *	               y           y
  *
  *	No o5 depends on the one before, but timing analysis sees a path through the LUT. Groups of
- *	at most four columns end it: a LUT of its own computes the carry between two.
+ *	GROUP columns end it, by default at most four: a LUT of its own computes the carry between two.
  *
  *	Combinational. The words are unsigned.
  ***************************************************************************/
 module imec_add3 import imec_pkg::*; #(
 	int unsigned  BITS,
+	int unsigned  GROUP = BITS < 5? BITS : (BITS + (BITS + 1)/3 - 1) / ((BITS + 1)/3),	// columns
 	int unsigned  PRIMITIVES = XILINX,
 
 	localparam int unsigned  Y_BITS = BITS + 2
@@ -40,8 +41,6 @@ module imec_add3 import imec_pkg::*; #(
 		return  init;
 	endfunction : full
 
-	localparam int unsigned  GROUPS = BITS < 5? 1 : (BITS + 1)/3;
-	localparam int unsigned  GROUP  = (BITS + GROUPS-1) / GROUPS;
 	uwire [BITS:0]  propagate, carry;
 	assign	carry[0] = 1'b0;
 	for(genvar  i = 0; i < BITS; i++) begin : genColumn
@@ -54,6 +53,8 @@ module imec_add3 import imec_pkg::*; #(
 	end : genColumn
 	assign	propagate[BITS] = carry[BITS];
 
+	// verilator lint_off WIDTHEXPAND
 	assign	y = carry + (carry ^ propagate);
+	// verilator lint_on WIDTHEXPAND
 
 endmodule : imec_add3

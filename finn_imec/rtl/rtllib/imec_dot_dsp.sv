@@ -154,7 +154,7 @@ module imec_dot_dsp import imec_pkg::*; #(
 
 	localparam int unsigned  MOST_ADDED = 16;
 	for(genvar  p = 0; p < (CHAINS > MOST_ADDED? 0 : PE); p++) begin : genChannel
-		imec_sum #(.N(CHAINS), .BITS(FIELD_BITS)) sum(.clk, .en, .d(sums[p]), .y(y[p]));
+		imec_sum #(.N(CHAINS), .BITS(FIELD_BITS), .PRIMITIVES(PRIMITIVES)) sum(.clk, .en, .d(sums[p]), .y(y[p]));
 	end : genChannel
 
 	for(genvar  p = 0; p < (CHAINS > MOST_ADDED? PE : 0); p++) begin : genCompressed

@@ -20,13 +20,16 @@
  *			           0                         DEPTH                   FAR
  *			REST_FILE row r mod 2**m = high half of word r from FAR-DEPTH on.
  *
- *	"through"	As "paired", with a row to spare, so that no multiplexer joins the memories:
- *			beyond FAR-DEPTH-1 words, the second port writes the high half from the other
- *			memory into that row, and a port that writes shows what it writes.
+ *	"through"	As "paired", with rows to spare, so that no multiplexer joins the memories:
+ *			beyond KEPT words, the second port writes the high half from the other memory
+ *			into such a row, and a port that writes shows what it writes.
  *
- *			INIT_FILE  |-- low half of word r -->|x|<- high half of FAR-1-r -|
- *			           0                         DEPTH                     FAR
- *			REST_FILE row r mod 2**m = high half of word r from FAR-DEPTH-1 on.
+ *			INIT_FILE  |-- low half of word r -->|xxx|<- high half of FAR-1-r -|
+ *			           0                         DEPTH  FAR-KEPT             FAR
+ *			REST_FILE row r mod 2**m = high half of word r from KEPT on.
+ *
+ *			KEPT is below FAR-DEPTH, such that m is the least and KEPT a multiple of the
+ *			highest power of two: few bits then tell in which memory a word is.
  *
  *			  ahead -->| rest |-||--d-->|second|
  *			                    addr -->| port |-||--> high half
@@ -160,8 +163,14 @@ module imec_rom import imec_pkg::*; #(
 	else if(LAYOUT == "through") begin : genThrough
 		localparam int unsigned  FAR  = 2**BITS;
 		localparam int unsigned  HALF = (WIDTH+1)/2;
-		localparam int unsigned  KEPT = FAR-1 - DEPTH;	// words whose high half is in the first memory
-		localparam int unsigned  REST_BITS = $clog2(DEPTH - KEPT);
+		localparam int unsigned  REST_BITS = $clog2(2*DEPTH - (FAR-1));
+		localparam int unsigned  MOST  = FAR-1 - DEPTH;
+		localparam int unsigned  LEAST = DEPTH > 2**REST_BITS? DEPTH - 2**REST_BITS : 1;
+		localparam int unsigned  ZEROS = $clog2((MOST ^ (LEAST-1)) + 1) - 1;
+		localparam int unsigned  KEPT  = MOST >> ZEROS << ZEROS;	// words whose high half is in the first memory
+		localparam int unsigned  ROOM  = $clog2(FAR - KEPT - DEPTH + 1) - 1;
+		localparam int unsigned  FREE  = ROOM < ZEROS? ROOM : ZEROS;
+		localparam int unsigned  SPARE = FAR - KEPT - 2**FREE;	// the first of 2**FREE rows that are written
 		if(DEPTH >= FAR-1 || WIDTH == 1)  $error("DEPTH=%0d must be below %0d and WIDTH=%0d above 1 to write through.", DEPTH, FAR-1, WIDTH);
 
 		(* ram_style = RAM_STYLE, rw_addr_collision = "no", no_rw_check *)	// the ports never meet
@@ -174,7 +183,11 @@ module imec_rom import imec_pkg::*; #(
 		end
 		logic [HALF-1:0]  Low, High, Late;
 		uwire  beyond = addr >= BITS'(KEPT);
-		uwire [BITS-1:0]  row = beyond? BITS'(DEPTH) : ~addr;
+		logic [BITS-1:0]  row;
+		always_comb begin
+			row = ~addr;
+			if(beyond)  row[BITS-1:FREE] = (BITS-FREE)'(SPARE >> FREE);
+		end
 		always_ff @(posedge clk) begin
 			if(step)  Late <= Rest[ahead[REST_BITS-1:0]];
 			if(en) begin

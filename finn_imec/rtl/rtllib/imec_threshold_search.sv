@@ -181,43 +181,13 @@ module imec_threshold_search import imec_pkg::*; #(
 			end : genJoined
 			assign	tried = Try;
 		end : genTable
-		else if(TOP > 0) begin : genSplit
+		else begin : genMemory
 			localparam int unsigned  LOW = ACC_BITS - TOP;
 			(* ram_style = STYLE, rom_style = STYLE *)
 			logic [LOW-1:0]  Mem[DEPTH];
 			initial  $readmemh($sformatf("%s", INIT_FILES[e*NAME_BITS +: NAME_BITS]), Mem);
-
-			logic [LOW-1:0]  Above, Below;
-			logic [BITS-1:0]  Sure = '0;	// as in genBoth
-			logic  Reached;
-			uwire [BITS-1:0]  so_far = Reached? Sure | (Bit << 1) : Sure;
-			uwire [BITS-1:0]  root = start? BITS'(1) << (BITS-1) : '0;
-			uwire [ADDR_BITS-1:0]  above = ADDR_BITS'({ read_fold, so_far | Bit | (Bit >> 1) | root });
-			uwire [ADDR_BITS-1:0]  below = ADDR_BITS'({ Fold, so_far | (Bit >> 1) });
-			uwire [TOP-1:0]  top;	// of the threshold that is compared now
-			imec_table #(
-				.ROWS(ROWS), .TABLE_WIDTH(ENGINES*TOP), .TABLE(TABLE), .LSB(e*TOP), .WIDTH(TOP), .PRIMITIVES(PRIMITIVES)
-			) tops(.addr(ADDR_BITS'({ Fold, Try })), .q(top));
-			always_ff @(posedge clk) begin
-				if(rst || (move && Bit[0]))  Sure <= '0;
-				else if(move)      Sure <= so_far;
-				if(start || move) begin
-					Above <= Mem[above];
-					Below <= Mem[below];
-					Reached <= start || reached;
-				end
-			end
-			assign	threshold = { top, Reached? Above : Below };
-			uwire signed [ACC_BITS:0]  margin = (ACC_BITS+1)'(value) - (ACC_BITS+1)'(threshold);
-			assign	enough = !margin[ACC_BITS];
-			assign	tried = so_far;
-		end : genSplit
-		else begin : genMemory
-			(* ram_style = STYLE, rom_style = STYLE *)
-			logic [ACC_BITS-1:0]  Mem[DEPTH];
-			initial  $readmemh($sformatf("%s", INIT_FILES[e*NAME_BITS +: NAME_BITS]), Mem);
 			if(FAST == 2) begin : genBoth
-				logic [ACC_BITS-1:0]  Above, Below;
+				logic [LOW-1:0]  Above, Below;
 				logic [BITS-1:0]  Sure = '0;	// bits of the count before the last decision; zero while idle
 				logic  Reached;	// the last decision; of none, the first threshold is in Above
 				uwire [BITS-1:0]  so_far = Reached? Sure | (Bit << 1) : Sure;
@@ -233,7 +203,14 @@ module imec_threshold_search import imec_pkg::*; #(
 						Reached <= start || reached;
 					end
 				end
-				assign	threshold = Reached? Above : Below;
+				if(TOP == 0)  assign  threshold = Reached? Above : Below;
+				else begin : genSplit
+					uwire [TOP-1:0]  top;	// of the threshold that is compared now
+					imec_table #(
+						.ROWS(ROWS), .TABLE_WIDTH(ENGINES*TOP), .TABLE(TABLE), .LSB(e*TOP), .WIDTH(TOP), .PRIMITIVES(PRIMITIVES)
+					) tops(.addr(ADDR_BITS'({ Fold, Try })), .q(top));
+					assign	threshold = { top, Reached? Above : Below };
+				end : genSplit
 				// As a subtraction, whose LUTs hold the multiplexer
 				uwire signed [ACC_BITS:0]  margin = (ACC_BITS+1)'(value) - (ACC_BITS+1)'(threshold);
 				assign	enough = !margin[ACC_BITS];
