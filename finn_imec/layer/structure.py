@@ -405,6 +405,8 @@ class Structure:
         """Memory of the line buffer or, if SIMD > C, of the lines; empty if it has no bits."""
         unit = self.storage
         bits = unit.channels * self.core.activation.bits
+        if isinstance(unit, LineBuffer):
+            return unit.memories(self.core.activation.bits)
         return [Memory(unit.words, bits, unit.style, 1 + unit.dual_port)] if bits else []
 
     @cached_property

@@ -14,6 +14,7 @@ LIBRARY = (
     "imec_convert.sv",
     "imec_pad.sv",
     "imec_sequencer.sv",
+    "imec_banks.sv",
     "imec_strip.sv",
     "imec_gearbox.sv",
     "imec_through.sv",

@@ -85,6 +85,8 @@ module imec_conv import imec_pkg::*; #(
 	int unsigned  DEPTH,
 	int unsigned  LIVE,
 	bit  DUAL_PORT,
+	bit  BANKED = 0,	// the line buffer is in two banks
+	int unsigned  SKEW = 0,
 	int unsigned  RUN,
 	int unsigned  INNER,
 	int unsigned  INNER_STEP,
@@ -281,7 +283,7 @@ module imec_conv import imec_pkg::*; #(
 		uwire [(READS > 1? $clog2(READS) : 1)-1:0]  read_number;
 		uwire [STORED_CHANNELS*A_BITS-1:0]  word;
 		imec_sequencer #(
-			.DEPTH(DEPTH), .LIVE(LIVE), .DUAL_PORT(DUAL_PORT),
+			.DEPTH(DEPTH), .LIVE(LIVE), .DUAL_PORT(DUAL_PORT), .BANKED(BANKED), .SKEW(SKEW),
 			.RUN(RUN), .INNER(INNER), .INNER_STEP(INNER_STEP), .OUTER(OUTER), .OUTER_STEP(OUTER_STEP),
 			.NF(NF), .FOLD_STEP(FOLD_STEP), .DEPTHWISE(DEPTHWISE), .OW(OW), .OH(OH),
 			.ADVANCE_COLUMN(ADVANCE_COLUMN), .ADVANCE_ROW(ADVANCE_ROW), .ADVANCE_FRAME(ADVANCE_FRAME)
@@ -292,7 +294,8 @@ module imec_conv import imec_pkg::*; #(
 			.rvld(read), .rfirst(read_first), .rlast(read_last)
 		);
 		imec_strip #(
-			.DEPTH(DEPTH), .WIDTH(STORED_CHANNELS*A_BITS), .DUAL_PORT(DUAL_PORT), .RAM_STYLE(BUFFER_RAM_STYLE), .STEPS(MEMORY)
+			.DEPTH(DEPTH), .WIDTH(STORED_CHANNELS*A_BITS), .DUAL_PORT(DUAL_PORT), .BANKED(BANKED),
+			.RAM_STYLE(BUFFER_RAM_STYLE), .STEPS(MEMORY)
 		) strip(
 			.clk, .en, .addr(strip_addr), .write_addr, .we(strip_we), .d(sdat), .q(word)
 		);
