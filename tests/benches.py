@@ -186,6 +186,25 @@ def pad(width: int, ifm_dim: tuple[int, int], padding: tuple[int, int, int, int]
     return Bench("imec_pad", parameters, width, width, words.ravel().tolist(), outputs, ahead=order.first)
 
 
+def banks(depth: int, width: int) -> Bench:
+    """The lowest bit of an address is the bank, and a write goes to the other one."""
+    rng = generator(depth, width)
+    memory = [0] * depth
+    inputs, outputs = [], []
+    bits = address_bits(depth)
+    for i in range(depth + N):
+        target = i if i < depth else int(rng.integers(depth))  # first written once everywhere
+        address = 2 * int(rng.integers(depth // 2)) + 1 - target % 2
+        write, data = i < depth or rng.random() < 0.6, int(rng.integers(2**width))
+        either = target ^ int(rng.integers(2))
+        inputs.append(word((write, 1), (address, bits), (either, bits), (data, width)))
+        outputs.append(memory[address])
+        if write:
+            memory[target] = data
+    parameters = {"DEPTH": depth, "WIDTH": width, "RAM_STYLE": "distributed"}
+    return Bench("imec_banks", parameters, width + 2 * bits + 1, width, inputs, outputs, undefined=depth)
+
+
 def strip(depth: int, width: int, style: str = "auto", dual_port: bool = False) -> Bench:
     rng = generator(depth, width)
     memory = [0] * depth
@@ -649,6 +668,7 @@ def schedule(g: ConvGeometry, unit: LineBuffer | None = None) -> dict[str, int]:
     nest, (column, row, frame) = g.loop_nest, g.advance_words
     return {
         "DEPTH": unit.words, "LIVE": g.live_words, "DUAL_PORT": unit.dual_port,
+        **({"BANKED": True, "SKEW": unit.skew} if unit.banked else {}),
         "RUN": nest.run, "INNER": nest.inner, "INNER_STEP": nest.inner_step,
         "OUTER": nest.outer, "OUTER_STEP": nest.outer_step, "NF": g.nf,
         "FOLD_STEP": unit.fold_step, "DEPTHWISE": g.depthwise,
@@ -763,7 +783,13 @@ ONE_PORT_LAYERS = [
     depthwise((1, 1), (4, 4), stride=(2, 2), nf=2),
     depthwise((2, 3), (5, 6), nf=1),
 ]
-LAYERS = [replace(g, buffer_ports=ports) for g in ONE_PORT_LAYERS for ports in (1, 2)]
+LAYERS = [
+    *(replace(g, buffer_ports=ports) for g in ONE_PORT_LAYERS for ports in (1, 2)),
+    *(
+        replace(g, buffer_ports=2, buffer_banks=2, buffer_style="distributed")
+        for g in (*ONE_PORT_LAYERS, depthwise((3, 3), (7, 8), stride=(2, 2), nf=8))
+    ),
+]
 
 #: (layer, queues of columns and windows, RAM_STYLE)
 WINDOWS = [
@@ -815,6 +841,7 @@ BENCHES = [
     strip(1, 4, dual_port=True),
     strip(37, 5, "distributed", dual_port=True),
     strip(64, 9, "block", dual_port=True),
+    *(banks(*size) for size in ((4, 3), (54, 8), (256, 2), (640, 5), (712, 4), (896, 3), (1664, 2))),
     rom(1, 7, "distributed"),
     rom(2, 3, "auto"),
     rom(37, 65, "distributed"),

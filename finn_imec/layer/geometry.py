@@ -58,9 +58,11 @@ class ConvGeometry:
     Dilation. `simd` input channels are read and `pe` output channels computed per cycle (FINN's SIMD and PE);
     `simd_in` channels arrive per stream word (0: word_channels). `buffer_ports` is the number of ports of the
     line buffer, 1 or 2 (0: the fewest that keep the throughput); `buffer_style`, one of RAM_STYLES, is its
-    memory type. `buffer_banks`: 2 splits a line buffer with two ports in LUTs into two banks with one port each
-    wherever that is possible, 1 does not (0: where it is cheaper, if `buffer_ports` are chosen too). A `depthwise` layer computes each output channel from the input channel of the same number,
-    `pe` of them in parallel (FINN's VVAU with SIMD=1).
+    memory type. `buffer_banks`: 2 splits a line buffer with two ports in LUTs into two banks with one port
+    each, wherever that is possible, 1 does not (0: where it is cheaper and `buffer_ports` is 0 too).
+
+    A `depthwise` layer computes each output channel from the input channel of the same number, `pe` of them
+    in parallel (FINN's VVAU with SIMD=1).
 
     ifm_dim includes `padding` (top, left, bottom, right), zeros that the unit itself adds to the input image,
     which has input_dim.

@@ -59,7 +59,7 @@ class LineBuffer(Storage):
 
     @cached_property
     def banked(self) -> bool:
-        """True if the two ports are those of two banks of LUT memory with one port each, see imec_banks.sv."""
+        """True if the two ports are those of two banks in LUTs with one port each, see imec_banks.sv."""
         g = self.layer
         told_apart = g.cf % 2 == 1 or g.cf == power_of_two(g.cf)  # words of a pixel, by the address
         if (
