@@ -559,6 +559,10 @@ def mac(
     low, high = path.accumulator_range
     path = replace(path, output_datatype=smallest_datatype(int(low.min()), int(high.max())))
 
+    parameters = mac_parameters(path.structure)
+    fixed = int(rng.integers(2**path.acc_bits))  # the start of all, with PAIRS
+    if path.structure.pairs:
+        parameters["START"] = fixed
     inputs, outputs, weight_words = [], [], path.weight_words()
     a_bits, w_bits, acc_bits = path.core.activation.bits, pe * simd * path.core.weight.bits, path.acc_bits
     for n in range(N // words):
@@ -572,6 +576,8 @@ def mac(
         if path.core.counts_equal_bits:
             sums = (sums + g.mw) // 2
         base = rng.integers(-(2**acc_bits), 2**acc_bits, pe)
+        if path.structure.pairs:
+            base = fixed - path.offsets[channels]
         start = vector(base + path.offsets[channels], acc_bits)
         codes = values > 0 if path.core.activation.bipolar else values
         for i in range(words):
@@ -580,7 +586,30 @@ def mac(
             inputs.append(word(*flags, *operands, start))
         outputs.append(vector(base + sums, acc_bits)[0])
     in_bits = 2 + g.word_channels * a_bits + w_bits + pe * acc_bits
-    return Bench("imec_mac", mac_parameters(path.structure), in_bits, pe * acc_bits, inputs, outputs)
+    return Bench("imec_mac", parameters, in_bits, pe * acc_bits, inputs, outputs)
+
+
+def pairs(a: Kind, w: Kind, acc_bits: int, words: int, steps: int = 0) -> Bench:
+    """Sums of `words` products, up to the constant of the partial products of one sign bit."""
+    rng = generator(a.bits, acc_bits, words)
+    start = int(rng.integers(2**acc_bits))
+    negative = sum(
+        2 ** (i + j)
+        for i in range(a.bits)
+        for j in range(w.bits)
+        if (a.signed and i == a.bits - 1) != (w.signed and j == w.bits - 1)
+    )
+    inputs, outputs = [], []
+    for _ in range(N // words):
+        operands = [[kind.value(int(rng.integers(2**kind.bits))) for _ in range(words)] for kind in (a, w)]
+        for i, (x, y) in enumerate(zip(*operands, strict=True)):
+            inputs.append(word((i == 0, 1), (i == words - 1, 1), (x, a.bits), (y, w.bits)))
+        outputs.append((start + words * negative + int(np.dot(*operands))) % 2**acc_bits)
+    parameters = {
+        "A_BITS": a.bits, "A_SIGNED": a.signed, "W_SIGNED": w.signed, "ACC_BITS": acc_bits,
+        "START": start, "STEPS": steps,
+    }  # fmt: skip
+    return Bench("imec_pairs", parameters, 2 + a.bits + w.bits, acc_bits, inputs, outputs)
 
 
 def threshold(pe: int, nf: int, steps: int, acc_bits: int, o_bits: int, bias: int) -> Bench:
@@ -1025,7 +1054,17 @@ TWO_FOLD = [
     mac("INT4", "INT4", 8, 2, 3, nf=1, res_type="lut", pipeline=4),
     mac("BIPOLAR", "INT2", 5, 2, 3, runtime_weights=True),  # widened
     mac("UINT3", "BIPOLAR", 3, 2, 3, runtime_weights=True, pipeline=2),
-    mac("INT2", "INT4", 1, 3, 4, depthwise=True),
+    mac("INT2", "INT4", 1, 3, 4, depthwise=True),  # in pairs of bits, as the next one
+    mac("UINT4", "INT4", 1, 2, 3, depthwise=True, res_type="lut", pipeline=4),
+    mac("INT3", "INT2", 1, 3, 4, depthwise=True),
+    *(
+        pairs(*args)
+        for args in (
+            (Kind(4), Kind(4, True), 11, 9), (Kind(2, True), Kind(4), 12, 3),
+            (Kind(5, True), Kind(4, True), 9, 4, 2),
+            (Kind(3), Kind(4), 7, 1), (Kind(4), Kind(4, True), 5, 3, 1), (Kind(8, True), Kind(4), 20, 25),
+        )
+    ),
     mac("INT8", "INT8", 3, 2, 3, res_type="lut"),
     mac("UINT8", "INT5", 1, 3, 1, res_type="lut", pipeline=3),
     mac("INT8", "UINT4", 1, 2, 4, depthwise=True, res_type="lut", pipeline=2),

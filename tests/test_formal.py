@@ -201,7 +201,11 @@ SEQUENCER = Proof(
         Mutation(ROW, "Dies <= (DEPTHWISE || fold_last)", "Dies <= (DEPTHWISE || FoldLast)"),
         Mutation(ROW, "(STEP[i] - DEPTH)", "(STEP[i] - DEPTH + 1)", "imec_ring.sv"),
         Mutation(CHANNELS, "WindowStart <= WindowEnd", "WindowStart <= FoldEnd"),
-        Mutation(SLACK, "debt_t'(-1 - int'(SLACK))", "debt_t'(-2 - int'(SLACK))"),
+        Mutation(
+            SLACK,
+            "incomplete) && (SLACK == 0? owing : Debt != debt_t'(-1",
+            "incomplete) && (SLACK == 0? owing : Debt != debt_t'(-2",
+        ),
         Mutation(SLACK, "en && ((wvld && Vld) || incomplete) &&", "en &&"),
         Mutation(SLACK, "rd && FoldStart && FoldLast", "rd && FoldStart"),
         Mutation(SLACK, "taken? debt_t'(ADVANCE_COLUMN - 1)", "taken? debt_t'(ADVANCE_COLUMN)"),

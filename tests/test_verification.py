@@ -109,6 +109,7 @@ def test_cases_cover_what_they_should():
         "ternary gates": any(p.core.digits == 1 and p.core.weight.bits > 1 for p in paths),
         "gates of several digits": any(p.core.digits > 1 for p in paths),
         "multipliers": any(p.core.kind == "product" for p in paths),
+        "products in pairs": any(p.structure.pairs for p in paths),
         "chains": any(p.core.packing and p.core.packing.chains > 1 for p in paths),
         **{
             f"{block.name} of {n} products": any(

@@ -176,6 +176,8 @@ class Estimate:
                 dot -= compressor_luts(heap_heights(1, a.bits, core.digits)).sums
         elif core.digits:
             dot = dot_luts(g.simd, a.bits, core.digits)
+        elif self.structure.pairs:
+            dot = 2 * (a.bits + 1)
         elif core.kind == "planes":
             dot = sum(partial_product_luts(g.simd, a.bits, w.bits))
         else:
@@ -256,7 +258,7 @@ class Estimate:
             "stepped_addresses": address * steps,
             "wrapped_addresses": address * (steps and wrapped),
             "running_addresses": address * (not steps),
-            "shared_ports": address * (line and not unit.dual_port),
+            "shared_ports": address * (2 if unit.banked else line and not unit.dual_port),
             "owed_words": self._debt_bits,
             "weight_addresses": self._weight_address_bits,
             "mirrored_addresses": self._weight_address_bits * (s.rom_layout in HALVED) * len(s.weight_parts),

@@ -239,7 +239,9 @@ def mac_parameters(structure: Structure) -> dict[str, int | str]:
     if core.digits:
         cuts = 0 if core.heap else sum(1 << k for k in adder_cuts(structure))
         parameters |= {"DIGITS": core.digits, "CUTS": cuts, "HEAP": int(core.heap)}
-    if (core.kind == "planes" or core.heap) and REGISTERS[structure.pipeline].middle:
+    if structure.pairs:
+        parameters["PAIRS"] = 1
+    elif (core.kind == "planes" or core.heap) and REGISTERS[structure.pipeline].middle:
         parameters["MIDDLE"] = middle_bits(structure)
     if packing:
         parameters |= {

@@ -45,6 +45,7 @@ LIBRARY = (
     "imec_threshold.sv",
     "imec_threshold_search.sv",
     "imec_threshold_stages.sv",
+    "imec_pairs.sv",
     "imec_mac.sv",
     "imec_conv.sv",
 )

@@ -132,6 +132,7 @@ module imec_conv import imec_pkg::*; #(
 	int unsigned  CUTS = 0,
 	bit  HEAP = 0,
 	int unsigned  MIDDLE = 6,
+	bit  PAIRS = 0,	// products in imec_pairs
 	int unsigned  MEMORY = 1,	// steps from an address to its word, 1 or 2
 	int unsigned  OUTPUT = 2,	// words of the output register, see imec_output
 	int unsigned  PRIMITIVES = XILINX,
@@ -457,11 +458,13 @@ module imec_conv import imec_pkg::*; #(
 		assign	start = Mem[folds_left];
 	end : genStartFile
 	uwire [PE-1:0][ACC_BITS-1:0]  acc;
+	if(PAIRS && BIASED)  $error("PAIRS=%0d must be 0 with BIASED=%0d.", PAIRS, BIASED);
 	imec_mac #(
 		.CORE(CORE), .PE(PE), .SIMD(SIMD), .DEPTHWISE(DEPTHWISE),
 		.A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .A_BIPOLAR(A_BIPOLAR),
 		.W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR), .WIDEN(WIDEN),
 		.ACC_BITS(ACC_BITS), .DOUBLE(DOUBLE), .PIPELINE(PIPELINE), .DIGITS(DIGITS), .CUTS(CUTS), .HEAP(HEAP), .MIDDLE(MIDDLE), .PRIMITIVES(PRIMITIVES),
+		.PAIRS(PAIRS), .START(INIT),
 		.FIELDS(FIELDS), .SPACING(SPACING), .FIELD_BITS(FIELD_BITS), .CHAINS(CHAINS), .CHAIN_BIAS(CHAIN_BIAS), .CENTRED(CENTRED),
 		.LANES(LANES), .DSP_VERSION(DSP_VERSION)
 	) mac(.clk, .en, .a, .w, .vld, .first, .start, .acc);
