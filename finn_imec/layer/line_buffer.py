@@ -73,7 +73,7 @@ class LineBuffer(Storage):
         if g.buffer_banks or g.buffer_ports:
             return g.buffer_banks == 2
         one, two = (LineBuffer(replace(g, buffer_ports=2, buffer_banks=banks)) for banks in (1, 2))
-        if two._luts >= one._luts:
+        if one.words <= LUT_BUFFER_WORDS or two._luts >= one._luts:
             return False
         limit = max(FULL_SPEED * baseline.pair_cycles(g), ONE_PORT_BEYOND_TWO * one.cycles_per_frame)
         return two.cycles_per_frame <= limit
