@@ -158,6 +158,7 @@ ROW = one_port(layer((1, 3), (2, 4), nf=2))
 CHANNELS = one_port(depthwise((1, 2), (1, 3), nf=2))
 SLACK = two_ports(1, layer((1, 2), (2, 4), stride=(2, 2), nf=2))
 BANKS = two_banks(0, layer((1, 2), (2, 6), stride=(2, 2), dilation=(1, 3), nf=2))
+AHEAD = two_banks(2, layer((1, 2), (2, 4), stride=(2, 2), nf=2))
 PIXELS = two_banks(2, depthwise((1, 2), (2, 4), dilation=(1, 2), nf=2))
 SEQUENCER = Proof(
     "imec_sequencer",
@@ -212,8 +213,8 @@ SEQUENCER = Proof(
         Mutation(SLACK, "BACK = SLACK + 1", "BACK = SLACK"),
         Mutation(SLACK, "DUAL_PORT? target : raddr", "raddr", "imec_strip.sv"),
         Mutation(BANKS, "incomplete? !WriteBank : ReadBank", "ReadBank"),
-        Mutation(BANKS, "WriteBank <= WriteBank == skip", "WriteBank <= !WriteBank && !skip"),
-        Mutation(BANKS, "wvld && Vld && WriteBank != ReadBank", "wvld && Vld"),
+        Mutation(PIXELS, "WriteBank <= WriteBank == skip", "WriteBank <= !WriteBank && !skip"),
+        Mutation(AHEAD, "wvld && Vld && WriteBank != ReadBank", "wvld && Vld"),
         Mutation(PIXELS, "skip = &write_addr[SKEW-1:0]", "skip = 1'b0"),
         Mutation(PIXELS, "ReadBank <= addr[0] ^", "ReadBank <= addr[0] &"),
         Mutation(BANKS, "read? row : write_row", "row", "imec_banks.sv"),
