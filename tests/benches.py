@@ -186,6 +186,25 @@ def pad(width: int, ifm_dim: tuple[int, int], padding: tuple[int, int, int, int]
     return Bench("imec_pad", parameters, width, width, words.ravel().tolist(), outputs, ahead=order.first)
 
 
+def banks(depth: int, width: int) -> Bench:
+    """The lowest bit of an address is the bank, and a write goes to the other one."""
+    rng = generator(depth, width)
+    memory = [0] * depth
+    inputs, outputs = [], []
+    bits = address_bits(depth)
+    for i in range(depth + N):
+        target = i if i < depth else int(rng.integers(depth))  # first written once everywhere
+        address = 2 * int(rng.integers(depth // 2)) + 1 - target % 2
+        write, data = i < depth or rng.random() < 0.6, int(rng.integers(2**width))
+        either = target ^ int(rng.integers(2))
+        inputs.append(word((write, 1), (address, bits), (either, bits), (data, width)))
+        outputs.append(memory[address])
+        if write:
+            memory[target] = data
+    parameters = {"DEPTH": depth, "WIDTH": width, "RAM_STYLE": "distributed"}
+    return Bench("imec_banks", parameters, width + 2 * bits + 1, width, inputs, outputs, undefined=depth)
+
+
 def strip(depth: int, width: int, style: str = "auto", dual_port: bool = False) -> Bench:
     rng = generator(depth, width)
     memory = [0] * depth
@@ -574,6 +593,10 @@ def mac(
     low, high = path.accumulator_range
     path = replace(path, output_datatype=smallest_datatype(int(low.min()), int(high.max())))
 
+    parameters = mac_parameters(path.structure)
+    fixed = int(rng.integers(2**path.acc_bits))  # the start of all, with PAIRS
+    if path.structure.pairs:
+        parameters["START"] = fixed
     inputs, outputs, weight_words = [], [], path.weight_words()
     a_bits, w_bits, acc_bits = path.core.activation.bits, pe * simd * path.core.weight.bits, path.acc_bits
     for n in range(N // words):
@@ -587,6 +610,8 @@ def mac(
         if path.core.counts_equal_bits:
             sums = (sums + g.mw) // 2
         base = rng.integers(-(2**acc_bits), 2**acc_bits, pe)
+        if path.structure.pairs:
+            base = fixed - path.offsets[channels]
         start = vector(base + path.offsets[channels], acc_bits)
         codes = values > 0 if path.core.activation.bipolar else values
         for i in range(words):
@@ -595,7 +620,30 @@ def mac(
             inputs.append(word(*flags, *operands, start))
         outputs.append(vector(base + sums, acc_bits)[0])
     in_bits = 2 + g.word_channels * a_bits + w_bits + pe * acc_bits
-    return Bench("imec_mac", mac_parameters(path.structure), in_bits, pe * acc_bits, inputs, outputs)
+    return Bench("imec_mac", parameters, in_bits, pe * acc_bits, inputs, outputs)
+
+
+def pairs(a: Kind, w: Kind, acc_bits: int, words: int, steps: int = 0) -> Bench:
+    """Sums of `words` products, up to the constant of the partial products of one sign bit."""
+    rng = generator(a.bits, acc_bits, words)
+    start = int(rng.integers(2**acc_bits))
+    negative = sum(
+        2 ** (i + j)
+        for i in range(a.bits)
+        for j in range(w.bits)
+        if (a.signed and i == a.bits - 1) != (w.signed and j == w.bits - 1)
+    )
+    inputs, outputs = [], []
+    for _ in range(N // words):
+        operands = [[kind.value(int(rng.integers(2**kind.bits))) for _ in range(words)] for kind in (a, w)]
+        for i, (x, y) in enumerate(zip(*operands, strict=True)):
+            inputs.append(word((i == 0, 1), (i == words - 1, 1), (x, a.bits), (y, w.bits)))
+        outputs.append((start + words * negative + int(np.dot(*operands))) % 2**acc_bits)
+    parameters = {
+        "A_BITS": a.bits, "A_SIGNED": a.signed, "W_SIGNED": w.signed, "ACC_BITS": acc_bits,
+        "START": start, "STEPS": steps,
+    }  # fmt: skip
+    return Bench("imec_pairs", parameters, 2 + a.bits + w.bits, acc_bits, inputs, outputs)
 
 
 def threshold(pe: int, nf: int, steps: int, acc_bits: int, o_bits: int, bias: int) -> Bench:
@@ -683,6 +731,7 @@ def schedule(g: ConvGeometry, unit: LineBuffer | None = None) -> dict[str, int]:
     nest, (column, row, frame) = g.loop_nest, g.advance_words
     return {
         "DEPTH": unit.words, "LIVE": g.live_words, "DUAL_PORT": unit.dual_port,
+        **({"BANKED": True, "SKEW": unit.skew} if unit.banked else {}),
         "RUN": nest.run, "INNER": nest.inner, "INNER_STEP": nest.inner_step,
         "OUTER": nest.outer, "OUTER_STEP": nest.outer_step, "NF": g.nf,
         "FOLD_STEP": unit.fold_step, "DEPTHWISE": g.depthwise,
@@ -797,7 +846,13 @@ ONE_PORT_LAYERS = [
     depthwise((1, 1), (4, 4), stride=(2, 2), nf=2),
     depthwise((2, 3), (5, 6), nf=1),
 ]
-LAYERS = [replace(g, buffer_ports=ports) for g in ONE_PORT_LAYERS for ports in (1, 2)]
+LAYERS = [
+    *(replace(g, buffer_ports=ports) for g in ONE_PORT_LAYERS for ports in (1, 2)),
+    *(
+        replace(g, buffer_ports=2, buffer_banks=2, buffer_style="distributed")
+        for g in (*ONE_PORT_LAYERS, depthwise((3, 3), (7, 8), stride=(2, 2), nf=8))
+    ),
+]
 
 #: (layer, queues of columns and windows, RAM_STYLE)
 WINDOWS = [
@@ -860,6 +915,7 @@ BENCHES = [
     strip(1, 4, dual_port=True),
     strip(37, 5, "distributed", dual_port=True),
     strip(64, 9, "block", dual_port=True),
+    *(banks(*size) for size in ((4, 3), (54, 8), (256, 2), (640, 5), (712, 4), (896, 3), (1664, 2))),
     rom(1, 7, "distributed"),
     rom(2, 3, "auto"),
     rom(37, 65, "distributed"),
@@ -1053,7 +1109,17 @@ TWO_FOLD = [
     mac("INT4", "INT4", 8, 2, 3, nf=1, res_type="lut", pipeline=4),
     mac("BIPOLAR", "INT2", 5, 2, 3, runtime_weights=True),  # widened
     mac("UINT3", "BIPOLAR", 3, 2, 3, runtime_weights=True, pipeline=2),
-    mac("INT2", "INT4", 1, 3, 4, depthwise=True),
+    mac("INT2", "INT4", 1, 3, 4, depthwise=True),  # in pairs of bits, as the next one
+    mac("UINT4", "INT4", 1, 2, 3, depthwise=True, res_type="lut", pipeline=4),
+    mac("INT3", "INT2", 1, 3, 4, depthwise=True),
+    *(
+        pairs(*args)
+        for args in (
+            (Kind(4), Kind(4, True), 11, 9), (Kind(2, True), Kind(4), 12, 3),
+            (Kind(5, True), Kind(4, True), 9, 4, 2),
+            (Kind(3), Kind(4), 7, 1), (Kind(4), Kind(4, True), 5, 3, 1), (Kind(8, True), Kind(4), 20, 25),
+        )
+    ),
     mac("INT8", "INT8", 3, 2, 3, res_type="lut"),
     mac("UINT8", "INT5", 1, 3, 1, res_type="lut", pipeline=3),
     mac("INT8", "UINT4", 1, 2, 4, depthwise=True, res_type="lut", pipeline=2),

@@ -11,7 +11,7 @@ imec_sequencer with its line buffer
 - nothing moves against enable, valid and ready;
 - while input and weights are available, every cycle reads or writes; once a window's last word has been
   taken, its reads need no input, and with two ports every cycle with weights is a read;
-- with two ports, no cycle reads and writes the same address.
+- with two ports, no cycle reads and writes the same address; those of two banks are in different ones.
 
 imec_window, of any depth of queues
 - the same of its reads, enable and weights; the word read stays while the pipeline stands;
@@ -146,12 +146,23 @@ def two_ports(slack: int, geometry: ConvGeometry) -> Parameters:
     return sequence(unit.layer, unit)
 
 
+def two_banks(slack: int, geometry: ConvGeometry) -> Parameters:
+    """Of an even number of pixels if they have an even number of words, and at least 4 words."""
+    unit = LineBuffer(replace(geometry, buffer_ports=2, buffer_banks=2, buffer_style="distributed"))
+    assert unit.banked
+    vars(unit)["slack_words"] = slack
+    return sequence(unit.layer, unit)
+
+
 ROW = one_port(layer((1, 3), (2, 4), nf=2))
 CHANNELS = one_port(depthwise((1, 2), (1, 3), nf=2))
 SLACK = two_ports(1, layer((1, 2), (2, 4), stride=(2, 2), nf=2))
+BANKS = two_banks(0, layer((1, 2), (2, 6), stride=(2, 2), dilation=(1, 3), nf=2))
+AHEAD = two_banks(2, layer((1, 2), (2, 4), stride=(2, 2), nf=2))
+PIXELS = two_banks(2, depthwise((1, 2), (2, 4), dilation=(1, 2), nf=2))
 SEQUENCER = Proof(
     "imec_sequencer",
-    ("imec_counter", "imec_delay", "imec_ring", "imec_strip"),
+    ("imec_counter", "imec_delay", "imec_ring", "imec_banks", "imec_strip"),
     6,
     18,
     [
@@ -173,6 +184,12 @@ SEQUENCER = Proof(
         two_ports(5, layer((2, 2), (5, 5), stride=(2, 2), nf=2)),
         two_ports(2, layer((2, 2), (5, 4), dilation=(2, 2))),
         two_ports(4, depthwise((2, 2), (4, 5), stride=(2, 2), nf=2)),
+        two_banks(1, layer((1, 1), (2, 3), cf=3, nf=2)),
+        two_banks(0, layer((2, 2), (3, 4), nf=3)),
+        two_banks(3, layer((3, 3), (4, 5))),
+        two_banks(0, layer((2, 2), (4, 4), cf=2, nf=2)),
+        two_banks(2, depthwise((2, 2), (4, 5), stride=(2, 2), nf=2)),
+        two_banks(0, depthwise((2, 2), (3, 4), nf=4)),
     ],
     [
         Mutation(ROW, "Debt <= debt_t'(LIVE - 1)", "Debt <= debt_t'(LIVE - 2)"),
@@ -185,12 +202,23 @@ SEQUENCER = Proof(
         Mutation(ROW, "Dies <= (DEPTHWISE || fold_last)", "Dies <= (DEPTHWISE || FoldLast)"),
         Mutation(ROW, "(STEP[i] - DEPTH)", "(STEP[i] - DEPTH + 1)", "imec_ring.sv"),
         Mutation(CHANNELS, "WindowStart <= WindowEnd", "WindowStart <= FoldEnd"),
-        Mutation(SLACK, "debt_t'(-1 - int'(SLACK))", "debt_t'(-2 - int'(SLACK))"),
+        Mutation(
+            SLACK,
+            "incomplete) && (SLACK == 0? owing : Debt != debt_t'(-1",
+            "incomplete) && (SLACK == 0? owing : Debt != debt_t'(-2",
+        ),
         Mutation(SLACK, "en && ((wvld && Vld) || incomplete) &&", "en &&"),
         Mutation(SLACK, "rd && FoldStart && FoldLast", "rd && FoldStart"),
         Mutation(SLACK, "taken? debt_t'(ADVANCE_COLUMN - 1)", "taken? debt_t'(ADVANCE_COLUMN)"),
         Mutation(SLACK, "BACK = SLACK + 1", "BACK = SLACK"),
         Mutation(SLACK, "DUAL_PORT? target : raddr", "raddr", "imec_strip.sv"),
+        Mutation(BANKS, "incomplete? !WriteBank : ReadBank", "ReadBank"),
+        Mutation(PIXELS, "WriteBank <= WriteBank == skip", "WriteBank <= !WriteBank && !skip"),
+        Mutation(AHEAD, "wvld && Vld && WriteBank != ReadBank", "wvld && Vld"),
+        Mutation(PIXELS, "skip = &write_addr[SKEW-1:0]", "skip = 1'b0"),
+        Mutation(PIXELS, "ReadBank <= addr[0] ^", "ReadBank <= addr[0] &"),
+        Mutation(BANKS, "read? row : write_row", "row", "imec_banks.sv"),
+        Mutation(BANKS, "we && !read", "we && read", "imec_banks.sv"),
     ],
 )
 

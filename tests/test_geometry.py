@@ -274,12 +274,23 @@ def every_cycle(unit: LineBuffer, frames: int) -> tuple[list[int], list[int]]:
     written: list[int] = []
     folds: list[int] = []
     read, collected, cycle = 0, arrivals.start, arrivals.start
+    corners = iter(  # of the windows, in words since reset
+        ((frame * g.ifm_dim[0] + y * g.stride[0]) * g.ifm_dim[1] + x * g.stride[1]) * g.cf
+        for frame in range(frames)
+        for y in range(oh)
+        for x in range(ow)
+    )
+    corner, arrived = next(corners), 0
     while step is not None or len(written) < words:
         complete = padding or (padding is False and collected == complete_at)
         starts = step is not None and (read > 0 or free <= unit.slack_words)
         advance = g.advance_words[step or 0]
         if unit.dual_port:
             reads_now, write = starts, complete and free > 0
+            if unit.banked and reads_now:
+                fold, place = divmod(read, g.sf)
+                at = corner + int(g.read_offsets(fold)[place])
+                write = write and (at // g.cf + at % g.cf) % 2 != (arrived // g.cf + arrived % g.cf) % 2
             freed = advance * (reads_now and read == reads - g.sf)
         else:
             in_place = unit.in_place_words[step or 0]
@@ -293,6 +304,7 @@ def every_cycle(unit: LineBuffer, frames: int) -> tuple[list[int], list[int]]:
         free += freed - write
         collected = 0 if write and not padding else min(collected + 1, complete_at)
         if write:
+            arrived += 1
             if not padding:
                 written.append(cycle)
             padding = next(coming, None)
@@ -301,7 +313,7 @@ def every_cycle(unit: LineBuffer, frames: int) -> tuple[list[int], list[int]]:
             if read % g.sf == 0:
                 folds.append(cycle)
             if read == reads:
-                read, step = 0, next(steps, None)
+                read, step, corner = 0, next(steps, None), next(corners, 0)
         cycle += 1
     return written, folds
 
@@ -312,8 +324,9 @@ def every_cycle(unit: LineBuffer, frames: int) -> tuple[list[int], list[int]]:
 @example(ConvGeometry((3, 2), (13, 11), 6, 1, (1, 2), simd=6, padding=(1, 0, 1, 2), simd_in=1))
 def test_windows_that_are_alike_are_skipped_exactly(geometry):
     """Rows and columns that are counted at once take what they take cycle by cycle."""
-    for ports in (1, 2):
-        unit = buffered(replace(geometry, buffer_ports=ports))
+    for ports, banks in ((1, 1), (2, 1), (2, 2)):
+        style = "distributed" if banks == 2 else "auto"
+        unit = buffered(replace(geometry, buffer_ports=ports, buffer_banks=banks, buffer_style=style))
         written, folds = every_cycle(unit, 3)
         assert [cycles.tolist() for cycles in unit.cycles(3)] == [written, folds]
         assert unit.cycles(3, geometry.cf)[0].tolist() == written[geometry.cf - 1 :: geometry.cf]

@@ -203,6 +203,10 @@ PLANES = {"PE": 1, "SIMD": 2, **Kind(2).parameters("A"), **Kind(2).parameters("W
         ("imec_sequencer", {**SEQUENCE, "DEPTHWISE": 1, "NF": 3}, 16, 20,
             "NF=3 folds of RUN=2 free more words than a window advances by"),
         ("imec_sequencer", {**SEQUENCE, "ADVANCE_ROW": 0}, 16, 20, "every window must advance"),
+        ("imec_sequencer", {**SEQUENCE, "BANKED": 1}, 16, 20, "BANKED=1 must be 0 with one port"),
+        ("imec_sequencer", {**SEQUENCE, "BANKED": 1, "DUAL_PORT": 1, "SKEW": 1}, 16, 20,
+            "DEPTH=6 must be a multiple of 4, and at least 4"),
+        ("imec_banks", {"DEPTH": 5, "WIDTH": 1}, 8, 1, "DEPTH=5 must be even and at least 4"),
     ],
 )  # fmt: skip
 def test_bad_parameters_stop_with_the_modules_message(

@@ -109,6 +109,7 @@ def test_cases_cover_what_they_should():
         "ternary gates": any(p.core.digits == 1 and p.core.weight.bits > 1 for p in paths),
         "gates of several digits": any(p.core.digits > 1 for p in paths),
         "multipliers": any(p.core.kind == "product" for p in paths),
+        "products in pairs": any(p.structure.pairs for p in paths),
         "chains": any(p.core.packing and p.core.packing.chains > 1 for p in paths),
         **{
             f"{block.name} of {n} products": any(
@@ -132,6 +133,10 @@ def test_cases_cover_what_they_should():
         "windows of padding alone": any(Arrivals(g).runs_ahead for g in geometries),
         "gearbox, one port": any(g.geared and not storage(g).dual_port for g in geometries),
         "gearbox, two ports": any(g.geared and storage(g).dual_port for g in geometries),
+        "two banks": any(storage(g).banked and not storage(g).skew for g in geometries),
+        "two banks, pixels of an even number of words": any(
+            storage(g).banked and storage(g).skew for g in geometries
+        ),
         "windows": any(g.parallel_window and not any(storage(g).queues) for g in geometries),
         "windows and queues": any(g.parallel_window and any(storage(g).queues) for g in geometries),
         "no buffer": any(isinstance(storage(g), Through) and g.nf * g.sf > 1 for g in geometries),

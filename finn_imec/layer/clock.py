@@ -96,7 +96,8 @@ def _paths(structure: Structure) -> dict[str, float]:
     for memory in s.buffer_memories:
         if memory.ram_luts:
             address = REGISTER_NS if s.memory_steps == 2 else ADDRESS_NS
-            paths["line buffer"] = address + _buffer_ns(memory)
+            choice = wire_ns(memory.bits) + LUT_NS if s.storage.banked else 0  # of an address of two
+            paths["line buffer"] = address + choice + _buffer_ns(memory, s.storage.banked)
     if s.search and s.search.fast:
         rows = s.search.memory.block_rows
         compared = BOTH_READ_NS + CARRY_NS * s.acc_bits if s.search.fast == 2 else FAST_SEARCH_NS
@@ -237,8 +238,14 @@ def _shared_ns(structure: Structure) -> float:
     return max(paths)
 
 
-def _buffer_ns(memory: Memory) -> float:
-    """From the address of a memory in LUTs to its word: a RAM256X1S, or a multiplexer of banks."""
+def _buffer_ns(memory: Memory, banked: bool) -> float:
+    """From the address of a memory in LUTs to its word: a RAM256X1S, or a multiplexer of banks.
+
+    banked: of this memory and another one, each in parts that are RAM256X1S.
+    """
+    if banked:
+        parts = 2 * ceil(memory.words / 256)
+        return wire_ns(memory.ram_luts) + RAM256_NS + ceil(log2(parts) / 2) * (wire_ns() + LUT_NS)
     whole = memory.words <= 64 or (memory.ports == 1 and memory.words <= 256)
     banks = 1 if whole else ceil(memory.words / 64)
     ram = RAM64_NS if memory.words <= 64 or banks > 1 else RAM256_NS

@@ -187,6 +187,8 @@ class Estimate:
             dot = dot_luts(g.simd, a.bits, core.digits)
         elif core.shared:
             return shared_luts(g.simd, core.summed_bits, g.pe) + g.pe * self.structure.acc_bits
+        elif self.structure.pairs:
+            dot = 2 * (a.bits + 1)
         elif core.kind == "planes":
             dot = sum(partial_product_luts(g.simd, a.bits, w.bits))
         else:
@@ -267,7 +269,7 @@ class Estimate:
             "stepped_addresses": address * steps,
             "wrapped_addresses": address * (steps and wrapped),
             "running_addresses": address * (not steps),
-            "shared_ports": address * (line and not unit.dual_port),
+            "shared_ports": address * (2 if unit.banked else line and not unit.dual_port),
             "owed_words": self._debt_bits,
             "weight_addresses": self._weight_address_bits,
             "mirrored_addresses": self._weight_address_bits * (s.rom_layout in HALVED) * len(s.weight_parts),

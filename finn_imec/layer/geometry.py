@@ -58,8 +58,11 @@ class ConvGeometry:
     Dilation. `simd` input channels are read and `pe` output channels computed per cycle (FINN's SIMD and PE);
     `simd_in` channels arrive per stream word (0: word_channels). `buffer_ports` is the number of ports of the
     line buffer, 1 or 2 (0: the fewest that keep the throughput); `buffer_style`, one of RAM_STYLES, is its
-    memory type. A `depthwise` layer computes each output channel from the input channel of the same number,
-    `pe` of them in parallel (FINN's VVAU with SIMD=1).
+    memory type. `buffer_banks`: 2 splits a line buffer with two ports in LUTs into two banks with one port
+    each, wherever that is possible, 1 does not (0: where it is cheaper and `buffer_ports` is 0 too).
+
+    A `depthwise` layer computes each output channel from the input channel of the same number, `pe` of them
+    in parallel (FINN's VVAU with SIMD=1).
 
     ifm_dim includes `padding` (top, left, bottom, right), zeros that the unit itself adds to the input image,
     which has input_dim.
@@ -80,6 +83,7 @@ class ConvGeometry:
     depthwise: bool = False
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
     buffer_style: str = "auto"
+    buffer_banks: int = 0
 
     def __post_init__(self) -> None:
         if self.buffer_style not in RAM_STYLES:
@@ -96,7 +100,9 @@ class ConvGeometry:
             value = getattr(self, field.name)
             if field.name == "buffer_style":
                 continue
-            least = 0 if field.name in ("simd_in", "buffer_ports", "depthwise", "padding") else 1
+            least = (
+                0 if field.name in ("simd_in", "buffer_ports", "buffer_banks", "depthwise", "padding") else 1
+            )
             count = str(field.type).count("int") or 1
             shapes = {1: "an integer", 2: "(height, width)", 4: "(top, left, bottom, right)"}
             try:
@@ -150,8 +156,9 @@ class ConvGeometry:
                 f"depthwise with ifm_channels={self.ifm_channels}, ofm_channels={self.ofm_channels}, "
                 f"simd={self.simd}: accepted are as many output as input channels, and simd=1"
             )
-        if self.buffer_ports > 2:
-            raise GeometryError(f"buffer_ports={self.buffer_ports}: accepted are 0 (choose), 1 and 2")
+        for name in ("buffer_ports", "buffer_banks"):
+            if getattr(self, name) > 2:
+                raise GeometryError(f"{name}={getattr(self, name)}: accepted are 0 (choose), 1 and 2")
 
     def with_folding(self, simd: int, pe: int, simd_in: int | None = None) -> ConvGeometry:
         """The same layer at another folding."""

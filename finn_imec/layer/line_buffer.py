@@ -10,12 +10,18 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import ceil
+from math import ceil, lcm
 
 import numpy as np
 
 from finn_imec.layer import baseline
-from finn_imec.layer.memories import LUT_BUFFER_WORDS, resolved_style
+from finn_imec.layer.memories import (
+    LUT_BUFFER_WORDS,
+    Memory,
+    address_bits,
+    power_of_two,
+    resolved_style,
+)
 from finn_imec.layer.sequencer import Sequencer
 from finn_imec.layer.storage import FULL_SPEED, Storage
 
@@ -24,6 +30,8 @@ from finn_imec.layer.storage import FULL_SPEED, Storage
 FINN_QUEUE_BITS, WEIGHT_SHARE = 48, 1 / 4
 #: One port is kept if two would not save more than this factor of the cycles.
 ONE_PORT_BEYOND_TWO = 1.0005
+#: Bits of an activation for which one bank or two are chosen, and about how many LUTs tell the two apart.
+USUAL_BITS, BANK_LUTS = 4, 8
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,7 @@ class LineBuffer(Storage):
     """The line buffer of a layer with SIMD <= C, or depthwise.
 
     A circular memory with word_channels channels per word: imec_strip.sv, imec_ring.sv and imec_sequencer.sv.
+    With two ports it may be in two banks.
     """
 
     # ---- memory -------------------------------------------------------------------------------
@@ -40,10 +49,46 @@ class LineBuffer(Storage):
         """True if the buffer has a separate write port."""
         if self.layer.buffer_ports:
             return self.layer.buffer_ports == 2
-        one, two = (LineBuffer(replace(self.layer, buffer_ports=ports)).cycles_per_frame for ports in (1, 2))
+        one, two = (
+            LineBuffer(replace(self.layer, buffer_ports=ports, buffer_banks=1)).cycles_per_frame
+            for ports in (1, 2)
+        )
         if self.style != "distributed":
             return two < one
         return one > max(FULL_SPEED * baseline.pair_cycles(self.layer), ONE_PORT_BEYOND_TWO * two)
+
+    @cached_property
+    def banked(self) -> bool:
+        """True if the two ports are those of two banks in LUTs with one port each, see imec_banks.sv."""
+        g = self.layer
+        told_apart = g.cf % 2 == 1 or g.cf == power_of_two(g.cf)  # words of a pixel, by the address
+        if (
+            self.style != "distributed"
+            or g.geared
+            or not told_apart
+            or g.buffer_banks == 1
+            or not self.dual_port
+        ):
+            return False
+        if g.buffer_banks or g.buffer_ports:
+            return g.buffer_banks == 2
+        one, two = (LineBuffer(replace(g, buffer_ports=2, buffer_banks=banks)) for banks in (1, 2))
+        if one.words <= LUT_BUFFER_WORDS or two._luts >= one._luts:
+            return False
+        limit = max(FULL_SPEED * baseline.pair_cycles(g), ONE_PORT_BEYOND_TWO * one.cycles_per_frame)
+        return two.cycles_per_frame <= limit
+
+    @property
+    def skew(self) -> int:
+        """Address bit that tells even pixels from odd ones, see imec_banks.sv; 0 if their words are odd."""
+        return self.layer.cf.bit_length() - 1 if self.layer.cf % 2 == 0 else 0
+
+    @property
+    def _luts(self) -> int:
+        """About how many LUTs the memory takes, multiplexers included."""
+        luts = sum(m.ram_luts + m.choice_luts for m in self.memories(USUAL_BITS))
+        bits = self.channels * USUAL_BITS
+        return luts + self.banked * (bits + 2 * address_bits(self.words) + BANK_LUTS)
 
     @cached_property
     def slack_words(self) -> int:
@@ -68,8 +113,10 @@ class LineBuffer(Storage):
         in_luts = self.style == "distributed"
         most = finn_words + int(in_luts * FINN_QUEUE_BITS * (1 + WEIGHT_SHARE * g.pe))
         words = max(g.live_words, min(g.live_words + wanted, most))
-        # RAM32M, RAM64M, RAMB18
+        # RAM32M, RAM64M, RAMB18; or a whole number of LUTs, and of pairs of pixels, in each bank
         granule = 32 if in_luts and words <= 32 else 64 if in_luts else 512
+        if self.banked:
+            granule = lcm(128 if words > 64 else 4, 2 * g.cf)
         return ceil(words / granule) * granule - g.live_words
 
     @property
@@ -90,6 +137,13 @@ class LineBuffer(Storage):
     def bits(self, act_bits: int) -> int:
         """Bits of the memory for activations of act_bits bits."""
         return self.words * self.channels * act_bits
+
+    def memories(self, act_bits: int) -> list[Memory]:
+        """Its memories, for activations of act_bits bits."""
+        bits = self.channels * act_bits
+        if self.banked:
+            return [Memory(self.words // 2, bits, self.style, 1)] * 2
+        return [Memory(self.words, bits, self.style, 1 + self.dual_port)]
 
     # ---- addresses ----------------------------------------------------------------------------
 
@@ -173,4 +227,5 @@ class LineBuffer(Storage):
             self.dual_port,
             self.in_place_words,
             self._retiring_folds,
+            self.banked,
         )

@@ -3,7 +3,7 @@
 The rules, unstalled: a window takes nf*sf reads, one word per cycle, once its last word has arrived. With one
 port the word that has just arrived may overwrite a word in the cycle of its last read. Slots that could not
 be refilled then are owed, and write-only cycles fill them. With two ports every word is written as soon as
-there is room.
+there is room; if they are those of two banks, as soon as its bank is not read, too.
 
 With a gearbox, nothing is read in some cycles of a fold (`finn_imec.layer.gearbox`). One port then writes
 what is owed; with two ports the sequencer stands still.
@@ -17,13 +17,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from finn_imec.layer.arrivals import Arrivals
 from finn_imec.layer.gearbox import read_cycles
 from finn_imec.layer.geometry import ConvGeometry
+
+
+def bank_of(word: Any, cf: int) -> Any:
+    """Bank of imec_banks.sv that holds a word, numbered from the first of a pixel of cf words; or of each."""
+    return (word // cf + word % cf) % 2
 
 
 class _Record:
@@ -112,7 +117,7 @@ class Sequencer:
 
     in_place: words overwritten in the cycle of their last read, before a (column, row, frame) step;
     retiring_folds: number of a window's last neuron folds in which that happens. Both only matter with one
-    port.
+    port. banked: the two ports are those of two banks.
     """
 
     layer: ConvGeometry
@@ -121,6 +126,7 @@ class Sequencer:
     dual_port: bool
     in_place: tuple[int, int, int]
     retiring_folds: int
+    banked: bool = False
 
     @cached_property
     def _arrivals(self) -> Arrivals:
@@ -155,7 +161,8 @@ class Sequencer:
         g, arrivals = self.layer, self._arrivals
         (oh, ow), (sh, sw), total = g.ofm_dim, g.stride, arrivals.total(frames)
         one_port = partial(self._window_one_port, total=total)
-        column = self._window_two_ports if self.dual_port else one_port
+        two_ports = self._window_two_banks if self.banked else self._window_two_ports
+        column = two_ports if self.dual_port else one_port
         if g.geared:
             column = partial(self._window_geared, total=total)
         result = []
@@ -189,6 +196,54 @@ class Sequencer:
         now.free -= self._write_during(now, reads - g.sf + 1)
         now.free += g.advance_words[step]
         now.free -= self._write_during(now, g.sf - 1, reads - g.sf + 1)
+        now.cycle += reads
+
+    @cached_property
+    def _read_banks(self) -> list[int]:
+        """Bank of each read of a window, from that of the window's first word on."""
+        g = self.layer
+        offsets = [g.read_offsets(fold) for fold in range(g.nf if g.depthwise else 1)]
+        banks = [bank for fold in offsets for bank in bank_of(fold, g.cf).tolist()]
+        return banks * (1 if g.depthwise else g.nf)
+
+    def _window_two_banks(self, now: _Progress, step: int) -> None:
+        """Read a window as with two ports; a word waits while its bank is read."""
+        g, read_banks = self.layer, self._read_banks
+        reads, complete_at = g.nf * g.sf, g.cycles_per_word - 1
+        missing = now.free - self.slack
+        if missing > 0:
+            now.cycle += self._write(now, missing, missing * g.cycles_per_word + 1)[1]
+            now.free = self.slack
+        freed_at = reads - g.sf + 1  # reads after which words are free
+        place = self.words - now.free  # of the next word to write, from the window's first on
+        left, padding = self._arrivals.run(now.arrived)
+        written: list[int] = []
+        read = 0
+        while read < reads:
+            quiet = 0 if padding else complete_at - now.collected
+            if now.free == 0:
+                quiet = reads
+            if quiet:  # nothing is written
+                passed = min(quiet, (freed_at if read < freed_at else reads) - read)
+                now.collected = min(now.collected + passed, complete_at)
+            else:
+                passed = 1
+                now.collected = min(now.collected + 1, complete_at)
+                if bank_of(place, g.cf) != read_banks[read]:
+                    now.collected = now.collected if padding else 0
+                    now.arrived += 1
+                    now.free -= 1
+                    place += 1
+                    left -= 1
+                    if not padding:
+                        written.append(now.cycle + read)
+                    if left == 0:
+                        left, padding = self._arrivals.run(now.arrived)
+            now.free += g.advance_words[step] * (read < freed_at <= read + passed)
+            read += passed
+        if now.records is not None:
+            now.records[0].add(written)
+            now.records[1].add(range(now.cycle + g.sf - 1, now.cycle + reads, g.sf))
         now.cycle += reads
 
     def _write(self, now: _Progress, room: int, cycles: int, since: int = 0) -> tuple[int, int]:

@@ -38,6 +38,11 @@ class Storage(ABC):
         """True if the memory has a separate write port with its own address."""
 
     @property
+    def banked(self) -> bool:
+        """True if these two ports are those of two banks with one port each, see imec_banks.sv."""
+        return False
+
+    @property
     @abstractmethod
     def style(self) -> str:
         """Type of the memory: one of RAM_STYLES except "auto"."""

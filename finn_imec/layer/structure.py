@@ -180,6 +180,14 @@ class Structure:
         """The unit that holds the live pixels."""
         return storage(self.geometry)
 
+    @property
+    def pairs(self) -> bool:
+        """True if products and accumulators are imec_pairs.sv: of one lane and weights of four bits."""
+        core = self.core
+        a, w = core.factors
+        plain = core.kind == "planes" and not (a.bipolar or w.bipolar or core.widen)
+        return self.geometry.depthwise and plain and w.bits == 4 and a.bits > 1 and not self.biased
+
     # ---- activation ---------------------------------------------------------------------------
 
     @property
@@ -196,7 +204,8 @@ class Structure:
     def search(self) -> Search | None:
         """The cheapest search of the thresholds that a fold leaves time for, else a pipelined one.
 
-        Where weights are in LUTs, it takes hardly more block RAM than FINN's Thresholding_rtl if one does.
+        Where weights are in LUTs, it takes hardly more block RAM than FINN's Thresholding_rtl if one does;
+        that of a depthwise layer takes none where weights are in block RAM, if one does.
 
         None for less than three thresholds, and for too many for its tables: imec_threshold then compares
         with all at once, unless `sign`.
@@ -229,6 +238,8 @@ class Structure:
                 most = MORE_BLOCKS + finn_threshold_blocks(g.pe, g.nf, self.steps, self.acc_bits)
                 lean = [search for search in fitting if search.engines * search.memory.bram18 <= most]
                 fitting = lean or fitting
+            elif g.depthwise:  # FINN's VVAU has as few block RAMs for its weights
+                fitting = [search for search in fitting if search.memory.table] or fitting
             # Large tables take the place of several small ones, not of block RAM.
             small = [s for s in fitting if not (s.memory.table and s.memory.words > MOST_TABLE_WORDS)]
             cheapest = min(small or fitting, key=lambda search: search.cost(g.pe))
@@ -406,6 +417,8 @@ class Structure:
         """Memory of the line buffer or, if SIMD > C, of the lines; empty if it has no bits."""
         unit = self.storage
         bits = unit.channels * self.core.activation.bits
+        if isinstance(unit, LineBuffer):
+            return unit.memories(self.core.activation.bits)
         return [Memory(unit.words, bits, unit.style, 1 + unit.dual_port)] if bits else []
 
     @cached_property

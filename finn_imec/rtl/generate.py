@@ -241,7 +241,9 @@ def mac_parameters(structure: Structure) -> dict[str, int | str]:
         parameters |= {"DIGITS": core.digits, "CUTS": cuts, "HEAP": int(core.heap)}
     if core.shared:
         parameters["CENTRED"] = int(core.lowered)
-    if (core.kind == "planes" or core.heap) and REGISTERS[structure.pipeline].middle:
+    if structure.pairs:
+        parameters["PAIRS"] = 1
+    elif (core.kind == "planes" or core.heap) and REGISTERS[structure.pipeline].middle:
         parameters["MIDDLE"] = middle_bits(structure)
     if packing:
         parameters |= {

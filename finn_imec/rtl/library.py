@@ -14,6 +14,7 @@ LIBRARY = (
     "imec_convert.sv",
     "imec_pad.sv",
     "imec_sequencer.sv",
+    "imec_banks.sv",
     "imec_strip.sv",
     "imec_gearbox.sv",
     "imec_through.sv",
@@ -47,6 +48,7 @@ LIBRARY = (
     "imec_threshold.sv",
     "imec_threshold_search.sv",
     "imec_threshold_stages.sv",
+    "imec_pairs.sv",
     "imec_mac.sv",
     "imec_conv.sv",
 )

@@ -162,6 +162,8 @@ def _simpler_geometries(g: ConvGeometry) -> Iterator[ConvGeometry]:
                 yield from _if_legal(g, {name: changed})
     if g.buffer_style != "auto":
         yield from _if_legal(g, {"buffer_style": "auto"})
+    if g.buffer_banks:
+        yield from _if_legal(g, {"buffer_banks": 0})
     for name in ("ifm_channels", "ofm_channels", "simd", "pe", "simd_in"):
         for smaller in _smaller(getattr(g, name), 1):
             yield from _if_legal(g, {name: smaller})
@@ -278,7 +280,8 @@ def random_case(seed: int, number: int, mem_modes: Sequence[str] = ("internal_em
         name = ("BINARY", "BIPOLAR")[signed] if bits == 1 else f"{'' if signed else 'U'}INT{bits}"
         parameters = replace(parameters, output_datatype=name, steps=2**bits - 1 - fewer, one_row=chance(0.2))
     style = pick(("auto", *RAM_STYLES))  # of the line buffer, which decides its slack
-    parameters = replace(parameters, geometry=replace(geometry, buffer_style=style))
+    banks = (0, 2)[int(np.random.default_rng([seed, number, 2]).integers(2))]
+    parameters = replace(parameters, geometry=replace(geometry, buffer_style=style, buffer_banks=banks))
     parameters = replace(parameters, dsp_block=pick(list(DSP_BLOCKS)))
     return Case(parameters, f"finn-imec verify --seed {seed} --case {number}")
 

@@ -28,6 +28,8 @@ module imec_mac_tb import imec_pkg::*; #(
 	bit  CENTRED = 0,
 	int unsigned  LANES = 1,
 	int unsigned  DSP_VERSION = 1,
+	bit  PAIRS = 0,
+	logic [ACC_BITS-1:0]  START = '0,
 	localparam int unsigned  WORD = DEPTHWISE? PE : SIMD
 )(
 	input	logic  ap_clk,
@@ -83,7 +85,7 @@ module imec_mac_tb import imec_pkg::*; #(
 		.W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR), .WIDEN(WIDEN),
 		.ACC_BITS(ACC_BITS), .DOUBLE(DOUBLE), .PIPELINE(PIPELINE), .DIGITS(DIGITS), .CUTS(CUTS), .HEAP(HEAP), .MIDDLE(MIDDLE),
 		.FIELDS(FIELDS), .SPACING(SPACING), .FIELD_BITS(FIELD_BITS), .CHAINS(CHAINS), .CHAIN_BIAS(CHAIN_BIAS), .CENTRED(CENTRED),
-		.LANES(LANES), .DSP_VERSION(DSP_VERSION)
+		.LANES(LANES), .DSP_VERSION(DSP_VERSION), .PAIRS(PAIRS), .START(START)
 	) dut(.clk(ap_clk), .en, .a, .w(late), .vld, .first(mac_first), .start(mac_start), .acc(out0_V_TDATA));
 
 endmodule : imec_mac_tb

@@ -6,6 +6,8 @@
  *	layer alone: six loops over window, fold and kernel, which advance with the reads.
  *	Reset, enable, input valid and weight valid are free in every cycle.
  *
+ *	Two banks are read and written at the address whose lowest bit is the bank.
+ *
  *	Numbers are modulo 2**BITS, more than twice the distance between any two of them.
  ***************************************************************************/
 `include "claims.svh"
@@ -28,6 +30,8 @@ module imec_sequencer_proof #(
 	int unsigned  DEPTH,
 	int unsigned  LIVE,
 	bit  DUAL_PORT,
+	bit  BANKED = 0,
+	int unsigned  SKEW = 0,
 	int unsigned  RUN,
 	int unsigned  INNER,
 	int unsigned  INNER_STEP,
@@ -68,7 +72,7 @@ module imec_sequencer_proof #(
 	uwire [WEIGHT_BITS-1:0]  weight_addr;
 	uwire  rvld, rfirst, rlast;
 	imec_sequencer #(
-		.DEPTH(DEPTH), .LIVE(LIVE), .DUAL_PORT(DUAL_PORT),
+		.DEPTH(DEPTH), .LIVE(LIVE), .DUAL_PORT(DUAL_PORT), .BANKED(BANKED), .SKEW(SKEW),
 		.RUN(RUN), .INNER(INNER), .INNER_STEP(INNER_STEP), .OUTER(OUTER), .OUTER_STEP(OUTER_STEP),
 		.NF(NF), .FOLD_STEP(FOLD_STEP), .DEPTHWISE(DEPTHWISE), .OW(OW), .OH(OH),
 		.ADVANCE_COLUMN(ADVANCE_COLUMN), .ADVANCE_ROW(ADVANCE_ROW), .ADVANCE_FRAME(ADVANCE_FRAME)
@@ -79,7 +83,7 @@ module imec_sequencer_proof #(
 		.rvld, .rfirst, .rlast
 	);
 	uwire [BITS-1:0]  q;
-	imec_strip #(.DEPTH(DEPTH), .WIDTH(BITS), .DUAL_PORT(DUAL_PORT)) strip(
+	imec_strip #(.DEPTH(DEPTH), .WIDTH(BITS), .DUAL_PORT(DUAL_PORT), .BANKED(BANKED)) strip(
 		.clk, .en, .addr(strip_addr), .write_addr, .we(strip_we), .d(Taken), .q
 	);
 
@@ -116,12 +120,17 @@ module imec_sequencer_proof #(
 	uwire num_t  ahead = Taken - base;	// words taken, from the window's first on
 	uwire num_t  age   = ahead - offset;	// of the word to read, 1 for the newest
 
+	logic [ADDR_BITS-1:0]  Slot;	// any slot, fixed from a reset on
+	function automatic logic bank_of(input logic [ADDR_BITS-1:0]  x);
+		return  x[0] ^ (SKEW > 0? x[SKEW] : 1'b0);
+	endfunction : bank_of
+	uwire  reads_slot = strip_addr == (BANKED? Slot ^ ADDR_BITS'(Slot[0] != bank_of(Slot)) : Slot);
+
 	logic  Ready = 0;	// has been reset
 	logic  Read = 0;	// Slot was read in the cycle before
 	num_t  Expected;
-	logic [ADDR_BITS-1:0]  Slot;	// any slot, fixed from a reset on
 	always_ff @(posedge clk) begin
-		Read     <= Ready && rvld && strip_addr == Slot;
+		Read     <= Ready && rvld && reads_slot;
 		Expected <= base + offset;
 		if(rst) begin
 			Ready <= 1;
@@ -178,8 +187,10 @@ module imec_sequencer_proof #(
 	endfunction : is_laps
 
 	uwire [BITS-1:0]  held;	// word in Slot
-	if(DEPTH == 1)  assign  held = strip.genRegister.Word;
-	else            assign  held = strip.genMemory.Mem[Slot];
+	if(DEPTH == 1)   assign  held = strip.genRegister.Word;
+	else if(BANKED)  assign  held = bank_of(Slot)?
+		strip.genBanks.banks.genBank[1].genPart[0].Mem[Slot >> 1] : strip.genBanks.banks.genBank[0].genPart[0].Mem[Slot >> 1];
+	else             assign  held = strip.genMemory.Mem[Slot];
 	logic  Full;	// all slots have been written
 	always_ff @(posedge clk) begin
 		if(rst)  Full <= 0;
@@ -225,7 +236,7 @@ module imec_sequencer_proof #(
 			if(dut.Vld)  `LEMMA(3, read_slot < num_t'(DEPTH) && is_laps(read_slot - write_slot + age))
 			if(!Full)  `LEMMA(3, write_slot == Taken && base >= 0)
 
-			if(rvld && strip_addr == Slot)  `LEMMA(4, newest == base + offset && (Full || below))
+			if(rvld && reads_slot)  `LEMMA(4, newest == base + offset && (Full || below))
 			if(strip_we && !DUAL_PORT)  `LEMMA(4, strip_addr == write_addr)
 
 			if(num_t'({ 1'b0, Slot }) < num_t'(DEPTH) && (Full || below))  `LEMMA(5, held == newest)
@@ -237,6 +248,13 @@ module imec_sequencer_proof #(
 			if(Ready && dut.Vld)  `LEMMA(1, dut.genSinglePort.Dies == ((DEPTHWISE || last_fold) && index < in_run))
 		end
 	end : genHead
+
+	if(BANKED) begin : genBanks
+		always_comb begin
+			if(Ready)  `LEMMA(1, dut.genDualPort.genBanked.WriteBank == bank_of(write_addr))
+			if(Ready && dut.Vld)  `LEMMA(1, dut.genDualPort.genBanked.ReadBank == bank_of(dut.ReadAddr))
+		end
+	end : genBanks
 
 	//-----------------------------------------------------------------------
 	// Properties
@@ -261,7 +279,10 @@ module imec_sequencer_proof #(
 			if(en && wvld && ahead > num_t'(SPAN))  `PROPERTY(4, rvld || (strip_we && !DUAL_PORT))
 
 			// The two ports never use the same address
-			if(DUAL_PORT && rvld && strip_we)  `PROPERTY(4, strip_addr != write_addr)
+			if(DUAL_PORT && !BANKED && rvld && strip_we)  `PROPERTY(4, strip_addr != write_addr)
+
+			// A bank has one port
+			if(BANKED && strip_we)  `PROPERTY(4, strip_addr[0] != bank_of(write_addr))
 		end
 	end
 

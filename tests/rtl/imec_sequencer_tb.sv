@@ -3,6 +3,8 @@ module imec_sequencer_tb #(
 	int unsigned  DEPTH,
 	int unsigned  LIVE,
 	bit  DUAL_PORT,
+	bit  BANKED = 0,
+	int unsigned  SKEW = 0,
 	int unsigned  RUN,
 	int unsigned  INNER,
 	int unsigned  INNER_STEP,
@@ -45,7 +47,7 @@ module imec_sequencer_tb #(
 	uwire [  ADDR_BITS-1:0]  strip_addr, write_addr;
 	uwire [WEIGHT_BITS-1:0]  weight_addr;
 	imec_sequencer #(
-		.DEPTH(DEPTH), .LIVE(LIVE), .DUAL_PORT(DUAL_PORT),
+		.DEPTH(DEPTH), .LIVE(LIVE), .DUAL_PORT(DUAL_PORT), .BANKED(BANKED), .SKEW(SKEW),
 		.RUN(RUN), .INNER(INNER), .INNER_STEP(INNER_STEP), .OUTER(OUTER), .OUTER_STEP(OUTER_STEP),
 		.NF(NF), .FOLD_STEP(FOLD_STEP), .DEPTHWISE(DEPTHWISE), .OW(OW), .OH(OH),
 		.ADVANCE_COLUMN(ADVANCE_COLUMN), .ADVANCE_ROW(ADVANCE_ROW), .ADVANCE_FRAME(ADVANCE_FRAME)
@@ -56,11 +58,12 @@ module imec_sequencer_tb #(
 		.rvld, .rfirst, .rlast
 	);
 
+	uwire [ADDR_BITS-1:0]  other = write_addr ^ ADDR_BITS'(write_addr[0] == strip_addr[0]);	// the other bank
 	logic [WIDTH-1:0]  Mem[DEPTH];
 	always_ff @(posedge ap_clk) begin
 		if(en) begin
 			out0_V_TDATA <= { weight_addr, rlast, rfirst, Mem[strip_addr] };
-			if(strip_we)  Mem[DUAL_PORT? write_addr : strip_addr] <= in0_V_TDATA;
+			if(strip_we)  Mem[BANKED? other : DUAL_PORT? write_addr : strip_addr] <= in0_V_TDATA;
 		end
 	end
 

@@ -85,6 +85,8 @@ module imec_conv import imec_pkg::*; #(
 	int unsigned  DEPTH,
 	int unsigned  LIVE,
 	bit  DUAL_PORT,
+	bit  BANKED = 0,	// the line buffer is in two banks
+	int unsigned  SKEW = 0,
 	int unsigned  RUN,
 	int unsigned  INNER,
 	int unsigned  INNER_STEP,
@@ -130,6 +132,7 @@ module imec_conv import imec_pkg::*; #(
 	int unsigned  CUTS = 0,
 	bit  HEAP = 0,
 	int unsigned  MIDDLE = 6,
+	bit  PAIRS = 0,	// products in imec_pairs
 	int unsigned  MEMORY = 1,	// steps from an address to its word, 1 or 2
 	int unsigned  OUTPUT = 2,	// words of the output register, see imec_output
 	int unsigned  PRIMITIVES = XILINX,
@@ -281,7 +284,7 @@ module imec_conv import imec_pkg::*; #(
 		uwire [(READS > 1? $clog2(READS) : 1)-1:0]  read_number;
 		uwire [STORED_CHANNELS*A_BITS-1:0]  word;
 		imec_sequencer #(
-			.DEPTH(DEPTH), .LIVE(LIVE), .DUAL_PORT(DUAL_PORT),
+			.DEPTH(DEPTH), .LIVE(LIVE), .DUAL_PORT(DUAL_PORT), .BANKED(BANKED), .SKEW(SKEW),
 			.RUN(RUN), .INNER(INNER), .INNER_STEP(INNER_STEP), .OUTER(OUTER), .OUTER_STEP(OUTER_STEP),
 			.NF(NF), .FOLD_STEP(FOLD_STEP), .DEPTHWISE(DEPTHWISE), .OW(OW), .OH(OH),
 			.ADVANCE_COLUMN(ADVANCE_COLUMN), .ADVANCE_ROW(ADVANCE_ROW), .ADVANCE_FRAME(ADVANCE_FRAME)
@@ -292,7 +295,8 @@ module imec_conv import imec_pkg::*; #(
 			.rvld(read), .rfirst(read_first), .rlast(read_last)
 		);
 		imec_strip #(
-			.DEPTH(DEPTH), .WIDTH(STORED_CHANNELS*A_BITS), .DUAL_PORT(DUAL_PORT), .RAM_STYLE(BUFFER_RAM_STYLE), .STEPS(MEMORY)
+			.DEPTH(DEPTH), .WIDTH(STORED_CHANNELS*A_BITS), .DUAL_PORT(DUAL_PORT), .BANKED(BANKED),
+			.RAM_STYLE(BUFFER_RAM_STYLE), .STEPS(MEMORY)
 		) strip(
 			.clk, .en, .addr(strip_addr), .write_addr, .we(strip_we), .d(sdat), .q(word)
 		);
@@ -454,11 +458,13 @@ module imec_conv import imec_pkg::*; #(
 		assign	start = Mem[folds_left];
 	end : genStartFile
 	uwire [PE-1:0][ACC_BITS-1:0]  acc;
+	if(PAIRS && BIASED)  $error("PAIRS=%0d must be 0 with BIASED=%0d.", PAIRS, BIASED);
 	imec_mac #(
 		.CORE(CORE), .PE(PE), .SIMD(SIMD), .DEPTHWISE(DEPTHWISE),
 		.A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .A_BIPOLAR(A_BIPOLAR),
 		.W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR), .WIDEN(WIDEN),
 		.ACC_BITS(ACC_BITS), .DOUBLE(DOUBLE), .PIPELINE(PIPELINE), .DIGITS(DIGITS), .CUTS(CUTS), .HEAP(HEAP), .MIDDLE(MIDDLE), .PRIMITIVES(PRIMITIVES),
+		.PAIRS(PAIRS), .START(INIT),
 		.FIELDS(FIELDS), .SPACING(SPACING), .FIELD_BITS(FIELD_BITS), .CHAINS(CHAINS), .CHAIN_BIAS(CHAIN_BIAS), .CENTRED(CENTRED),
 		.LANES(LANES), .DSP_VERSION(DSP_VERSION)
 	) mac(.clk, .en, .a, .w, .vld, .first, .start, .acc);

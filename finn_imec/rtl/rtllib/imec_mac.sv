@@ -7,6 +7,8 @@
  *	up to the constants of imec_dot_planes, imec_dot_gates and imec_dot_shared. If DEPTHWISE, PE p takes activation a[p]
  *	only, and SIMD is 1. WIDEN multiplies a bipolar operand as a two-bit number -1 or +1.
  *
+ *	PAIRS takes products and accumulator of each PE into one imec_pairs. Each start is START then.
+ *
  *	vld and first arrive with the dot products, imec_pkg::mac_steps steps after a and,
  *	except for CORE "dsp", whose lanes differ, after w.
  *
@@ -46,6 +48,10 @@ module imec_mac import imec_pkg::*; #(
 	int unsigned  LANES = 1,
 	int unsigned  DSP_VERSION = 1,
 	int unsigned  PRIMITIVES = XILINX,
+
+	// Products in imec_pairs, with a constant start
+	bit  PAIRS = 0,
+	logic [ACC_BITS-1:0]  START = '0,
 
 	localparam int unsigned  WORD = DEPTHWISE? PE : SIMD	// activations
 )(
@@ -90,7 +96,18 @@ module imec_mac import imec_pkg::*; #(
 	uwire [PE-1:0][Y_BITS-1:0]  y;
 	localparam int unsigned  DOTS = DEPTHWISE? PE : 1;	// sets of activations
 	localparam int unsigned  EACH = PE/DOTS;
-	for(genvar  d = 0; d < DOTS; d++) begin : genDot
+	if(PAIRS) begin : genPairs
+		if(!DEPTHWISE || CORE != "planes" || W_BITS != 4 || A_BIPOLAR || WIDEN || DOUBLE)
+			$error("PAIRS=%0d needs plain activations and weights of W_BITS=%0d to be 4, and DEPTHWISE.", PAIRS, W_BITS);
+		for(genvar  p = 0; p < PE; p++) begin : genPE
+			imec_pairs #(
+				.A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .W_SIGNED(W_SIGNED), .ACC_BITS(ACC_BITS), .START(START),
+				.STEPS(lut_steps(PIPELINE)), .PRIMITIVES(PRIMITIVES)
+			) product(.clk, .en, .a(a[p]), .w(w[p][0]), .vld, .first, .acc(acc[p]));
+		end : genPE
+		assign	y = '0;
+	end : genPairs
+	for(genvar  d = 0; d < (PAIRS? 0 : DOTS); d++) begin : genDot
 		if(CORE == "dsp") begin : genDsp
 			imec_dot_dsp #(
 				.PE(EACH), .SIMD(SIMD),
@@ -129,7 +146,7 @@ module imec_mac import imec_pkg::*; #(
 		end : genProduct
 	end : genDot
 
-	for(genvar  p = 0; p < (CORE == "shared"? 0 : PE); p++) begin : genPE
+	for(genvar  p = 0; p < (CORE == "shared" || PAIRS? 0 : PE); p++) begin : genPE
 		uwire [Y_BITS-1:0]  dot = y[p];
 		logic [ACC_BITS-1:0]  Acc;
 		uwire [ACC_BITS-1:0]  sum = (ACC_BITS'(signed'({ CORE == "product" && dot[Y_BITS-1], dot })) << DOUBLE) + (first? start[p] : Acc);

@@ -33,6 +33,19 @@
  *	The writer then follows the reader: it takes at most one word per cycle from base
  *	on, while the reader is one word ahead and never steps by less than one.
  *
+ *	BANKED = 1: the two ports are those of two banks, see imec_banks. The bank of a word is
+ *	the parity of its pixel's number plus its own within the pixel:
+ *
+ *	        SKEW = 0                     SKEW = 2: pixels of 4 words
+ *	  word  0 1 2 3 4 5 6 7 8 ...        0 1 2 3 | 4 5 6 7 | 8 ...
+ *	  bank  0 1 0 1 0 1 0 1 0 ...        0 1 0 1 | 1 0 1 0 | 0 ...
+ *
+ *	Words that follow each other within a pixel, and those with the same number in pixels
+ *	that follow each other, are in different banks. SKEW is the address bit that tells even
+ *	from odd pixels; 0 if pixels have an odd number of words. In strip_addr the bank takes the
+ *	place of the lowest bit. An input word waits while its bank is read; where nothing is
+ *	read until it is written, strip_addr names the other bank.
+ *
  *	Invariant: writer address = base + DEPTH - owed (mod DEPTH) between windows.
  *
  *	The loops run one word ahead of the reads. What they say of the next read is in
@@ -50,6 +63,8 @@ module imec_sequencer #(
 	int unsigned  DEPTH,	// words of the line buffer
 	int unsigned  LIVE,	// words of a window, from its first to its last
 	bit  DUAL_PORT,
+	bit  BANKED = 0,	// the ports are those of two banks
+	int unsigned  SKEW = 0,	// lowest bit of a pixel's number in an address
 	int unsigned  RUN,
 	int unsigned  INNER,
 	int unsigned  INNER_STEP,
@@ -103,6 +118,9 @@ module imec_sequencer #(
 	if(LIVE < RUN)  $error("LIVE=%0d must be at least RUN=%0d.", LIVE, RUN);
 	if(DEPTH < LIVE)  $error("DEPTH=%0d must be at least LIVE=%0d.", DEPTH, LIVE);
 	if(!DUAL_PORT && SLACK > 0)  $error("DEPTH=%0d must be LIVE=%0d with one port.", DEPTH, LIVE);
+	if(BANKED && (DEPTH < 4 || DEPTH % 2**(SKEW+1) != 0))
+		$error("DEPTH=%0d must be a multiple of %0d, and at least 4.", DEPTH, 2**(SKEW+1));
+	if(BANKED && !DUAL_PORT)  $error("BANKED=%0d must be 0 with one port.", BANKED);
 	if(min(min(ADVANCE_COLUMN, ADVANCE_ROW), ADVANCE_FRAME) < 1)  $error("every window must advance.");
 
 	uwire  rd;	// a word is read
@@ -188,7 +206,22 @@ module imec_sequencer #(
 
 	if(DUAL_PORT) begin : genDualPort
 		assign	rd   = go && !incomplete;
-		assign	irdy = en && ((wvld && Vld) || incomplete) && (SLACK == 0? owing : Debt != debt_t'(-1 - int'(SLACK)));
+		if(!BANKED)  assign  irdy = en && ((wvld && Vld) || incomplete) && (SLACK == 0? owing : Debt != debt_t'(-1 - int'(SLACK)));
+		else begin : genBanked
+			logic  ReadBank;	// of the next read
+			logic  WriteBank;	// of the next write
+			uwire  skip;	// the word after it is in the same bank
+			if(SKEW == 0)  assign  skip = 1'b0;
+			else           assign  skip = &write_addr[SKEW-1:0];
+			always_ff @(posedge clk) begin
+				if(load)  ReadBank <= addr[0] ^ (SKEW > 0? addr[SKEW] : 1'b0);
+				if(rst)            WriteBank <= 0;
+				else if(strip_we)  WriteBank <= WriteBank == skip;
+			end
+			uwire  room = SLACK == 0? owing : Debt != debt_t'(-1 - int'(SLACK));
+			assign	irdy = en && room && ((wvld && Vld && WriteBank != ReadBank) || incomplete);
+			assign	strip_addr = { ReadAddr[ADDR_BITS-1:1], incomplete? !WriteBank : ReadBank };
+		end : genBanked
 
 		uwire  taken = ivld && irdy;
 		always_comb begin
@@ -201,7 +234,7 @@ module imec_sequencer #(
 			end
 		end
 		assign	miss = 1'b0;
-		assign	strip_addr = ReadAddr;
+		if(!BANKED)  assign  strip_addr = ReadAddr;
 	end : genDualPort
 	else begin : genSinglePort
 		// Words of the first run that are retired as they are read; the window's others are owed

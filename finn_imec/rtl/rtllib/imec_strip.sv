@@ -23,12 +23,15 @@
  *	              ^ read for the last time, this pixel is replaced by the one to
  *	                the right of *, (K_h-1)*W + K_w pixels after it.
  *
+ *	BANKED = 1 is two ports too, those of two banks with one port each, see imec_banks.
+ *
  *	Does not initialize or reset its contents.
  ***************************************************************************/
 module imec_strip #(
 	int unsigned  DEPTH,
 	int unsigned  WIDTH,
 	bit  DUAL_PORT = 0,
+	bit  BANKED = 0,	// two banks
 	parameter     RAM_STYLE = "auto",	// auto, distributed, block, ultra
 	int unsigned  STEPS = 1,	// from address to word, 1 or 2
 
@@ -67,6 +70,11 @@ module imec_strip #(
 			end
 		end
 	end : genRegister
+	else if(BANKED) begin : genBanks
+		imec_banks #(.DEPTH(DEPTH), .WIDTH(WIDTH), .RAM_STYLE(RAM_STYLE)) banks(
+			.clk, .en, .addr(raddr), .write_addr(target), .we(write), .d(data), .q(Q)
+		);
+	end : genBanks
 	else begin : genMemory
 		(* ram_style = RAM_STYLE *)
 		logic [WIDTH-1:0]  Mem[DEPTH];
