@@ -1015,7 +1015,7 @@ TWO_FOLD = [
             (2, 4, Kind(8, True), Kind(9, True)),
         )
     ),
-    *(total(n, bits, "imec_heap_sum") for n, bits in ((5, 3), (16, 7), (17, 1), (32, 7), (65, 4))),
+    *(total(n, bits, "imec_heap_sum") for n, bits in ((5, 3), (8, 17), (16, 7), (17, 1), (32, 7), (65, 4))),
     dot_dsp(4, 32, Kind(4, True), Kind(4, True), 7),  # 32 chains
     dot_dsp(4, 19, Kind(4), Kind(4, True), 7),
     mac("UINT3", "INT4", 24, 4, 2, res_type="dsp"),
@@ -1072,6 +1072,7 @@ TWO_FOLD = [
             (4096, 1, 9, 2), (4096, 8, 64, 1), (4096, 18, 0, 2),
         )
     ),
+    *(two_steps(rom(depth, 5, "block", "banked")) for depth in (4096, 4097)),
     *(
         dot_planes(*args)
         for args in (

@@ -9,8 +9,8 @@ from typing import NamedTuple
 #: Bits of the largest counters, imec_compress' COUNTER: in dot products, and of comparisons with thresholds.
 DOT_COUNTER, THRESHOLD_COUNTER = 7, 6
 #: Most chains of DSP slices that imec_sum adds (imec_dot_dsp); imec_heap_sum adds more. Most bits of a column
-#: at its register between counters.
-MOST_ADDED, HEAP_SUM_MIDDLE = 16, 7
+#: at its register between counters, without a register before the addition and with one.
+MOST_ADDED, HEAP_SUM_MIDDLE = 4, (4, 7)
 
 
 class Level(NamedTuple):

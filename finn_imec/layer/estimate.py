@@ -501,14 +501,16 @@ def chain_luts(chains: int, bits: int) -> int:
 
 
 def chain_ffs(chains: int, bits: int) -> int:
-    """Flip-flops of the sum of imec_dot_dsp's chains; of imec_heap_sum, those of its three steps or more."""
+    """Flip-flops of the sum of imec_dot_dsp's chains."""
     if chains <= MOST_ADDED:
         return sum_ffs(chains, bits)
+    sum_bits = (chains - 1).bit_length()
+    steps = (sum_bits + 1) // 2
+    rows = steps > 2
     heights = (chains,) * bits
     tree = [level.heights for level in levels(heights)]
-    middle = next(after for after in (heights, *tree) if max(after) <= HEAP_SUM_MIDDLE)
-    more = ((chains - 1).bit_length() + 1) // 2 - 2
-    return sum(middle) + sum(tree[-1]) + more * (bits + (chains - 1).bit_length())
+    middle = next(after for after in (heights, *tree) if max(after) <= HEAP_SUM_MIDDLE[rows])
+    return sum(middle) + rows * sum(tree[-1]) + (steps - 1 - rows) * (bits + sum_bits)
 
 
 def sum_luts(n: int, bits: int) -> int:

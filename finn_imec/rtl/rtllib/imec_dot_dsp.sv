@@ -24,7 +24,7 @@
  *	CENTRED multiplies unsigned activations minus 2^(A_BITS-1), which halves the range
  *	of the sums; the rest, 2^(A_BITS-1)*sum w[p], is constant for a whole window.
  *
- *	The chains' sums are added by imec_sum, those of more than 16 chains by imec_heap_sum.
+ *	The chains' sums are added by imec_sum, those of more than four chains by imec_heap_sum.
  *
  *	With LANES = 3, a slice adds the products of three adjacent lanes instead, for one
  *	channel: the INT8 mode of DSP58.
@@ -152,7 +152,7 @@ module imec_dot_dsp import imec_pkg::*; #(
 		end : genColumn
 	end : genSlice
 
-	localparam int unsigned  MOST_ADDED = 16;
+	localparam int unsigned  MOST_ADDED = 4;
 	for(genvar  p = 0; p < (CHAINS > MOST_ADDED? 0 : PE); p++) begin : genChannel
 		imec_sum #(.N(CHAINS), .BITS(FIELD_BITS), .PRIMITIVES(PRIMITIVES)) sum(.clk, .en, .d(sums[p]), .y(y[p]));
 	end : genChannel

@@ -40,7 +40,8 @@
  *	rom_images in finn_imec/layer/memories.py arranges the words of these files.
  *
  *	STEPS = 2 adds a register: behind the multiplexer of a block RAM's rows, inside a block
- *	RAM without one, and before a table, whose address has fewer bits.
+ *	RAM without one, and before a table, whose address has fewer bits. Other families than
+ *	Xilinx', with slower block RAM and smaller LUTs, have a bank's before the multiplexer.
  *
  *	  block RAM     addr -->| memory |-||-->\
  *	                addr -->| memory |-||--> mux -[||]--> q
@@ -79,8 +80,9 @@ module imec_rom import imec_pkg::*; #(
 	localparam bit  IN_LUTS = LAYOUT == "table" || string'(RAM_STYLE) == "distributed";
 	uwire [BITS-1:0]  late_addr;
 	imec_delay #(.WIDTH(BITS), .STEPS(IN_LUTS? STEPS-1 : 0)) early(.clk, .en, .d(addr), .q(late_addr));
-	uwire [WIDTH-1:0]  word;	// a step after late_addr
-	imec_delay #(.WIDTH(WIDTH), .STEPS(IN_LUTS? 0 : STEPS-1)) behind(.clk, .en, .d(word), .q);
+	uwire [WIDTH-1:0]  word;	// a step after late_addr, or two
+	localparam bit  LATE_BANKS = LAYOUT == "banked" && PRIMITIVES != XILINX && STEPS == 2;
+	imec_delay #(.WIDTH(WIDTH), .STEPS(IN_LUTS || LATE_BANKS? 0 : STEPS-1)) behind(.clk, .en, .d(word), .q);
 
 	if(LAYOUT == "table") begin : genTable
 		if(ROWS != DEPTH)  $error("ROWS=%0d must be DEPTH=%0d in a table.", ROWS, DEPTH);
@@ -109,7 +111,10 @@ module imec_rom import imec_pkg::*; #(
 			initial  $readmemh(INIT_FILE, Mem);
 			logic [NINES-1:0]  Row;
 			always_ff @(posedge clk)  if(en)  Row <= Mem[addr[ROW_BITS-1:0]];
-			assign	row[NINES-1:0] = Row;
+			if(!LATE_BANKS)  assign  row[NINES-1:0] = Row;
+			else begin : genLate
+				imec_delay #(.WIDTH(NINES), .STEPS(1)) late(.clk, .en, .d(Row), .q(row[NINES-1:0]));
+			end : genLate
 		end : genNines
 		if(LEFT > 0) begin : genLeft
 			(* ram_style = RAM_STYLE, rom_style = RAM_STYLE *)
@@ -117,10 +122,24 @@ module imec_rom import imec_pkg::*; #(
 			initial  $readmemh(LEFT_FILE, Mem);
 			logic [LEFT-1:0]  Row;
 			always_ff @(posedge clk)  if(en)  Row <= Mem[addr[ROW_BITS-1:0]];
-			assign	row[NINES +: LEFT] = Row;
+			if(!LATE_BANKS)  assign  row[NINES +: LEFT] = Row;
+			else begin : genLate
+				imec_delay #(.WIDTH(LEFT), .STEPS(1)) late(.clk, .en, .d(Row), .q(row[NINES +: LEFT]));
+			end : genLate
 		end : genLeft
 		logic [BITS-ROW_BITS-1:0]  Bank;
-		always_ff @(posedge clk)  if(en)  Bank <= addr[BITS-1:ROW_BITS];
+		if(!LATE_BANKS)  always_ff @(posedge clk) begin
+			if(en)  Bank <= addr[BITS-1:ROW_BITS];
+		end
+		else begin : genLateBank
+			logic [BITS-ROW_BITS-1:0]  Early;
+			always_ff @(posedge clk) begin
+				if(en) begin
+					Early <= addr[BITS-1:ROW_BITS];
+					Bank  <= Early;
+				end
+			end
+		end : genLateBank
 
 		if(REST == 0) begin : genFull
 			imec_mux #(.N(BANKS), .WIDTH(WIDTH), .PRIMITIVES(PRIMITIVES)) pick(.sel(Bank), .d(row), .q(word));
@@ -130,7 +149,18 @@ module imec_rom import imec_pkg::*; #(
 			logic [WIDTH-1:0]  Mem[2**REST_BITS];
 			initial  $readmemh(REST_FILE, Mem);
 			logic [WIDTH-1:0]  Q;
-			always_ff @(posedge clk)  if(en)  Q <= Mem[addr[REST_BITS-1:0]];
+			if(!LATE_BANKS)  always_ff @(posedge clk) begin
+				if(en)  Q <= Mem[addr[REST_BITS-1:0]];
+			end
+			else begin : genLate
+				logic [WIDTH-1:0]  Early;
+				always_ff @(posedge clk) begin
+					if(en) begin
+						Early <= Mem[addr[REST_BITS-1:0]];
+						Q     <= Early;
+					end
+				end
+			end : genLate
 			imec_mux #(.N(BANKS+1), .WIDTH(WIDTH), .PRIMITIVES(PRIMITIVES)) pick(.sel(Bank), .d({ Q, row }), .q(word));
 		end : genRest
 	end : genBanked
