@@ -121,7 +121,7 @@ def test_the_stated_mean_errors_are_those_of_the_fits(fits, name, stated):
 
 @pytest.mark.parametrize(
     ("side", "key", "mean"),
-    [("finn", "lut", 0.027), ("finn", "ff", 0.024), ("imec", "lut", 0.031), ("imec", "ff", 0.024)],
+    [("finn", "lut", 0.027), ("finn", "ff", 0.024), ("imec", "lut", 0.041), ("imec", "ff", 0.023)],
 )
 def test_tables_that_nothing_is_fitted_to(benchmark, side, key, mean):
     """docs/limits.md states these."""
@@ -137,7 +137,7 @@ def on_ultrascale(benchmark):
 
 @pytest.mark.parametrize(
     ("side", "key", "mean"),
-    [("finn", "lut", 0.03), ("finn", "ff", 0.027), ("imec", "lut", 0.039), ("imec", "ff", 0.017)],
+    [("finn", "lut", 0.03), ("finn", "ff", 0.027), ("imec", "lut", 0.042), ("imec", "ff", 0.017)],
 )
 def test_layers_on_ultrascale(on_ultrascale, side, key, mean):
     """Counts for that family, which nothing is fitted to; docs/limits.md states the errors."""
@@ -263,7 +263,8 @@ def test_sums_by_hand():
 
 def test_sums_of_many_chains_are_compressed():
     """Of 32 words of 7 bits Yosys counts 124 LUTs and 82 flip-flops; imec_sum has 243 and 106."""
-    assert (chain_luts(16, 7), chain_ffs(16, 7)) == (sum_luts(16, 7), sum_ffs(16, 7))
+    assert (chain_luts(4, 7), chain_ffs(4, 7)) == (sum_luts(4, 7), sum_ffs(4, 7))
+    assert chain_luts(16, 7) == 64 < sum_luts(16, 7)
     assert chain_luts(32, 7) == pytest.approx(124, abs=1)
     assert chain_ffs(32, 7) == pytest.approx(82, abs=4)
 
