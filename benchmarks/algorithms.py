@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+import pages
 import typer
 
 # Else threads that wait for each other keep the cores from other programs' threads, and from their own.
@@ -129,8 +130,7 @@ def markdown(result: dict[str, Any]) -> str:
         tables.append(largest_table(result))
     text = ""
     for title, header, rows in tables:
-        lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-        text += f"**{title}**\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n"
+        text += f"**{title}**\n\n{pages.markdown(header, rows)}\n"
     return text
 
 

@@ -20,6 +20,7 @@ from typing import Annotated, Any
 
 import typer
 from networks import FIFO_DEPTH, added
+from pages import markdown
 from throughput import summary as throughput_summary
 
 from finn_imec.layer.core import Core, Operand
@@ -209,15 +210,10 @@ def _parts(run: Figures, convolutions: Figures | None, rest: Figures | None) -> 
 # ---- Markdown ------------------------------------------------------------------------------------
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
 def means_table(means: Means) -> str:
     """A row per comparison; empty without any."""
     rows = [[name, *_ratios(ratios)] for name, ratios in means.items()]
-    return table(["layers, operands, MAC core", *TABLE.values()], rows) if rows else ""
+    return markdown(["layers, operands, MAC core", *TABLE.values()], rows) if rows else ""
 
 
 def activation_table(tables: Mapping[str, Sequence[Figures]]) -> str:
@@ -235,7 +231,9 @@ def activation_table(tables: Mapping[str, Sequence[Figures]]) -> str:
                 f"{worst['ratio']:.2f}, {worst['layer'].split(',')[0].split()[-1]}",
             ]
         )
-    return table(["table", "thresholds", "LUTs, FINN / IMECConv", "ratio", "greatest ratio of a layer"], rows)
+    return markdown(
+        ["table", "thresholds", "LUTs, FINN / IMECConv", "ratio", "greatest ratio of a layer"], rows
+    )
 
 
 def layer_table(rows: Sequence[Row]) -> str:
@@ -248,7 +246,7 @@ def layer_table(rows: Sequence[Row]) -> str:
         for row in rows
     ]
     cells.append(["mean of ratios", "", "", *_ratios(geometric_means(rows))])
-    return table(["layer", "bits", "PE x SIMD", *TABLE.values()], cells)
+    return markdown(["layer", "bits", "PE x SIMD", *TABLE.values()], cells)
 
 
 @cache
@@ -267,7 +265,7 @@ def slices_table() -> str:
                 sums[name][0] += finn
                 sums[name][1] += packing.slices(g.pe, g.simd) if packing else 0
         rows.append([f"{folding}, {bits} bits", *(_both(*both) for both in sums.values())])
-    return table(["layers, operands", *DSP_BLOCKS], rows)
+    return markdown(["layers, operands", *DSP_BLOCKS], rows)
 
 
 def networks_table(networks: dict[str, Figures], part: str, titles: dict[str, str]) -> str:
@@ -277,7 +275,7 @@ def networks_table(networks: dict[str, Figures], part: str, titles: dict[str, st
         for name, sides in networks.items()
         if part in sides["finn"]
     ]
-    return table(["FINN's pairs / IMECConv", *titles.values()], rows)
+    return markdown(["FINN's pairs / IMECConv", *titles.values()], rows)
 
 
 def power_table(rows: Sequence[Figures]) -> str:
@@ -290,7 +288,7 @@ def power_table(rows: Sequence[Figures]) -> str:
         ]
         for row in rows
     ]
-    return table(["layer", "bits", "FINN's pair", "IMECConv", "ratio"], cells)
+    return markdown(["layer", "bits", "FINN's pair", "IMECConv", "ratio"], cells)
 
 
 def _both(finn: float | None, imec: float | None) -> str:

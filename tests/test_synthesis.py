@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
 from math import ceil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -137,6 +139,35 @@ endmodule
     yosys.call_yosys("dut", tmp_path, 60, tmp_path / "yosys.log")
 
 
+def sat_of_mapped(folder: Path, modules: Sequence[str], checks: Sequence[str], proof: str) -> None:
+    """Map `dut` of dut.sv, check its cells, and prove it equal to `gold` of gold.v.
+
+    By Yosys, with its models of the cells. modules: of the library, without imec_. proof: options of `sat`.
+    """
+    sources = [library_path() / f"imec_{name}.sv" for name in modules]
+    dut = Design("dut", (*sources, folder / "dut.sv"), (), ())
+    names = ["xilinx_primitives.sv", *(source.name for source in dut.sources)]
+    support = [source for source in files("finn_imec.synthesis").iterdir() if source.name in yosys._SUPPORT]
+    for source in (*support, *sources):
+        (folder / source.name).write_bytes(source.read_bytes())
+    script = [
+        yosys._script(dut, names, ("default",), dsp=False),
+        *checks,
+        "design -reset",
+        "read_verilog +/xilinx/cells_sim.v",
+        "read_json default.json",
+        "hierarchy -top dut",
+        "proc",
+        "flatten",
+        "read_verilog gold.v",
+        "proc",
+        "miter -equiv -flatten gold dut both",
+        f"sat -verify {proof} both",
+    ]
+    (folder / "run.ys").write_text("\n".join(script))
+    yosys.call_yosys("dut", folder, 120, folder / "yosys.log")
+
+
 def test_counters_of_the_mapped_netlist_count(tmp_path):
     """Proved by Yosys, with its models of the cells: any number of bits, in LUTs and in a carry chain."""
     sizes = [(n, 1) for n in range(1, 8)] + [(n, 0) for n in range(4, 7)]
@@ -151,28 +182,13 @@ def test_counters_of_the_mapped_netlist_count(tmp_path):
     ports = f"(input [6:0] d, output [{3 * len(sizes) - 1}:0] n);"
     (tmp_path / "gold.v").write_text("\n".join([f"module gold{ports}", *sums, "endmodule"]))
     (tmp_path / "dut.sv").write_text("\n".join([f"module dut{ports}", *counters, "endmodule"]))
-    sources = [library_path() / f"imec_{name}.sv" for name in ("pkg", "lut6", "lut6x2", "counter7")]
-    dut = Design("dut", (*sources, tmp_path / "dut.sv"), (), ())
-    names = ["xilinx_primitives.sv", *(source.name for source in dut.sources)]
-    support = [source for source in files("finn_imec.synthesis").iterdir() if source.name in yosys._SUPPORT]
-    for source in (*support, *sources):
-        (tmp_path / source.name).write_bytes(source.read_bytes())
-    script = [
-        yosys._script(dut, names, ("default",), dsp=False),
-        "select -assert-count 4 t:CARRY4",
-        "select -assert-count 20 t:LUT*",  # one each up to three bits, two with a carry chain, three without
-        "design -reset",
-        "read_verilog +/xilinx/cells_sim.v",
-        "read_json default.json",
-        "hierarchy -top dut",
-        "proc",
-        "flatten",
-        "read_verilog gold.v",
-        "miter -equiv -flatten gold dut both",
-        "sat -verify -prove trigger 0 both",
-    ]
-    (tmp_path / "run.ys").write_text("\n".join(script))
-    yosys.call_yosys("dut", tmp_path, 60, tmp_path / "yosys.log")
+    sat_of_mapped(
+        tmp_path,
+        ("pkg", "lut6", "lut6x2", "counter7"),
+        # One each up to three bits, two with a carry chain, three without
+        ("select -assert-count 4 t:CARRY4", "select -assert-count 20 t:LUT*"),
+        "-prove trigger 0",
+    )
 
 
 def test_shared_sums_of_the_mapped_netlist_are_dot_products(tmp_path):
@@ -196,30 +212,13 @@ def test_shared_sums_of_the_mapped_netlist_are_dot_products(tmp_path):
     endmodule"""
     (tmp_path / "gold.v").write_text(gold)
     (tmp_path / "dut.sv").write_text(dut.replace("output reg", "output"))
-    names = ("pkg", "delay", "lut6x2", "dot_shared", "add_subtract")
-    sources = [library_path() / f"imec_{name}.sv" for name in names]
-    design = Design("dut", (*sources, tmp_path / "dut.sv"), (), ())
-    support = [source for source in files("finn_imec.synthesis").iterdir() if source.name in yosys._SUPPORT]
-    for source in (*support, *sources):
-        (tmp_path / source.name).write_bytes(source.read_bytes())
-    read = ["xilinx_primitives.sv", *(source.name for source in design.sources)]
-    script = [
-        yosys._script(design, read, ("default",), dsp=False),
-        "select -assert-count 6 t:LUT6_2",
-        "design -reset",
-        "read_verilog +/xilinx/cells_sim.v",
-        "read_json default.json",
-        "hierarchy -top dut",
-        "proc",
-        "flatten",
-        "read_verilog gold.v",
-        "proc",
-        "miter -equiv -flatten gold dut both",
+    sat_of_mapped(
+        tmp_path,
+        ("pkg", "delay", "lut6x2", "dot_shared", "add_subtract"),
+        ("select -assert-count 6 t:LUT6_2",),
         # Equal from the first word on; the accumulator is all state.
-        "sat -verify -tempinduct -seq 1 -set-at 1 in_first 1 -set-at 1 in_en 1 -prove trigger 0 both",
-    ]
-    (tmp_path / "run.ys").write_text("\n".join(script))
-    yosys.call_yosys("dut", tmp_path, 120, tmp_path / "yosys.log")
+        "-tempinduct -seq 1 -set-at 1 in_first 1 -set-at 1 in_en 1 -prove trigger 0",
+    )
 
 
 def test_shared_sums_take_the_luts_of_their_estimate():

@@ -4,7 +4,7 @@
  * @description
  *	y = sum_i d[i]  from ceil(log4(N)) cycles with en high before
  *
- *	That of imec_sum, as late, by a compressor tree: of 32 words of 7 bits 123 LUTs instead of 243.
+ *	That of imec_sum, as late, by a compressor tree: of 32 words of 7 bits 124 LUTs instead of 243.
  *
  *	       +----------+     +----------+     +-----+
  *	  d -->| counters |-||->| counters |-||->|  +  |-||--> y
