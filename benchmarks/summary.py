@@ -5,8 +5,8 @@
 
 LAYERS-CORE-BITSbit.json are of `finn-imec compare --json`, those in variants/ with FINN's compressor
 tree or with weights of their whole range. demo.json is of `finn-imec demo --json`, throughput.json and
-power-FOLDING.json are of throughput.py and power.py, networks/NAME.json of networks.py or, if the name is
-that of a trained CNV, partition.py, all with --json.
+power-FOLDING.json are of throughput.py and power.py, routed.json of routed.py, networks/NAME.json of
+networks.py or, if the name is that of a trained CNV, partition.py, all with --json.
 """
 
 import json
@@ -129,6 +129,7 @@ class Results:
         most_cycles = max(row.ratio["cycles"] for rows in comparisons.values() for row in rows)
         rows = [row for table in comparisons.values() for row in table]
         clocks = sorted({row.clock_ns for row in rows if row.clock_ns})
+        routed = self.load("routed")
         power = [
             row for path in sorted(self.folder.glob("power-*.json")) for row in self.load(path.stem)["rows"]
         ]
@@ -147,6 +148,8 @@ class Results:
                 }
             ),
             activation=activation_table(self.load("activation")),
+            routed=routed_table([Row.from_dict(row) for row in routed["rows"]]),
+            agreement=routed["summary"],
             slices=slices_table(),
             ultrascale={name: layer_table(rows) for name, rows in self.comparisons("-xczu7ev").items()},
             cells=len(rows),
@@ -234,6 +237,17 @@ def activation_table(tables: Mapping[str, Sequence[Figures]]) -> str:
     return markdown(
         ["table", "thresholds", "LUTs, FINN / IMECConv", "ratio", "greatest ratio of a layer"], rows
     )
+
+
+def routed_table(rows: Sequence[Row]) -> str:
+    """A row per layer: both sides' clocks in MHz, modeled for 7-series and routed."""
+    cells = []
+    for row in rows:
+        clocks = [row.finn.routed_mhz, row.imec.routed_mhz]
+        modeled = [1000 / side.period_ns for side in (row.finn, row.imec)]
+        both = (" / ".join(f"{mhz:.0f}" for mhz in sides) for sides in (modeled, clocks))
+        cells.append([row.layer, row.bits, *both, f"{clocks[1] / clocks[0]:.2f}"])
+    return markdown(["layer", "bits", "modeled for 7-series", "routed on an ECP5", "ratio"], cells)
 
 
 def layer_table(rows: Sequence[Row]) -> str:

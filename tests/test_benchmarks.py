@@ -206,7 +206,7 @@ def test_the_model_of_the_clock_is_near_the_counted_periods(monkeypatch):
     compared = clock.compared(RESULTS)
     errors = [abs(row["error"]) for row in compared]
     assert len(errors) == 6 * len(list(RESULTS.glob("cnv-*bit*.json")))
-    assert sum(errors) / len(errors) < 0.085
+    assert sum(errors) / len(errors) < 0.065
     assert max(errors) < 0.21
     for row in compared:
         if row["modeled_ns"] <= row["clock_ns"]:

@@ -19,7 +19,7 @@ from finn_imec.layer.structure import REGISTERS, Structure
 
 #: Delays in ns: from the clock to a register's and a block RAM's output, through a LUT, from a LUT's input
 #: through the carry chain of an addition, for each bit of it, and to a DSP slice's pre-adder.
-REGISTER_NS, BLOCK_RAM_NS, LUT_NS, ADDER_NS, CARRY_NS, PREADDER_NS = 0.3, 2.45, 0.125, 0.75, 0.03, 3.4
+REGISTER_NS, BLOCK_RAM_NS, LUT_NS, ADDER_NS, CARRY_NS, PREADDER_NS = 0.3, 2.45, 0.125, 0.75, 0.03, 2.46
 #: From a LUT's output through the carry chain of a 7:3 counter.
 COUNTER_NS = 0.6
 #: How much longer a path may be if it saves registers between counters, at most.
@@ -31,8 +31,8 @@ CONTROL_NS, CONTROL_LOAD_NS = 3.75, 0.065
 #: From a block RAM of thresholds through the comparison to the next address, in one cycle; with both
 #: candidates read at once, but for the bits that are compared.
 FAST_SEARCH_NS, BOTH_READ_NS = 6.1, 4.25
-#: Through the MUXF7 and MUXF8 of a slice.
-MUXF_NS = 0.6
+#: Through the MUXF7 or MUXF8 of a slice, beyond its LUTs.
+MUXF_NS = 0.33
 #: Through a RAM64 and a RAM256, and from the control to their address.
 RAM64_NS, RAM256_NS, ADDRESS_NS = 0.64, 1.1, 1.82
 

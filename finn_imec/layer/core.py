@@ -198,6 +198,18 @@ class Core:
             return a.signed or a.bipolar or w.signed or w.bipolar
         return self.packing.centered if self.packing else a.bipolar != w.bipolar
 
+    def dot_luts(self, simd: int) -> int:
+        """LUT sites of one PE's dot product without its accumulator, where neither DSP slices nor shared sums
+        compute it."""
+        a, w = self.factors
+        if self.heap:
+            return heap_luts(simd, a.bits, self.digits)
+        if self.digits:
+            return dot_luts(simd, a.bits, self.digits)
+        if self.kind == "planes":
+            return sum(partial_product_luts(simd, a.bits, w.bits))
+        return simd * (a.bits * w.bits + a.bits + w.bits)
+
     def weight_parts(self, simd: int) -> list[slice]:
         """Lanes of each of the core's weight memories."""
         return self.packing.weight_parts(simd) if self.packing else [slice(0, simd)]
@@ -219,16 +231,15 @@ def _digits(operand: Operand, weights: np.ndarray | None) -> int:
 
 def _cheaper(planes: Core, digits: int, geometry: ConvGeometry, thresholds: bool) -> Core:
     """This core, or that of gated additions if it takes fewer LUTs, those of its constants included."""
-    a, w = planes.activation, planes.weight
+    a = planes.activation
     if a.bits == 1 or (digits > 1 and planes.kind == "product"):
         return planes
     # Trees of few adders have no more registers than a compressor tree.
     tree = len(levels(geometry.simd, a.bits, digits)) <= MOST_LEVELS + (digits == 2)
-    luts = dot_luts(geometry.simd, a.bits, digits) if tree else heap_luts(geometry.simd, a.bits, digits)
     gates = replace(planes, digits=digits, heap=not tree)
     if gates.channel_offsets and not planes.channel_offsets and not thresholds and geometry.nf > 1:
         return planes  # each channel would need a start value
-    return gates if luts <= sum(partial_product_luts(geometry.simd, a.bits, w.bits)) else planes
+    return gates if gates.dot_luts(geometry.simd) <= planes.dot_luts(geometry.simd) else planes
 
 
 def _shared(lut: Core, geometry: ConvGeometry, thresholds: bool) -> Core:
@@ -244,13 +255,7 @@ def _shared(lut: Core, geometry: ConvGeometry, thresholds: bool) -> Core:
     ):
         return lut
     shared = Core(a, w, False, None, shared=True, lowered=thresholds and not a.signed)
-    if lut.heap:
-        luts = heap_luts(simd, a.bits, lut.digits)
-    elif lut.digits:
-        luts = dot_luts(simd, a.bits, lut.digits)
-    else:
-        luts = sum(partial_product_luts(simd, a.bits, w.bits))
-    return shared if shared_luts(simd, shared.summed_bits, pe) < pe * luts else lut
+    return shared if shared_luts(simd, shared.summed_bits, pe) < pe * lut.dot_luts(simd) else lut
 
 
 @cache

@@ -14,9 +14,7 @@ from math import ceil, gcd, sqrt
 
 from finn_imec.layer.adders import (
     cut_bits,
-    dot_luts,
     heap_heights,
-    heap_luts,
     shared_luts,
     shared_registers,
 )
@@ -28,7 +26,6 @@ from finn_imec.layer.compressor import (
     THRESHOLD_COUNTER,
     compressor_luts,
     levels,
-    partial_product_luts,
     product_heights,
 )
 from finn_imec.layer.gearbox import gearbox_ffs, gearbox_luts
@@ -176,23 +173,17 @@ class Estimate:
     def core_luts(self) -> int:
         """LUT sites of dot products and accumulators, as imec_mac has them."""
         g, core, packed = self.structure.geometry, self.structure.core, self.structure.core.packing
-        a, w = core.factors
+        a, _ = core.factors
         if packed:
             dot = chain_luts(packed.chains, packed.field_bits)
-        elif core.heap:
-            dot = heap_luts(g.simd, a.bits, core.digits)
-            if g.simd == 1:  # the addition merges with the accumulator's
-                dot -= compressor_luts(heap_heights(1, a.bits, core.digits)).sums
-        elif core.digits:
-            dot = dot_luts(g.simd, a.bits, core.digits)
         elif core.shared:
             return shared_luts(g.simd, core.summed_bits, g.pe) + g.pe * self.structure.acc_bits
         elif self.structure.pairs:
             dot = 2 * (a.bits + 1)
-        elif core.kind == "planes":
-            dot = sum(partial_product_luts(g.simd, a.bits, w.bits))
         else:
-            dot = g.simd * (a.bits * w.bits + a.bits + w.bits)
+            dot = core.dot_luts(g.simd)
+            if core.heap and g.simd == 1:  # the addition merges with the accumulator's
+                dot -= compressor_luts(heap_heights(1, a.bits, core.digits)).sums
         return g.pe * (dot + self.structure.acc_bits)
 
     @property
