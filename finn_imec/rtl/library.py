@@ -29,7 +29,6 @@ LIBRARY = (
     "imec_muxf.sv",
     "imec_table.sv",
     "imec_mux.sv",
-    "imec_parts.sv",
     "imec_rom.sv",
     "imec_trits.sv",
     "imec_counter7.sv",

@@ -251,7 +251,7 @@ module imec_rom import imec_pkg::*; #(
 			$error("SPLIT_FILES of %0d bits must be %0d names of one length.", $bits(SPLIT_FILES), COUNT);
 
 		uwire [WIDTH-1:0]  early;
-		for(genvar  i = 0; i < COUNT; i++) begin : genMemory
+		for(genvar  i = 0; i < COUNT; i++) begin : genDeep
 			localparam int unsigned  LSB = i*EACH;
 			localparam int unsigned  SIZE = WIDTH - LSB < EACH? WIDTH - LSB : EACH;
 			(* ram_style = RAM_STYLE, rom_style = RAM_STYLE *)
@@ -260,19 +260,19 @@ module imec_rom import imec_pkg::*; #(
 			logic [SIZE-1:0]  Q;
 			always_ff @(posedge clk)  if(en)  Q <= Mem[addr[BITS-2:0]];
 			assign	early[LSB +: SIZE] = Q;
-		end : genMemory
+		end : genDeep
 		(* ram_style = RAM_STYLE, rom_style = RAM_STYLE *)
-		logic [WIDTH-1:0]  Mem[2**REST_BITS];
-		initial  $readmemh(REST_FILE, Mem);
-		logic [WIDTH-1:0]  Q;
+		logic [WIDTH-1:0]  Rest[2**REST_BITS];
+		initial  $readmemh(REST_FILE, Rest);
+		logic [WIDTH-1:0]  Late;
 		logic  Beyond;
 		always_ff @(posedge clk) begin
 			if(en) begin
-				Q      <= Mem[addr[REST_BITS-1:0]];
+				Late   <= Rest[addr[REST_BITS-1:0]];
 				Beyond <= addr[BITS-1];
 			end
 		end
-		assign	word = Beyond? Q : early;
+		assign	word = Beyond? Late : early;
 	end : genSplit
 	else begin : genPlain
 		logic [WIDTH-1:0]  Q;
