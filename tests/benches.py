@@ -22,7 +22,7 @@ from finn_imec.layer.datapath import Datapath, smallest_datatype
 from finn_imec.layer.gearbox import weight_rows
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.line_buffer import LineBuffer
-from finn_imec.layer.memories import address_bits, rom_images
+from finn_imec.layer.memories import address_bits, rom_images, split_images, trit_bits
 from finn_imec.layer.packing import DSP48E1, DSP48E2, DSP58, DSP_BLOCKS, MAX_CHAIN, DspBlock, Packing
 from finn_imec.layer.through import Through
 from finn_imec.layer.units import storage
@@ -205,7 +205,37 @@ def banks(depth: int, width: int) -> Bench:
     return Bench("imec_banks", parameters, width + 2 * bits + 1, width, inputs, outputs, undefined=depth)
 
 
-def strip(depth: int, width: int, style: str = "auto", dual_port: bool = False) -> Bench:
+def line_parts(depth: int, width: int) -> Bench:
+    rng = generator(depth, width)
+    memory, inputs, outputs, bits = [0] * depth, [], [], address_bits(depth)
+    for i in range(depth + N):
+        address = i if i < depth else int(rng.integers(depth))  # first written once everywhere
+        write, data = i < depth or rng.random() < 0.6, int(rng.integers(2**width))
+        inputs.append(word((write, 1), (address, bits), (data, width)))
+        outputs.append(memory[address])
+        if write:
+            memory[address] = data
+    parameters = {"DEPTH": depth, "WIDTH": width, "RAM_STYLE": "distributed"}
+    return Bench("imec_parts", parameters, width + bits + 1, width, inputs, outputs, undefined=depth)
+
+
+def trits(n: int) -> Bench:
+    """Three weights in a number of three digits, from the lowest; the code of -1 is 3."""
+    rng = generator(n)
+    inputs, outputs = [], []
+    for _ in range(N):
+        codes = [int(rng.integers(3)) for _ in range(n)]
+        threes = n // 3 * 3
+        fields = [(a + 3 * b + 9 * c, 5) for a, b, c in zip(*(codes[i:threes:3] for i in range(3)))]
+        weights = [3 if code == 2 else code for code in codes]
+        inputs.append(word(*fields, *((weight, 2) for weight in weights[threes:])))
+        outputs.append(vector(weights, 2)[0])
+    return Bench("imec_trits", {"N": n}, trit_bits(n), 2 * n, inputs, outputs)
+
+
+def strip(
+    depth: int, width: int, style: str = "auto", dual_port: bool = False, parted: bool = False
+) -> Bench:
     rng = generator(depth, width)
     memory = [0] * depth
     inputs, outputs = [], []
@@ -218,7 +248,13 @@ def strip(depth: int, width: int, style: str = "auto", dual_port: bool = False) 
         outputs.append(memory[address])
         if write:
             memory[target] = data
-    parameters = {"DEPTH": depth, "WIDTH": width, "DUAL_PORT": dual_port, "RAM_STYLE": style}
+    parameters = {
+        "DEPTH": depth,
+        "WIDTH": width,
+        "DUAL_PORT": dual_port,
+        "RAM_STYLE": style,
+        "PARTED": parted,
+    }
     in_bits = width + 2 * bits + 1
     return Bench("imec_strip", parameters, in_bits, width, inputs, outputs, undefined=depth)
 
@@ -233,6 +269,12 @@ def rom(depth: int, width: int, style: str, layout: str = "plain", bank: int = 2
         parameters |= {"ROWS": depth, "TABLE_WIDTH": width + 4, "TABLE_LSB": 3}
         parameters |= {"TABLE": vector(rows, width + 4)[0]}
         memories = {}
+    elif layout == "split":
+        images = split_images(words, width)
+        files, ((rest, _),) = images["_split"], images["_rest"]
+        parameters["SPLIT_COUNT"] = len(files)
+        memories = {f"SPLIT{i}_FILE": files[min(i, len(files) - 1)][0] for i in range(4)}
+        memories["REST_FILE"] = rest
     else:
         images = rom_images(words, width, layout, bank)
         names = {"": "INIT_FILE", "_left": "LEFT_FILE", "_rest": "REST_FILE"}
@@ -911,6 +953,8 @@ BENCHES = [
     strip(257, 3, "distributed"),
     strip(288, 5, "distributed"),
     strip(1100, 4, "distributed"),
+    strip(288, 5, "distributed", parted=True),
+    *(line_parts(*size) for size in ((257, 3), (288, 5), (400, 2), (449, 4), (512, 1), (960, 2))),
     strip(64, 33, "block"),
     strip(1, 4, dual_port=True),
     strip(37, 5, "distributed", dual_port=True),
@@ -934,7 +978,8 @@ BENCHES = [
             rom(2, 3, "auto"), rom(37, 65, "distributed"), rom(1152, 5, "block", "paired"),
             rom(1152, 5, "block", "through"), rom(4097, 3, "block", "banked"),
             strip(1, 5), strip(19, 8, "distributed"), strip(37, 5, "distributed", dual_port=True),
-            strip(64, 9, "block", dual_port=True),
+            strip(64, 9, "block", dual_port=True), strip(300, 4, "distributed", parted=True),
+            line_parts(257, 3), line_parts(700, 2),
         )
     ),
     *(register(width) for width in (1, 7)),
@@ -1073,6 +1118,9 @@ TWO_FOLD = [
         )
     ),
     *(two_steps(rom(depth, 5, "block", "banked")) for depth in (4096, 4097)),
+    *(rom(depth, width, "block", "split") for depth, width in ((9, 4), (1152, 7), (65537, 5), (36864, 12))),
+    two_steps(rom(36864, 7, "block", "split")),
+    *(trits(n) for n in (1, 2, 3, 4, 8, 32)),
     *(
         dot_planes(*args)
         for args in (
@@ -1237,6 +1285,18 @@ def beside_table(core: str) -> ImecRtl:
     node = random_layer("layer", g, "INT4", "INT4").with_random_thresholds(127)
     rtl = ImecRtl("top", replace(node.datapath(), res_type=core, pipeline=3))
     assert (rtl.structure.rom_layout, rtl.structure.rom_lut_bits) == ("plain", 36)
+    return rtl
+
+
+def ternary(core: str = "auto", pipeline: int = 0) -> ImecRtl:
+    """A layer whose ROM is split and holds three weights in five bits, and with a line buffer in parts."""
+    g = ConvGeometry(
+        (3, 3), (3, 4), 128, 64, simd=4, pe=1, buffer_style="distributed", buffer_ports=1, buffer_banks=1
+    )
+    node = random_layer("layer", g, "INT3", "TERNARY").with_random_thresholds(3)
+    rtl = ImecRtl("top", replace(node.datapath(), res_type=core, pipeline=pipeline))
+    assert rtl.structure.rom_layout == "split" and rtl.structure.rom_trits
+    assert rtl.structure.storage.parted
     return rtl
 
 

@@ -17,6 +17,7 @@ from finn_imec.algorithms.reference import random_values
 from finn_imec.layer.core import MAX_PARTIAL_PRODUCTS, RES_TYPES, Operand
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.geometry import ConvGeometry
+from finn_imec.layer.memories import trit_bits
 from finn_imec.util.errors import UnsupportedError
 
 KINDS = ("BIPOLAR", "BINARY", "TERNARY", "INT2", "INT3", "INT8", "UINT2", "UINT3", "UINT8")
@@ -238,6 +239,23 @@ def test_weight_words_hold_each_weight_at_its_place(path):
         lanes = unpack(word, g.pe * g.simd, bits, signed=False)
         expected = stored[sf * g.simd : (sf + 1) * g.simd, nf * g.pe : (nf + 1) * g.pe]
         assert lanes == expected.T.ravel().tolist()  # PE major, lane l of PE p at p*SIMD + l
+
+
+@pytest.mark.parametrize(("simd", "pe"), [(1, 1), (2, 1), (3, 1), (4, 1), (2, 4), (3, 3)])
+def test_words_of_ternary_weights_hold_three_in_five_bits(simd, pe):
+    g = ConvGeometry((2, 1), (2, 1), 2 * simd, 3 * pe, simd=simd, pe=pe)
+    weights = random_values(DataType["TERNARY"], (g.mw, g.mh), np.random.default_rng(simd + pe))
+    path = Datapath(g, DataType["INT2"], DataType["INT2"], DataType["INT32"], weights)
+    assert path.core.ternary
+    n = simd * pe
+    for plain, packed in zip(path.weight_words(), path.trit_words(), strict=True):
+        codes = unpack(plain, n, 2, signed=False)
+        assert packed < 2 ** trit_bits(n)
+        for three in range(n // 3):
+            number = packed >> 5 * three & 31
+            assert [(0, 1, 3)[number // 3**i % 3] for i in range(3)] == codes[3 * three : 3 * three + 3]
+        left = n - n % 3
+        assert [packed >> 5 * (n // 3) + 2 * i & 3 for i in range(n % 3)] == codes[left:]
 
 
 # ---------------------------------------------------------------------------------------------

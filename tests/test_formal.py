@@ -162,7 +162,7 @@ AHEAD = two_banks(2, layer((1, 2), (2, 4), stride=(2, 2), nf=2))
 PIXELS = two_banks(2, depthwise((1, 2), (2, 4), dilation=(1, 2), nf=2))
 SEQUENCER = Proof(
     "imec_sequencer",
-    ("imec_counter", "imec_delay", "imec_ring", "imec_banks", "imec_strip"),
+    ("imec_counter", "imec_delay", "imec_ring", "imec_banks", "imec_parts", "imec_strip"),
     6,
     18,
     [

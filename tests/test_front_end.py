@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from benches import TESTBENCHES, beside_table, layer_by_layout
+from benches import TESTBENCHES, beside_table, layer_by_layout, ternary
 from qonnx.core.datatype import DataType
 
 from finn_imec.layer.geometry import ConvGeometry
@@ -72,6 +72,7 @@ def kinds() -> Iterator[tuple[str, Callable[[], ImecRtl]]]:
         core = "dsp" if layout.startswith("spilt") else "lut"
         yield f"weights {layout}", lambda layout=layout, core=core: layer_by_layout(layout, core)
     yield "two thresholds at once", lambda: layer(WINDOW, output_datatype="UINT2", steps=2)
+    yield "ternary weights in five bits", ternary
     yield "weights beside a table", lambda: beside_table("dsp")
     for stages in range(MAX_PIPELINE + 1):
         yield (
@@ -223,7 +224,9 @@ def test_every_kind_is_there():
 
     assert outcomes(lambda s: s.mem_mode) == set(MEM_MODES)
     assert outcomes(lambda s: s.axilite) == {True, False}
-    assert outcomes(lambda s: s.rom_layout) == {"plain", "table", "paired", "through", "banked"}
+    assert outcomes(lambda s: s.rom_layout) == {"plain", "table", "paired", "through", "banked", "split"}
+    assert outcomes(lambda s: s.rom_trits) == {True, False}
+    assert outcomes(lambda s: s.storage.parted) == {True, False}
     assert outcomes(lambda s: bool(s.rom_spill)) == {True, False}
     assert outcomes(lambda s: bool(s.rom_lut_bits)) == {True, False}
     assert outcomes(lambda s: len(s.weight_parts)) >= {1, 2, 4}

@@ -26,6 +26,16 @@ RARE = {
         output_datatype="UINT2",
         steps=3,
     ),
+    "ternary weights in five bits, a line buffer in parts": Parameters(
+        ConvGeometry(
+            (3, 3), (3, 4), 128, 64, simd=4, pe=1, buffer_style="distributed", buffer_ports=1, buffer_banks=1
+        ),
+        "BINARY",
+        "TERNARY",
+        res_type="lut",
+        output_datatype="UINT2",
+        steps=3,
+    ),
     "many chains": Parameters(
         ConvGeometry((2, 2), (4, 4), 24, 4, simd=24, pe=4), "UINT3", "INT4", res_type="dsp"
     ),

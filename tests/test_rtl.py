@@ -27,6 +27,7 @@ from benches import (
     made_of,
     schedule,
     stimulus,
+    ternary,
     window,
     windows_of,
 )
@@ -206,6 +207,11 @@ PLANES = {"PE": 1, "SIMD": 2, **Kind(2).parameters("A"), **Kind(2).parameters("W
         ("imec_sequencer", {**SEQUENCE, "BANKED": 1}, 16, 20, "BANKED=1 must be 0 with one port"),
         ("imec_sequencer", {**SEQUENCE, "BANKED": 1, "DUAL_PORT": 1, "SKEW": 1}, 16, 20,
             "DEPTH=6 must be a multiple of 4, and at least 4"),
+        ("imec_parts", {"DEPTH": 256, "WIDTH": 1}, 10, 1, "DEPTH=256 must be above 256"),
+        ("imec_strip", {"DEPTH": 300, "WIDTH": 1, "DUAL_PORT": 1, "PARTED": 1}, 20, 1,
+            "PARTED=1 must be 0 with two ports"),
+        ("imec_rom", {"DEPTH": 2, "WIDTH": 1, "LAYOUT": "split"}, 1, 1,
+            "DEPTH=2 must be above 2 to be split"),
         ("imec_banks", {"DEPTH": 5, "WIDTH": 1}, 8, 1, "DEPTH=5 must be even and at least 4"),
     ],
 )  # fmt: skip
@@ -266,6 +272,11 @@ def check_layer(tmp_path, rtl):
 @pytest.mark.parametrize("core", ["lut", "dsp"])
 def test_a_table_holds_bits_of_weights_beside_block_ram(tmp_path, core):
     check_layer(tmp_path, beside_table(core))
+
+
+@pytest.mark.parametrize("pipeline", [0, 3])
+def test_three_ternary_weights_take_five_bits(tmp_path, pipeline):
+    check_layer(tmp_path, ternary(pipeline=pipeline))
 
 
 def test_a_memory_keeps_some_of_its_bits(tmp_path):

@@ -26,11 +26,13 @@ from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import (
     Memory,
     kept_words,
+    part_words,
     power_of_two,
     rom_bank_words,
     rom_layout,
     rom_spill,
     spilled_widths,
+    ternary_split,
 )
 from finn_imec.layer.structure import MAX_PIPELINE, REGISTERS, Search, Structure
 from finn_imec.layer.units import storage
@@ -254,6 +256,45 @@ def test_the_register_between_counters_halves_their_path(pipeline):
 )
 def test_banks_take_the_fewest_blocks(depth, widths, bank):
     assert rom_bank_words(depth, widths) == bank
+
+
+@pytest.mark.parametrize(
+    ("depth", "weights", "packed"),
+    [
+        (73728, 8, True),  # 20 LUTs in place of 96, and a block less
+        (18432, 32, True),
+        (9216, 32, False),  # a multiplexer of three costs less than what unpacks
+        (73728, 1, False),  # two bits for one weight: more blocks
+        (65536, 8, False),  # in one memory
+    ],
+)
+def test_ternary_weights_are_packed_where_that_takes_fewer_luts(depth, weights, packed):
+    assert ternary_split(depth, weights, "block") == packed
+    assert not ternary_split(depth, weights, "distributed")
+
+
+def test_only_ternary_weights_are_packed():
+    """Of two bits, in LUTs, and in a ROM."""
+    layer = ConvGeometry((3, 3), (3, 3), 256, 256, simd=8, pe=1, buffer_style="distributed")
+    two, weights = Operand(2, True, False), np.ones((2304, 256), np.int64)
+    cores = [Core.of(layer, two, two, weights=w) for w in (weights, weights - 3, None)]
+    nodes = [Structure(layer, core, 13, 13) for core in cores]
+    assert [node.rom_layout for node in nodes] == ["split", "banked", "banked"]
+    assert nodes[0].weight_memories == [*[Memory(65536, 2, "block")] * 7, Memory(8192, 14, "block")]
+    assert [sum(memory.bram18 for memory in node.weight_memories) for node in nodes] == [63, 64, 64]
+    assert replace(nodes[0], mem_mode="internal_decoupled").rom_layout == "plain"
+    three = Operand(3, True, False)
+    assert not Core.of(layer, two, three, weights=weights).ternary
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [(288, [256, 32]), (400, [256, 128, 16]), (448, [256, 128, 64]), (449, [256, 193]), (512, [256, 256])],
+)
+def test_parts_of_a_line_buffer_leave_no_lut_empty(words, parts):
+    assert part_words(words) == parts
+    memories = [Memory(part, 4, "distributed", 1) for part in parts]
+    assert sum(memory.ram_luts for memory in memories) <= Memory(words, 4, "distributed", 1).ram_luts
 
 
 @pytest.mark.parametrize(

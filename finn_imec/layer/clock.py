@@ -14,7 +14,7 @@ from math import ceil, log2
 
 from finn_imec.layer import adders
 from finn_imec.layer.compressor import levels, product_heights
-from finn_imec.layer.memories import Memory
+from finn_imec.layer.memories import Memory, split_mux_words
 from finn_imec.layer.structure import REGISTERS, Structure
 
 #: Delays in ns: from the clock to a register's and a block RAM's output, through a LUT, from a LUT's input
@@ -97,7 +97,10 @@ def _paths(structure: Structure) -> dict[str, float]:
         if memory.ram_luts:
             address = REGISTER_NS if s.memory_steps == 2 else ADDRESS_NS
             choice = wire_ns(memory.bits) + LUT_NS if s.storage.banked else 0  # of an address of two
-            paths["line buffer"] = address + choice + _buffer_ns(memory, s.storage.banked)
+            parts = s.storage.parted * len(s.buffer_memories) + s.storage.banked * 2 * ceil(
+                memory.words / 256
+            )
+            paths["line buffer"] = address + choice + _buffer_ns(memory, parts)
     if s.search and s.search.fast:
         rows = s.search.memory.block_rows
         compared = BOTH_READ_NS + CARRY_NS * s.acc_bits if s.search.fast == 2 else FAST_SEARCH_NS
@@ -117,14 +120,16 @@ def _late(structure: Structure) -> bool:
 
 def _multiplexer_ns(structure: Structure) -> float:
     """Through the multiplexer behind the weights' block RAMs."""
-    banks = ceil(structure.geometry.weight_words / structure.rom_bank)
-    chosen = {"paired": 2, "banked": banks}.get(structure.rom_layout, 1)
+    words = structure.geometry.weight_words
+    banks, deep = ceil(words / structure.rom_bank), split_mux_words(words)
+    chosen = {"paired": 2, "banked": banks, "split": deep}.get(structure.rom_layout, 1)
     return ceil(log2(chosen) / 4) * (wire_ns() + LUT_NS) + (MUXF_NS if chosen > 4 else 0)
 
 
 def _word_ns(structure: Structure) -> float:
     """From the clock to a word of weights."""
-    return BLOCK_RAM_NS + _multiplexer_ns(structure) if _late(structure) else REGISTER_NS
+    word = BLOCK_RAM_NS + _multiplexer_ns(structure) if _late(structure) else REGISTER_NS
+    return word + structure.rom_trits * (wire_ns() + LUT_NS)
 
 
 def _heights(structure: Structure) -> tuple[int, ...]:
@@ -238,13 +243,12 @@ def _shared_ns(structure: Structure) -> float:
     return max(paths)
 
 
-def _buffer_ns(memory: Memory, banked: bool) -> float:
+def _buffer_ns(memory: Memory, parts: int) -> float:
     """From the address of a memory in LUTs to its word: a RAM256X1S, or a multiplexer of banks.
 
-    banked: of this memory and another one, each in parts that are RAM256X1S.
+    parts: those of the line buffer that are RAM256X1S, of one bank or two; 0 if it is in no parts.
     """
-    if banked:
-        parts = 2 * ceil(memory.words / 256)
+    if parts:
         return wire_ns(memory.ram_luts) + RAM256_NS + ceil(log2(parts) / 2) * (wire_ns() + LUT_NS)
     whole = memory.words <= 64 or (memory.ports == 1 and memory.words <= 256)
     banks = 1 if whole else ceil(memory.words / 64)
@@ -260,7 +264,9 @@ def _registers(structure: Structure) -> float:
     if s.memory_steps == 2:
         in_block = all(memory.style != "distributed" for memory in s.weight_memories)
         # A block RAM's own register costs nothing, one behind a multiplexer does.
-        bits += s.weight_bits * {"paired": 0.5, "banked": 1}.get(s.rom_layout, 0) if in_block else 8
+        behind = {"paired": 0.5, "banked": 1, "split": 1}.get(s.rom_layout, 0)
+        stored = s.block_bits[0] if s.rom_trits else s.weight_bits
+        bits += stored * behind if in_block else 8
         if any(memory.style == "distributed" for memory in s.buffer_memories):
             bits += g.word_channels * core.activation.bits
     if core.kind == "planes" or core.heap:

@@ -83,7 +83,7 @@ class Core:
     additions (imec_dot_gates), 1 if all weights are -1, 0 or 1; 0 if another core computes. heap: the
     additions' sums go through a compressor tree. shared: dot products are chosen from sums that all channels
     share (imec_dot_shared). lowered: of unsigned activations that are taken as signed, half their range
-    lower.
+    lower. ternary: fixed weights of two bits are all -1, 0 or 1.
     """
 
     activation: Operand
@@ -94,6 +94,7 @@ class Core:
     heap: bool = False
     shared: bool = False
     lowered: bool = False
+    ternary: bool = False
 
     @staticmethod
     def of(
@@ -120,6 +121,7 @@ class Core:
             raise UnsupportedError(f"dsp_block={dsp_block!r}: accepted are {', '.join(DSP_BLOCKS)}")
         lut = Core(activation, weight, runtime_weights, None)
         if not runtime_weights:
+            lut = replace(lut, ternary=_ternary(weights) and (weight.bits, weight.signed) == (2, True))
             lut = _cheaper(lut, _digits(weight, weights), geometry, thresholds)
             if not (sign and geometry.nf > 1):  # each channel would need a start value in LUTs of its own
                 lut = _shared(lut, geometry, thresholds)
@@ -225,8 +227,12 @@ def folded_weights(geometry: ConvGeometry, weights: np.ndarray) -> np.ndarray:
 
 def _digits(operand: Operand, weights: np.ndarray | None) -> int:
     """Digits of these weights, or of all weights of the operand, in gated additions."""
-    ternary = weights is not None and bool((np.abs(weights) <= 1).all())
-    return 1 if ternary else operand.bits
+    return 1 if _ternary(weights) else operand.bits
+
+
+def _ternary(weights: np.ndarray | None) -> bool:
+    """True if these are all weights, and -1, 0 or 1."""
+    return weights is not None and bool((np.abs(weights) <= 1).all())
 
 
 def _cheaper(planes: Core, digits: int, geometry: ConvGeometry, thresholds: bool) -> Core:

@@ -277,6 +277,15 @@ class Datapath:
         codes[..., 1:] = codes[..., 1:] == codes[..., :1]
         return _pack(codes[..., lanes].reshape(len(codes), -1), 1)
 
+    def trit_words(self) -> list[int]:
+        """`weight_words` of ternary weights, packed as imec_trits has them."""
+        codes = stored_weights(self.geometry, self.core.weight, self._fixed_weights)
+        codes = codes.reshape(len(codes), -1)
+        threes = codes.shape[1] // 3 * 3
+        digits = np.minimum(codes[:, :threes], 2).reshape(len(codes), -1, 3)  # -1 is 3
+        packed, left = _pack(digits @ (1, 3, 9), 5), _pack(codes[:, threes:], 2)
+        return [low | high << threes // 3 * 5 for low, high in zip(packed, left, strict=True)]
+
     def threshold_words(self, search: Search | None) -> list[list[int]]:
         """Words of each threshold memory, in imec_conv's order: folds counted down.
 

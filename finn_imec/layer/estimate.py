@@ -37,6 +37,8 @@ from finn_imec.layer.memories import (
     address_bits,
     mux_luts,
     power_of_two,
+    split_mux_luts,
+    trit_luts,
 )
 from finn_imec.layer.structure import REGISTERS, Structure
 from finn_imec.layer.window import WindowUnit
@@ -196,7 +198,10 @@ class Estimate:
     def memory_luts(self) -> int:
         """LUT sites of writable memories, and of multiplexers of imec_rom."""
         s = self.structure
-        banks = ceil(s.geometry.weight_words / s.rom_bank)
+        words, weights = s.geometry.weight_words, s.geometry.pe * s.geometry.simd
+        if s.rom_trits:
+            return s.block_bits[0] * split_mux_luts(words) + trit_luts(weights) + self.ram_luts
+        banks = ceil(words / s.rom_bank)
         choices = {"paired": 1 / 2, "banked": mux_luts(banks)}.get(s.rom_layout, 0)
         return ceil(s.weight_bits * choices) + self.ram_luts
 
@@ -253,6 +258,7 @@ class Estimate:
         late = [part.stop - part.start for part in s.core.weight_parts(g.simd)[2:]]
         late_bits = bits + (g.pe * s.core.weight.bits if s.mem_mode == "external" else 0)
         starts = g.pe * s.acc_bits * s.biased
+        ram_rows = [_ram_rows(memory) for memory in s.buffer_memories]
         return {
             "control": 1,
             "counters": sum(self._counters),
@@ -270,14 +276,22 @@ class Estimate:
             "narrowed_words": common * bits * (g.simd_in // common - 1) / 3,
             "padding_counters": self._padding_bits,
             "padded_words": g.word_channels * bits * padding,
-            "rams": sum(memory.choice_luts for memory in s.memories),
-            "ram_rows": sum(rows for rows in map(_ram_rows, s.buffer_memories) if rows > 1),
+            "rams": self._ram_choices,
+            "ram_rows": len(s.buffer_memories) if unit.parted else sum(rows for rows in ram_rows if rows > 1),
             # Up to eight start values merge with the multiplexer before the accumulator
             "start_values": starts * ceil(g.nf / 64) * (g.nf > SMALL_TABLE),
             "few_start_values": starts * (8 < g.nf <= SMALL_TABLE),
             "outputs": s.out_bits * (s.output_words > 1),
             **self._activation_features,
         }
+
+    @property
+    def _ram_choices(self) -> int:
+        """LUTs that choose between memories, or between rows of one."""
+        s, parts = self.structure, self.structure.buffer_memories
+        joined = parts[0].bits * ceil((len(parts) - 1) / 3) if s.storage.parted else 0
+        counted = len(s.weight_memories) if s.rom_trits else 0  # by memory_luts
+        return joined + sum(memory.choice_luts for memory in s.memories[counted:])
 
     @property
     def _activation_features(self) -> dict[str, float]:

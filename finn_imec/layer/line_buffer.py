@@ -19,6 +19,7 @@ from finn_imec.layer.memories import (
     LUT_BUFFER_WORDS,
     Memory,
     address_bits,
+    part_words,
     power_of_two,
     resolved_style,
 )
@@ -77,6 +78,11 @@ class LineBuffer(Storage):
             return False
         limit = max(FULL_SPEED * baseline.pair_cycles(g), ONE_PORT_BEYOND_TWO * one.cycles_per_frame)
         return two.cycles_per_frame <= limit
+
+    @property
+    def parted(self) -> bool:
+        """True if the memory has one port and more words than a slice's, see imec_parts.sv."""
+        return self.style == "distributed" and not self.dual_port and self.words > LUT_BUFFER_WORDS
 
     @property
     def skew(self) -> int:
@@ -143,6 +149,8 @@ class LineBuffer(Storage):
         bits = self.channels * act_bits
         if self.banked:
             return [Memory(self.words // 2, bits, self.style, 1)] * 2
+        if self.parted:
+            return [Memory(words, bits, self.style, 1) for words in part_words(self.words)]
         return [Memory(self.words, bits, self.style, 1 + self.dual_port)]
 
     # ---- addresses ----------------------------------------------------------------------------

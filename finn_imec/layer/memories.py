@@ -30,6 +30,10 @@ MOST_TABLE_BITS = 10**6
 HALVED = ("paired", "through")
 #: Least depth of banked ROMs in block RAM, see imec_rom.
 BANKED_WORDS = 4096
+#: Words of a RAMB36 with one bit each.
+DEEPEST_BLOCK = 32768
+#: Bits of each deep memory of imec_rom in layout "split": words of nine bits would not take fewer blocks.
+SPLIT_MEMORY = 2**17
 #: Least words of a stage of FINN's Thresholding_rtl that synthesis puts into block RAM.
 FINN_THRESHOLD_WORDS = 512
 #: Price of a RAMB18 in LUTs: those of an XC7Z020 over its blocks.
@@ -53,6 +57,60 @@ def resolved_style(style: str, words: int, most_distributed: int) -> str:
     if style != "auto":
         return style
     return "distributed" if words <= most_distributed else "block"
+
+
+def part_words(words: int) -> list[int]:
+    """Words of each part of imec_parts: as many as a slice holds, and the rest so that no LUT is empty."""
+    whole, rest = divmod(words, LUT_BUFFER_WORDS)
+    return [LUT_BUFFER_WORDS] * whole + ([128, rest - 128] if 128 < rest <= 192 else [rest] if rest else [])
+
+
+def trit_bits(weights: int) -> int:
+    """Bits of ternary weights, as imec_trits has them: three in five bits, those left in two each."""
+    threes, left = divmod(weights, 3)
+    return 5 * threes + 2 * left
+
+
+def trit_luts(weights: int) -> int:
+    """LUTs of imec_trits."""
+    return weights // 3 * 3
+
+
+def ternary_split(depth: int, weights: int, style: str) -> bool:
+    """True if imec_rom's words of ternary weights are to be packed by imec_trits, in layout "split".
+
+    In place of layout "banked", where this takes fewer LUTs and no more block RAM.
+    """
+    width, packed = 2 * weights, trit_bits(weights)
+    if rom_layout(depth, width, style) != "banked":
+        return False
+    bank = rom_bank_words(depth, [width])
+    luts = width * mux_luts(ceil(depth / bank)), packed * split_mux_luts(depth) + trit_luts(weights)
+    blocks = [sum(m.bram18 for m in found) for found in (banked(depth, width, bank), split(depth, packed))]
+    return luts[1] < luts[0] and blocks[1] <= blocks[0]
+
+
+def split(depth: int, width: int, style: str = "block") -> list[Memory]:
+    """Memories of imec_rom in layout "split"."""
+    first = power_of_two(depth) // 2
+    whole, left = divmod(width, each := split_bits(depth))
+    deep = [Memory(first, bits, style) for bits in (*[each] * whole, left) if bits]
+    return [*deep, Memory(power_of_two(depth - first), width, style)]
+
+
+def split_bits(depth: int) -> int:
+    """Bits of a word in each of the deep memories in layout "split"."""
+    return max(1, SPLIT_MEMORY // (power_of_two(depth) // 2))
+
+
+def split_mux_words(depth: int) -> int:
+    """Words that a multiplexer chooses from in layout "split": of each DEEPEST_BLOCK, and of the rest."""
+    return ceil(power_of_two(depth) // 2 / DEEPEST_BLOCK) + 1
+
+
+def split_mux_luts(depth: int) -> int:
+    """LUTs of that multiplexer for each bit."""
+    return mux_luts(split_mux_words(depth))
 
 
 def rom_layout(depth: int, width: int, style: str) -> str:
@@ -186,6 +244,16 @@ def rom_images(
         rows = [word & (1 << half) - 1 for word in words] + [0] * spare + high[:kept][::-1]
         return {"": (rows, half), "_rest": (_wrapped(high, kept), half)}
     return {"": (list(words), width)}
+
+
+def split_images(words: Sequence[int], width: int) -> dict[str, list[tuple[list[int], int]]]:
+    """Contents of imec_rom's files in layout "split": "_split" has several."""
+    first, each = power_of_two(len(words)) // 2, split_bits(len(words))
+    deep = []
+    for lsb in range(0, width, each):
+        bits = min(each, width - lsb)
+        deep.append(([word >> lsb & (1 << bits) - 1 for word in words[:first]], bits))
+    return {"_split": deep, "_rest": [(_wrapped(words, first), width)]}
 
 
 def _wrapped(words: Sequence[int], first: int) -> list[int]:

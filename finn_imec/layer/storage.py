@@ -43,6 +43,11 @@ class Storage(ABC):
         return False
 
     @property
+    def parted(self) -> bool:
+        """True if a memory of one port in LUTs is in parts, see imec_parts.sv."""
+        return False
+
+    @property
     @abstractmethod
     def style(self) -> str:
         """Type of the memory: one of RAM_STYLES except "auto"."""

@@ -34,6 +34,9 @@ from finn_imec.layer.memories import (
     rom_layout,
     rom_spill,
     spilled_widths,
+    split,
+    ternary_split,
+    trit_bits,
 )
 from finn_imec.layer.storage import PIPELINE_STAGES
 from finn_imec.layer.through import Through
@@ -337,7 +340,17 @@ class Structure:
         """imec_rom's LAYOUT of the weights, the same for all parts of a DSP core."""
         if self.mem_mode != "internal_embedded":
             return "plain"
+        if self.rom_trits:
+            return "split"
         return rom_layout(self.geometry.weight_words, self.weight_bits, self.resolved_ram_style)
+
+    @cached_property
+    def rom_trits(self) -> bool:
+        """True if the ROM's words are packed by imec_trits, in layout "split"."""
+        if self.mem_mode != "internal_embedded" or not self.core.ternary:
+            return False
+        g = self.geometry
+        return ternary_split(g.weight_words, g.pe * g.simd, self.rom_style)
 
     @property
     def rom_bank(self) -> int:
@@ -383,7 +396,9 @@ class Structure:
 
     @property
     def block_bits(self) -> list[int]:
-        """`part_bits` without those that a table holds beside block RAM, the last part's highest."""
+        """`part_bits` in block RAM: packed, or without those that a table holds, the last part's highest."""
+        if self.rom_trits:
+            return [trit_bits(self.geometry.pe * self.geometry.simd)]
         *others, last = self.part_bits
         return [*others, last - self.rom_lut_bits]
 
@@ -405,6 +420,8 @@ class Structure:
         for bits in spilled_widths(self.block_bits, spill):
             if layout == "banked":
                 found += banked(words, bits, self.rom_bank, style)
+            elif layout == "split":
+                found += split(words, bits, style)
             elif layout in HALVED:
                 rest = power_of_two(words - kept_words(words, layout))
                 found += [Memory(n, ceil(bits / 2), style) for n in (power_of_two(words), rest)]

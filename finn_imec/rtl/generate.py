@@ -9,7 +9,7 @@ from pathlib import Path
 from finn_imec.compat.finn import axilite_address_bits, memstream_has_sets, memstream_sources
 from finn_imec.layer.clock import adder_cuts, middle_bits
 from finn_imec.layer.datapath import Datapath
-from finn_imec.layer.memories import rom_images, spilled
+from finn_imec.layer.memories import rom_images, spilled, split_images
 from finn_imec.layer.structure import REGISTERS, Structure
 from finn_imec.layer.window import Queues, WindowUnit
 from finn_imec.rtl.library import LIBRARY, library_path
@@ -196,14 +196,17 @@ class ImecRtl:
         path, structure = self.datapath, self.structure
         g = structure.geometry
         images: dict[str, list[tuple[list[int], int]]] = {}
-        if self._has_weight_words and structure.rom_layout != "table":
+        if self._has_weight_words and structure.rom_trits:
+            stored = split_images(path.trit_words(), structure.block_bits[0])
+            images |= {f"weight{name}": memories for name, memories in stored.items()}
+        elif self._has_weight_words and structure.rom_layout != "table":
             parts = [path.weight_words(part) for part in structure.weight_parts]
             widths, (*others, last) = structure.block_bits, parts
             in_blocks = [*others, [word & (1 << widths[-1]) - 1 for word in last]]
-            stored = spilled(in_blocks, widths, structure.rom_spill)
-            for i, (words, bits) in enumerate(zip(*stored, strict=True)):
-                memories = rom_images(words, bits, structure.rom_layout, structure.rom_bank)
-                images |= {f"weight{i or ''}{name}": [image] for name, image in memories.items()}
+            rows = spilled(in_blocks, widths, structure.rom_spill)
+            for i, (words, bits) in enumerate(zip(*rows, strict=True)):
+                arranged = rom_images(words, bits, structure.rom_layout, structure.rom_bank)
+                images |= {f"weight{i or ''}{name}": [image] for name, image in arranged.items()}
         search = structure.search
         if structure.steps > 1 and not (search and search.memory.table):
             bits = search.memory.bits if search else structure.acc_bits * g.pe * structure.steps

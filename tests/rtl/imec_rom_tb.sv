@@ -7,6 +7,8 @@ module imec_rom_tb #(
 	parameter     INIT_FILE = "",
 	parameter     LEFT_FILE = "",
 	parameter     REST_FILE = "",
+	int unsigned  SPLIT_COUNT = 1,
+	parameter     SPLIT0_FILE = "", SPLIT1_FILE = "", SPLIT2_FILE = "", SPLIT3_FILE = "",
 	int unsigned  BANK = 2048,
 	int unsigned  ROWS = 1,
 	int unsigned  TABLE_WIDTH = WIDTH,
@@ -38,8 +40,11 @@ module imec_rom_tb #(
 	assign	out0_V_TVALID = Vld[STEPS];
 	assign	in0_V_TREADY = en;
 
+	localparam int unsigned  NAME_BITS = $bits(SPLIT0_FILE);
+	localparam logic [SPLIT_COUNT*NAME_BITS-1:0]  FILES =
+		(SPLIT_COUNT*NAME_BITS)'({ SPLIT3_FILE, SPLIT2_FILE, SPLIT1_FILE, SPLIT0_FILE });	// the first ones
 	imec_rom #(
-		.PRIMITIVES(PRIMITIVES), .DEPTH(DEPTH), .WIDTH(WIDTH), .LAYOUT(LAYOUT), .INIT_FILE(INIT_FILE), .LEFT_FILE(LEFT_FILE), .REST_FILE(REST_FILE), .BANK(BANK),
+		.PRIMITIVES(PRIMITIVES), .DEPTH(DEPTH), .WIDTH(WIDTH), .LAYOUT(LAYOUT), .INIT_FILE(INIT_FILE), .LEFT_FILE(LEFT_FILE), .REST_FILE(REST_FILE), .SPLIT_FILES(FILES), .BANK(BANK),
 		.ROWS(ROWS), .TABLE_WIDTH(TABLE_WIDTH), .TABLE_LSB(TABLE_LSB), .TABLE(TABLE), .RAM_STYLE(RAM_STYLE), .STEPS(STEPS)
 	) dut(
 		.clk(ap_clk), .en, .addr(Addr), .step(en && in0_V_TVALID), .ahead(in0_V_TDATA), .q(out0_V_TDATA)

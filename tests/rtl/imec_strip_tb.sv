@@ -3,6 +3,7 @@ module imec_strip_tb #(
 	int unsigned  DEPTH,
 	int unsigned  WIDTH,
 	bit  DUAL_PORT,
+	bit  PARTED = 0,
 	parameter     RAM_STYLE = "auto",
 	int unsigned  STEPS = 1,
 	localparam int unsigned  BITS = DEPTH > 1? $clog2(DEPTH) : 1
@@ -27,7 +28,7 @@ module imec_strip_tb #(
 	assign	out0_V_TVALID = Vld[STEPS-1];
 	assign	in0_V_TREADY = en;
 
-	imec_strip #(.DEPTH(DEPTH), .WIDTH(WIDTH), .DUAL_PORT(DUAL_PORT), .RAM_STYLE(RAM_STYLE), .STEPS(STEPS)) dut(
+	imec_strip #(.DEPTH(DEPTH), .WIDTH(WIDTH), .DUAL_PORT(DUAL_PORT), .PARTED(PARTED), .RAM_STYLE(RAM_STYLE), .STEPS(STEPS)) dut(
 		.clk(ap_clk), .en,
 		.addr(in0_V_TDATA[1 +: BITS]), .write_addr(in0_V_TDATA[1+BITS +: BITS]),
 		.we(in0_V_TVALID && in0_V_TDATA[0]), .d(in0_V_TDATA[1+2*BITS +: WIDTH]),

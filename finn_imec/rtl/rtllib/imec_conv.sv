@@ -86,6 +86,7 @@ module imec_conv import imec_pkg::*; #(
 	int unsigned  LIVE,
 	bit  DUAL_PORT,
 	bit  BANKED = 0,	// the line buffer is in two banks
+	bit  PARTED = 0,	// ... or in parts, see imec_parts
 	int unsigned  SKEW = 0,
 	int unsigned  RUN,
 	int unsigned  INNER,
@@ -182,7 +183,9 @@ module imec_conv import imec_pkg::*; #(
 	parameter string  WEIGHT1_REST_FILE = "",
 	parameter string  WEIGHT2_REST_FILE = "",
 	parameter string  WEIGHT3_REST_FILE = "",
+	parameter  WEIGHT_SPLIT_FILE = "",	// SPLIT_FILES, if the layout is "split"
 	int unsigned  WEIGHT_SPILL = 0,	// top bits of each later memory that the first one stores, above its own
+	bit  WEIGHT_TRITS = 0,	// ternary weights of two bits stand in the ROM as imec_trits has them
 	int unsigned  WEIGHT_LUT_BITS = 0,	// top bits of the last part that WEIGHT_TABLE holds, not its memory
 	int unsigned  WEIGHT_ROWS = 1,	// of WEIGHT_TABLE, used if the layout is "table" or with WEIGHT_LUT_BITS
 	logic [WEIGHT_ROWS-1:0][PE*SIMD*W_BITS-1:0]  WEIGHT_TABLE = '0,
@@ -295,7 +298,7 @@ module imec_conv import imec_pkg::*; #(
 			.rvld(read), .rfirst(read_first), .rlast(read_last)
 		);
 		imec_strip #(
-			.DEPTH(DEPTH), .WIDTH(STORED_CHANNELS*A_BITS), .DUAL_PORT(DUAL_PORT), .BANKED(BANKED),
+			.DEPTH(DEPTH), .WIDTH(STORED_CHANNELS*A_BITS), .DUAL_PORT(DUAL_PORT), .BANKED(BANKED), .PARTED(PARTED),
 			.RAM_STYLE(BUFFER_RAM_STYLE), .STEPS(MEMORY)
 		) strip(
 			.clk, .en, .addr(strip_addr), .write_addr, .we(strip_we), .d(sdat), .q(word)
@@ -344,7 +347,7 @@ module imec_conv import imec_pkg::*; #(
 			localparam int unsigned  COUNT = lanes_below(SIMD, DSP_STEP, g-1) - LOW;
 			localparam int unsigned  BITS  = PE*COUNT*W_BITS;
 			localparam int unsigned  TABLE = g == PARTS-1? WEIGHT_LUT_BITS : 0;
-			localparam int unsigned  STORED = BITS - TABLE;
+			localparam int unsigned  STORED = WEIGHT_TRITS? 5*(PE*COUNT/3) + 2*(PE*COUNT%3) : BITS - TABLE;
 			localparam int unsigned  OWN   = STORED - (g == 0? 0 : WEIGHT_SPILL);
 			localparam int unsigned  WIDTH = OWN + (g == 0? SPILT : 0);
 			uwire [WEIGHT_BITS-1:0]  addr, ahead;
@@ -364,6 +367,7 @@ module imec_conv import imec_pkg::*; #(
 				.DEPTH(WEIGHTS), .WIDTH(WIDTH), .RAM_STYLE(WEIGHT_RAM_STYLE), .STEPS(MEMORY), .PRIMITIVES(PRIMITIVES),
 				.LAYOUT(WEIGHT_LAYOUT), .BANK(WEIGHT_BANK),
 				.INIT_FILE(g == 0? WEIGHT_FILE : g == 1? WEIGHT1_FILE : g == 2? WEIGHT2_FILE : WEIGHT3_FILE),
+				.SPLIT_FILES(WEIGHT_SPLIT_FILE),
 				.LEFT_FILE(
 					g == 0? WEIGHT_LEFT_FILE  : g == 1? WEIGHT1_LEFT_FILE :
 					g == 2? WEIGHT2_LEFT_FILE : WEIGHT3_LEFT_FILE
@@ -393,7 +397,12 @@ module imec_conv import imec_pkg::*; #(
 			end : genSpilt
 
 			uwire [PE-1:0][COUNT-1:0][W_BITS-1:0]  q;
-			if(TABLE == 0)  assign  q = stored;
+			if(WEIGHT_TRITS) begin : genTrits
+				if(W_BITS != 2 || PARTS > 1 || TABLE > 0)
+					$error("WEIGHT_TRITS=%0d needs weights of W_BITS=%0d to be 2, in one memory.", WEIGHT_TRITS, W_BITS);
+				imec_trits #(.N(PE*COUNT), .PRIMITIVES(PRIMITIVES)) trits(.d(stored), .q(q));
+			end : genTrits
+			else if(TABLE == 0)  assign  q = stored;
 			else begin : genLuts
 				if(WEIGHT_LAYOUT == "table" || TABLE >= BITS)
 					$error("WEIGHT_LUT_BITS=%0d must be below the %0d bits of part %0d, and 0 in a table.", TABLE, BITS, g);

@@ -37,6 +37,13 @@
  *			The other memory is read a cycle before: whenever step is high, ahead is what
  *			addr is in the next cycle, if that word is in the other memory.
  *
+ *	"split"		A little more than half of 2**n words, in memories as deep as they get, so that few
+ *			words are multiplexed. The first 2**(n-1) are in several of 2**17 bits: four
+ *			RAMB36, of which words of nine bits would save none.
+ *
+ *			SPLIT_FILES' i-th, of names of one length: row r = the i-th few bits of word r,
+ *			REST_FILE row r mod 2**m = word r of those beyond.
+ *
  *	rom_images in finn_imec/layer/memories.py arranges the words of these files.
  *
  *	STEPS = 2 adds a register: behind the multiplexer of a block RAM's rows, inside a block
@@ -56,6 +63,7 @@ module imec_rom import imec_pkg::*; #(
 	parameter     INIT_FILE = "",
 	parameter     LEFT_FILE = "",
 	parameter     REST_FILE = "",
+	parameter     SPLIT_FILES = "",
 	int unsigned  BANK = 2048,	// words of a bank, a power of two
 	int unsigned  ROWS = 1,	// of TABLE: DEPTH if used
 	int unsigned  TABLE_WIDTH = WIDTH,
@@ -231,6 +239,41 @@ module imec_rom import imec_pkg::*; #(
 		end
 		assign	word = WIDTH'({ High, Low });
 	end : genThrough
+	else if(LAYOUT == "split") begin : genSplit
+		localparam int unsigned  FIRST = 2**(BITS-1);
+		localparam int unsigned  REST  = DEPTH - FIRST;
+		localparam int unsigned  REST_BITS = REST > 1? $clog2(REST) : 1;
+		localparam int unsigned  EACH  = FIRST < 2**17? 2**17/FIRST : 1;	// bits
+		localparam int unsigned  COUNT = (WIDTH + EACH-1)/EACH;
+		localparam int unsigned  NAME_BITS = $bits(SPLIT_FILES) / COUNT;
+		if(BITS < 2)  $error("DEPTH=%0d must be above 2 to be split.", DEPTH);
+		if($bits(SPLIT_FILES) % (8*COUNT) != 0)
+			$error("SPLIT_FILES of %0d bits must be %0d names of one length.", $bits(SPLIT_FILES), COUNT);
+
+		uwire [WIDTH-1:0]  early;
+		for(genvar  i = 0; i < COUNT; i++) begin : genDeep
+			localparam int unsigned  LSB = i*EACH;
+			localparam int unsigned  SIZE = WIDTH - LSB < EACH? WIDTH - LSB : EACH;
+			(* ram_style = RAM_STYLE, rom_style = RAM_STYLE *)
+			logic [SIZE-1:0]  Mem[FIRST];
+			initial  $readmemh($sformatf("%s", SPLIT_FILES[i*NAME_BITS +: NAME_BITS]), Mem);
+			logic [SIZE-1:0]  Q;
+			always_ff @(posedge clk)  if(en)  Q <= Mem[addr[BITS-2:0]];
+			assign	early[LSB +: SIZE] = Q;
+		end : genDeep
+		(* ram_style = RAM_STYLE, rom_style = RAM_STYLE *)
+		logic [WIDTH-1:0]  Rest[2**REST_BITS];
+		initial  $readmemh(REST_FILE, Rest);
+		logic [WIDTH-1:0]  Late;
+		logic  Beyond;
+		always_ff @(posedge clk) begin
+			if(en) begin
+				Late   <= Rest[addr[REST_BITS-1:0]];
+				Beyond <= addr[BITS-1];
+			end
+		end
+		assign	word = Beyond? Late : early;
+	end : genSplit
 	else begin : genPlain
 		logic [WIDTH-1:0]  Q;
 		// A ROM in LUTs is logic: Yosys has no attribute for it, and Vivado does so by default.

@@ -23,7 +23,8 @@
  *	              ^ read for the last time, this pixel is replaced by the one to
  *	                the right of *, (K_h-1)*W + K_w pixels after it.
  *
- *	BANKED = 1 is two ports too, those of two banks with one port each, see imec_banks.
+ *	BANKED = 1 is two ports too, those of two banks with one port each, see imec_banks. PARTED = 1
+ *	is one port in LUTs, see imec_parts.
  *
  *	Does not initialize or reset its contents.
  ***************************************************************************/
@@ -32,6 +33,7 @@ module imec_strip #(
 	int unsigned  WIDTH,
 	bit  DUAL_PORT = 0,
 	bit  BANKED = 0,	// two banks
+	bit  PARTED = 0,	// parts that fit into slices
 	parameter     RAM_STYLE = "auto",	// auto, distributed, block, ultra
 	int unsigned  STEPS = 1,	// from address to word, 1 or 2
 
@@ -47,6 +49,7 @@ module imec_strip #(
 	output	logic [WIDTH-1:0]  q
 );
 	if(STEPS < 1 || STEPS > 2)  $error("STEPS=%0d must be 1 or 2.", STEPS);
+	if(PARTED && (DUAL_PORT || BANKED))  $error("PARTED=%0d must be 0 with two ports.", PARTED);
 	if(DEPTH < 1)  $error("DEPTH=%0d must be at least 1.", DEPTH);
 
 	localparam bit  IN_LUTS = DEPTH == 1 || string'(RAM_STYLE) == "distributed";
@@ -75,6 +78,11 @@ module imec_strip #(
 			.clk, .en, .addr(raddr), .write_addr(target), .we(write), .d(data), .q(Q)
 		);
 	end : genBanks
+	else if(PARTED) begin : genParts
+		imec_parts #(.DEPTH(DEPTH), .WIDTH(WIDTH), .RAM_STYLE(RAM_STYLE), .STEPS(EARLY+1)) parts(
+			.clk, .en, .addr, .we(write), .d(data), .q(Q)
+		);
+	end : genParts
 	else begin : genMemory
 		(* ram_style = RAM_STYLE *)
 		logic [WIDTH-1:0]  Mem[DEPTH];
