@@ -123,14 +123,14 @@ module imec_dot_series import imec_pkg::*; #(
 		end : genPlane
 
 		for(genvar  g = 0; g < ADDERS; g++) begin : genAdder
-			uwire  added, sum, carry;
+			uwire  added, one, two;	// the bit that is added; of weight 2^e and 2^(e+1)
 			if(g < SUMS)  assign  added = 1'b0;
-			else          assign  added = genAdder[g-SUMS].sum;
+			else          assign  added = genAdder[g-SUMS].one;
 			imec_lut6x2 #(.INIT(full(2*g+1 < N, negatives(e, g))), .PRIMITIVES(PRIMITIVES)) lut(
-				.i({ 1'b1, added, pairs[2*g +: 2] }), .o6(sum), .o5(carry)
+				.i({ 1'b1, added, pairs[2*g +: 2] }), .o6(one), .o5(two)
 			);
-			if(g >= ADDERS - SUMS)  assign  heap[ONES + g - (ADDERS - SUMS)] = sum;
-			if(g < carries(e))      assign  heap[TWOS + g] = carry;
+			if(g >= ADDERS - SUMS)  assign  heap[ONES + g - (ADDERS - SUMS)] = one;
+			if(g < carries(e))      assign  heap[TWOS + g] = two;
 		end : genAdder
 	end : genWeight
 
