@@ -438,7 +438,7 @@ def pipelined(bench: Bench, steps: int, **parameters: int) -> Bench:
 
 
 def dot_planes(simd: int, a: Kind, w: Kind, pe: int = 1, pipeline: int = 0, **options) -> Bench:
-    """options: MIDDLE."""
+    """options: MIDDLE, SERIES."""
     inputs, a_codes, w_codes = operands(pe, simd, a, w)
     total = np.zeros((len(inputs), pe), np.int64)
     for i in range(a.bits):
@@ -1142,11 +1142,24 @@ TWO_FOLD = [
         dot_planes(32, Kind(2), Kind(2, True), pipeline=pipeline, MIDDLE=middle)
         for pipeline in (2, 4) for middle in (2, 22, 99)
     ),
+    *(  # full adders in series
+        dot_planes(*args, SERIES=series)
+        for series in (2, 3, 40)
+        for args in (
+            (1, BIPOLAR, BIPOLAR), (2, BIPOLAR, BIPOLAR), (3, Kind(1), BIPOLAR, 2), (16, BIPOLAR, BIPOLAR, 3),
+            (6, BIPOLAR, Kind(3, True)), (11, Kind(1, True), Kind(2, True)), (4, Kind(3), BIPOLAR),
+            (9, Kind(2, True), Kind(2, True)), (3, Kind(4, True), Kind(4, True), 2),
+        )
+    ),
+    *(
+        dot_planes(33, BIPOLAR, BIPOLAR, 2, pipeline, SERIES=2, MIDDLE=middle)
+        for pipeline in range(6) for middle in (6, 99)
+    ),
     *(
         mac(*args, pipeline=pipeline)
         for args in (
             ("BIPOLAR", "BIPOLAR", 5, 2, 3), ("BIPOLAR", "INT3", 4, 3, 2),
-            ("UINT2", "TERNARY", 8, 2, 1),
+            ("UINT2", "TERNARY", 8, 2, 1), ("BIPOLAR", "BIPOLAR", 32, 2, 3),
         )
         for pipeline in range(6)
     ),
@@ -1215,7 +1228,7 @@ TWO_FOLD = [
     search(3, 3, 7, 7, 3, 0, 3, "block", fast=2, top=1),
     search(4, 20, 3, 9, 2, 0, 1),
 ]  # fmt: skip
-#: Of these, the ones with logic for any FPGA that differs from both of the others
+#: Of these, the ones with logic for any FPGA that differs from both of the others, as adders in series have
 GENERIC = (
     *("imec_lut6", "imec_lut6x2", "imec_gates", "imec_add3", "imec_dot_gates", "imec_add_subtract"),
     *("imec_mux", "imec_table", "imec_muxf", "imec_dsp48", "imec_dsp58"),
@@ -1224,7 +1237,7 @@ BENCHES += [
     replace(bench, parameters={**bench.parameters, "PRIMITIVES": primitives})
     for primitives in (0, 1, 2)
     for bench in TWO_FOLD
-    if primitives != 1 or bench.module in GENERIC
+    if primitives != 1 or bench.module in GENERIC or "SERIES" in bench.parameters
 ]
 
 

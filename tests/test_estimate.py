@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from finn_imec.layer.adders import dot_luts
+from finn_imec.layer.compressor import partial_product_luts, product_heights
 from finn_imec.layer.core import Operand
 from finn_imec.layer.estimate import (
     FF_COEFFICIENTS,
@@ -236,6 +237,17 @@ def test_compressor_by_hand():
     assert compressor_luts((2, 2, 1)) == (0, 2)
     assert compressor_luts((6,), counter=6) == (3, 0)
     assert compressor_luts((7,), counter=6) == (3, 1)
+
+
+def test_adders_in_series_by_hand():
+    """A LUT for two products, with a carry each; of two in series one sum. One product has no carry."""
+    assert product_heights(32, 1, 1) == (11, 11)
+    assert product_heights(32, 1, 1, 2) == (8, 16) and product_heights(32, 1, 1, 3) == (6, 16)
+    assert product_heights(5, 1, 1, 2) == (2, 3)
+    assert product_heights(1, 2, 2, 2) == (1, 1, 1 + 1, 0)
+    assert sum(partial_product_luts(32, 1, 1)) == 36
+    assert partial_product_luts(32, 1, 1, 2) == (16 + 10, 3)
+    assert partial_product_luts(4, 1, 1, 2) == (2, 1)  # and the addition of two carries
 
 
 @pytest.mark.parametrize(

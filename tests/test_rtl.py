@@ -83,11 +83,13 @@ def test_module_does_what_its_header_says(run_bench, index, kind):
 
 
 def test_every_module_has_benches():
-    """Except the package; imec_conv, which test_verification.py tests; and imec_dot_heap, which is
-    imec_dot_planes but for its BEHAVIOR.
+    """Except the package; imec_conv, which test_verification.py tests; and imec_dot_heap and imec_dot_series,
+    which are imec_dot_planes but for its BEHAVIOR.
     """
     tested = {f"{bench.module}.sv" for bench in BENCHES}
-    assert tested == set(LIBRARY) - {"imec_pkg.sv", "imec_conv.sv", "imec_dot_heap.sv"}
+    assert tested == set(LIBRARY) - {
+        "imec_pkg.sv", "imec_conv.sv", "imec_dot_heap.sv", "imec_dot_series.sv",
+    }  # fmt: skip
 
 
 def test_a_bench_compiles_what_its_module_is_made_of():
@@ -182,6 +184,7 @@ PLANES = {"PE": 1, "SIMD": 2, **Kind(2).parameters("A"), **Kind(2).parameters("W
             "bipolar activations are 1 bit without sign"),
         ("imec_dot_planes", {**PLANES, "W_BIPOLAR": 1}, 8, 5,
             "bipolar weights are 1 bit without sign"),
+        ("imec_dot_planes", {**PLANES, "SERIES": 1, "PRIMITIVES": 1}, 8, 5, "SERIES=1 must be at least 2"),
         ("imec_dot_dsp", {**PACKED, "A_BITS": 18}, 23, 9, "A_BITS=18 exceeds the multiplier's 18 bits"),
         ("imec_dot_dsp", {**PACKED, "SPACING": 21}, 13, 9,
             "FIELDS=2 of SPACING=21 exceed the multiplier's 25 bits"),

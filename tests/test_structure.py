@@ -11,6 +11,7 @@ import pytest
 from finn_imec.layer import adders
 from finn_imec.layer.adders import heap_heights
 from finn_imec.layer.clock import (
+    KEPT_CLOCKS_NS,
     MIDDLE_SLACK,
     _paths,
     adder_cuts,
@@ -19,8 +20,9 @@ from finn_imec.layer.clock import (
     middle_level,
     period_ns,
     pipeline_for,
+    series,
 )
-from finn_imec.layer.compressor import levels
+from finn_imec.layer.compressor import levels, partial_product_luts
 from finn_imec.layer.core import Core, Operand
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.layer.memories import (
@@ -36,9 +38,10 @@ from finn_imec.layer.memories import (
 )
 from finn_imec.layer.structure import MAX_PIPELINE, REGISTERS, Search, Structure
 from finn_imec.layer.units import storage
+from finn_imec.rtl.generate import mac_parameters
 from finn_imec.util.errors import UnsupportedError
 
-INT4 = Operand(4, True, False)
+INT4, BIPOLAR = Operand(4, True, False), Operand(1, False, True)
 
 
 def structure(channels: int, outputs: int = 1, steps: int = 0) -> Structure:
@@ -244,6 +247,33 @@ def test_the_register_between_counters_halves_their_path(pipeline):
     shortest = min(ns for ns, _ in found.values())
     assert longest <= MIDDLE_SLACK * shortest
     assert bits == min(bits for ns, bits in found.values() if ns <= MIDDLE_SLACK * shortest)
+
+
+@pytest.mark.parametrize("pipeline", range(MAX_PIPELINE + 1))
+@pytest.mark.parametrize(("simd", "pe"), [(1, 4), (8, 1), (16, 8), (32, 4), (64, 64)])
+def test_adders_in_series_keep_the_clock(simd, pe, pipeline):
+    """Without them, the longest path keeps no faster one of 5, 6.67, 10 and 20 ns; LUTs are never more."""
+    layer = ConvGeometry((3, 3), (8, 8), 64, 64, simd=simd, pe=pe)
+    node = Structure.of_any_weights(layer, BIPOLAR, BIPOLAR, 10, 1, 1, pipeline=pipeline)
+    chain = series(node)
+    with patch("finn_imec.layer.clock.series", return_value=0):
+        before = period_ns(node)[0]
+    after = period_ns(node)[0]
+    assert after <= next((clock for clock in KEPT_CLOCKS_NS if before <= clock), before)
+    if pipeline == MAX_PIPELINE:
+        assert after <= before
+    assert sum(partial_product_luts(simd, 1, 1, chain)) <= sum(partial_product_luts(simd, 1, 1))
+
+
+def test_adders_in_series_are_chosen_where_they_pay():
+    """For 32 lanes of single bits at 5 ns, two; not for gated additions or a single product."""
+    layer = ConvGeometry((3, 3), (8, 8), 64, 64, simd=32, pe=4)
+    node = Structure.of_any_weights(layer, BIPOLAR, BIPOLAR, 10, 1, 1)
+    fast = replace(node, pipeline=pipeline_for(node, 5.0))
+    assert series(fast) == 2 and period_ns(fast)[0] <= 5
+    assert mac_parameters(fast)["SERIES"] == 2
+    assert series(Structure.of_any_weights(replace(layer, simd=1), BIPOLAR, BIPOLAR, 10, 1, 1)) == 0
+    assert series(Structure.of_any_weights(layer, INT4, INT4, 16, 4, 15, res_type="lut")) == 0
 
 
 @pytest.mark.parametrize(

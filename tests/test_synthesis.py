@@ -20,7 +20,7 @@ from finn_imec.algorithms.reference import random_values
 from finn_imec.baseline_rtl import finn_pair
 from finn_imec.layer.adders import shared_luts, shared_registers
 from finn_imec.layer.clock import pipeline_for
-from finn_imec.layer.compressor import compressor_luts, levels
+from finn_imec.layer.compressor import compressor_luts, levels, partial_product_luts, product_heights
 from finn_imec.layer.geometry import ConvGeometry
 from finn_imec.rtl.generate import ImecRtl
 from finn_imec.rtl.library import LIBRARY, library_path
@@ -232,6 +232,61 @@ def test_shared_sums_take_the_luts_of_their_estimate():
     assert counted["lut"] == pytest.approx(shared_luts(3, 8, 16) + 16 * 14, abs=8)
     assert counted["period_ns"] < 5
     assert counted["ff"] == 16 * 14 + shared_registers(3, 8, 8, 16, 1)
+
+
+PLANES = """
+module dut(input [{a}:0] a, input [{w}:0] w, output [{y}:0] y);
+	imec_dot_series #(
+		.SIMD({simd}), .A_BITS({a_bits}), .A_SIGNED(1), .W_BITS({w_bits}), .W_SIGNED({w_signed}),
+		.W_BIPOLAR({bipolar}), .SERIES({series}), .PIPELINE(0)
+	) dot(.clk(1'b0), .en(1'b1), .a, .w, .y);
+endmodule
+"""
+
+
+@pytest.mark.parametrize("series", [2, 4])
+@pytest.mark.parametrize(("simd", "a_bits", "w_bits"), [(9, 1, 1), (4, 1, 2), (3, 2, 2)])
+def test_adders_in_series_of_the_mapped_netlist_are_dot_products(tmp_path, simd, a_bits, w_bits, series):
+    """Proved by Yosys, with its models of the cells: of XNORs, and of signed numbers up to a constant."""
+    bipolar = w_bits == 1
+    y_bits = (simd * (2**a_bits - 1) * (2**w_bits - 1)).bit_length()
+    terms = []
+    for lane in range(simd):
+        for i in range(a_bits):
+            for j in range(w_bits):
+                a, w = f"a[{lane * a_bits + i}]", f"w[{lane * w_bits + j}]"
+                product = f"({a} ~^ {w})" if bipolar else f"({a} & {w})"
+                negative = (i == a_bits - 1) != (not bipolar and j == w_bits - 1)
+                terms.append(f"({{{y_bits}'d0, {'~' if negative else ''}{product}}} << {i + j})")
+    fields = {"a": simd * a_bits - 1, "w": simd * w_bits - 1, "y": y_bits - 1, "simd": simd, "series": series}
+    fields |= {"a_bits": a_bits, "w_bits": w_bits, "w_signed": int(not bipolar), "bipolar": int(bipolar)}
+    dut = PLANES.format(**fields)
+    header = dut.splitlines()[1].replace("module dut", "module gold")
+    (tmp_path / "gold.v").write_text(f"{header}\nassign y = {' + '.join(terms)};\nendmodule")
+    (tmp_path / "dut.sv").write_text(dut)
+    adders = sum(ceil(simd * n / 2) for n in ((1,), (1, 1), (1, 2, 1))[a_bits + w_bits - 2])
+    sat_of_mapped(
+        tmp_path,
+        ("pkg", "lut6", "lut6x2", "counter7", "delay", "compress", "dot_series"),
+        (f"select -assert-min {adders} t:LUT6_2",),
+        "-prove trigger 0",
+    )
+
+
+@pytest.mark.parametrize(("simd", "luts"), [(32, 40), (16, 23)])
+def test_a_pe_of_single_bits_has_the_luts_and_registers_of_its_model(simd, luts):
+    """With its accumulator of ten bits, as at 5 ns: with three products to a pair of LUTs, 46 and 27."""
+    names = [name for name in LIBRARY if name.startswith("imec_")]
+    sources = tuple(library_path() / name for name in names)
+    series, pipeline = {32: 2, 16: 4}[simd], 3
+    parameters = {"CORE": "planes", "PE": 1, "SIMD": simd, "A_BITS": 1, "A_SIGNED": 0, "A_BIPOLAR": 1}
+    parameters |= {"W_BITS": 1, "W_SIGNED": 0, "W_BIPOLAR": 1, "ACC_BITS": 10, "PIPELINE": pipeline}
+    parameters |= {"SERIES": series}
+    counted = yosys.count(Design("imec_mac", sources, (), (), parameters, clk="clk"), clock_ns=5)
+    assert counted["lut"] <= luts
+    assert counted["lut"] == pytest.approx(10 + sum(partial_product_luts(simd, 1, 1, series)), abs=1)
+    assert counted["ff"] == 10 + sum(levels(product_heights(simd, 1, 1, series))[-1].heights)
+    assert counted["period_ns"] < 5
 
 
 @pytest.mark.parametrize(

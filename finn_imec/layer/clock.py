@@ -13,9 +13,9 @@ from itertools import combinations
 from math import ceil, log2
 
 from finn_imec.layer import adders
-from finn_imec.layer.compressor import levels, product_heights
+from finn_imec.layer.compressor import levels, partial_product_luts, product_heights
 from finn_imec.layer.memories import Memory, split_mux_words
-from finn_imec.layer.structure import REGISTERS, Structure
+from finn_imec.layer.structure import MAX_PIPELINE, REGISTERS, Structure
 
 #: Delays in ns: from the clock to a register's and a block RAM's output, through a LUT, from a LUT's input
 #: through the carry chain of an addition, for each bit of it, and to a DSP slice's pre-adder.
@@ -24,6 +24,11 @@ REGISTER_NS, BLOCK_RAM_NS, LUT_NS, ADDER_NS, CARRY_NS, PREADDER_NS = 0.3, 2.45, 
 COUNTER_NS = 0.6
 #: How much longer a path may be if it saves registers between counters, at most.
 MIDDLE_SLACK = 1.05
+#: Most full adders in series before counters, and clocks in ns: a path that they make longer keeps the first
+#: of these that it kept before.
+MOST_SERIES, KEPT_CLOCKS_NS = 6, (5.0, 20 / 3, 10.0, 20.0)
+#: A register's price in LUTs: a slice has two for each.
+LUTS_PER_FF = 0.5
 #: From the highest input of a carry chain to its output.
 CHAIN_END_NS = 0.25
 #: The control's longest path with few loads of its enable, and for each doubling of them.
@@ -48,37 +53,28 @@ def period_ns(structure: Structure) -> tuple[float, str]:
 
 
 def pipeline_for(structure: Structure, clk_ns: float) -> int:
-    """The level of REGISTERS with the fewest flip-flops that reaches this clock, or the fastest."""
+    """The level of REGISTERS with the fewest flip-flops that reaches this clock, or the fastest.
+
+    Where levels differ in adders in series, the one with the fewest LUTs and flip-flops.
+    """
     candidates = [replace(structure, pipeline=level) for level in range(len(REGISTERS))]
     fast = [s for s in candidates if period_ns(s)[0] <= clk_ns]
     if fast:
-        return min(fast, key=lambda s: (_registers(s), s.pipeline)).pipeline
+        return min(fast, key=lambda s: (_registers(s) + _tree_luts(s) / LUTS_PER_FF, s.pipeline)).pipeline
     return min(candidates, key=lambda s: (period_ns(s)[0], s.pipeline)).pipeline
 
 
 def _paths(structure: Structure) -> dict[str, float]:
-    s, g, core = structure, structure.geometry, structure.core
+    s, core = structure, structure.core
     registers = REGISTERS[s.pipeline]
-    loads = g.pe * s.acc_bits + s.weight_bits + g.word_channels * core.activation.bits
     level = wire_ns(3) + LUT_NS
-    # A gearbox's cycle starts with a read, or without one.
-    paths = {"control": CONTROL_NS + CONTROL_LOAD_NS * log2(loads) + g.geared * level}
+    paths = {"control": _control_ns(s)}
     late, multiplexer = _late(s), _multiplexer_ns(s)
     if registers.memory and _in_blocks(s):
         paths["weight memory"] = BLOCK_RAM_NS + multiplexer + wire_ns()
     word = _word_ns(s)
     if core.kind == "planes" or core.heap:
-        first, rest = _counters_ns(s, middle_level(s) if registers.middle else len(levels(_heights(s))))
-        adder = _adder_ns(s)
-        if registers.rows:
-            paths["products and counters"] = first
-            paths["counters"] = rest
-            paths["additions"] = REGISTER_NS + adder + level
-        elif registers.middle:
-            paths["products and counters"] = first
-            paths["counters and addition"] = rest + adder
-        else:
-            paths["products, counters and addition"] = first + adder
+        paths |= _tree_paths(s, series(s))
     elif core.kind == "gates":
         paths["gated additions"] = _additions_ns(s, adder_cuts(s))
     elif core.kind == "shared":
@@ -108,6 +104,61 @@ def _paths(structure: Structure) -> dict[str, float]:
     return paths
 
 
+def _control_ns(structure: Structure) -> float:
+    """The longest path of the control."""
+    s, g = structure, structure.geometry
+    loads = g.pe * s.acc_bits + s.weight_bits + g.word_channels * s.core.activation.bits
+    # A gearbox's cycle starts with a read, or without one.
+    return CONTROL_NS + CONTROL_LOAD_NS * log2(loads) + g.geared * (wire_ns(3) + LUT_NS)
+
+
+def _tree_paths(structure: Structure, chain: int) -> dict[str, float]:
+    """Paths through a compressor tree behind `chain` full adders in series, and through its addition."""
+    s, registers = structure, REGISTERS[structure.pipeline]
+    whole = len(levels(_heights(s, chain)))
+    first, rest = _counters_ns(s, middle_level(s, chain) if registers.middle else whole, chain)
+    adder = _adder_ns(s)
+    if registers.rows:
+        additions = REGISTER_NS + adder + wire_ns(3) + LUT_NS
+        return {"products and counters": first, "counters": rest, "additions": additions}
+    if registers.middle:
+        return {"products and counters": first, "counters and addition": rest + adder}
+    return {"products, counters and addition": first + adder}
+
+
+def series(structure: Structure) -> int:
+    """Full adders in series at the start of imec_dot_planes, its SERIES; 0 for imec_dot_heap.
+
+    As many as take the fewest LUTs and registers, but the longest path keeps the first of KEPT_CLOCKS_NS
+    that it keeps without them. With all registers, it gets no longer, or as long as the control's.
+    """
+    s = structure
+    if s.core.kind != "planes" or s.pairs:
+        return 0
+    without = max(_tree_paths(s, 0).values())
+    kept = next((clock for clock in KEPT_CLOCKS_NS if without <= clock), without)
+    most = max(without, _control_ns(s)) if s.pipeline == MAX_PIPELINE else kept
+
+    def cost(chain: int) -> float:
+        middle = sum(middle_heights(s, chain)) if REGISTERS[s.pipeline].middle else 0
+        return _products_luts(s, chain) + LUTS_PER_FF * middle
+
+    chains = [n for n in range(2, MOST_SERIES + 1) if max(_tree_paths(s, n).values()) <= most]
+    return min((0, *chains), key=cost)
+
+
+def _products_luts(structure: Structure, chain: int) -> int:
+    """LUTs of imec_dot_planes for one channel."""
+    a, w = structure.core.factors
+    return sum(partial_product_luts(structure.geometry.simd, a.bits, w.bits, chain))
+
+
+def _tree_luts(structure: Structure) -> int:
+    """LUTs that depend on the level."""
+    chain = series(structure)
+    return structure.geometry.pe * _products_luts(structure, chain) if structure.core.kind == "planes" else 0
+
+
 def _in_blocks(structure: Structure) -> bool:
     """True if weights or buffer are in block RAM."""
     return any(m.style != "distributed" for m in structure.weight_memories + structure.buffer_memories)
@@ -132,32 +183,35 @@ def _word_ns(structure: Structure) -> float:
     return word + structure.rom_trits * (wire_ns() + LUT_NS)
 
 
-def _heights(structure: Structure) -> tuple[int, ...]:
-    """Column heights of a dot product's compressor tree."""
+def _heights(structure: Structure, chain: int) -> tuple[int, ...]:
+    """Column heights of a dot product's compressor tree, behind `chain` full adders in series."""
     core, simd = structure.core, structure.geometry.simd
     a, w = core.factors
-    return (
-        adders.heap_heights(simd, a.bits, core.digits) if core.heap else product_heights(simd, a.bits, w.bits)
-    )
+    if core.heap:
+        return adders.heap_heights(simd, a.bits, core.digits)
+    return product_heights(simd, a.bits, w.bits, chain)
 
 
-def middle_level(structure: Structure) -> int:
+def middle_level(structure: Structure, chain: int | None = None) -> int:
     """How many levels of counters are before imec_dot_heap's register between them.
 
     Of the places whose longest path is within MIDDLE_SLACK of the shortest, the one with the fewest bits.
+    chain: full adders in series, by default as chosen.
     """
-    heights = _heights(structure)
+    chain = series(structure) if chain is None else chain
+    heights = _heights(structure, chain)
     adder = 0.0 if REGISTERS[structure.pipeline].rows else _adder_ns(structure)
 
-    parts = [_counters_ns(structure, before) for before in range(len(levels(heights)) + 1)]
+    parts = [_counters_ns(structure, before, chain) for before in range(len(levels(heights)) + 1)]
     paths = [max(first, rest + adder) for first, rest in parts]
     near = [before for before, ns in enumerate(paths) if ns <= MIDDLE_SLACK * min(paths)]
     return min(near, key=lambda before: sum(_heights_at(heights, before)))
 
 
-def middle_heights(structure: Structure) -> tuple[int, ...]:
+def middle_heights(structure: Structure, chain: int | None = None) -> tuple[int, ...]:
     """Column heights at that register."""
-    return _heights_at(_heights(structure), middle_level(structure))
+    chain = series(structure) if chain is None else chain
+    return _heights_at(_heights(structure, chain), middle_level(structure, chain))
 
 
 def middle_bits(structure: Structure) -> int:
@@ -176,13 +230,14 @@ def _heights_at(heights: tuple[int, ...], level: int) -> tuple[int, ...]:
     return levels(heights)[level - 1].heights if level else heights
 
 
-def _counters_ns(structure: Structure, before: int) -> tuple[float, float]:
+def _counters_ns(structure: Structure, before: int, chain: int) -> tuple[float, float]:
     """The paths up to a register with `before` levels of counters in front of it, and through the others."""
     s, g, core = structure, structure.geometry, structure.core
     a, w = core.factors
-    delays = [wire_ns(3) + LUT_NS + COUNTER_NS * (level.largest > 0) for level in levels(_heights(s))]
+    delays = [wire_ns(3) + LUT_NS + COUNTER_NS * (level.largest > 0) for level in levels(_heights(s, chain))]
     loads = 2 * g.pe * (a.bits if core.heap else w.bits)
     products = _word_ns(s) + wire_ns(loads) + LUT_NS + core.heap * (wire_ns() + ADDER_NS)
+    products += max(0, chain - 1) * (wire_ns() + LUT_NS)
     return products + sum(delays[:before]), REGISTER_NS + sum(delays[before:])
 
 
@@ -270,8 +325,9 @@ def _registers(structure: Structure) -> float:
         if any(memory.style == "distributed" for memory in s.buffer_memories):
             bits += g.word_channels * core.activation.bits
     if core.kind == "planes" or core.heap:
-        heights = _heights(s)
-        middle = sum(middle_heights(s)) if registers.middle else 0
+        chain = series(s)
+        heights = _heights(s, chain)
+        middle = sum(middle_heights(s, chain)) if registers.middle else 0
         sum_bits = sum(height << column for column, height in enumerate(heights)).bit_length()
         bits += g.pe * (sum_bits * (2 * registers.rows + registers.sum) + middle)
     elif core.kind == "gates":

@@ -1,4 +1,7 @@
-"""The compressor trees of imec_dot_heap.sv and imec_compress.sv: column heights level by level, and LUTs."""
+"""The compressor trees of imec_dot_heap.sv, imec_dot_series.sv and imec_compress.sv.
+
+Column heights level by level, and LUTs.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,25 @@ class Level(NamedTuple):
     heights: tuple[int, ...]
 
 
+def _products(simd: int, a_bits: int, w_bits: int) -> list[int]:
+    """Numbers of partial products of each weight, from 1 on."""
+    weights = a_bits + w_bits - 1
+    return [simd * min(e + 1, a_bits, w_bits, weights - e) for e in range(weights)]
+
+
 @cache
-def product_heights(simd: int, a_bits: int, w_bits: int) -> tuple[int, ...]:
-    """Column heights after imec_dot_heap's first LUTs: two for three partial products of equal weight."""
-    weights = range(a_bits + w_bits - 1)
-    products = [simd * min(e + 1, a_bits, w_bits, len(weights) - e) for e in weights]
-    ones = [*(ceil(n / 3) for n in products), 0]
-    twos = [0, *(ceil((n - 1) / 3) for n in products)]
+def product_heights(simd: int, a_bits: int, w_bits: int, series: int = 0) -> tuple[int, ...]:
+    """Column heights after the first LUTs, all for partial products of equal weight.
+
+    Those of imec_dot_heap: two for three products. Of imec_dot_series, if `series`: one for two.
+    """
+    products = _products(simd, a_bits, w_bits)
+    if series:
+        ones = [*(ceil(ceil(n / 2) / series) for n in products), 0]
+        twos = [0, *(ceil(n / 2) if n > 1 else 0 for n in products)]
+    else:
+        ones = [*(ceil(n / 3) for n in products), 0]
+        twos = [0, *(ceil((n - 1) / 3) for n in products)]
     return tuple(map(sum, zip(ones, twos, strict=True)))
 
 
@@ -78,8 +93,9 @@ def compressor_luts(heights: tuple[int, ...], counter: int = DOT_COUNTER) -> Tre
 
 
 @cache
-def partial_product_luts(simd: int, a_bits: int, w_bits: int) -> TreeLuts:
-    """LUTs of imec_dot_heap: two LUTs per three products of equal weight, and imec_compress."""
-    heights = product_heights(simd, a_bits, w_bits)
+def partial_product_luts(simd: int, a_bits: int, w_bits: int, series: int = 0) -> TreeLuts:
+    """LUTs of imec_dot_heap, or of imec_dot_series: those of product_heights, and imec_compress."""
+    heights = product_heights(simd, a_bits, w_bits, series)
+    adders = sum(ceil(n / 2) for n in _products(simd, a_bits, w_bits))
     rest = compressor_luts(heights)
-    return TreeLuts(sum(heights) + rest.counters, rest.sums)
+    return TreeLuts((adders if series else sum(heights)) + rest.counters, rest.sums)

@@ -200,16 +200,16 @@ class Core:
             return a.signed or a.bipolar or w.signed or w.bipolar
         return self.packing.centered if self.packing else a.bipolar != w.bipolar
 
-    def dot_luts(self, simd: int) -> int:
+    def dot_luts(self, simd: int, chain: int = 0) -> int:
         """LUT sites of one PE's dot product without its accumulator, where neither DSP slices nor shared sums
-        compute it."""
+        compute it. chain: full adders in series, see imec_dot_series."""
         a, w = self.factors
         if self.heap:
             return heap_luts(simd, a.bits, self.digits)
         if self.digits:
             return dot_luts(simd, a.bits, self.digits)
         if self.kind == "planes":
-            return sum(partial_product_luts(simd, a.bits, w.bits))
+            return sum(partial_product_luts(simd, a.bits, w.bits, chain))
         return simd * (a.bits * w.bits + a.bits + w.bits)
 
     def weight_parts(self, simd: int) -> list[slice]:

@@ -19,7 +19,7 @@ from finn_imec.layer.adders import (
     shared_registers,
 )
 from finn_imec.layer.arrivals import Arrivals
-from finn_imec.layer.clock import adder_cuts, middle_heights
+from finn_imec.layer.clock import LUTS_PER_FF, adder_cuts, middle_heights, series
 from finn_imec.layer.compressor import (
     HEAP_SUM_MIDDLE,
     MOST_ADDED,
@@ -118,8 +118,6 @@ FF_COEFFICIENTS: Mapping[str, float] = {
 RESOURCES = ("lut", "ff", "memory", "bram18", "uram", "dsp")
 #: Words up to which synthesis finds bits of a ROM in common, and merges it with what reads it.
 SMALL_TABLE = 16
-#: A slice has two registers for each LUT.
-LUTS_PER_FF = 0.5
 #: Bits that FINN counts per RAMB18 and per UltraRAM.
 RAMB18_BITS, URAM_BITS = 512 * 36, 4096 * 72
 #: Price of a block in LUTs: the device's LUTs over its blocks. XC7Z020; UltraRAM: XCZU7EV.
@@ -183,7 +181,7 @@ class Estimate:
         elif self.structure.pairs:
             dot = 2 * (a.bits + 1)
         else:
-            dot = core.dot_luts(g.simd)
+            dot = core.dot_luts(g.simd, series(self.structure))
             if core.heap and g.simd == 1:  # the addition merges with the accumulator's
                 dot -= compressor_luts(heap_heights(1, a.bits, core.digits)).sums
         return g.pe * (dot + self.structure.acc_bits)
@@ -433,9 +431,10 @@ class Estimate:
         a, w = core.factors
         if not self._tree:
             return ()
-        heights = product_heights(g.simd, a.bits, w.bits)
         if core.heap:
             heights = heap_heights(g.simd, a.bits, core.digits)
+        else:
+            heights = product_heights(g.simd, a.bits, w.bits, series(self.structure))
         tree = levels(heights)
         return tree[-1].heights if tree else heights
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from finn_imec.compat.finn import axilite_address_bits, memstream_has_sets, memstream_sources
-from finn_imec.layer.clock import adder_cuts, middle_bits
+from finn_imec.layer.clock import adder_cuts, middle_bits, series
 from finn_imec.layer.datapath import Datapath
 from finn_imec.layer.memories import rom_images, spilled, split_images
 from finn_imec.layer.structure import REGISTERS, Structure
@@ -248,6 +248,8 @@ def mac_parameters(structure: Structure) -> dict[str, int | str]:
         parameters["PAIRS"] = 1
     elif (core.kind == "planes" or core.heap) and REGISTERS[structure.pipeline].middle:
         parameters["MIDDLE"] = middle_bits(structure)
+    if chain := series(structure):
+        parameters["SERIES"] = chain
     if packing:
         parameters |= {
             "FIELDS": packing.fields, "SPACING": packing.spacing, "FIELD_BITS": packing.field_bits,

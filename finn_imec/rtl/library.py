@@ -34,6 +34,7 @@ LIBRARY = (
     "imec_counter7.sv",
     "imec_compress.sv",
     "imec_dot_heap.sv",
+    "imec_dot_series.sv",
     "imec_dot_planes.sv",
     "imec_gates.sv",
     "imec_add3.sv",

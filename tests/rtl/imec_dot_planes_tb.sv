@@ -11,6 +11,7 @@ module imec_dot_planes_tb #(
 	bit  W_BIPOLAR,
 	int unsigned  PIPELINE = 0,
 	int unsigned  MIDDLE = 6,
+	int unsigned  SERIES = 0,
 	localparam int unsigned  Y_BITS = $clog2(SIMD*(2**A_BITS-1)*(2**W_BITS-1) + 1)
 )(
 	input	logic  ap_clk,
@@ -30,7 +31,7 @@ module imec_dot_planes_tb #(
 	imec_dot_planes #(
 		.PRIMITIVES(PRIMITIVES), .PE(PE), .SIMD(SIMD),
 		.A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .A_BIPOLAR(A_BIPOLAR),
-		.W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR), .PIPELINE(PIPELINE), .MIDDLE(MIDDLE)
+		.W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR), .PIPELINE(PIPELINE), .MIDDLE(MIDDLE), .SERIES(SERIES)
 	) dut(
 		.clk(ap_clk), .en(in0_V_TVALID && in0_V_TREADY),
 		.a(in0_V_TDATA[0 +: SIMD*A_BITS]), .w(in0_V_TDATA[SIMD*A_BITS +: PE*SIMD*W_BITS]), .y(out0_V_TDATA)

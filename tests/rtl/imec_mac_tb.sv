@@ -20,6 +20,7 @@ module imec_mac_tb import imec_pkg::*; #(
 	int unsigned  CUTS = 0,
 	bit  HEAP = 0,
 	int unsigned  MIDDLE = 6,
+	int unsigned  SERIES = 0,
 	int unsigned  FIELDS = 1,
 	int unsigned  SPACING = 1,
 	int unsigned  FIELD_BITS = 1,
@@ -83,7 +84,7 @@ module imec_mac_tb import imec_pkg::*; #(
 		.PRIMITIVES(PRIMITIVES), .CORE(CORE), .PE(PE), .SIMD(SIMD), .DEPTHWISE(DEPTHWISE),
 		.A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .A_BIPOLAR(A_BIPOLAR),
 		.W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR), .WIDEN(WIDEN),
-		.ACC_BITS(ACC_BITS), .DOUBLE(DOUBLE), .PIPELINE(PIPELINE), .DIGITS(DIGITS), .CUTS(CUTS), .HEAP(HEAP), .MIDDLE(MIDDLE),
+		.ACC_BITS(ACC_BITS), .DOUBLE(DOUBLE), .PIPELINE(PIPELINE), .DIGITS(DIGITS), .CUTS(CUTS), .HEAP(HEAP), .MIDDLE(MIDDLE), .SERIES(SERIES),
 		.FIELDS(FIELDS), .SPACING(SPACING), .FIELD_BITS(FIELD_BITS), .CHAINS(CHAINS), .CHAIN_BIAS(CHAIN_BIAS), .CENTRED(CENTRED),
 		.LANES(LANES), .DSP_VERSION(DSP_VERSION), .PAIRS(PAIRS), .START(START)
 	) dut(.clk(ap_clk), .en, .a, .w(late), .vld, .first(mac_first), .start(mac_start), .acc(out0_V_TDATA));

@@ -133,6 +133,7 @@ module imec_conv import imec_pkg::*; #(
 	int unsigned  CUTS = 0,
 	bit  HEAP = 0,
 	int unsigned  MIDDLE = 6,
+	int unsigned  SERIES = 0,
 	bit  PAIRS = 0,	// products in imec_pairs
 	int unsigned  MEMORY = 1,	// steps from an address to its word, 1 or 2
 	int unsigned  OUTPUT = 2,	// words of the output register, see imec_output
@@ -472,7 +473,7 @@ module imec_conv import imec_pkg::*; #(
 		.CORE(CORE), .PE(PE), .SIMD(SIMD), .DEPTHWISE(DEPTHWISE),
 		.A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .A_BIPOLAR(A_BIPOLAR),
 		.W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR), .WIDEN(WIDEN),
-		.ACC_BITS(ACC_BITS), .DOUBLE(DOUBLE), .PIPELINE(PIPELINE), .DIGITS(DIGITS), .CUTS(CUTS), .HEAP(HEAP), .MIDDLE(MIDDLE), .PRIMITIVES(PRIMITIVES),
+		.ACC_BITS(ACC_BITS), .DOUBLE(DOUBLE), .PIPELINE(PIPELINE), .DIGITS(DIGITS), .CUTS(CUTS), .HEAP(HEAP), .MIDDLE(MIDDLE), .SERIES(SERIES), .PRIMITIVES(PRIMITIVES),
 		.PAIRS(PAIRS), .START(INIT),
 		.FIELDS(FIELDS), .SPACING(SPACING), .FIELD_BITS(FIELD_BITS), .CHAINS(CHAINS), .CHAIN_BIAS(CHAIN_BIAS), .CENTRED(CENTRED),
 		.LANES(LANES), .DSP_VERSION(DSP_VERSION)

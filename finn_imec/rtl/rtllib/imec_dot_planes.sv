@@ -24,7 +24,7 @@
  *	This is imec_dot_heap, whose single LUTs are slow to simulate, unless PRIMITIVES is
  *	BEHAVIOR.
  *
- *	MIDDLE is that of imec_dot_heap.
+ *	SERIES takes imec_dot_series instead. MIDDLE is that of either.
  *
  *	y follows a and w after imec_pkg::lut_steps(PIPELINE) steps. Does not apply the factor 2 of the table.
  ***************************************************************************/
@@ -41,6 +41,7 @@ module imec_dot_planes import imec_pkg::*; #(
 	bit  W_BIPOLAR,
 	int unsigned  PIPELINE = 0,	// 0 to 5, see imec_dot_heap
 	int unsigned  MIDDLE = 6,
+	int unsigned  SERIES = 0,	// 0 for imec_dot_heap
 	int unsigned  PRIMITIVES = XILINX,
 
 	localparam int unsigned  Y_BITS = $clog2(SIMD*(2**A_BITS-1)*(2**W_BITS-1) + 1)
@@ -69,7 +70,15 @@ module imec_dot_planes import imec_pkg::*; #(
 	endfunction : negative_planes
 	localparam planes_t  NEGATIVE = negative_planes();
 
-	if(PRIMITIVES != BEHAVIOR) begin : genStructure
+	if(PRIMITIVES != BEHAVIOR && SERIES != 0) begin : genSeries
+		for(genvar  p = 0; p < PE; p++) begin : genPE
+			imec_dot_series #(
+				.SIMD(SIMD), .A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR),
+				.SERIES(SERIES), .PIPELINE(PIPELINE), .MIDDLE(MIDDLE), .PRIMITIVES(PRIMITIVES)
+			) series(.clk, .en, .a, .w(w[p]), .y(y[p]));
+		end : genPE
+	end : genSeries
+	else if(PRIMITIVES != BEHAVIOR) begin : genStructure
 		for(genvar  p = 0; p < PE; p++) begin : genPE
 			imec_dot_heap #(
 				.SIMD(SIMD), .A_BITS(A_BITS), .A_SIGNED(A_SIGNED), .W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR),

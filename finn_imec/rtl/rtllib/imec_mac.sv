@@ -37,6 +37,7 @@ module imec_mac import imec_pkg::*; #(
 	int unsigned  CUTS = 0,
 	bit  HEAP = 0,
 	int unsigned  MIDDLE = 6,	// of a compressor tree, see imec_dot_heap
+	int unsigned  SERIES = 0,	// in CORE "planes", see imec_dot_series
 
 	// Packing of CORE "dsp", see imec_dot_dsp
 	int unsigned  FIELDS = 1,
@@ -121,7 +122,7 @@ module imec_mac import imec_pkg::*; #(
 				.PE(EACH), .SIMD(SIMD),
 				.A_BITS(X_BITS), .A_SIGNED(A_SIGNED || WIDE_A), .A_BIPOLAR(A_BIPOLAR && !WIDE_A),
 				.W_BITS(V_BITS), .W_SIGNED(W_SIGNED || WIDE_W), .W_BIPOLAR(W_BIPOLAR && !WIDE_W),
-				.PIPELINE(PIPELINE), .MIDDLE(MIDDLE), .PRIMITIVES(PRIMITIVES)
+				.PIPELINE(PIPELINE), .MIDDLE(MIDDLE), .SERIES(SERIES), .PRIMITIVES(PRIMITIVES)
 			) dot(.clk, .en, .a(x[d*SIMD +: SIMD]), .w(v[d*EACH +: EACH]), .y(y[d*EACH +: EACH]));
 		end : genPlanes
 		else if(CORE == "gates") begin : genGates
