@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from functools import lru_cache
 from itertools import combinations
 from math import ceil, log2
 
@@ -115,8 +116,7 @@ def _control_ns(structure: Structure) -> float:
 def _tree_paths(structure: Structure, chain: int) -> dict[str, float]:
     """Paths through a compressor tree behind `chain` full adders in series, and through its addition."""
     s, registers = structure, REGISTERS[structure.pipeline]
-    whole = len(levels(_heights(s, chain)))
-    first, rest = _counters_ns(s, middle_level(s, chain) if registers.middle else whole, chain)
+    first, rest = _counters_ns(s, chain)[middle_level(s, chain) if registers.middle else -1]
     adder = _adder_ns(s)
     if registers.rows:
         additions = REGISTER_NS + adder + wire_ns(3) + LUT_NS
@@ -126,6 +126,7 @@ def _tree_paths(structure: Structure, chain: int) -> dict[str, float]:
     return {"products, counters and addition": first + adder}
 
 
+@lru_cache(1024)
 def series(structure: Structure) -> int:
     """Full adders in series at the start of imec_dot_planes, its SERIES; 0 for imec_dot_heap.
 
@@ -177,6 +178,7 @@ def _multiplexer_ns(structure: Structure) -> float:
     return ceil(log2(chosen) / 4) * (wire_ns() + LUT_NS) + (MUXF_NS if chosen > 4 else 0)
 
 
+@lru_cache(1024)
 def _word_ns(structure: Structure) -> float:
     """From the clock to a word of weights."""
     word = BLOCK_RAM_NS + _multiplexer_ns(structure) if _late(structure) else REGISTER_NS
@@ -202,8 +204,7 @@ def middle_level(structure: Structure, chain: int | None = None) -> int:
     heights = _heights(structure, chain)
     adder = 0.0 if REGISTERS[structure.pipeline].rows else _adder_ns(structure)
 
-    parts = [_counters_ns(structure, before, chain) for before in range(len(levels(heights)) + 1)]
-    paths = [max(first, rest + adder) for first, rest in parts]
+    paths = [max(first, rest + adder) for first, rest in _counters_ns(structure, chain)]
     near = [before for before, ns in enumerate(paths) if ns <= MIDDLE_SLACK * min(paths)]
     return min(near, key=lambda before: sum(_heights_at(heights, before)))
 
@@ -230,15 +231,15 @@ def _heights_at(heights: tuple[int, ...], level: int) -> tuple[int, ...]:
     return levels(heights)[level - 1].heights if level else heights
 
 
-def _counters_ns(structure: Structure, before: int, chain: int) -> tuple[float, float]:
-    """The paths up to a register with `before` levels of counters in front of it, and through the others."""
+def _counters_ns(structure: Structure, chain: int) -> list[tuple[float, float]]:
+    """The paths up to a register behind 0, 1, .. and all levels of counters, and through the others."""
     s, g, core = structure, structure.geometry, structure.core
     a, w = core.factors
     delays = [wire_ns(3) + LUT_NS + COUNTER_NS * (level.largest > 0) for level in levels(_heights(s, chain))]
     loads = 2 * g.pe * (a.bits if core.heap else w.bits)
     products = _word_ns(s) + wire_ns(loads) + LUT_NS + core.heap * (wire_ns() + ADDER_NS)
     products += max(0, chain - 1) * (wire_ns() + LUT_NS)
-    return products + sum(delays[:before]), REGISTER_NS + sum(delays[before:])
+    return [(products + sum(delays[:n]), REGISTER_NS + sum(delays[n:])) for n in range(len(delays) + 1)]
 
 
 def adder_cuts(structure: Structure) -> tuple[int, ...]:
