@@ -326,7 +326,7 @@ def test_a_pair_that_is_faster_comes_back(make_pair_model, tmp_path, caplog):
     assert (swg.get_nodeattr("parallel_window"), vvau.get_nodeattr("SIMD")) == (1, 9)
     assert (
         "a pair again, 65 cycles; no folding needs at most 100 cycles per frame; the fastest, SIMD=1, "
-        "PE=4, SIMD_in=2, needs"
+        "PE=4, SIMD_in=4, needs"
     ) in caplog.text
 
 

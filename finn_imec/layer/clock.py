@@ -162,7 +162,10 @@ def _tree_luts(structure: Structure) -> int:
 
 def _in_blocks(structure: Structure) -> bool:
     """True if weights or buffer are in block RAM."""
-    return any(m.style != "distributed" for m in structure.weight_memories + structure.buffer_memories)
+    unit = structure.storage
+    if unit.channels and unit.style != "distributed":
+        return True
+    return any(memory.style != "distributed" for memory in structure.weight_memories)
 
 
 def _late(structure: Structure) -> bool:
