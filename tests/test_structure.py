@@ -304,9 +304,9 @@ def test_ternary_weights_are_packed_where_that_takes_fewer_luts(depth, weights, 
 
 
 def test_only_ternary_weights_are_packed():
-    """Of two bits, in LUTs, and in a ROM."""
+    """Of two bits, some of them 0, in LUTs, and in a ROM."""
     layer = ConvGeometry((3, 3), (3, 3), 256, 256, simd=8, pe=1, buffer_style="distributed")
-    two, weights = Operand(2, True, False), np.ones((2304, 256), np.int64)
+    two, weights = Operand(2, True, False), np.zeros((2304, 256), np.int64)
     cores = [Core.of(layer, two, two, weights=w) for w in (weights, weights - 3, None)]
     nodes = [Structure(layer, core, 13, 13) for core in cores]
     assert [node.rom_layout for node in nodes] == ["split", "banked", "banked"]
@@ -315,6 +315,7 @@ def test_only_ternary_weights_are_packed():
     assert replace(nodes[0], mem_mode="internal_decoupled").rom_layout == "plain"
     three = Operand(3, True, False)
     assert not Core.of(layer, two, three, weights=weights).ternary
+    assert not Core.of(layer, two, two, weights=weights + 1).ternary  # a bit is constant, without zeros
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ class Core:
     additions (imec_dot_gates), 1 if all weights are -1, 0 or 1; 0 if another core computes. heap: the
     additions' sums go through a compressor tree. shared: dot products are chosen from sums that all channels
     share (imec_dot_shared). lowered: of unsigned activations that are taken as signed, half their range
-    lower. ternary: fixed weights of two bits are all -1, 0 or 1.
+    lower. ternary: fixed weights of two bits are all -1, 0 or 1, some of them 0.
     """
 
     activation: Operand
@@ -121,7 +121,9 @@ class Core:
             raise UnsupportedError(f"dsp_block={dsp_block!r}: accepted are {', '.join(DSP_BLOCKS)}")
         lut = Core(activation, weight, runtime_weights, None)
         if not runtime_weights:
-            lut = replace(lut, ternary=_ternary(weights) and (weight.bits, weight.signed) == (2, True))
+            zeros = weights is not None and not weights.all()  # without, one bit of the two is constant
+            ternary = zeros and _ternary(weights) and (weight.bits, weight.signed) == (2, True)
+            lut = replace(lut, ternary=ternary)
             lut = _cheaper(lut, _digits(weight, weights), geometry, thresholds)
             if not (sign and geometry.nf > 1):  # each channel would need a start value in LUTs of its own
                 lut = _shared(lut, geometry, thresholds)
