@@ -14,8 +14,8 @@ from itertools import combinations
 from math import ceil, log2
 
 from finn_imec.layer import adders
-from finn_imec.layer.compressor import levels, partial_product_luts, product_heights
-from finn_imec.layer.memories import Memory, split_mux_words
+from finn_imec.layer.compressor import levels, product_heights
+from finn_imec.layer.memories import LUT_BUFFER_WORDS, Memory, split_mux_words
 from finn_imec.layer.structure import MAX_PIPELINE, REGISTERS, Structure
 
 #: Delays in ns: from the clock to a register's and a block RAM's output, through a LUT, from a LUT's input
@@ -94,9 +94,8 @@ def _paths(structure: Structure) -> dict[str, float]:
         if memory.ram_luts:
             address = REGISTER_NS if s.memory_steps == 2 else ADDRESS_NS
             choice = wire_ns(memory.bits) + LUT_NS if s.storage.banked else 0  # of an address of two
-            parts = s.storage.parted * len(s.buffer_memories) + s.storage.banked * 2 * ceil(
-                memory.words / 256
-            )
+            in_parts = s.storage.parted or s.storage.banked
+            parts = len(s.buffer_memories) * ceil(memory.words / LUT_BUFFER_WORDS) if in_parts else 0
             paths["line buffer"] = address + choice + _buffer_ns(memory, parts)
     if s.search and s.search.fast:
         rows = s.search.memory.block_rows
@@ -142,22 +141,16 @@ def series(structure: Structure) -> int:
 
     def cost(chain: int) -> float:
         middle = sum(middle_heights(s, chain)) if REGISTERS[s.pipeline].middle else 0
-        return _products_luts(s, chain) + LUTS_PER_FF * middle
+        return s.core.dot_luts(s.geometry.simd, chain) + LUTS_PER_FF * middle
 
     chains = [n for n in range(2, MOST_SERIES + 1) if max(_tree_paths(s, n).values()) <= most]
     return min((0, *chains), key=cost)
 
 
-def _products_luts(structure: Structure, chain: int) -> int:
-    """LUTs of imec_dot_planes for one channel."""
-    a, w = structure.core.factors
-    return sum(partial_product_luts(structure.geometry.simd, a.bits, w.bits, chain))
-
-
 def _tree_luts(structure: Structure) -> int:
     """LUTs that depend on the level."""
-    chain = series(structure)
-    return structure.geometry.pe * _products_luts(structure, chain) if structure.core.kind == "planes" else 0
+    g, core = structure.geometry, structure.core
+    return g.pe * core.dot_luts(g.simd, series(structure)) if core.kind == "planes" else 0
 
 
 def _in_blocks(structure: Structure) -> bool:
